@@ -1,0 +1,136 @@
+"""The one error a user sees: what is wrong, where, and what to type next.
+
+Everything the user can get wrong ends in an :class:`AsknownError`. Our own bugs do not: they traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+CODES: dict[str, str] = {
+    # project
+    "no-project": "No pyproject.toml with a [tool.asknown] table here or in any folder above.",
+    "bad-toml": "pyproject.toml is not valid TOML.",
+    "bad-yaml": "A YAML file does not parse, repeats a key, nests too deep or expands too many aliases.",
+    "unknown-key": "A configuration key that asknown does not know.",
+    "wrong-type": "A configuration value of the wrong type.",
+    "missing-key": "A configuration key that must be there is not.",
+    "duplicate-name": "Two things of one kind share a name.",
+    "bad-name": "A name that asknown cannot use for a thing of this kind.",
+    "unknown-profile": "The profile or the target named is not in profiles.yml.",
+    "missing-env": "An environment variable that profiles.yml or a model asks for is not set.",
+    "bad-duration": "A duration that is not a fixed length of time.",
+    # render
+    "template": "A model or macro template is broken, or fails while rendering.",
+    "undefined": "A template uses a name, macro or variable that is not defined.",
+    "output-limit": "A template renders without end, or to more text than a model may have.",
+    # model and catalog
+    "sql-syntax": "The rendered SQL of a model does not parse.",
+    "bad-model": "A model's SQL parses, but cannot be used as a model.",
+    "bad-config": "A model's config() names something the model does not have.",
+    "duplicate-column": "Two columns of one model have one name (letter case does not tell names apart).",
+    "literal-table": "A model names another model's table directly where ref() is needed.",
+    "leak": "A feature looks forward in time.",
+    "not-yet": "A feature that asknown will have, and does not have yet.",
+    "cycle": "Models refer to each other in a circle.",
+    "unknown-model": "No model has this name.",
+    "unknown-source": "No source, or no table of the source, has this name.",
+    "unknown-entity": "No entity has this name.",
+    "unknown-view": "No feature view has this name.",
+    "unknown-feature": "The feature view has no feature of this name.",
+    "unknown-service": "No feature service or feature view has this name.",
+    "name-clash": "Two columns of the result would have one name.",
+    "unsupported-type": "A column has a type that asknown cannot keep exactly.",
+    # training
+    "spine": "The spine cannot be read, or is not a table of rows.",
+    "spine-key": "The spine lacks a key column of an entity.",
+    "spine-time": "The spine's instant is missing, ambiguous, or not a timestamp.",
+    "key-type": "A key is given with another type than the feature view's key has.",
+    "no-data": "A file or table that a source names cannot be found.",
+    "engine": "The engine refused the query.",
+    "output": "The result cannot be written where it should go.",
+    # online
+    "no-online": "The online table has not been made yet.",
+    "online-corrupt": "The online file is damaged, or is not an online table.",
+    "online-layout": "The online file was written by another version of asknown.",
+    "online-stale": "The online table no longer fits the project's definition of a view.",
+    "online-write": "The online table cannot be written (read-only, locked, or the disk is full).",
+    "before-watermark": "A read asks for an instant before the online table's watermark.",
+    "missing-extra": "An optional package that this needs is not installed.",
+    "bad-value": "A value given on the command line or to the library cannot be read.",
+}
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place in one of the user's files. ``line`` and ``column`` count from 1; 0 means unknown."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+    text: str = ""  # the line itself, shown above the caret
+
+    def __str__(self) -> str:
+        place = self.path
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        return place
+
+    def picture(self) -> str:
+        """The source line with a caret under the column, or an empty string when the line is not known."""
+        if not self.text:
+            return ""
+        number = str(self.line)
+        shown = self.text.replace("\t", " ")
+        picture = f"  {number} | {shown}"
+        if self.column:
+            picture += f"\n  {' ' * len(number)} | {' ' * (self.column - 1)}^"
+        return picture
+
+
+class AsknownError(Exception):
+    """Something the user can put right.
+
+    ``code`` is a key of :data:`CODES`; ``message`` says what is wrong in the user's words; ``at`` points into
+    the user's file; ``hint`` is the next thing to type.
+    """
+
+    def __init__(self, code: str, message: str, *, at: Where | None = None, hint: str | None = None) -> None:
+        if code not in CODES:
+            raise KeyError(f"undocumented error code {code!r}")
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.at = at
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [f"{self.code}: {self.message}"]
+        if self.at is not None:
+            parts.append(f"  at {self.at}")
+            picture = self.at.picture()
+            if picture:
+                parts.append(picture)
+        if self.hint:
+            parts.append(f"  hint: {self.hint}")
+        return "\n".join(parts)
+
+
+def did_you_mean(name: str, known: Iterable[str], *, what: str = "") -> str:
+    """A sentence that says what exists: the nearest names first, else the whole (short) list.
+
+    ``what`` is the plural used in the sentence, as in "views". Empty when nothing is known.
+    """
+    names = sorted(set(known))
+    folded = {n.casefold(): n for n in reversed(names)}
+    near = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(f"'{folded[n]}'" for n in near) + "?"
+    if not names:
+        return f"there are no {what}" if what else ""
+    shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+    return f"{what or 'known'}: {shown}"

@@ -1,0 +1,145 @@
+"""A project as its files say it: what the loader returns and every later stage reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from asknown.errors import Where
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The ``[tool.asknown]`` table of pyproject.toml. Paths are absolute."""
+
+    name: str
+    root: Path
+    profile: str
+    dialect: str = "duckdb"
+    model_paths: tuple[Path, ...] = ()
+    macro_paths: tuple[Path, ...] = ()
+    vars: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output of a profile: which engine, and its options (``path``, ``threads``, ``memory_limit``, …)."""
+
+    name: str
+    type: str
+    options: dict[str, Any]
+    at: Where
+
+
+@dataclass(frozen=True)
+class OnlineTarget:
+    """Where the online table lives: an SQLite file, absolute."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile of profiles.yml, with its environment variables not yet asked for outside the chosen target."""
+
+    name: str
+    target: Target
+    online: OnlineTarget
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table of a source: files (``path``, as written, relative to the project) or a table of the target."""
+
+    source: str
+    name: str
+    path: str | None
+    identifier: str | None
+    timezone: str | None
+    description: str
+    columns: tuple[ColumnDoc, ...]
+    at: Where
+
+
+@dataclass(frozen=True)
+class Key:
+    """A column of an entity's key. ``data_type`` is a SQL type name, or None where the models decide."""
+
+    name: str
+    data_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Entity:
+    name: str
+    keys: tuple[Key, ...]
+    description: str
+    at: Where
+
+
+@dataclass(frozen=True)
+class ServiceFeatures:
+    """One line of a feature service: a view, all its features or some, under other keys where it says so.
+
+    ``keys`` maps the view's key column to the spine's column; ``alias`` stands for the view in full names.
+    """
+
+    view: str
+    features: tuple[str, ...] | None
+    alias: str | None
+    keys: dict[str, str]
+    at: Where
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    features: tuple[ServiceFeatures, ...]
+    description: str
+    at: Where
+
+
+@dataclass(frozen=True)
+class ColumnDoc:
+    name: str
+    description: str
+    data_type: str | None
+    at: Where
+
+
+@dataclass(frozen=True)
+class ModelDoc:
+    name: str
+    description: str
+    columns: tuple[ColumnDoc, ...]
+    at: Where
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's template. Its name is the file's name without ``.sql``."""
+
+    name: str
+    path: Path
+    shown: str  # the path as messages show it, relative to the project
+    text: str
+
+
+@dataclass(frozen=True)
+class MacroFile:
+    path: Path
+    shown: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Project:
+    settings: Settings
+    profile: Profile
+    sources: dict[tuple[str, str], SourceTable]
+    entities: dict[str, Entity]
+    services: dict[str, Service]
+    docs: dict[str, ModelDoc]
+    models: dict[str, ModelFile]
+    macros: tuple[MacroFile, ...]  # the standard library first, the project's own after it
