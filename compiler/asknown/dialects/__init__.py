@@ -1,1 +1,1 @@
-""""""
+"""Dialects as values: what an engine can say, and how."""

@@ -1,1 +1,1 @@
-""""""
+"""Writes a plan as one SQL statement in a dialect."""

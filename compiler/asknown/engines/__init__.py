@@ -1,1 +1,1 @@
-""""""
+"""Engines run SQL and give Arrow."""

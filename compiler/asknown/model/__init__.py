@@ -1,1 +1,1 @@
-""""""
+"""Models and feature views, read from the tree of their SQL."""

@@ -1,1 +1,5 @@
-""""""
+"""The online table: one SQLite file that answers, for now, what the training query answers for then.
+
+``writer`` loads it (Arrow batches in, one transaction), ``reader`` reads it with the standard library alone.
+Both stand on ``layout`` (tables and SQL), ``codec`` (a value of each type as SQLite keeps it) and ``metadata``.
+"""

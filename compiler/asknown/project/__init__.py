@@ -1,1 +1,29 @@
-""""""
+"""A project's files: located, read, checked and named. Each name is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asknown.project.loader import load_project
+    from asknown.project.profiles import load_profile
+    from asknown.project.root import find_root
+    from asknown.project.settings import load_settings
+
+__all__ = ["find_root", "load_profile", "load_project", "load_settings"]
+
+_HOMES = {
+    "find_root": "asknown.project.root",
+    "load_profile": "asknown.project.profiles",
+    "load_project": "asknown.project.loader",
+    "load_settings": "asknown.project.settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Reading the online table needs the settings and the profile, and must not pay for the rest.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'asknown.project' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -28,7 +28,7 @@ class Target:
 
     name: str
     type: str
-    options: dict[str, Any]
+    options: dict[str, Any] = field(repr=False)  # may hold secrets
     at: Where
 
 
@@ -41,7 +41,7 @@ class OnlineTarget:
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile of profiles.yml, with its environment variables not yet asked for outside the chosen target."""
+    """The chosen target of a profile, and its online table. No other target's environment variables were asked for."""
 
     name: str
     target: Target
@@ -128,9 +128,12 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class MacroFile:
+    """A file of macros. ``standard`` tells asknown's own from the project's, which override them."""
+
     path: Path
     shown: str
     text: str
+    standard: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from asknown.errors import Where
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,11 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A model after Jinja. ``lines[i]`` is the template line that line ``i + 1`` of ``sql`` came from."""
+    """A model after Jinja. ``lines[i]`` is the template line that line ``i + 1`` of ``sql`` came from.
+
+    ``refs`` and ``sources`` are in the order of their first use. ``config_line`` is the template line of ``config()``,
+    0 where the model has none.
+    """
 
     name: str
     shown: str
@@ -46,10 +53,17 @@ class Rendered:
         """The place in the template that a place in the rendered SQL came from."""
         if not 1 <= line <= len(self.lines):
             return Where(self.shown)
-        origin = self.lines[line - 1]
-        source = self.template.splitlines()
-        rendered = self.sql.splitlines()
-        text = source[origin - 1] if 0 < origin <= len(source) else ""
+        place = self.template_place(self.lines[line - 1])
         # A column only means something where the line was not changed by the template.
-        same = line <= len(rendered) and rendered[line - 1].rstrip() == text.rstrip()
-        return Where(self.shown, origin, column if same else 0, text)
+        same = split_lines(self.sql)[line - 1].rstrip() == place.text.rstrip()
+        return Where(place.path, place.line, column if same else 0, place.text)
+
+    def template_place(self, line: int) -> Where:
+        """The place of a line of the template, with its text."""
+        lines = split_lines(self.template)
+        return Where(self.shown, line, 0, lines[line - 1]) if 1 <= line <= len(lines) else Where(self.shown)
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of ``text`` as Jinja and SQL count them: other Unicode line breaks do not end a line."""
+    return _LINE_END.split(text)

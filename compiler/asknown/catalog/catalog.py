@@ -1,0 +1,103 @@
+"""Gives models by name, rendered and parsed when they are asked for, and the order that references put them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.model.nodes import Model
+from asknown.model.parse import literal_tables, parse_model
+from asknown.project.nodes import Project
+from asknown.render import Renderer
+
+
+class Catalog:
+    """The models of a project. A broken model is an error only for what needs it."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.renderer = Renderer(project)
+        self._models: dict[str, Model] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self.project.models)
+
+    def model(self, name: str) -> Model:
+        """The model called ``name``. Raises ``unknown-model``, or what is wrong with its template or SQL."""
+        if name not in self._models:
+            if name not in self.project.models:
+                raise AsknownError(
+                    "unknown-model",
+                    f"there is no model '{name}'",
+                    hint=did_you_mean(name, self.names, what="models"),
+                )
+            rendered = self.renderer.render_model(self.project.models[name])
+            model = parse_model(rendered, self.project.settings.dialect)
+            self._refuse_literal_references(model)
+            self._models[name] = model
+        return self._models[name]
+
+    def is_view(self, name: str) -> bool:
+        """Whether ``name`` is a feature view."""
+        return name in self.project.models and self.model(name).is_feature_view
+
+    def views(self) -> list[str]:
+        """The names of all feature views. Renders the whole project."""
+        return [name for name in self.names if self.model(name).is_feature_view]
+
+    def closure(self, names: Iterable[str]) -> list[Model]:
+        """The models called ``names`` and all they refer to, each after those it refers to.
+
+        Raises ``cycle`` with the models that refer to each other in a circle.
+        """
+        done: dict[str, Model] = {}
+        path: list[str] = []
+
+        def visit(name: str) -> None:
+            if name in done:
+                return
+            if name in path:
+                circle = [*path[path.index(name) :], name]
+                raise AsknownError(
+                    "cycle",
+                    "models refer to each other in a circle: " + " → ".join(circle),
+                    at=self.model(name).rendered.where(1),
+                    hint="take one of these references out",
+                )
+            path.append(name)
+            model = self.model(name)
+            for ref in model.rendered.refs:
+                visit(ref)
+            path.pop()
+            done[name] = model
+
+        for name in names:
+            visit(name)
+        return list(done.values())
+
+    def is_repeatable(self, name: str) -> bool:
+        """Whether the model, and all it refers to down to the tables, reads the same twice."""
+        return all(m.repeatable or m.rendered.config.materialized == "table" for m in self.closure([name]))
+
+    def _refuse_literal_references(self, model: Model) -> None:
+        # A model named without ref() would silently be the CTE, or a table of that name, by what else is compiled.
+        refs = {ref.casefold() for ref in model.rendered.refs}
+        others = {name.casefold(): name for name in self.project.models}
+        for table in literal_tables(model):
+            other = others.get(table.name.casefold())
+            if other is not None and table.name.casefold() not in refs:
+                raise AsknownError(
+                    "literal-table",
+                    f"'{model.name}' reads from '{table.name}', which is a model, without ref()",
+                    at=model.rendered.where(*_line_of(model, table.name)),
+                    hint=f"write {{{{ ref('{other}') }}}}, or schema.{table.name} for a table of that name",
+                )
+
+
+def _line_of(model: Model, name: str) -> tuple[int, int]:
+    for number, line in enumerate(model.sql.splitlines(), start=1):
+        column = line.casefold().find(name.casefold())
+        if column >= 0:
+            return number, column + 1
+    return 1, 0

@@ -1,0 +1,20 @@
+"""The dialects there are, by name."""
+
+from __future__ import annotations
+
+from asknown.dialects.dialect import Dialect
+from asknown.dialects.duckdb import DUCKDB
+from asknown.errors import AsknownError
+
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (DUCKDB,)}
+
+
+def find_dialect(name: str) -> Dialect:
+    """The dialect called ``name``. Raises ``not-yet`` for an engine that asknown knows of and does not write for."""
+    if name in DIALECTS:
+        return DIALECTS[name]
+    raise AsknownError(
+        "not-yet",
+        f"asknown does not write SQL for '{name}' yet",
+        hint=f"use a target of type {' or '.join(sorted(DIALECTS))}",
+    )

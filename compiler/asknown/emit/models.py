@@ -1,0 +1,93 @@
+"""The CTEs that a query stands on: its sources, and the models between them and the views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp, parse_one
+
+from asknown.dialects.dialect import Dialect
+from asknown.emit.sql import ident
+from asknown.emit.statement import Cte, Statement
+from asknown.errors import AsknownError, Where
+from asknown.model.nodes import Column, Model
+from asknown.project.nodes import SourceTable
+
+
+def source_name(table: SourceTable) -> str:
+    """The name that ``source()`` renders to, and that the source's CTE has."""
+    return f"{table.source}.{table.name}"
+
+
+def source_query(table: SourceTable, dialect: Dialect) -> Statement:
+    """The rows of a source as they are stored."""
+    return Statement((), exp.select("*").from_(_relation(table, dialect)))
+
+
+def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) -> Cte:
+    """The CTE of a source with these ``columns``: naive timestamps become UTC where it declares a time zone."""
+    naive = [column for column in columns if table.timezone and column.type.kind == "timestamp"]
+    star = exp.Star()
+    if naive and table.timezone:
+        replaced = [exp.Alias(this=_from_zone(c, table.timezone), alias=ident(c.name)) for c in naive]
+        star = exp.Star(replace=replaced)
+    return Cte(source_name(table), exp.select(star).from_(_relation(table, dialect)), keep=False)
+
+
+def model_cte(model: Model, dialect: Dialect, *, authored: str) -> Cte:
+    """The CTE of a model: the author's own text where the dialect is the author's, else the same, translated.
+
+    A model that might read otherwise the second time is computed once; any other is read in place, so that only the
+    columns and rows that a query needs are touched.
+    """
+    if model.rendered.config.materialized != "ephemeral":
+        return Cte(model.name, exp.select("*").from_(built_table(model)), keep=False)
+    body = model.sql if authored == dialect.sqlglot else model.tree
+    return Cte(model.name, body, keep=not model.repeatable)
+
+
+def built_table(model: Model) -> exp.Table:
+    """The table or view that `asknown run` makes of a model."""
+    return exp.Table(this=ident(model.name), db=ident("main"))
+
+
+def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
+    if table.identifier is not None:
+        parsed = parse_one(table.identifier, into=exp.Table, dialect=dialect.sqlglot)
+        assert isinstance(parsed, exp.Table)
+        return parsed
+    assert table.path is not None
+    return exp.Table(this=_reading(table.path, dialect, at=table.at))
+
+
+def file_query(path: str, dialect: Dialect) -> str:
+    """The query that reads a file (or glob), by its ending."""
+    return exp.select("*").from_(exp.Table(this=_reading(path, dialect))).sql(dialect.sqlglot)
+
+
+def relation_query(name: str, dialect: Dialect) -> str:
+    """The query that reads all of a relation, a model's CTE say."""
+    return exp.select("*").from_(exp.Table(this=ident(name))).sql(dialect.sqlglot)
+
+
+def columns_query(columns: Sequence[Column], relation: str, dialect: Dialect) -> str:
+    """The query that reads these columns of a relation."""
+    query = exp.select(*[ident(column.name) for column in columns]).from_(exp.Table(this=ident(relation)))
+    return query.sql(dialect.sqlglot)
+
+
+def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Expr:
+    for ending, function in sorted(dialect.readers.items(), key=lambda item: -len(item[0])):
+        if path.casefold().endswith(ending):
+            return exp.Anonymous(this=function, expressions=[exp.Literal.string(path)])
+    raise AsknownError(
+        "no-data",
+        f"'{path}' has no ending that says how to read it",
+        at=at,
+        hint=f"asknown reads {', '.join(sorted(dialect.readers))}",
+    )
+
+
+def _from_zone(column: Column, zone: str) -> exp.Expr:
+    local = exp.AtTimeZone(this=exp.Column(this=ident(column.name)), zone=exp.Literal.string(zone))
+    return exp.AtTimeZone(this=local, zone=exp.Literal.string("UTC"))

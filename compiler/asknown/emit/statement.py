@@ -1,0 +1,79 @@
+"""A statement as a list of named queries, and how it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp, tokenize
+
+from asknown.dialects.dialect import Dialect
+from asknown.emit.sql import ident
+
+Body = exp.Query | str
+"""A query: a tree that the emitter built, or the author's own text, kept to the letter."""
+
+
+@dataclass(frozen=True)
+class Cte:
+    """One named query. ``keep`` says to compute it once (True), to read it in place (False), or leaves it open."""
+
+    name: str
+    body: Body
+    keep: bool | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Statement:
+    ctes: tuple[Cte, ...]
+    body: Body
+    comment: str = ""
+
+
+def write(statement: Statement, dialect: Dialect) -> str:
+    """The statement as text that people can read and the engine can run as it stands."""
+    parts = []
+    for cte in statement.ctes:
+        pin = ""
+        if dialect.pins_ctes and cte.keep is not None:
+            pin = "MATERIALIZED " if cte.keep else "NOT MATERIALIZED "
+        name = ident(cte.name).sql(dialect.sqlglot)
+        comment = "".join(f"-- {line}\n" for line in cte.comment.splitlines())
+        parts.append(f"{comment}{name} AS {pin}(\n{_indent(_text(cte.body, dialect), dialect)}\n)")
+    header = "".join(f"-- {line}\n" for line in statement.comment.splitlines())
+    with_clause = "WITH\n" + ",\n".join(parts) + "\n" if parts else ""
+    return f"{header}{with_clause}{_text(statement.body, dialect)}"
+
+
+def _text(body: Body, dialect: Dialect) -> str:
+    return body if isinstance(body, str) else body.sql(dialect.sqlglot, pretty=True, comments=False)
+
+
+def _indent(text: str, dialect: Dialect) -> str:
+    """The text moved right, except where a line break is part of a quoted literal; runs of blank lines become one."""
+    inside = _lines_in_literals(text, dialect)
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines()):
+        if number in inside or (line.strip() == "" and lines and lines[-1] == ""):
+            if number in inside:
+                lines.append(line)
+            continue
+        lines.append(f"  {line}" if line.strip() else "")
+    return "\n".join(lines)
+
+
+def _lines_in_literals(text: str, dialect: Dialect) -> set[int]:
+    """The numbers of the lines that begin inside a literal or a quoted name."""
+    found: set[int] = set()
+    for token in tokenize(text, read=dialect.sqlglot):
+        broken = text.count("\n", token.start, token.end + 1)
+        if broken:
+            first = text.count("\n", 0, token.start)
+            found.update(range(first + 1, first + broken + 1))
+    return found
+
+
+def with_ctes(ctes: Sequence[Cte], name: str) -> Statement:
+    """``select * from name`` over ``ctes``."""
+    return Statement(tuple(ctes), exp.select("*").from_(exp.Table(this=ident(name))))

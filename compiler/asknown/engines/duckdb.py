@@ -1,0 +1,197 @@
+"""DuckDB: embedded, in memory or over a database file that it opens read-only."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from asknown.dialects.dialect import Dialect
+from asknown.dialects.duckdb import DUCKDB
+from asknown.errors import AsknownError
+from asknown.project.nodes import Target
+from asknown.types import SqlType, parse_type
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+SPINE = "_asknown_spine"
+WAREHOUSE = "_asknown_warehouse"
+BATCH_ROWS = 122_880
+_Result = TypeVar("_Result")
+
+
+class DuckDB:
+    """A DuckDB session: in memory, with the target's database file attached where it names one.
+
+    The file is attached read-only, so that others may read it too; ``writable`` is for `asknown run`.
+    """
+
+    dialect: Dialect = DUCKDB
+
+    def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
+        import duckdb
+
+        self._duckdb = duckdb
+        self._target = target
+        self._spines = 0
+        options = target.options
+        self._con = duckdb.connect(":memory:", config=_config(options))
+        try:
+            for statement in DUCKDB.session:
+                self._con.execute(statement)
+            self._set("file_search_path", str(root))
+            for name, value in dict(options.get("settings") or {}).items():
+                self._set(name, str(value))
+            path = options.get("path")
+            if path and path != ":memory:":
+                self._attach(Path(path), writable=writable)
+        except BaseException:
+            self._con.close()
+            raise
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def describe(self, sql: str) -> list[tuple[str, SqlType]]:
+        rows = self._run(lambda: self._con.execute(f"DESCRIBE {sql}").fetchall())
+        return [(str(name), parse_type(str(kind))) for name, kind, *_ in rows]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._run(lambda: self._con.execute(sql).fetchall())
+
+    def stream(self, sql: str) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        # A cursor of its own: an open reader holds its connection.
+        cursor = self._con.cursor()
+        self._pin(cursor)
+        reader = self._run(lambda: cursor.sql(sql).to_arrow_reader(BATCH_ROWS))
+        return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, cursor))
+
+    def _batches(self, reader: pa.RecordBatchReader, cursor: Any) -> Iterator[pa.RecordBatch]:
+        try:
+            while True:
+                try:
+                    yield self._run(reader.read_next_batch)
+                except StopIteration:
+                    return
+        finally:
+            cursor.close()
+
+    # -- bringing in and taking out ----------------------------------------------------------------------------
+
+    def load_spine(self, data: pa.Table) -> str:
+        # A table of the in-memory database, not a temporary one: every cursor sees it.
+        self._spines += 1
+        name = f"memory.main.{SPINE}_{self._spines}"
+        self._con.register(SPINE, data)
+        try:
+            self._run(lambda: self._con.execute(f"CREATE TABLE {name} AS FROM {SPINE}"))
+        finally:
+            self._con.unregister(SPINE)
+        return name
+
+    def write_file(self, sql: str, path: Path) -> int:
+        kind = "CSV, HEADER" if path.suffix == ".csv" else "PARQUET, COMPRESSION zstd"
+        beside = path.with_name(f".{path.name}.part")
+        target = str(beside).replace("'", "''")
+        try:
+            rows = self._run(lambda: self._con.execute(f"COPY (\n{sql}\n) TO '{target}' (FORMAT {kind})").fetchall())
+            beside.replace(path)
+        except OSError as error:
+            raise AsknownError("output", f"cannot write {path}: {error.strerror}") from None
+        finally:
+            beside.unlink(missing_ok=True)
+        return int(rows[0][0])
+
+    def build(self, name: str, sql: str, *, kind: str) -> None:
+        quoted = '"' + name.replace('"', '""') + '"'
+        self._run(lambda: self._con.execute("BEGIN"))
+        try:
+            for other in ("TABLE", "VIEW"):
+                if other != kind.upper():
+                    with contextlib.suppress(self._duckdb.CatalogException):
+                        self._con.execute(f"DROP {other} IF EXISTS main.{quoted}")
+            self._run(lambda: self._con.execute(f"CREATE OR REPLACE {kind.upper()} main.{quoted} AS\n{sql}"))
+            self._con.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(self._duckdb.Error):
+                self._con.execute("ROLLBACK")
+            raise
+
+    def built(self) -> Sequence[str]:
+        found = self.rows(
+            "select table_name from information_schema.tables "
+            "where table_catalog = current_database() and table_schema = 'main'"
+        )
+        return [str(name) for (name,) in found]
+
+    def close(self) -> None:
+        self._con.close()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _attach(self, path: Path, *, writable: bool) -> None:
+        if not writable and not path.exists():
+            raise AsknownError(
+                "no-data",
+                f"the database {path} of target '{self._target.name}' does not exist",
+                at=self._target.at,
+                hint="correct its path, or make it with `asknown run`",
+            )
+        mode = "" if writable else " (READ_ONLY)"
+        place = str(path).replace("'", "''")
+        self._run(lambda: self._con.execute(f"ATTACH '{place}' AS {WAREHOUSE}{mode}"))
+        self._run(lambda: self._con.execute(f"USE {WAREHOUSE}"))
+
+    def _pin(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        # Settings of the database hold for every cursor; the ones of a session do not.
+        for statement in DUCKDB.session:
+            cursor.execute(statement)
+        if self._target.options.get("path") not in (None, ":memory:"):
+            cursor.execute(f"USE {WAREHOUSE}")
+
+    def _set(self, name: str, value: str) -> None:
+        if not re.fullmatch(r"[a-z_]+", name):
+            raise AsknownError("unknown-key", f"'{name}' is not the name of a DuckDB setting", at=self._target.at)
+        quoted = value.replace("'", "''")
+        try:
+            self._con.execute(f"SET {name} = '{quoted}'")
+        except self._duckdb.Error as error:
+            raise AsknownError(
+                "wrong-type", f"DuckDB does not take the setting {name}: {_first_line(error)}", at=self._target.at
+            ) from None
+
+    def _run(self, work: Callable[[], _Result]) -> _Result:
+        try:
+            return work()
+        except self._duckdb.Error as error:
+            raise translate(error) from None
+
+
+def translate(error: Exception) -> AsknownError:
+    """DuckDB's error as one of ours: the first lines say what, the candidates become the hint."""
+    text = str(error)
+    message = _first_line(error)
+    hint = None
+    if found := re.search(r"(?:Candidate bindings|Did you mean|Candidate functions):?\s*(.+)", text, re.S):
+        hint = "did you mean " + found[1].strip().splitlines()[0].strip()
+    if "No files found" in text or "Could not open" in text or "Cannot open" in text:
+        return AsknownError("no-data", message, hint="correct the path in the source; it is relative to the project")
+    if re.search(r"Table with name .* does not exist", text):
+        return AsknownError("no-data", message, hint=hint or "is it a model? then write {{ ref('…') }}")
+    if "Could not set lock" in text:
+        return AsknownError("engine", message, hint="another process has the database open for writing; wait for it")
+    return AsknownError("engine", message, hint=hint)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _config(options: dict[str, Any]) -> dict[str, Any]:
+    config = {name: options[name] for name in ("threads", "memory_limit", "temp_directory") if options.get(name)}
+    return {**config, "python_enable_replacements": "false"}

@@ -1,0 +1,43 @@
+"""What the store asks of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from asknown.dialects.dialect import Dialect
+from asknown.types import SqlType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Engine(Protocol):
+    """A connection to where the data is. Not shared between threads."""
+
+    dialect: Dialect
+
+    def describe(self, sql: str) -> list[tuple[str, SqlType]]:
+        """The names and types of the columns that a query gives, without running it."""
+
+    def load_spine(self, data: pa.Table) -> str:
+        """Puts a spine where queries can read it, and gives the relation's name."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a small result."""
+
+    def stream(self, sql: str) -> pa.RecordBatchReader:
+        """The rows of a result, in order, in batches; larger than memory."""
+
+    def write_file(self, sql: str, path: Path) -> int:
+        """Writes a result to a Parquet or CSV file, whole or not at all, and gives the number of rows."""
+
+    def build(self, name: str, sql: str, *, kind: str) -> None:
+        """Makes the table or view ``name`` from a query, in place of an older one."""
+
+    def built(self) -> Sequence[str]:
+        """The tables and views that :meth:`build` can have made."""
+
+    def close(self) -> None:
+        """Lets go of the connection and of what it holds."""

@@ -1,0 +1,131 @@
+"""Reads a rendered model's SQL into a tree, and refuses what cannot be a model."""
+
+from __future__ import annotations
+
+from sqlglot import exp, parse
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokens import TokenType
+
+from asknown.errors import AsknownError
+from asknown.model.nodes import Model
+from asknown.render.nodes import Rendered
+
+# Functions whose value changes from one reading to the next.
+_VOLATILE = {"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed", "rand"}
+# Nodes whose result may depend on the order in which the engine happens to see rows.
+_ORDER_BOUND = (exp.AggFunc, exp.Window, exp.Limit, exp.Fetch, exp.TableSample, exp.Distinct, exp.Group)
+
+
+def parse_model(rendered: Rendered, dialect: str) -> Model:
+    """The model that ``rendered`` is. ``dialect`` is the one that the project's models are written in.
+
+    Raises ``sql-syntax`` with a caret at the template's line, or ``bad-model`` for anything but one query.
+    """
+    try:
+        statements = [s for s in parse(rendered.sql, read=dialect) if s is not None]
+    except ParseError as error:
+        raise _syntax(rendered, error) from None
+    except TokenError as error:
+        message = str(error).partition("\n")[0]
+        raise AsknownError(
+            "sql-syntax", f"the SQL of '{rendered.name}' does not parse: {message}", at=rendered.where(1)
+        ) from None
+    if len(statements) != 1:
+        raise AsknownError(
+            "bad-model",
+            f"'{rendered.name}' has {len(statements)} statements; a model is one query",
+            at=rendered.where(1),
+            hint="write a single select, with CTEs for the steps before it",
+        )
+    tree = statements[0]
+    if not isinstance(tree, exp.Query):
+        raise AsknownError(
+            "bad-model",
+            f"'{rendered.name}' is {_article(tree)} statement; a model is one query",
+            at=rendered.where(1),
+            hint="write a select; asknown makes the tables",
+        )
+    _refuse_left_over_jinja(rendered, dialect)
+    return Model(rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, _is_repeatable(tree))
+
+
+def literal_tables(model: Model) -> list[exp.Table]:
+    """The tables that the model names without a schema, its own CTEs aside."""
+    own = {cte.alias_or_name.casefold() for cte in model.tree.find_all(exp.CTE)}
+    return [
+        table
+        for table in model.tree.find_all(exp.Table)
+        if isinstance(table.this, exp.Identifier) and not table.db and table.name.casefold() not in own
+    ]
+
+
+def _is_repeatable(tree: exp.Query) -> bool:
+    for node in tree.walk():
+        if isinstance(node, _ORDER_BOUND):
+            return False
+        if isinstance(node, exp.Func):
+            name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
+            if name.casefold() in _VOLATILE or isinstance(node, exp.Anonymous) and not _is_scalar(name):
+                return False
+    return True
+
+
+# Functions that sqlglot does not know and that surely give one value for each row from its own columns.
+_SCALAR = {
+    *("epoch_us", "epoch_ms", "epoch_ns", "make_timestamp", "make_timestamptz", "strptime", "strftime", "timezone"),
+    *("to_hours", "to_minutes", "to_seconds", "to_days", "to_microseconds", "to_milliseconds", "signbit", "isnan"),
+    *("list_value", "struct_pack", "printf", "format", "hash", "md5", "isodow", "dayofweek", "year", "month", "day"),
+    *("hour", "minute", "second", "isfinite", "isinf", "regexp_matches", "read_parquet", "read_csv", "read_json"),
+    *("len", "strlen", "contains", "prefix", "suffix", "mod", "fmod", "fdiv", "gcd", "lcm", "even", "xor"),
+}
+
+
+def _is_scalar(name: str) -> bool:
+    return name.casefold() in _SCALAR
+
+
+def _refuse_left_over_jinja(rendered: Rendered, dialect: str) -> None:
+    # `select {{ x }}` parses as a struct literal, so the tree cannot tell.
+    from sqlglot import tokenize
+
+    tokens = tokenize(rendered.sql, read=dialect)
+    for left, right in zip(tokens, tokens[1:], strict=False):
+        if left.token_type == right.token_type == TokenType.L_BRACE and right.start == left.end + 1:
+            raise AsknownError(
+                "template",
+                f"'{rendered.name}' still has '{{{{' after rendering",
+                at=rendered.where(left.line, left.col),
+                hint="take it out of the {% raw %} block",
+            )
+
+
+def _without_semicolon(sql: str, dialect: str) -> str:
+    from sqlglot import tokenize
+
+    tokens = tokenize(sql, read=dialect)
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        sql = sql[: tokens[-1].start] + sql[tokens[-1].end + 1 :]
+        tokens.pop()
+    return sql.rstrip()
+
+
+def _syntax(rendered: Rendered, error: ParseError) -> AsknownError:
+    first = error.errors[0] if error.errors else {}
+    line, column = int(first.get("line") or 1), int(first.get("col") or 0)
+    # sqlglot gives the column of the token's last character.
+    column = max(column - len(str(first.get("highlight") or " ")) + 1, 1)
+    what = str(first.get("description") or "invalid syntax")
+    if "sqlglot" in what:  # sqlglot's own class names mean nothing to the reader
+        what = "something is missing here"
+    near = str(first.get("highlight") or "")
+    return AsknownError(
+        "sql-syntax",
+        f"the SQL of '{rendered.name}' does not parse{f' near {near!r}' if near else ''}: {what.rstrip('.')}",
+        at=rendered.where(line, column),
+        hint=f"`asknown compile {rendered.name}` cannot help before it parses; look at this line and the one above",
+    )
+
+
+def _article(tree: exp.Expr) -> str:
+    name = tree.key.upper()
+    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"

@@ -1,0 +1,192 @@
+"""Completes a model into a feature view: keys, times, features and their types, each checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlglot import exp
+
+from asknown.durations import spell
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.model.nodes import Column, FeatureView, Model
+from asknown.project.nodes import Entity
+from asknown.types import KEY_KINDS, TIME_KINDS, comparable, parse_type, require_exact
+
+
+def build_view(
+    model: Model, columns: Sequence[Column], entities: Mapping[str, Entity], *, repeatable: bool
+) -> FeatureView:
+    """The feature view that ``model`` declares, with ``columns`` as the engine describes its query.
+
+    ``repeatable`` says that the model and all it refers to read the same twice. Raises ``bad-config`` where the config
+    names a column that is not there, ``unsupported-type`` where a type cannot serve, ``leak`` and ``not-yet`` for
+    windows.
+    """
+    config = model.rendered.config
+    assert config.entity is not None and config.event_time is not None  # render refuses a view without
+    _check_windows(model)
+    at = model.rendered.where(1) if not model.rendered.config_line else _config_place(model)
+    find = _finder(model, columns, at)
+
+    keys = tuple(_key(model, find, entity, key, at) for entity in map(entities.__getitem__, config.entity)
+                 for key in entity.keys)  # fmt: skip
+    names = [key.name for key in keys]
+    if len(set(names)) < len(names):
+        raise AsknownError(
+            "bad-config", f"the entities of '{model.name}' have a key column in common: {', '.join(names)}", at=at
+        )
+    event_time = find(config.event_time, "event_time")
+    known_at = find(config.known_at, "known_at") if config.known_at else None
+    created_at = find(config.created_at, "created_at") if config.created_at else None
+    for role, column in (("event_time", event_time), ("known_at", known_at), ("created_at", created_at)):
+        if column is not None:
+            _check_time(model, role, column, at)
+            if column in keys:
+                raise AsknownError("bad-config", f"{role} of '{model.name}' is a key: '{column.name}'", at=at)
+
+    roles = {column.name for column in (*keys, event_time, known_at, created_at) if column}
+    features = tuple(column for column in columns if column.name not in roles)
+    for feature in features:
+        require_exact(feature.type, column=feature.name, view=model.name)
+    if not features:
+        raise AsknownError(
+            "bad-model",
+            f"feature view '{model.name}' has no feature: every column is a key or a time",
+            at=at,
+            hint="select at least one more column",
+        )
+    # A column that stands earlier in the order of rule 3 breaks no tie a second time.
+    if known_at == event_time:
+        known_at = None
+    if created_at in (event_time, known_at):
+        created_at = None
+    return FeatureView(
+        model.name, model, keys, event_time, known_at, created_at, features, tuple(columns), config.ttl, repeatable
+    )
+
+
+def refuse_duplicate_columns(model: Model, columns: Sequence[str]) -> None:
+    """Refuses two columns of one name; letter case does not tell names apart, as in the engines."""
+    seen: dict[str, str] = {}
+    for column in columns:
+        folded = column.casefold()
+        if folded in seen:
+            spelled = f"'{seen[folded]}' and '{column}'" if seen[folded] != column else f"'{column}'"
+            raise AsknownError(
+                "duplicate-column",
+                f"'{model.name}' has two columns of one name: {spelled}",
+                at=model.rendered.where(1),
+                hint="give one of them another name, as in: … as other_name",
+            )
+        seen[folded] = column
+
+
+def _finder(model: Model, columns: Sequence[Column], at: Where) -> Callable[[str, str], Column]:
+    exact = {column.name: column for column in columns}
+    folded = {column.name.casefold(): column for column in columns}
+
+    def find(name: str, role: str) -> Column:
+        column = exact.get(name) or folded.get(name.casefold())
+        if column is None:
+            raise AsknownError(
+                "bad-config",
+                f"feature view '{model.name}' has no column '{name}', its {role}",
+                at=at,
+                hint=f"add {name} to the select; {did_you_mean(name, exact, what='its columns')}",
+            )
+        return column
+
+    return find
+
+
+def _key(model: Model, find: Callable[[str, str], Column], entity: Entity, key: object, at: Where) -> Column:
+    from asknown.project.nodes import Key
+
+    assert isinstance(key, Key)
+    column = find(key.name, f"key of entity '{entity.name}'")
+    if column.type.kind not in KEY_KINDS:
+        raise AsknownError(
+            "unsupported-type",
+            f"key '{column.name}' of '{model.name}' has type {column.type}, and values of it do not compare safely",
+            at=at,
+            hint=f"cast it in the model, as in: cast({column.name} as bigint) as {column.name}",
+        )
+    if key.data_type is not None and not comparable(parse_type(key.data_type), column.type):
+        raise AsknownError(
+            "key-type",
+            f"key '{column.name}' of '{model.name}' has type {column.type}; "
+            f"entity '{entity.name}' says {key.data_type} ({entity.at})",
+            at=at,
+            hint="change the entity's data_type, or cast the column in the model",
+        )
+    return column
+
+
+def _check_time(model: Model, role: str, column: Column, at: Where) -> None:
+    if column.type.kind in TIME_KINDS:
+        return
+    nanoseconds = column.type.name.startswith("TIMESTAMP_NS")
+    raise AsknownError(
+        "unsupported-type",
+        f"{role} of '{model.name}' ('{column.name}') has type {column.type}; "
+        + ("asknown's clock counts microseconds" if nanoseconds else "it must be a timestamp"),
+        at=at,
+        hint=f"cast it in the model, as in: cast({column.name} as timestamp) as {column.name}",
+    )
+
+
+def _config_place(model: Model) -> Where:
+    rendered = model.rendered
+    lines = rendered.template.splitlines()
+    line = rendered.config_line
+    return Where(rendered.shown, line, 0, lines[line - 1] if 0 < line <= len(lines) else "")
+
+
+def _check_windows(model: Model) -> None:
+    """Refuses what looks ahead in time, and (until they are built) trailing windows."""
+    for item in _select_items(model.tree):
+        for window in item.find_all(exp.Window):
+            name = item.alias_or_name or item.sql()
+            spec = window.args.get("spec")
+            if isinstance(window.this, exp.Lead) or (spec is not None and _reaches_ahead(spec)):
+                raise AsknownError(
+                    "leak",
+                    f"feature '{name}' of '{model.name}' looks forward in time: "
+                    + ("lead()" if spec is None or isinstance(window.this, exp.Lead) else "a frame with FOLLOWING"),
+                    at=_place(model, name),
+                    hint="end the frame at the current row: … and current row",
+                )
+            if spec is not None and _spelled(spec, "kind") == "RANGE" and spec.find(exp.Interval):
+                length = spec.find(exp.Interval)
+                raise AsknownError(
+                    "not-yet",
+                    f"feature '{name}' of '{model.name}' is a trailing window "
+                    f"({length.sql() if length else spell(0)}); asknown does not compute these yet",
+                    at=_place(model, name),
+                    hint="leave the feature out for now; compute it upstream at fixed instants if it cannot wait",
+                )
+
+
+def _select_items(tree: exp.Query) -> list[exp.Expr]:
+    if isinstance(tree, exp.SetOperation):
+        return [item for side in (tree.left, tree.right) for item in _select_items(side)]
+    if isinstance(tree, exp.Subquery):
+        return _select_items(tree.unnest())
+    return list(tree.selects)
+
+
+def _reaches_ahead(spec: exp.Expr) -> bool:
+    return "FOLLOWING" in (_spelled(spec, "start_side"), _spelled(spec, "end_side"))
+
+
+def _spelled(spec: exp.Expr, part: str) -> str:
+    return str(spec.args.get(part) or "").upper()
+
+
+def _place(model: Model, name: str) -> Where:
+    """The line of the rendered SQL that names the feature, as a place in the template."""
+    for number, line in enumerate(model.sql.splitlines(), start=1):
+        column = line.casefold().find(name.casefold())
+        if column >= 0:
+            return model.rendered.where(number, column + 1)
+    return model.rendered.where(1)

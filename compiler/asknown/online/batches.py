@@ -1,0 +1,204 @@
+"""Arrow batches as rows of SQLite values: the storing half of :mod:`codec`, a column at a time.
+
+A value that the table cannot keep exactly (a year outside 1 to 9999, infinity as a time, 24:00:00) is an error that
+names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from asknown.errors import AsknownError
+from asknown.online.codec import is_wide, json_encoder, spell_instant
+from asknown.online.nodes import Column, OnlineView
+from asknown.types import Kind, SqlType
+
+CHUNK = 50_000  # rows that are Python values at one time
+
+_EPOCH = datetime(1970, 1, 1)
+_DAY = 86_400_000_000
+# The least and the greatest that Arrow's integer may be, and a spelling for messages.
+_BOUNDS: dict[Kind, tuple[int, int, Callable[[int], str]]] = {
+    "date": (
+        (date.min - _EPOCH.date()).days,
+        (date.max - _EPOCH.date()).days,
+        lambda v: f"a date {v} days from 1970-01-01",
+    ),
+    "time": (0, _DAY - 1, lambda v: f"the time {timedelta(microseconds=v)} after midnight"),
+    "timestamp": (
+        (datetime.min - _EPOCH) // timedelta(microseconds=1),
+        (datetime.max - _EPOCH) // timedelta(microseconds=1),
+        lambda v: ("-infinity" if v < 0 else "infinity") if abs(v) == 2**63 - 1 else f"a time {v} µs from 1970-01-01",
+    ),
+}
+_BOUNDS["timestamptz"] = _BOUNDS["timestamp"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to bind, in the order of the view's columns; ``skipped`` had no key or no time and are not among them."""
+
+    seen: int
+    skipped: int
+    values: Iterable[tuple[Any, ...]]
+
+
+def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> Iterator[Rows]:
+    """The rows of the batches, a chunk at a time, with values as SQLite keeps them.
+
+    Rows that can never match are left out: those with a NULL key, event time or known-at time (rule 2).
+    A row later than the watermark is a bug of the caller, and raises ValueError.
+    """
+    visible = tuple(t for t in (view.event_time, view.known_at) if t is not None)
+    required = tuple(dict.fromkeys((*(c.name for c in view.keys), *visible)))
+    limit = spell_instant(watermark)
+    for batch in batches:
+        for start in range(0, batch.num_rows, CHUNK):
+            chunk = batch.slice(start, CHUNK)
+            kept = _drop_nulls(chunk, required)
+            columns = {c.name: _encode(kept.column(c.name), c, view.name) for c in view.columns}
+            for name in visible:
+                _check_watermark(columns[name], name, view.name, limit)
+            values = zip(*columns.values(), strict=True)
+            yield Rows(chunk.num_rows, chunk.num_rows - kept.num_rows, values)
+
+
+def _drop_nulls(batch: Any, required: Sequence[str]) -> Any:
+    masks = [batch.column(name).is_valid() for name in required if batch.column(name).null_count]
+    return batch.filter(reduce(pc.and_, masks)) if masks else batch
+
+
+def _check_watermark(times: Sequence[str], column: str, view: str, limit: str) -> None:
+    latest = max(times, default="")
+    if latest > limit:
+        raise ValueError(f"{view}.{column} has {latest}, which is after the load's watermark {limit}")
+
+
+def _encode(array: Any, column: Column, view: str) -> list[Any]:
+    """The stored values of one column."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    try:
+        _check_bounds(array, column.type)
+        return _ENCODE[column.type.kind](array, column.type)
+    except pa.ArrowInvalid as error:
+        reason = str(error)
+    except _OutOfBoundsError as error:
+        reason = str(error)
+    raise AsknownError(
+        "unsupported-type",
+        f"column '{column.name}' of '{view}' holds a value that the online table cannot keep exactly: {reason}",
+        hint="leave such rows out in the model, or put NULL there; times run from year 1 to year 9999",
+    )
+
+
+class _OutOfBoundsError(Exception):
+    """A time that has no exact spelling."""
+
+
+def _check_bounds(array: Any, kind: SqlType) -> None:
+    if kind.kind == "list" and kind.element is not None:
+        _check_bounds(array.flatten(), kind.element)
+    elif kind.kind == "struct":
+        for field, (_, inner) in zip(array.flatten(), kind.fields, strict=True):
+            _check_bounds(field, inner)
+    elif kind.kind in _BOUNDS:
+        low, high, spell = _BOUNDS[kind.kind]
+        least, greatest = pc.min_max(_as_integers(array, kind)).as_py().values()
+        for value in (least, greatest):
+            if value is not None and not low <= value <= high:
+                raise _OutOfBoundsError(spell(value))
+
+
+def _as_integers(array: Any, kind: SqlType) -> Any:
+    """Times as the integers Arrow keeps: days of a date, microseconds of the others. Losing digits is an error."""
+    if kind.kind == "date":
+        return array.cast(pa.date32()).cast(pa.int32())
+    return array.cast(_arrow_time(array.type, kind)).cast(pa.int64())
+
+
+def _arrow_time(given: Any, kind: SqlType) -> Any:
+    if kind.kind == "time":
+        return pa.time64("us")
+    return pa.timestamp("us", tz=given.tz if pa.types.is_timestamp(given) else None)
+
+
+def _encode_boolean(array: Any, _: SqlType) -> list[Any]:
+    return list(array.cast(pa.int8()).to_pylist())
+
+
+def _encode_integer(array: Any, kind: SqlType) -> list[Any]:
+    if not is_wide(kind):
+        return list(array.cast(pa.int64()).to_pylist())
+    if _is_text(array.type):
+        return [None if v is None else str(int(v)) for v in array.to_pylist()]
+    return list(array.cast(pa.string()).to_pylist())
+
+
+def _encode_float(array: Any, _: SqlType) -> list[Any]:
+    doubles = array.cast(pa.float64())
+    nan = pc.is_nan(doubles)
+    values: list[Any] = doubles.to_pylist()
+    if not pc.any(nan).as_py():
+        return values
+    return ["NaN" if is_nan else v for v, is_nan in zip(values, nan.to_pylist(), strict=True)]
+
+
+def _encode_decimal(array: Any, kind: SqlType) -> list[Any]:
+    exact = array.cast(pa.decimal128(kind.precision, kind.scale))
+    if kind.scale <= 6:
+        return list(exact.cast(pa.string()).to_pylist())
+    # Arrow spells small numbers with an exponent.
+    return [None if v is None else format(v, "f") for v in exact.to_pylist()]
+
+
+def _encode_text(array: Any, _: SqlType) -> list[Any]:
+    return list(array.to_pylist())
+
+
+def _encode_uuid(array: Any, _: SqlType) -> list[Any]:
+    return [None if v is None else str(v) for v in array.to_pylist()]
+
+
+def _encode_date(array: Any, _: SqlType) -> list[Any]:
+    return list(array.cast(pa.date32()).cast(pa.string()).to_pylist())
+
+
+def _encode_time(array: Any, kind: SqlType) -> list[Any]:
+    exact = array.cast(_arrow_time(array.type, kind))
+    if kind.kind != "time":
+        exact = exact.cast(pa.int64()).cast(pa.timestamp("us"))  # the same instant, without its zone
+    return list(exact.cast(pa.string()).to_pylist())
+
+
+def _encode_nested(array: Any, kind: SqlType) -> list[Any]:
+    encode = json_encoder(kind)
+    return [None if v is None else encode(v) for v in array.to_pylist()]
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+_ENCODE: dict[Kind, Callable[[Any, SqlType], list[Any]]] = {
+    "boolean": _encode_boolean,
+    "integer": _encode_integer,
+    "float": _encode_float,
+    "decimal": _encode_decimal,
+    "text": _encode_text,
+    "blob": _encode_text,
+    "uuid": _encode_uuid,
+    "date": _encode_date,
+    "time": _encode_time,
+    "timestamp": _encode_time,
+    "timestamptz": _encode_time,
+    "list": _encode_nested,
+    "struct": _encode_nested,
+}

@@ -1,0 +1,142 @@
+"""Values as SQLite keeps them: what each type is stored as, and how it is read back to the bit.
+
+| kind                   | SQLite  | as                                                               |
+|------------------------|---------|------------------------------------------------------------------|
+| boolean                | INTEGER | 0, 1                                                             |
+| integer                | INTEGER | or TEXT digits, where the type does not fit in 64 signed bits    |
+| float                  | ANY     | REAL, and the text 'NaN': SQLite would turn a NaN into NULL      |
+| decimal                | TEXT    | all digits of the scale: '1.50'                                  |
+| text, uuid             | TEXT    |                                                                  |
+| blob                   | BLOB    |                                                                  |
+| date, time             | TEXT    | '2013-01-31', '23:59:59.000000'                                  |
+| timestamp, timestamptz | TEXT    | UTC, always 26 characters, so that text order is time order      |
+| list, struct           | TEXT    | JSON; decimals and times as strings, NaN and Infinity as tokens  |
+
+The standard library only: the reader imports this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from asknown.types import Kind, SqlType
+
+Convert = Callable[[Any], Any]
+
+_STORAGE: dict[Kind, str] = {
+    "boolean": "INTEGER",
+    "integer": "INTEGER",
+    "float": "ANY",
+    "blob": "BLOB",
+}
+
+
+def storage(kind: SqlType) -> str:
+    """The STRICT column type that keeps values of this type."""
+    return "TEXT" if is_wide(kind) else _STORAGE.get(kind.kind, "TEXT")
+
+
+def is_wide(kind: SqlType) -> bool:
+    """Whether this is an integer type with values beyond SQLite's 64 signed bits."""
+    return kind.kind == "integer" and kind.bits + (not kind.signed) > 64
+
+
+def spell_instant(moment: datetime) -> str:
+    """A UTC instant as the table spells it; a naive one is UTC already."""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(" ", "microseconds")
+
+
+def read_instant(text: str) -> datetime:
+    """The aware UTC instant that the table spells so; a date is its midnight."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def decoder(kind: SqlType) -> Convert | None:
+    """The function from a stored value, never NULL, to the Python value of its type; None where they are the same."""
+    if kind.kind in ("list", "struct"):
+        inner = _from_json(kind)
+        return json.loads if inner is None else lambda text: inner(json.loads(text))
+    if is_wide(kind):
+        return int
+    return _DECODE.get(kind.kind)
+
+
+def json_encoder(kind: SqlType) -> Callable[[Any], str]:
+    """The function from a Python list or dict of this type to the JSON text that is stored."""
+    inner = _to_json(kind)
+    dump = json.JSONEncoder(ensure_ascii=False).encode
+    return dump if inner is None else lambda value: dump(inner(value))
+
+
+def _decode_float(stored: Any) -> float:
+    return float(stored)  # 'NaN', too
+
+
+def _decode_naive(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+_DECODE: dict[Kind, Convert] = {
+    "boolean": bool,
+    "float": _decode_float,
+    "decimal": Decimal,
+    "uuid": UUID,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timestamp": _decode_naive,
+    "timestamptz": read_instant,
+}
+
+# Leaves inside JSON. What JSON holds exactly as it is (integers of any size, floats by repr, text) needs no entry.
+_JSON_LEAF_IN: dict[Kind, Convert] = {
+    "decimal": lambda v: format(v, "f"),
+    "uuid": str,
+    "blob": bytes.hex,
+    "date": date.isoformat,
+    "time": lambda v: v.isoformat("microseconds"),
+    "timestamp": spell_instant,
+    "timestamptz": spell_instant,
+}
+_JSON_LEAF_OUT: dict[Kind, Convert] = {
+    "decimal": Decimal,
+    "uuid": UUID,
+    "blob": bytes.fromhex,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timestamp": _decode_naive,
+    "timestamptz": read_instant,
+}
+
+
+def _to_json(kind: SqlType) -> Convert | None:
+    leaves: dict[Kind, Convert] = {**_JSON_LEAF_IN, "integer": int} if is_wide(kind) else _JSON_LEAF_IN
+    return _nested(kind, _to_json, leaves.get(kind.kind))
+
+
+def _from_json(kind: SqlType) -> Convert | None:
+    return _nested(kind, _from_json, _JSON_LEAF_OUT.get(kind.kind))
+
+
+def _nested(kind: SqlType, inside: Callable[[SqlType], Convert | None], leaf: Convert | None) -> Convert | None:
+    if kind.kind == "list" and kind.element is not None:
+        element = inside(kind.element)
+        if element is None:
+            return None
+        return lambda values: [None if v is None else element(v) for v in values]
+    if kind.kind == "struct":
+        fields = {name: inside(t) for name, t in kind.fields}
+        if not any(fields.values()):
+            return None
+
+        def convert(values: dict[str, Any]) -> dict[str, Any]:
+            return {n: v if v is None or (f := fields[n]) is None else f(v) for n, v in values.items()}
+
+        return convert
+    return leaf

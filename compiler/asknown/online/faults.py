@@ -1,0 +1,94 @@
+"""What SQLite's errors mean to the user: a code, a sentence and what to do, by a table."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from asknown.errors import AsknownError
+
+_CORRUPT_HINT = "move the file away and run: asknown materialize --full-refresh"
+
+# By SQLite's primary result code: asknown's code, what is wrong, what to do.
+_MEANINGS: dict[int, tuple[str, str, str]] = {
+    sqlite3.SQLITE_FULL: (
+        "online-write",
+        "the disk is full",
+        "free some space and run it again; the rows of the last finished load are still there",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        "online-write",
+        "another program holds a lock on the file",
+        "wait until it is done, or close it, and run it again",
+    ),
+    sqlite3.SQLITE_LOCKED: (
+        "online-write",
+        "another part of this program is using the table",
+        "finish reading before writing",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "online-write",
+        "the file or its folder is read-only",
+        "give write permission, or name another path under 'online' in profiles.yml",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "online-write",
+        "the file cannot be opened",
+        "check that the folder exists and may be written, or name another path under 'online' in profiles.yml",
+    ),
+    sqlite3.SQLITE_PERM: ("online-write", "permission is denied", "check the permissions of the file and its folder"),
+    sqlite3.SQLITE_AUTH: ("online-write", "permission is denied", "check the permissions of the file and its folder"),
+    sqlite3.SQLITE_IOERR: (
+        "online-write",
+        "the disk failed to read or write",
+        "check the disk and its space, and run it again",
+    ),
+    sqlite3.SQLITE_NOTADB: ("online-corrupt", "it is not an SQLite database", _CORRUPT_HINT),
+    sqlite3.SQLITE_CORRUPT: ("online-corrupt", "it is damaged", _CORRUPT_HINT),
+}
+
+
+def explain(error: sqlite3.Error, path: Path) -> AsknownError | None:
+    """The user's error that an SQLite error on the online file amounts to; None for a bug of our own."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    text = str(error)
+    if text.startswith(("no such table", "no such column", "Could not decode")):
+        code = sqlite3.SQLITE_CORRUPT
+    if code not in _MEANINGS:
+        return None
+    name, meaning, hint = _MEANINGS[code]
+    return AsknownError(name, f"the online file {path}: {meaning} ({text})", hint=hint)
+
+
+def explain_os(error: OSError, path: Path) -> AsknownError:
+    """The user's error that an operating system's refusal to write beside the online file amounts to."""
+    return AsknownError(
+        "online-write",
+        f"the online file {path} cannot be written: {(error.strerror or str(error)).lower()}",
+        hint="check that the folder exists, may be written and has space, "
+        "or name another path under 'online' in profiles.yml",
+    )
+
+
+def damaged(path: Path, why: str) -> AsknownError:
+    """The error for a file in which SQLite finds no fault and we do."""
+    return AsknownError("online-corrupt", f"the online file {path} is damaged: {why}", hint=_CORRUPT_HINT)
+
+
+def not_ours(path: Path) -> AsknownError:
+    """The error for an SQLite file that holds somebody else's tables."""
+    return AsknownError(
+        "online-corrupt",
+        f"{path} is an SQLite database, but not an online table of asknown",
+        hint="name another path under 'online' in profiles.yml; this file was not touched",
+    )
+
+
+def other_layout(path: Path, found: int, known: int) -> AsknownError:
+    """The error for a file whose layout this version cannot use."""
+    whose = "a newer" if found > known else "an older"
+    return AsknownError(
+        "online-layout",
+        f"{path} was written by {whose} version of asknown (layout {found}; this version has layout {known})",
+        hint="install the asknown that wrote it, or move the file away and run: asknown materialize --full-refresh",
+    )

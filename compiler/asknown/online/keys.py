@@ -1,0 +1,237 @@
+"""Keys of a request: the stored form of a Python value of the key's type, and nothing else (DESIGN section 3, rule 8).
+
+A value of the wrong type is an error. A value of the right type that no row can have (too large, too fine, not
+UTF-8) is simply not there: it encodes to :data:`ABSENT`, as None does.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import Any, Final
+from uuid import UUID
+
+from asknown.errors import AsknownError
+from asknown.online.codec import is_wide, spell_instant
+from asknown.types import Kind, SqlType
+
+ABSENT: Final = object()
+"""Stands for a key that no stored row has."""
+
+Encode = Callable[[Any], Any]
+
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+
+
+class _WrongTypeError(Exception):
+    """The value is not of the key's type."""
+
+
+_EXPECTED: dict[Kind, str] = {
+    "boolean": "a bool",
+    "integer": "an int",
+    "decimal": "a decimal.Decimal or an int",
+    "text": "a str",
+    "blob": "bytes",
+    "uuid": "a uuid.UUID or its text",
+    "date": "a datetime.date",
+    "timestamp": "a datetime.datetime",
+    "timestamptz": "a datetime.datetime",
+}
+
+
+def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
+    """The function from a request's value to the stored key, or to :data:`ABSENT`; a wrong type is an error."""
+    encode = _encoder(kind)
+
+    def checked(value: Any) -> Any:
+        if value is None:
+            return ABSENT
+        try:
+            return encode(value)
+        except _WrongTypeError:
+            raise AsknownError(
+                "key-type",
+                f"key '{column}' of '{view}' is {kind}, and {_show(value)} was given",
+                hint=f"give {_EXPECTED.get(kind.kind, kind.name)}; a key compares by its type and is never converted",
+            ) from None
+
+    return checked
+
+
+def parse_key(text: str, kind: SqlType, *, column: str = "key") -> Any:
+    """The Python value that ``text``, as typed on a command line, means for a key of this type."""
+    try:
+        return _PARSE[kind.kind](text)
+    except (ValueError, InvalidOperation, KeyError):
+        raise AsknownError(
+            "key-type",
+            f"'{text}' cannot be read as the {kind} that '{column}' is",
+            hint=f"write it like {column}={_EXAMPLES.get(kind.kind, '…')}",
+        ) from None
+
+
+def _encoder(kind: SqlType) -> Encode:
+    match kind.kind:
+        case "integer":
+            return _integer_encoder(kind)
+        case "decimal":
+            return lambda value: _encode_decimal(value, kind)
+        case _:
+            return _ENCODE.get(kind.kind, _refuse)
+
+
+def _integer_encoder(kind: SqlType) -> Encode:
+    low = -(2 ** (kind.bits - 1)) if kind.signed else 0
+    high = 2 ** (kind.bits - kind.signed) - 1
+    wide = is_wide(kind)
+
+    def encode(value: Any) -> Any:
+        whole = value if type(value) is int else _whole(value)
+        if not low <= whole <= high:
+            return ABSENT
+        return str(whole) if wide else whole
+
+    return encode
+
+
+def _whole(value: Any) -> int:
+    """An int of any library's integer type; a bool is not one."""
+    if isinstance(value, bool):
+        raise _WrongTypeError
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise _WrongTypeError from None
+
+
+def _encode_decimal(value: Any, kind: SqlType) -> Any:
+    number = value if isinstance(value, Decimal) else Decimal(_whole(value))
+    if not number.is_finite():
+        return ABSENT
+    try:
+        exact = number.quantize(Decimal((0, (1,), -kind.scale)), context=_EXACT)
+    except (Inexact, InvalidOperation):
+        return ABSENT  # more places or more digits than the type has
+    return format(exact if exact else exact.copy_abs(), "f")
+
+
+def _encode_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise _WrongTypeError
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return ABSENT  # a lone surrogate: no table can hold it
+    return str(value)
+
+
+def _encode_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if type(value).__module__ == "numpy" and isinstance(value.item(), bool):
+        return int(value)
+    raise _WrongTypeError
+
+
+def _encode_blob(value: Any) -> Any:
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise _WrongTypeError
+    return bytes(value)
+
+
+def _encode_uuid(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if not isinstance(value, str):
+        raise _WrongTypeError
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise _WrongTypeError from None
+
+
+def _encode_date(value: Any) -> Any:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise _WrongTypeError
+    return value.isoformat()
+
+
+def _encode_timestamp(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        raise _WrongTypeError
+    # pandas: NaT is a datetime that differs from itself, and a Timestamp may be finer than a microsecond.
+    if value != value or getattr(value, "nanosecond", False):  # noqa: PLR0124
+        return ABSENT
+    try:
+        return spell_instant(value)
+    except OverflowError:
+        return ABSENT  # outside the years 1 to 9999 once in UTC
+
+
+def _refuse(_: Any) -> Any:
+    raise _WrongTypeError
+
+
+_ENCODE: dict[Kind, Encode] = {
+    "boolean": _encode_boolean,
+    "text": _encode_text,
+    "blob": _encode_blob,
+    "uuid": _encode_uuid,
+    "date": _encode_date,
+    "timestamp": _encode_timestamp,
+    "timestamptz": _encode_timestamp,
+}
+
+
+def _parse_integer(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,80}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _parse_boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+def _parse_decimal(text: str) -> Decimal:
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", text):
+        raise ValueError(text)
+    return Decimal(text)
+
+
+def _parse_instant(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+_PARSE: dict[Kind, Callable[[str], Any]] = {
+    "boolean": _parse_boolean,
+    "integer": _parse_integer,
+    "decimal": _parse_decimal,
+    "text": str,
+    "blob": bytes.fromhex,
+    "uuid": UUID,
+    "date": date.fromisoformat,
+    "timestamp": _parse_instant,
+    "timestamptz": _parse_instant,
+}
+_EXAMPLES: dict[Kind, str] = {
+    "boolean": "true",
+    "integer": "7",
+    "decimal": "1.50",
+    "blob": "00ff (hexadecimal)",
+    "uuid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "date": "2013-01-31",
+    "timestamp": "2013-01-31T12:00:00",
+    "timestamptz": "2013-01-31T12:00:00Z",
+}
+
+
+def _show(value: Any) -> str:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else shown[:57] + "…"
+    return f"the {type(value).__name__} {shown}"

@@ -1,0 +1,54 @@
+"""The file's layout, as numbered steps: step n takes a file from layout n - 1 to layout n.
+
+A step is a plain function over an open transaction. Never change a released step; add the next one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+APPLICATION_ID = 0x61734B6E  # "asKn": how a file says that it is an online table of ours
+
+
+def create_metadata(connection: sqlite3.Connection) -> None:
+    """Step 1: the two tables that say what the file holds."""
+    connection.execute(
+        """
+        CREATE TABLE _asknown_views (
+            view         TEXT PRIMARY KEY COLLATE NOCASE,
+            fingerprint  TEXT NOT NULL,     -- of the view's definition
+            columns      TEXT NOT NULL,     -- JSON: [{"name": …, "type": …}, …], the select's order
+            keys         TEXT NOT NULL,     -- JSON: names
+            features     TEXT NOT NULL,     -- JSON: names
+            event_time   TEXT NOT NULL,     -- a column's name, as the next two
+            known_at     TEXT,
+            created_at   TEXT,
+            ttl_us       INTEGER NOT NULL,  -- 0: no bound
+            watermark    TEXT NOT NULL,     -- UTC: the table answers for this instant and later ones
+            rows         INTEGER NOT NULL,
+            load_id      TEXT NOT NULL,
+            loaded_at    TEXT NOT NULL      -- UTC
+        ) STRICT
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE _asknown_services (
+            service  TEXT PRIMARY KEY,
+            parts    TEXT NOT NULL  -- JSON: [{"view": …, "alias": …, "features": [name, …], "keys": {key: column}}, …]
+        ) STRICT
+        """
+    )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (create_metadata,)
+LAYOUT = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection, layout: int) -> None:
+    """Takes an empty file (layout 0) or one of an older layout to the present one, inside the open transaction."""
+    for number, step in enumerate(MIGRATIONS[layout:], start=layout + 1):
+        step(connection)
+        connection.execute(f"PRAGMA user_version = {number}")

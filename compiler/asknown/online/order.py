@@ -1,0 +1,91 @@
+"""The order of two values of one type as the engine orders them, for rows that tie on every time (rule 3).
+
+Most types order in SQLite as they do in the engine: numbers by value, text by its UTF-8 bytes, times by their fixed
+spelling, NaN (kept as text) above every number. The few that do not are compared here, decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from math import isnan
+from typing import Any
+
+from asknown.online.codec import decoder, is_wide
+from asknown.types import SqlType
+
+Compare = Callable[[Any, Any], int]
+
+
+def orders_in_sqlite(kind: SqlType) -> bool:
+    """Whether SQLite orders the stored values of this type as the engine orders the values."""
+    return not (kind.kind in ("decimal", "list", "struct") or is_wide(kind) or _is_enum(kind))
+
+
+def stored_comparison(kind: SqlType) -> Compare:
+    """The function from two stored values, neither NULL, to a number below, equal to or above 0."""
+    decode, compare = decoder(kind), comparison(kind)
+    if decode is None:
+        return compare
+    return lambda left, right: compare(decode(left), decode(right))
+
+
+def comparison(kind: SqlType) -> Compare:
+    """The function from two decoded values, neither None, to a number below, equal to or above 0."""
+    if kind.kind == "list" and kind.element is not None:
+        element = _null_greatest(comparison(kind.element))
+        return lambda left, right: _compare_all(element, left, right)
+    if kind.kind == "struct":
+        parts = [(name, _null_greatest(comparison(t))) for name, t in kind.fields]
+        return lambda left, right: next((c for n, f in parts if (c := f(left[n], right[n]))), 0)
+    if kind.kind == "float":
+        return _compare_floats
+    if kind.kind == "text":
+        return _enum_comparison(kind) if _is_enum(kind) else _compare_text
+    if kind.kind == "uuid":
+        return lambda left, right: _compare(left.int, right.int)
+    return _compare
+
+
+def _compare(left: Any, right: Any) -> int:
+    return int(left > right) - int(left < right)
+
+
+def _compare_text(left: str, right: str) -> int:
+    return _compare(left.encode(), right.encode())
+
+
+def _compare_floats(left: float, right: float) -> int:
+    """Numbers by value, -0.0 equal to 0.0, and NaN the greatest and equal to itself."""
+    if isnan(left) or isnan(right):
+        return isnan(left) - isnan(right)
+    return _compare(left, right)
+
+
+def _compare_all(element: Compare, left: list[Any], right: list[Any]) -> int:
+    for pair in zip(left, right, strict=False):
+        if order := element(*pair):
+            return order
+    return _compare(len(left), len(right))
+
+
+def _null_greatest(compare: Compare) -> Compare:
+    """Inside lists and structs the engine puts NULL above every value, though at the top NULL is the lowest."""
+
+    def compare_nullable(left: Any, right: Any) -> int:
+        if left is None or right is None:
+            return (left is None) - (right is None)
+        return compare(left, right)
+
+    return compare_nullable
+
+
+def _is_enum(kind: SqlType) -> bool:
+    return kind.kind == "text" and kind.name.upper().startswith("ENUM")
+
+
+def _enum_comparison(kind: SqlType) -> Compare:
+    """Members of an ENUM order as they were declared."""
+    members = [m.replace("''", "'") for m in re.findall(r"'((?:[^']|'')*)'", kind.name)]
+    rank = {member: place for place, member in enumerate(members)}
+    return lambda left, right: _compare(rank.get(left, -1), rank.get(right, -1))

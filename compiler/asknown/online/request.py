@@ -1,0 +1,187 @@
+"""What a read asks for, resolved against what the file holds: which tables, which keys, which output columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.online.codec import Convert, decoder
+from asknown.online.keys import Encode, key_encoder
+from asknown.online.layout import select_statement
+from asknown.online.nodes import Column, OnlineService, OnlineView, ServicePart, StoredView
+
+
+@dataclass(frozen=True)
+class Read:
+    """One look into one view's table. ``keys`` pairs the request's column with the encoder of the view's key."""
+
+    stored: StoredView
+    keys: tuple[tuple[str, Encode], ...]
+    features: tuple[Column, ...]
+    _queries: dict[int, str] = field(default_factory=dict, compare=False)
+
+    def query(self, keys: int) -> str:
+        """The query for so many keys: the key columns, the event time, then the features."""
+        query = self._queries.get(keys)
+        if query is None:
+            columns = (self.stored.view.event_time, *(f.name for f in self.features))
+            query = self._queries[keys] = select_statement(self.stored.view, columns, keys)
+        return query
+
+
+@dataclass(frozen=True)
+class Output:
+    """One feature of the response: where its value comes from, and how it is named and decoded."""
+
+    name: str
+    reference: str  # view:feature, as the user may write it
+    read: int
+    place: int  # among the read's features
+    column: Column
+    decode: Convert | None
+
+
+@dataclass(frozen=True)
+class Request:
+    reads: tuple[Read, ...]
+    outputs: tuple[Output, ...]
+    full_names: bool
+
+    def check_columns(self, columns: Sequence[str]) -> None:
+        """Refuses a request that lacks a key's column, or whose own columns hide a feature."""
+        given = set(columns)
+        for read in self.reads:
+            for column, _ in read.keys:
+                if column not in given:
+                    raise missing_key(column, read.stored.view.name, columns)
+        folded = {column.casefold(): column for column in columns}
+        for output in self.outputs:
+            if output.name.casefold() in folded:
+                raise AsknownError(
+                    "name-clash",
+                    f"the feature {output.reference} and the column '{folded[output.name.casefold()]}' "
+                    "of the request would have one name",
+                    hint=self._clash_hint("rename the request's column"),
+                )
+
+    def check_names(self) -> None:
+        """Refuses two features that would have one name; letter case does not tell names apart."""
+        seen: dict[str, Output] = {}
+        for output in self.outputs:
+            other = seen.setdefault(output.name.casefold(), output)
+            if other is output:
+                continue
+            if (other.read, other.place) == (output.read, output.place):
+                raise AsknownError(
+                    "name-clash", f"the feature {output.reference} is asked for twice", hint="ask for it once"
+                )
+            raise AsknownError(
+                "name-clash",
+                f"the features {other.reference} and {output.reference} would both be called '{output.name}'",
+                hint=self._clash_hint("give one of them another alias in a feature service"),
+            )
+
+    def _clash_hint(self, otherwise: str) -> str:
+        if self.full_names:
+            return otherwise
+        return "ask for full names, as in view__feature: full_feature_names=True in Python, --full-names for a command"
+
+
+def missing_key(column: str, view: str, columns: Sequence[str], row: int | None = None) -> AsknownError:
+    """The error for a request, or a row of it, without one of the key columns."""
+    whose = "the request" if row is None else f"row {row} of the request"
+    return AsknownError(
+        "spine-key",
+        f"{whose} has no key '{column}', by which '{view}' is read",
+        hint=did_you_mean(column, columns, what="its columns") or f"give '{column}' in every row",
+    )
+
+
+def resolve(
+    references: Sequence[str],
+    views: Mapping[str, StoredView],
+    services: Mapping[str, OnlineService],
+    *,
+    full_names: bool,
+) -> Request:
+    """The request that ``references`` (a view, ``view:feature``, or a service) make of these views and services."""
+    reads: dict[tuple[Any, ...], list[Column]] = {}
+    wanted: list[tuple[tuple[Any, ...], ServicePart, Column]] = []
+    for part in _parts(references, views, services):
+        stored = _find_view(part.view, views)
+        keyed_by = (part.view, part.alias, tuple(sorted(part.keys.items())))
+        features = reads.setdefault(keyed_by, [])
+        for feature in _find_features(part, stored.view):
+            if feature not in features:
+                features.append(feature)
+            wanted.append((keyed_by, part, feature))
+    order = list(reads)
+    outputs = tuple(
+        Output(
+            name=f"{part.alias or part.view}__{feature.name}" if full_names else feature.name,
+            reference=f"{part.alias or part.view}:{feature.name}",
+            read=order.index(keyed_by),
+            place=reads[keyed_by].index(feature),
+            column=feature,
+            decode=decoder(feature.type),
+        )
+        for keyed_by, part, feature in wanted
+    )
+    request = Request(tuple(_read(k, f, views) for k, f in reads.items()), outputs, full_names)
+    request.check_names()
+    return request
+
+
+def _read(keyed_by: tuple[Any, ...], features: list[Column], views: Mapping[str, StoredView]) -> Read:
+    name, _, renamed = keyed_by
+    stored, mapping = views[name], dict(renamed)
+    keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
+    return Read(stored, tuple(keys), tuple(features))
+
+
+def _parts(
+    references: Sequence[str], views: Mapping[str, StoredView], services: Mapping[str, OnlineService]
+) -> list[ServicePart]:
+    parts: list[ServicePart] = []
+    for reference in references:
+        view, colon, feature = reference.partition(":")
+        if colon:
+            parts.append(ServicePart(view, (feature,)))
+        elif reference in views or reference not in services:
+            if reference not in views:
+                raise _unknown("unknown-service", f"no view or service '{reference}'", reference, [*views, *services])
+            parts.append(ServicePart(reference))
+        else:
+            parts.extend(services[reference].parts)
+    return parts
+
+
+def _find_view(name: str, views: Mapping[str, StoredView]) -> StoredView:
+    if name not in views:
+        raise _unknown("unknown-view", f"no view '{name}'", name, views)
+    return views[name]
+
+
+def _find_features(part: ServicePart, view: OnlineView) -> list[Column]:
+    known = {f.name: f for f in view.features}
+    if part.features is None:
+        return list(known.values())
+    for name in part.features:
+        if name not in known:
+            raise AsknownError(
+                "unknown-feature",
+                f"the online table of '{view.name}' has no feature '{name}'",
+                hint=did_you_mean(name, known, what="features")
+                + "; if the project has it, load it: asknown materialize "
+                + view.name,
+            )
+    return [known[name] for name in part.features]
+
+
+def _unknown(code: str, what: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> AsknownError:
+    near = did_you_mean(name, known, what="views and services")
+    return AsknownError(
+        code, f"the online table holds {what}", hint=f"{near}; if the project has it, load it: asknown materialize"
+    )

@@ -1,0 +1,87 @@
+"""The answer to an online read: values, statuses and event timestamps, in the request's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from asknown.errors import AsknownError
+from asknown.types import Kind, SqlType
+
+Status = Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]
+
+# The pandas dtype that keeps a column of this kind with its NULLs; what is not here stays Python objects.
+_PANDAS: dict[Kind, str] = {
+    "boolean": "boolean",
+    "float": "float64",
+    "timestamp": "datetime64[us]",
+    "timestamptz": "datetime64[us, UTC]",
+}
+
+
+class OnlineResponse:
+    """One row per row of the request, in its order: the request's own columns first, then the features asked for.
+
+    A feature's value is None unless its status is PRESENT: NULL_VALUE (the row is there, the value is NULL),
+    NOT_FOUND (no row of this key), OUTSIDE_MAX_AGE (a row, but older than the view's ttl allows).
+    """
+
+    def __init__(
+        self,
+        *,
+        columns: Mapping[str, Sequence[Any]],
+        values: Mapping[str, list[Any]],
+        statuses: Mapping[str, list[Status]],
+        event_timestamps: Mapping[str, list[datetime | None]],
+        types: Mapping[str, SqlType],
+        count: int,
+    ) -> None:
+        self._columns = columns
+        self._values = values
+        self._statuses = statuses
+        self._event_timestamps = event_timestamps
+        self._types = types
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"OnlineResponse({self._count} rows, features={list(self._values)})"
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """The columns by name, each a list with one value per row."""
+        return {name: list(column) for name, column in {**self._columns, **self._values}.items()}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows, each a dict from column to value."""
+        columns = {**self._columns, **self._values}
+        return [{name: column[i] for name, column in columns.items()} for i in range(self._count)]
+
+    def statuses(self) -> dict[str, list[Status]]:
+        """For each feature the status of each row."""
+        return {name: list(column) for name, column in self._statuses.items()}
+
+    def event_timestamps(self) -> dict[str, list[datetime | None]]:
+        """For each feature the event time (aware, UTC) of the row that each value comes from; None without a row."""
+        return {name: list(column) for name, column in self._event_timestamps.items()}
+
+    def to_df(self) -> Any:
+        """The rows as a pandas DataFrame; an integer with NULLs stays an integer (Int64 and its kin)."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise AsknownError(
+                "missing-extra", "to_df() needs pandas", hint="type: pip install 'asknown[pandas]'"
+            ) from error
+        frame = {name: pd.Series(list(column)) for name, column in self._columns.items()}
+        for name, column in self._values.items():
+            frame[name] = pd.Series(column, dtype=_dtype(self._types[name]))
+        return pd.DataFrame(frame, index=range(self._count))
+
+
+def _dtype(kind: SqlType) -> str:
+    if kind.kind == "integer" and kind.bits <= 64:
+        return f"{'' if kind.signed else 'U'}Int{kind.bits}"
+    return _PANDAS.get(kind.kind, "object")

@@ -1,0 +1,66 @@
+"""Builds the plan of a training query: one step for each view and set of keys, whatever was asked in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.model.nodes import Column, FeatureView
+from asknown.plan.nodes import AsOfJoin, Feature, Match, Plan, Spine
+from asknown.plan.request import Asked
+from asknown.types import comparable
+
+
+def build_plan(spine: Spine, asked: Sequence[Asked], choose: Callable[[FeatureView], Match]) -> Plan:
+    """The plan that answers ``asked`` on ``spine``; ``choose`` picks the form of each view's match.
+
+    Raises ``spine-key`` where the spine lacks a key column and ``key-type`` where its type does not compare.
+    """
+    groups: dict[tuple[str, tuple[Column, ...]], list[Asked]] = {}
+    for item in asked:
+        groups.setdefault((item.label, _spine_keys(spine, item)), []).append(item)
+    steps: list[AsOfJoin] = []
+    places: dict[Asked, tuple[int, Feature]] = {}
+    for (label, keys), items in groups.items():
+        features = []
+        for item in items:
+            feature = Feature(item.column, item.output)
+            features.append(feature)
+            places[item] = (len(steps), feature)
+        view = items[0].view
+        steps.append(AsOfJoin(label, view, keys, tuple(features), choose(view)))
+    return Plan(spine, tuple(steps), tuple(places[item] for item in asked))
+
+
+def _spine_keys(spine: Spine, item: Asked) -> tuple[Column, ...]:
+    renamed = dict(item.keys)
+    unknown = renamed.keys() - {key.name for key in item.view.keys}
+    if unknown:
+        name = min(unknown)
+        raise AsknownError(
+            "spine-key",
+            f"feature view '{item.view.name}' has no key '{name}'",
+            hint=did_you_mean(name, [key.name for key in item.view.keys], what="its keys"),
+        )
+    return tuple(_spine_key(spine, item.view, key, renamed.get(key.name, key.name)) for key in item.view.keys)
+
+
+def _spine_key(spine: Spine, view: FeatureView, key: Column, name: str) -> Column:
+    exact = {column.name: column for column in spine.columns}
+    folded = {column.name.casefold(): column for column in spine.columns}
+    column = exact.get(name) or folded.get(name.casefold())
+    if column is None:
+        raise AsknownError(
+            "spine-key",
+            f"the spine has no column '{name}', the key of feature view '{view.name}'",
+            hint=f"add it to the spine; {did_you_mean(name, exact, what='its columns')}",
+        )
+    if not comparable(column.type, key.type):
+        raise AsknownError(
+            "key-type",
+            f"the spine's '{column.name}' is {column.type}, the key of feature view '{view.name}' is {key.type}",
+            hint=f"cast the spine's column to {key.type}"
+            + (" (whole numbers with missing ones become floats in pandas: use its Int64)"
+               if (column.type.kind, key.type.kind) == ("float", "integer") else ""),
+        )  # fmt: skip
+    return column

@@ -1,0 +1,97 @@
+"""The plan: what is asked, of which views, and by which form of match.
+
+A step reads the spine's distinct *moments* (keys, instant) and gives one row for each moment that has an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from asknown.model.nodes import Column, FeatureView
+
+Form = Literal["cascade", "asof", "range"]
+FORMS: tuple[Form, ...] = ("cascade", "asof", "range")
+"""Ways to find each moment's newest visible row. All give the same rows; they differ in cost.
+
+``range``: join on the keys, keep the visible rows, take the greatest: best while pairs are few.
+``asof``: one sort of the view's keys and times: never bad.
+``cascade``: join on the keys and a time bucket first, and ``asof`` for the moments that found nothing: best for
+dense histories, because nothing big is sorted.
+"""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a step matches. ``width`` is the bucket of a cascade in microseconds, 0 in the other forms."""
+
+    form: Form
+    width: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Spine:
+    """The rows that are asked for.
+
+    ``sql`` is the query that gives them, standing on the models ``refs`` and the tables ``sources``. ``instant`` is
+    the time column. ``rows``, ``earliest`` and ``latest`` are known only where asking twice surely gives the same.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    instant: Column
+    repeatable: bool
+    refs: tuple[str, ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
+    rows: int | None = None
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Entities:
+    """The spine of a load: every entity of one view, at one instant."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature asked for, and the name that its column has in the result."""
+
+    column: Column
+    output: str
+
+
+@dataclass(frozen=True)
+class AsOfJoin:
+    """Fetches, for each moment, the features of the newest visible row of ``view`` (DESIGN section 3, rules 2 and 3).
+
+    ``keys`` are the spine's columns, one for each of the view's keys, in order. ``label`` is what the step's CTEs and
+    full feature names are called by.
+    """
+
+    label: str
+    view: FeatureView
+    keys: tuple[Column, ...]
+    features: tuple[Feature, ...]
+    match: Match
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training query: ``outputs`` lists (step index, output name) in the order asked for."""
+
+    spine: Spine
+    steps: tuple[AsOfJoin, ...]
+    outputs: tuple[tuple[int, Feature], ...]
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """A load of one view: each entity's newest row visible at ``at``, all columns of the view."""
+
+    view: FeatureView
+    at: datetime

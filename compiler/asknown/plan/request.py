@@ -1,0 +1,103 @@
+"""Reads what features are asked for: names of services, views and features, and the names of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.model.nodes import Column, FeatureView
+from asknown.project.nodes import Service, ServiceFeatures
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Features of one view under one set of key columns. ``features`` is None for all of them."""
+
+    view: str
+    label: str
+    features: tuple[str, ...] | None
+    keys: tuple[tuple[str, str], ...]  # (the view's key column, the spine's column) where they differ
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One feature asked for: of which view, through which keys, under which name."""
+
+    view: FeatureView
+    label: str
+    keys: tuple[tuple[str, str], ...]
+    column: Column
+    output: str
+
+
+def read_request(
+    features: str | Sequence[str], services: Mapping[str, Service], is_view: Callable[[str], bool], views: Iterable[str]
+) -> tuple[Wanted, ...]:
+    """What ``features`` asks for, in order: each item a service, a view, or ``view:feature``.
+
+    Raises ``unknown-service`` (or ``unknown-view``) with the nearest names.
+    """
+    names = [features] if isinstance(features, str) else list(features)
+    if not names:
+        raise AsknownError("bad-value", "no features are asked for", hint="name a feature service or a feature view")
+    wanted: list[Wanted] = []
+    for name in names:
+        if not isinstance(name, str):
+            raise AsknownError("bad-value", f"features are asked for by name, not by {type(name).__name__}: {name!r}")
+        if name in services:
+            wanted += [_of_service(line) for line in services[name].features]
+            continue
+        view, colon, feature = name.partition(":")
+        if not is_view(view):
+            code, known = ("unknown-view", sorted(views)) if colon else ("unknown-service", [*services, *views])
+            kind = "feature view" if colon else "feature service or feature view"
+            raise AsknownError(
+                code, f"there is no {kind} '{view}'", hint=did_you_mean(view, known, what="feature services and views")
+            )
+        wanted.append(Wanted(view, view, (feature,) if colon else None, ()))
+    return tuple(wanted)
+
+
+def _of_service(line: ServiceFeatures) -> Wanted:
+    return Wanted(line.view, line.alias or line.view, line.features, tuple(line.keys.items()))
+
+
+def name_features(
+    wanted: Sequence[Wanted], views: Mapping[str, FeatureView], *, full_names: bool, taken: Iterable[str]
+) -> tuple[Asked, ...]:
+    """Each feature asked for with its column's name in the result: short, or ``view__feature``.
+
+    ``taken`` are the spine's columns. Names that differ only in letter case clash. Raises ``unknown-feature`` and
+    ``name-clash``.
+    """
+    asked: list[Asked] = []
+    seen: set[tuple[object, ...]] = set()
+    owners: dict[str, str] = {name.casefold(): f"the spine's column '{name}'" for name in taken}
+    for item in wanted:
+        view = views[item.view]
+        for name in item.features if item.features is not None else [f.name for f in view.features]:
+            column = view.feature(name)
+            if column is None:
+                raise AsknownError(
+                    "unknown-feature",
+                    f"feature view '{view.name}' has no feature '{name}'",
+                    at=view.model.rendered.where(1),
+                    hint=did_you_mean(name, [f.name for f in view.features], what="its features"),
+                )
+            if (item.label, item.view, item.keys, name) in seen:
+                continue
+            seen.add((item.label, item.view, item.keys, name))
+            output = f"{item.label}__{name}" if full_names else name
+            owner = f"'{item.label}:{name}'"
+            if output.casefold() in owners:
+                raise AsknownError(
+                    "name-clash",
+                    f"{owner} and {owners[output.casefold()]} would both be the column '{output}'",
+                    hint="rename the spine's column, or give a view another alias"
+                    if full_names
+                    else "ask for full names: full_feature_names=True, or --full-names on the command line",
+                )
+            owners[output.casefold()] = owner
+            asked.append(Asked(view, item.label, item.keys, column, output))
+    return tuple(asked)

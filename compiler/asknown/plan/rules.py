@@ -1,0 +1,71 @@
+"""Chooses the form of a match, from counts that are cheap to get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asknown.durations import spell
+from asknown.model.nodes import FeatureView
+from asknown.plan.nodes import Form, Match
+
+DAY = 86_400_000_000
+# A bucket this many times the typical distance between two rows of a key finds nearly every moment's row.
+SPACINGS_IN_A_BUCKET = 8
+# Up to this many candidate rows for each moment, joining them all costs less than being clever.
+FEW_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a look at some of a view's rows told: how many, of how many keys, over how long (microseconds)."""
+
+    rows: int
+    keys: int
+    span: int
+    whole: bool  # the sample is all there is
+
+    @property
+    def rows_of_a_key(self) -> float:
+        return self.rows / max(self.keys, 1)
+
+    @property
+    def spacing(self) -> int:
+        """The typical time between two rows of one key."""
+        return int(self.span / max(self.rows_of_a_key, 1.0))
+
+
+def choose_match(view: FeatureView, sample: Sample | None, *, forced: Form | None = None) -> Match:
+    """The form for ``view``: ``forced``, or by what ``sample`` says (None: nothing is known).
+
+    The width of a bucket decides speed alone, never the result.
+    """
+    width = _width(view, sample)
+    if forced is not None:
+        return Match(forced, width if forced == "cascade" else 0, "asked for")
+    if sample is None:
+        if view.ttl:
+            return Match("cascade", width, f"nothing is known of the rows; buckets of a quarter of the ttl ({spell(width)})")
+        return Match("asof", 0, "nothing is known of the rows, and there is no ttl")
+    reach = min(1.0, view.ttl / sample.span) if view.ttl and sample.span else 1.0
+    candidates = sample.rows_of_a_key * reach
+    if sample.whole and candidates <= FEW_ROWS:
+        return Match("range", 0, f"about {candidates:.0f} rows for a moment: joining them all is cheap")
+    if candidates <= 2 * SPACINGS_IN_A_BUCKET:
+        return Match("asof", 0, f"about {candidates:.0f} rows for a moment: too few for buckets")
+    return Match("cascade", width, f"a row every {spell(_round(sample.spacing))} for a key; buckets of {spell(width)}")
+
+
+def _width(view: FeatureView, sample: Sample | None) -> int:
+    quarter = max(view.ttl // 4, 1) if view.ttl else DAY
+    if sample is None or sample.span == 0:
+        return quarter
+    dense = max(_round(SPACINGS_IN_A_BUCKET * sample.spacing), 1)
+    return min(quarter, dense) if view.ttl else dense
+
+
+def _round(length: int) -> int:
+    """The length cut to its leading unit, for people to read."""
+    for unit in (DAY, 3_600_000_000, 60_000_000, 1_000_000, 1_000):
+        if length >= unit:
+            return length // unit * unit
+    return max(length, 1)

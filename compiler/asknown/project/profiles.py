@@ -1,0 +1,152 @@
+"""profiles.yml: the engine a project runs on, and where its online table lies.
+
+The file may hold secrets. Its places show keys and no values, and no message repeats a value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.environment import resolve
+from asknown.project.files import is_file, read_bytes, show_path
+from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
+from asknown.project.reader import Reader, as_mapping, as_text
+from asknown.project.targets import IN_MEMORY, ONLINE_FILE, read_online, read_target
+from asknown.project.values import Mapping, Scalar, Value
+
+FILE = "profiles.yml"
+FOLDER = "ASKNOWN_PROFILES_DIR"
+DEFAULT_TARGET = "dev"
+
+
+def load_profile(settings: Settings, target: str | None = None, *, profile: str | None = None) -> Profile:
+    """The project's profile with the target ``target``, or the one that the profile chooses.
+
+    Without a profiles.yml it is DuckDB in memory, with the online table in the project's folder. Environment
+    variables are asked for in the chosen target and the online table only. Errors: ``unknown-profile``,
+    ``missing-env``, ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``.
+    """
+    path = _find(settings)
+    if path is None:
+        return _default(settings, target, profile)
+    shown = show_path(path, settings.root)
+    given = _read(path, shown, profile or settings.profile)
+    reader = Reader(given, f"profile '{profile or settings.profile}'", ("target", "outputs", "online"))
+    outputs = reader.mapping("outputs")
+    if outputs is None or not outputs.entries:
+        raise AsknownError(
+            "missing-key",
+            f"{reader.what} has no 'outputs'",
+            at=reader.place("outputs"),
+            hint="outputs: {dev: {type: duckdb}}",
+        )
+    name = _choose(reader, outputs, target)
+    entry = outputs.entries[name]
+    chosen = read_target(name, resolve(entry.value, f"target '{name}'"), settings.root, entry.at)
+    online = reader.value("online")
+    return Profile(
+        name=profile or settings.profile,
+        target=chosen,
+        online=_online(settings) if online is None else read_online(resolve(online, "'online'"), settings.root),
+    )
+
+
+def _find(settings: Settings) -> Path | None:
+    named = os.environ.get(FOLDER)
+    path = (Path(named).absolute() if named else settings.root) / FILE
+    if is_file(path):
+        return path
+    if named:
+        raise AsknownError(
+            "unknown-profile",
+            f"there is no {path}, where {FOLDER} says it is",
+            hint=f"put {FILE} there, or unset {FOLDER}",
+        )
+    misspelt = path.with_suffix(".yaml")
+    if is_file(misspelt):
+        raise AsknownError(
+            "unknown-profile", f"asknown reads {FILE}, and finds {misspelt.name}", hint=f"mv {misspelt.name} {FILE}"
+        )
+    return None
+
+
+def _default(settings: Settings, target: str | None, profile: str | None) -> Profile:
+    at = Where("pyproject.toml")
+    if target not in (None, DEFAULT_TARGET):
+        raise AsknownError(
+            "unknown-profile",
+            f"there is no target '{target}': without a {FILE} there is only '{DEFAULT_TARGET}', DuckDB in memory",
+            at=at,
+            hint=f"write a {FILE} beside pyproject.toml",
+        )
+    if profile not in (None, settings.profile):
+        raise AsknownError(
+            "unknown-profile",
+            f"there is no profile '{profile}': the project has no {FILE}",
+            at=at,
+            hint=f"write a {FILE} beside pyproject.toml",
+        )
+    return Profile(settings.profile, Target(DEFAULT_TARGET, "duckdb", {"path": IN_MEMORY}, at), _online(settings))
+
+
+def _online(settings: Settings) -> OnlineTarget:
+    return OnlineTarget(settings.root / ONLINE_FILE)
+
+
+def _read(path: Path, shown: str, name: str) -> Value:
+    """What the profile ``name`` says. Other profiles in the file are nobody's business here."""
+    from asknown.project.yaml_reading import read_yaml  # PyYAML is slow to import, and most reads do without
+
+    document = read_yaml(read_bytes(path, shown, "bad-yaml"), shown, secret=True)
+    profiles = {} if document is None else as_mapping(document, FILE).entries
+    if name not in profiles:
+        raise AsknownError(
+            "unknown-profile",
+            f"{FILE} has no profile '{name}'",
+            at=Where(shown),
+            hint=f"{did_you_mean(name, profiles, what='profiles')}; [tool.asknown] profile = … chooses one",
+        )
+    return profiles[name].value
+
+
+def _choose(reader: Reader, outputs: Mapping, asked: str | None) -> str:
+    """The target's name: as asked, else as the profile says, else the only one."""
+    names = outputs.entries
+    if asked is not None:
+        if asked in names:
+            return asked
+        raise _unknown(reader, asked, names, outputs.at)
+    said = reader.value("target")
+    if said is None:
+        if len(names) == 1:
+            return next(iter(names))
+        raise AsknownError(
+            "missing-key",
+            f"{reader.what} does not say which of its outputs is the 'target'",
+            at=reader.at,
+            hint=f"target: {next(iter(names))}",
+        )
+    value = resolve(said, reader.what)
+    name = as_text(value, f"'target' of {reader.what}")
+    if name in names:
+        return name
+    if isinstance(value, Scalar) and value.untyped:  # out of the environment: not repeated
+        raise AsknownError(
+            "unknown-profile",
+            f"{reader.what} has no output of the name that the environment gives for 'target'",
+            at=value.at,
+            hint=did_you_mean("", names, what="outputs"),
+        )
+    raise _unknown(reader, name, names, value.at)
+
+
+def _unknown(reader: Reader, name: str, names: Iterable[str], at: Where) -> AsknownError:
+    return AsknownError(
+        "unknown-profile",
+        f"{reader.what} has no target '{name}' among its outputs",
+        at=at,
+        hint=did_you_mean(name, names, what="outputs"),
+    )

@@ -1,0 +1,84 @@
+"""What the project's YAML files say: sources, entities, feature services, and descriptions of models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.project.columns import read_model_doc
+from asknown.project.entities import read_entity
+from asknown.project.files import find_files, read_bytes, show_path
+from asknown.project.names import Names
+from asknown.project.nodes import Entity, ModelDoc, Service, Settings, SourceTable
+from asknown.project.reader import Reader
+from asknown.project.services import read_service
+from asknown.project.sources import read_source
+
+KEYS = ("version", "sources", "entities", "feature_services", "models")
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Everything named in the YAML files, by name, in the order found."""
+
+    sources: dict[tuple[str, str], SourceTable] = field(default_factory=dict)
+    entities: dict[str, Entity] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+    docs: dict[str, ModelDoc] = field(default_factory=dict)
+
+
+def read_properties(settings: Settings, models: Collection[str], names: Names) -> Properties:
+    """The properties in every YAML file under the model paths; ``models`` are the models there are.
+
+    Errors: ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``, ``bad-name``, ``duplicate-name``,
+    ``unsupported-type``, ``unknown-model``.
+    """
+    found = Properties()
+    for path in find_files(settings.model_paths, settings.root, ".yml", ".yaml"):
+        _read_file(path, show_path(path, settings.root), found, names)
+    for doc in found.docs.values():
+        if doc.name not in models:
+            raise AsknownError(
+                "unknown-model",
+                f"there is no model '{doc.name}': no file under the model paths is named {doc.name}.sql",
+                at=doc.at,
+                hint=did_you_mean(doc.name, models, what="models"),
+            )
+    for service in found.services.values():
+        model = names.place("model", service.name)
+        if model is not None:
+            raise AsknownError(
+                "duplicate-name",
+                f"feature service '{service.name}' has the name of a model ({model}), and both are asked for by name",
+                at=service.at,
+                hint="rename one of them",
+            )
+    return found
+
+
+def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
+    from asknown.project.yaml_reading import read_yaml
+
+    document = read_yaml(read_bytes(path, shown, "bad-yaml"), shown)
+    if document is None:
+        return
+    reader = Reader(document, "a properties file", KEYS)
+    reader.integer("version")
+    for item in reader.items("sources"):
+        for table in read_source(item):
+            names.give("source table", f"{table.source}.{table.name}", table.at)
+            found.sources[table.source, table.name] = table
+    for item in reader.items("entities"):
+        entity = read_entity(item)
+        names.give("entity", entity.name, entity.at)
+        found.entities[entity.name] = entity
+    for item in reader.items("feature_services"):
+        service = read_service(item)
+        names.give("feature service", service.name, service.at)
+        found.services[service.name] = service
+    for item in reader.items("models"):
+        doc = read_model_doc(item)
+        names.give("description of model", doc.name, doc.at)
+        found.docs[doc.name] = doc

@@ -1,0 +1,111 @@
+"""A mapping of a YAML file, read key by key and checked as it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.values import Mapping, Scalar, Sequence, Value, describe
+
+_WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
+
+
+class Reader:
+    """The mapping ``value``, which may have ``keys`` and no others. ``what`` names it in messages: "an entity".
+
+    A key written without a value counts as absent. No message repeats a value, which may be a secret.
+    """
+
+    def __init__(self, value: Value, what: str, keys: Collection[str]) -> None:
+        self._mapping = as_mapping(value, what)
+        self.what = what
+        self.at = value.at
+        for key, entry in self._mapping.entries.items():
+            if key not in keys:
+                raise AsknownError(
+                    "unknown-key",
+                    f"{what} has no key '{key}'",
+                    at=entry.at,
+                    hint=did_you_mean(key, keys, what="its keys"),
+                )
+
+    def value(self, key: str) -> Value | None:
+        """The value of ``key`` as it is, or None."""
+        entry = self._mapping.entries.get(key)
+        if entry is None or (isinstance(entry.value, Scalar) and entry.value.value is None):
+            return None
+        return entry.value
+
+    def place(self, key: str) -> Where:
+        """Where the value of ``key`` stands, or the mapping where there is none."""
+        value = self.value(key)
+        return self.at if value is None else value.at
+
+    def optional_text(self, key: str) -> str | None:
+        """The text of ``key``, or None."""
+        value = self.value(key)
+        return None if value is None else as_text(value, f"'{key}' of {self.what}")
+
+    def text(self, key: str, *, hint: str | None = None) -> str:
+        """The text of ``key``, which must be there and not blank."""
+        text = self.optional_text(key)
+        if text is None:
+            raise AsknownError("missing-key", f"{self.what} lacks '{key}'", at=self.at, hint=hint)
+        if not text.strip():
+            raise AsknownError("bad-name", f"'{key}' of {self.what} is blank", at=self.place(key))
+        return text
+
+    def integer(self, key: str, *, least: int | None = None) -> int | None:
+        """The whole number of ``key``, at least ``least``, or None."""
+        value = self.value(key)
+        if value is None:
+            return None
+        number = value.value if isinstance(value, Scalar) else None
+        if isinstance(value, Scalar) and value.untyped and _WHOLE.fullmatch(value.text.strip()):
+            number = int(value.text)
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise wrong_type(f"'{key}' of {self.what}", "a whole number", value)
+        if least is not None and number < least:
+            raise AsknownError("wrong-type", f"'{key}' of {self.what} must be at least {least}", at=value.at)
+        return number
+
+    def items(self, key: str) -> tuple[Value, ...]:
+        """The items of the list ``key``; none where it is absent."""
+        value = self.value(key)
+        if value is None:
+            return ()
+        if not isinstance(value, Sequence):
+            raise wrong_type(f"'{key}' of {self.what}", "a list", value)
+        return value.items
+
+    def mapping(self, key: str) -> Mapping | None:
+        """The mapping of ``key``, or None."""
+        value = self.value(key)
+        return None if value is None else as_mapping(value, f"'{key}' of {self.what}")
+
+
+def as_text(value: Value, what: str) -> str:
+    """The text that ``value`` is, or a ``wrong-type`` error."""
+    if isinstance(value, Scalar) and isinstance(value.value, str):
+        return value.value
+    raise wrong_type(what, "text", value)
+
+
+def as_mapping(value: Value, what: str) -> Mapping:
+    """The mapping that ``value`` is, or a ``wrong-type`` error."""
+    if isinstance(value, Mapping):
+        return value
+    raise wrong_type(what, "a mapping", value)
+
+
+def wrong_type(what: str, wanted: str, value: Value) -> AsknownError:
+    """The error for a value of another kind than ``wanted``."""
+    hint = None
+    if wanted == "text" and isinstance(value, Scalar):
+        hint = "put quotes around it" if value.value is not None else "write a text, or leave the entry out"
+    elif wanted == "a list":
+        hint = "start each entry with '- ', or write them in brackets: [first, second]"
+    elif wanted == "a mapping":
+        hint = "write 'key: value' lines"
+    return AsknownError("wrong-type", f"{what} must be {wanted}, not {describe(value)}", at=value.at, hint=hint)

@@ -1,0 +1,126 @@
+"""Feature services: the features that one model of the world outside is trained on and served."""
+
+from __future__ import annotations
+
+from asknown.errors import AsknownError, Where
+from asknown.project.names import Names
+from asknown.project.nodes import Service, ServiceFeatures
+from asknown.project.reader import Reader, as_text
+from asknown.project.values import Mapping, Value
+
+_SERVICE = ("name", "description", "features")
+_LINE = ("view", "features", "alias", "keys")
+
+
+def read_service(value: Value) -> Service:
+    """One item of ``feature_services:``, its lines in the order asked."""
+    reader = Reader(value, "a feature service", _SERVICE)
+    name = reader.text("name", hint="name: …")
+    if ":" in name:
+        raise AsknownError(
+            "bad-name",
+            f"'{name}' cannot name a feature service: view:feature is what a ':' says",
+            at=reader.place("name"),
+        )
+    items = reader.items("features")
+    if not items:
+        raise AsknownError(
+            "missing-key",
+            f"feature service '{name}' has no 'features'",
+            at=reader.place("features"),
+            hint="features: [view, other_view:feature]",
+        )
+    lines = tuple(_read_line(item) for item in items)
+    _check_lines(name, items, lines)
+    return Service(
+        name=name, features=lines, description=reader.optional_text("description") or "", at=reader.place("name")
+    )
+
+
+def _read_line(value: Value) -> ServiceFeatures:
+    if not isinstance(value, Mapping):
+        return _split(as_text(value, "a line of 'features'"), value.at)
+    _refuse_spaced(value)
+    reader = Reader(value, "a line of 'features'", _LINE)
+    return ServiceFeatures(
+        view=reader.text("view", hint="view: …"),
+        features=_read_features(reader),
+        alias=reader.text("alias") if reader.value("alias") else None,
+        keys=_read_keys(reader),
+        at=value.at,
+    )
+
+
+def _split(reference: str, at: Where) -> ServiceFeatures:
+    """``view`` or ``view:feature``; a feature's name may hold any character, so the first colon divides."""
+    view, colon, feature = reference.partition(":")
+    if not view.strip() or (colon and not feature):
+        raise AsknownError(
+            "bad-name",
+            f"'{reference}' names no feature",
+            at=at,
+            hint="write view:feature, or view for all its features",
+        )
+    return ServiceFeatures(view, (feature,) if colon else None, None, {}, at)
+
+
+def _refuse_spaced(line: Mapping) -> None:
+    """``view: feature`` is a mapping to YAML; who writes it means ``view:feature``."""
+    for key, entry in line.entries.items():
+        if len(line.entries) == 1 and key not in _LINE:
+            raise AsknownError(
+                "unknown-key",
+                f"a line of 'features' has no key '{key}'",
+                at=entry.at,
+                hint=f"write {key}:feature without a space, or {{view: {key}, features: [feature]}}",
+            )
+
+
+def _read_features(reader: Reader) -> tuple[str, ...] | None:
+    value = reader.value("features")
+    if value is None:
+        return None
+    names = Names()
+    features = []
+    for item in reader.items("features"):
+        feature = as_text(item, f"a feature of {reader.what}")
+        if feature in features:
+            names.give("feature", feature, item.at)
+        features.append(feature)
+    if not features:
+        raise AsknownError(
+            "wrong-type",
+            "the list 'features' is empty",
+            at=value.at,
+            hint="name features, or leave 'features' out for all of the view's",
+        )
+    return tuple(features)
+
+
+def _read_keys(reader: Reader) -> dict[str, str]:
+    given = reader.mapping("keys")
+    if given is None:
+        return {}
+    keys = {}
+    for key, entry in given.entries.items():
+        keys[key] = as_text(entry.value, f"the spine's column for the key '{key}'")
+    return keys
+
+
+def _check_lines(name: str, items: tuple[Value, ...], lines: tuple[ServiceFeatures, ...]) -> None:
+    """Refuses a view asked for twice under one name. Lines ``view:a`` and ``view:b`` ask for one view together."""
+    asked: dict[str, list[tuple[ServiceFeatures, bool]]] = {}
+    for item, line in zip(items, lines, strict=True):
+        label = line.alias or line.view
+        short = not isinstance(item, Mapping)
+        for first, first_short in asked.setdefault(label, []):
+            if short and first_short and line.features and first.features and line.features != first.features:
+                continue
+            wanted = f"'{label}'" if line.features is None or not short else f"'{label}:{line.features[0]}'"
+            raise AsknownError(
+                "duplicate-name",
+                f"feature service '{name}' asks for {wanted} twice: first at {first.at}",
+                at=line.at,
+                hint=f"give one of them another name: {{view: {line.view}, alias: …}}",
+            )
+        asked[label].append((line, short))

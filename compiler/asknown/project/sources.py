@@ -1,0 +1,97 @@
+"""Sources: the tables that models read, as files or as tables of the target."""
+
+from __future__ import annotations
+
+import re
+
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.columns import read_columns
+from asknown.project.nodes import SourceTable
+from asknown.project.reader import Reader
+from asknown.project.values import Value
+
+_SOURCE = ("name", "description", "database", "schema", "tables")
+_TABLE = ("name", "path", "identifier", "timezone", "description", "columns")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Files of the tz database that are no zones of it.
+_NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+
+
+def read_source(value: Value) -> list[SourceTable]:
+    """The tables of one item of ``sources:``."""
+    source = Reader(value, "a source", _SOURCE)
+    name = source.text("name", hint="name: …")
+    if source.value("tables") is None:
+        raise AsknownError("missing-key", f"source '{name}' lacks 'tables'", at=source.at, hint="tables: [{name: …}]")
+    schema = [part for part in (source.optional_text("database"), source.optional_text("schema")) if part]
+    return [_read_table(item, name, schema, source.optional_text("description")) for item in source.items("tables")]
+
+
+def _read_table(value: Value, source: str, schema: list[str], description: str | None) -> SourceTable:
+    reader = Reader(value, f"a table of source '{source}'", _TABLE)
+    name = reader.text("name", hint="name: …")
+    path = reader.text("path") if reader.value("path") else None
+    identifier = reader.text("identifier") if reader.value("identifier") else None
+    if path and identifier:
+        raise AsknownError(
+            "wrong-type",
+            f"table '{name}' of source '{source}' has both 'path' and 'identifier': it is files or a table, not both",
+            at=reader.place("identifier"),
+            hint="remove one of them",
+        )
+    if path is None:
+        identifier = _qualify(schema, name, identifier)
+    if path is None and identifier is None:
+        raise AsknownError(
+            "missing-key",
+            f"table '{name}' of source '{source}' does not say what it reads",
+            at=reader.place("name"),
+            hint=f"path: data/{name}.parquet for files, or identifier: schema.{name} for a table of the target",
+        )
+    zone = reader.optional_text("timezone")
+    if zone is not None:
+        _check_zone(zone, reader.place("timezone"))
+    return SourceTable(
+        source=source,
+        name=name,
+        path=path,
+        identifier=identifier,
+        timezone=zone,
+        description=reader.optional_text("description") or description or "",
+        columns=read_columns(reader),
+        at=reader.place("name"),
+    )
+
+
+def _qualify(schema: list[str], name: str, identifier: str | None) -> str | None:
+    """The table's identifier under its source's schema. One with a dot says its own."""
+    if not schema or (identifier is not None and "." in identifier):
+        return identifier
+    return ".".join(_quote(part) for part in (*schema, identifier or name))
+
+
+def _quote(part: str) -> str:
+    """The part of an identifier, quoted where it must be and is not yet."""
+    if _PLAIN.fullmatch(part) or (len(part) > 1 and part[0] == part[-1] and part[0] in '"`'):
+        return part
+    return '"' + part.replace('"', '""') + '"'
+
+
+def _check_zone(zone: str, at: Where) -> None:
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        ZoneInfo(zone)
+        known = zone not in _NO_ZONES and not zone.startswith(("posix/", "right/"))
+    except (KeyError, ValueError, OSError):  # unknown, no path inside the database, or a folder of it
+        known = False
+    if known:
+        return
+    zones = available_timezones()
+    if zones:  # a machine without the tz database cannot tell
+        raise AsknownError(
+            "wrong-type",
+            f"'{zone}' is no time zone of the IANA database",
+            at=at,
+            hint=did_you_mean(zone, zones, what="time zones"),
+        )

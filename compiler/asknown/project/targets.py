@@ -1,0 +1,134 @@
+"""Targets and the online table, as a profile describes them: which keys there are, and what they may say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.nodes import OnlineTarget, Target
+from asknown.project.reader import Reader, as_mapping, wrong_type
+from asknown.project.values import Mapping, Scalar, Value, to_plain
+
+TYPES = (
+    "bigquery",
+    "clickhouse",
+    "databricks",
+    "duckdb",
+    "postgres",
+    "redshift",
+    "snowflake",
+    "spark",
+    "sqlite",
+    "trino",
+)
+"""The types that a target may have. The options of a duckdb target are checked; the others' engines check theirs."""
+
+IN_MEMORY = ":memory:"
+ONLINE_FILE = "online.db"
+_MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:name or s3://…; one letter is a drive
+
+
+def read_target(name: str, value: Value, root: Path, at: Where) -> Target:
+    """The target called ``name``, checked. Its environment variables have been looked up."""
+    who = f"target '{name}'"
+    given = as_mapping(value, who)
+    kind = _read_type(given, who)
+    if kind != "duckdb":
+        options = {key: to_plain(entry.value) for key, entry in given.entries.items() if key != "type"}
+        return Target(name, kind, options, at)
+    reader = Reader(value, who, ("type", *_DUCKDB))
+    read = {key: option(reader, key, root) for key, option in _DUCKDB.items()}
+    return Target(name, kind, {key: found for key, found in read.items() if found is not None}, at)
+
+
+def read_online(value: Value, root: Path) -> OnlineTarget:
+    """The online table, checked: an SQLite file, ``online.db`` in the project unless it says otherwise."""
+    reader = Reader(value, "'online'", ("type", "path"))
+    if (reader.optional_text("type") or "sqlite") != "sqlite":
+        raise AsknownError(
+            "wrong-type",
+            "'type' of 'online' can only be sqlite",
+            at=reader.place("type"),
+            hint=f"type: sqlite, path: {ONLINE_FILE}",
+        )
+    path = reader.text("path") if reader.value("path") else ONLINE_FILE
+    if path == IN_MEMORY:
+        raise AsknownError(
+            "wrong-type",
+            "the online table must be a file: one process writes it and others read it",
+            at=reader.place("path"),
+            hint=f"path: {ONLINE_FILE}",
+        )
+    return OnlineTarget(_below(root, path))
+
+
+def _read_type(given: Mapping, who: str) -> str:
+    entry = given.entries.get("type")
+    if entry is None:
+        raise AsknownError("missing-key", f"{who} lacks 'type'", at=given.at, hint="type: duckdb")
+    value = entry.value
+    if not isinstance(value, Scalar) or not isinstance(value.value, str):
+        raise wrong_type(f"'type' of {who}", "text", value)
+    if value.value in TYPES:
+        return value.value
+    # What came out of the environment is not repeated.
+    said = "the environment gives it" if value.untyped else f"it says '{value.value}'"
+    hint = did_you_mean("" if value.untyped else value.value, TYPES, what="types")
+    raise AsknownError("wrong-type", f"'type' of {who} is none that asknown knows: {said}", at=value.at, hint=hint)
+
+
+def _file(reader: Reader, key: str, root: Path) -> str:
+    path = reader.text(key) if reader.value(key) else IN_MEMORY
+    return path if path == IN_MEMORY or _ADDRESS.match(path) else str(_below(root, path))
+
+
+def _folder(reader: Reader, key: str, root: Path) -> str | None:
+    return str(_below(root, reader.text(key))) if reader.value(key) else None
+
+
+def _threads(reader: Reader, key: str, root: Path) -> int | None:
+    return reader.integer(key, least=1)
+
+
+def _memory(reader: Reader, key: str, root: Path) -> str | None:
+    limit = reader.text(key) if reader.value(key) else None
+    if limit is not None and not _MEMORY.fullmatch(limit.strip()):
+        raise AsknownError(
+            "wrong-type",
+            f"'{key}' of {reader.what} must be a number and a unit",
+            at=reader.place(key),
+            hint=f"{key}: 4GB (units: KB, MB, GB, TB, KiB, MiB, GiB, TiB)",
+        )
+    return limit
+
+
+def _settings(reader: Reader, key: str, root: Path) -> dict[str, str] | None:
+    given = reader.mapping(key)
+    if given is None:
+        return None
+    settings: dict[str, str] = {}
+    for name, entry in given.entries.items():
+        if not isinstance(entry.value, Scalar) or entry.value.value is None:
+            raise wrong_type(f"the setting '{name}' of {reader.what}", "text", entry.value)
+        settings[name] = entry.value.text
+    return settings
+
+
+_DUCKDB: dict[str, Callable[[Reader, str, Path], Any]] = {
+    "path": _file,
+    "threads": _threads,
+    "memory_limit": _memory,
+    "temp_directory": _folder,
+    "settings": _settings,
+}
+
+
+def _below(root: Path, path: str) -> Path:
+    expanded = Path(path)
+    if expanded.parts[:1] == ("~",):
+        expanded = Path.home().joinpath(*expanded.parts[1:])
+    return root / expanded

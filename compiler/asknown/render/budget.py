@@ -1,0 +1,130 @@
+"""How much a template may do: text, steps and depth are counted before they are spent, so that rendering ends.
+
+Not counted: the time of a single operation on values that already fit (sorting a list, looking for a word in a text).
+``MAX_SECONDS`` stops the sum of them, at the next step.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from collections.abc import KeysView, Mapping, ValuesView
+from time import monotonic
+from typing import Any
+
+from asknown.render.failures import RenderError
+
+MAX_TEXT = 2_000_000  # characters of a rendered model, and of any one value on the way there
+MAX_WORK = 100_000_000  # characters and list elements made in all; a step counts as STEP of them
+STEP = 100
+MAX_DEPTH = 50  # macros within macros
+MAX_SECONDS = 30.0
+MAX_BITS = 4096  # of an integer
+
+_HINT = "a model is SQL that a person can read: look for a loop or a macro that repeats itself"
+
+
+class Budget:
+    """What is left to one rendering. ``calls`` are the macros that are running, outermost first."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.failed_in: tuple[str, ...] = ()
+        self._work = MAX_WORK
+        self._text = MAX_TEXT
+        self._end = monotonic() + MAX_SECONDS
+
+    def spend(self, size: int) -> None:
+        """Takes ``size`` characters or elements that are about to be made as one value."""
+        if size > MAX_TEXT:
+            raise RenderError(
+                "output-limit", f"a single value would grow to more than {MAX_TEXT:,} characters", hint=_HINT
+            )
+        self._work -= size
+        if self._work < 0:
+            raise RenderError("output-limit", f"the template makes more than {MAX_WORK:,} characters", hint=_HINT)
+
+    def step(self) -> None:
+        """Takes one round of a loop, one call of a macro, or one filter."""
+        self._work -= STEP
+        if self._work < 0:
+            raise RenderError(
+                "output-limit", f"the template does not end: it took {MAX_WORK // STEP:,} steps", hint=_HINT
+            )
+        if monotonic() > self._end:
+            raise RenderError(
+                "output-limit", f"the template does not end: it took {MAX_SECONDS:.0f} seconds", hint=_HINT
+            )
+
+    def write(self, size: int) -> None:
+        """Takes ``size`` characters of the rendered model."""
+        self._text -= size
+        if self._text < 0:
+            raise RenderError("output-limit", f"the model renders to more than {MAX_TEXT:,} characters", hint=_HINT)
+
+    def enter(self, macro: str) -> None:
+        """Takes one call of ``macro`` (as messages name it) within those that are running."""
+        self.step()
+        self.calls.append(macro)
+        if len(self.calls) > MAX_DEPTH:
+            again = macro in self.calls[:-1]
+            others = [other for other in dict.fromkeys(self.calls[-MAX_DEPTH // 2 :]) if other != macro]
+            through = f" through {', '.join(others)}" if again and others else ""
+            raise RenderError(
+                "output-limit",
+                f"{macro} calls itself without end{through}" if again else f"{macro} is called too deep in others",
+                hint=f"macros may call each other {MAX_DEPTH} deep",
+            )
+
+    def leave(self, *, failed: bool) -> None:
+        """Ends the innermost call, and remembers where the first failure happened."""
+        if failed and not self.failed_in:
+            self.failed_in = tuple(self.calls)
+        self.calls.pop()
+
+
+def measure(value: Any) -> int:
+    """The characters that ``value`` has as text, roughly and never too few; stops counting beyond the limit.
+
+    Raises ``template`` for what has no text that SQL could want: macros, functions, generators, none.
+    """
+    size = 0
+    waiting = [value]
+    while waiting and size <= MAX_TEXT:
+        item = waiting.pop()
+        match item:
+            case str():
+                size += len(item) if item is value else 2 * len(item) + 2  # quoted and escaped
+            case int():
+                size += item.bit_length() // 3 + 6
+            case float() | decimal.Decimal() | datetime.date() | datetime.time() | range():
+                size += 64
+            case None if item is not value:
+                size += 4
+            case list() | tuple() | set() | frozenset() | KeysView() | ValuesView():
+                size += 2 + 2 * len(item)
+                waiting.extend(item)
+            case Mapping():
+                size += 2 + 4 * len(item)
+                waiting.extend(item.keys())
+                waiting.extend(item.values())
+            case _:
+                raise _no_text(item)
+    return size
+
+
+def _no_text(value: Any) -> RenderError:
+    if value is None:
+        return RenderError(
+            "template",
+            "the value is none, which has no text",
+            hint="leave the tag out with {% if … is not none %}, or write 'null' for SQL's NULL",
+        )
+    name = getattr(value, "name", None) or getattr(value, "__name__", None)
+    if callable(value) and name:
+        return RenderError(
+            "template", f"'{name}' is not called", hint=f"write its arguments: {name}(…)", needle=rf"\b{name}\b"
+        )
+    if hasattr(value, "__next__"):
+        return RenderError("template", "a sequence has no text of its own", hint="write … | join(', ')")
+    return RenderError("template", f"a {type(value).__name__.lower()} has no text")

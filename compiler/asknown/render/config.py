@@ -1,0 +1,167 @@
+"""Reads what a model's ``config()`` says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from asknown.durations import microseconds
+from asknown.errors import AsknownError, did_you_mean
+from asknown.project.nodes import Entity
+from asknown.render.failures import RenderError
+from asknown.render.nodes import ViewConfig
+
+MATERIALIZED = ("ephemeral", "view", "table")
+# What only a feature view can say.
+_OF_VIEWS = ("event_time", "known_at", "created_at", "ttl")
+
+
+def read_config(model: str, given: Mapping[str, Any], entities: Mapping[str, Entity]) -> ViewConfig:
+    """The config of ``model``, each value checked. A value of none is as good as not given."""
+    for key in given:
+        if key not in READERS:
+            raise RenderError(
+                "unknown-key",
+                f"config() has no key '{key}'",
+                hint=did_you_mean(key, READERS, what="keys"),
+                needle=_assignment(key),
+            )
+    values = {key: READERS[key](key, value) for key, value in given.items() if value is not None}
+    config = ViewConfig(**values)
+    if config.entity is None:
+        _refuse_view_keys(model, values)
+    else:
+        _check_entities(config.entity, entities)
+        if config.event_time is None:
+            raise RenderError(
+                "bad-config",
+                f"feature view '{model}' does not say when its rows happened",
+                hint="name the column in config(): event_time='…'",
+                needle=_assignment("entity"),
+            )
+    return config
+
+
+def _refuse_view_keys(model: str, values: Mapping[str, Any]) -> None:
+    for key in _OF_VIEWS:
+        if key in values:
+            raise RenderError(
+                "bad-config",
+                f"'{model}' gives {key} but no entity, so it is no feature view",
+                hint="add entity='…' to config(), or entity=[] for a view without keys",
+                needle=_assignment(key),
+            )
+
+
+def _check_entities(names: tuple[str, ...], entities: Mapping[str, Entity]) -> None:
+    for position, name in enumerate(names):
+        if name not in entities:
+            raise RenderError(
+                "unknown-entity",
+                f"there is no entity '{name}'",
+                hint=did_you_mean(name, entities, what="entities"),
+                needle=quoted(name),
+            )
+        if name in names[:position]:
+            raise RenderError("bad-config", f"config() names the entity '{name}' twice", needle=_assignment("entity"))
+
+
+def quoted(name: str) -> str:
+    """The pattern of ``name`` as a text in a template."""
+    return rf"(?<=['\"]){re.escape(name)}(?=['\"])"
+
+
+def _assignment(key: str) -> str:
+    return rf"\b{re.escape(key)}\s*="
+
+
+def _wrong(key: str, value: Any, wanted: str) -> RenderError:
+    return RenderError(
+        "wrong-type",
+        f"config() takes {wanted} for {key}, not {_spell(value)}",
+        needle=_assignment(key),
+    )
+
+
+def _spell(value: Any) -> str:
+    match value:
+        case str():
+            return f"'{value}'"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case list() | tuple():
+            return "a list" if value else "an empty list"
+        case dict():
+            return "a mapping"
+    return f"a {type(value).__name__}"
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(key, value, "a text")
+    return value
+
+
+def _column(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _wrong(key, value, "the name of a column")
+    return value
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise _wrong(key, value, "a name or a list of names")
+    return tuple(value)
+
+
+def _truth(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(key, value, "true or false")
+    return value
+
+
+def _duration(key: str, value: Any) -> int:
+    if value == 0 and isinstance(value, int) and not isinstance(value, bool):
+        return 0
+    if not isinstance(value, str):
+        raise _wrong(key, value, "a duration such as '3 days', or 0 for no bound,")
+    try:
+        return microseconds(value)
+    except AsknownError as error:
+        raise RenderError(error.code, error.message, hint=error.hint, needle=_assignment(key)) from None
+
+
+def _materialized(key: str, value: Any) -> str:
+    if value not in MATERIALIZED:
+        wanted = ", ".join(f"'{name}'" for name in MATERIALIZED)
+        refused = _wrong(key, value, f"one of {wanted}")
+        if isinstance(value, str):
+            refused.hint = did_you_mean(value, MATERIALIZED)
+        raise refused
+    return str(value)
+
+
+def _mapping(key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise _wrong(key, value, "a mapping such as {'team': 'ops'}")
+    return dict(value)
+
+
+READERS: dict[str, Callable[[str, Any], Any]] = {
+    "entity": _texts,
+    "event_time": _column,
+    "known_at": _column,
+    "created_at": _column,
+    "ttl": _duration,
+    "online": _truth,
+    "materialized": _materialized,
+    "owner": _text,
+    "description": _text,
+    "tags": _texts,
+    "meta": _mapping,
+}

@@ -1,0 +1,134 @@
+"""Renders a project's models: Jinja in, plain SQL out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from jinja2 import nodes
+from jinja2.utils import missing
+
+from asknown.errors import AsknownError
+from asknown.project.nodes import ModelFile, Project
+from asknown.render.failures import TEMPLATE_ERRORS, Known, Origin, explain, is_own_bug
+from asknown.render.lines import Piece, put_together
+from asknown.render.macros import MacroSource, read_macros
+from asknown.render.nodes import Rendered, ViewConfig
+from asknown.render.rewrite import first_line, rewrite
+from asknown.render.sandbox import BoundedEnvironment, Run
+from asknown.render.scope import NAMES, ModelScope
+
+
+class Renderer:
+    """Renders the models of ``project``. Macro files are read once, at the first model. Safe to use from threads."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._environment = BoundedEnvironment()
+        self._macros: dict[str, MacroSource] | None = None
+        self._origins: dict[str, Origin] = {}
+        self._lock = threading.Lock()
+
+    def render_model(self, model: ModelFile) -> Rendered:
+        """The model as plain SQL, with its config and whom it refers to.
+
+        Raises AsknownError that points at the template's line: ``template``, ``undefined``, ``output-limit``,
+        ``unknown-model``, ``unknown-source``, ``unknown-entity``, ``unknown-key``, ``wrong-type``, ``bad-config``,
+        ``bad-duration``, ``missing-env``, ``cycle``, or ``duplicate-name`` for macros.
+        """
+        with self._lock:
+            try:
+                return self._render(model)
+            except TEMPLATE_ERRORS as error:
+                self._fail(error)
+
+    def _render(self, model: ModelFile) -> Rendered:
+        environment = self._environment
+        environment.run = Run()
+        if self._macros is None:
+            reserved = frozenset([*NAMES, *environment.globals])
+            self._macros = read_macros(environment, self._project, reserved, self._origins)
+        key = f"model {model.shown}"
+        self._origins[key] = Origin(model.shown, model.text)
+        tree = environment.parse(model.text, key, model.shown)
+        config_calls = _config_calls(tree)
+        rewrite(tree, key)
+        template = environment.make_template(tree, key, model.shown)
+
+        run = environment.run = Run()
+        scope = ModelScope(self._project, model, lambda: run.line)
+        run.names.update(environment.globals, **scope.names())
+        run.find_macro = _macro_finder(environment, self._macros)
+        pieces = []
+        for text in template.root_render_func(template.new_context(run.names, shared=True)):
+            if text:
+                run.budget.write(len(text))
+                pieces.append(Piece(run.line, run.verbatim, text))
+        sql, lines = put_together(pieces)
+        if not sql:
+            raise AsknownError(
+                "template",
+                f"model '{model.name}' renders to no SQL",
+                at=Origin(model.shown, model.text).place(1),
+                hint="write a select",
+            )
+        return Rendered(
+            model.name,
+            model.shown,
+            model.text,
+            sql,
+            scope.config or ViewConfig(),
+            tuple(scope.refs),
+            tuple(scope.sources),
+            lines,
+            _config_line(scope, config_calls),
+        )
+
+    def _fail(self, error: Exception) -> NoReturn:
+        if is_own_bug(error):
+            raise error
+        project, environment = self._project, self._environment
+        known = Known(
+            (*NAMES, *environment.globals, *(self._macros or ())),
+            project.settings.vars,
+            project.models,
+            environment.filters,
+            environment.tests,
+        )
+        told = explain(error, self._origins, environment.budget.failed_in, known)
+        raise told from (None if isinstance(error, AsknownError) else error)
+
+
+def _macro_finder(environment: BoundedEnvironment, macros: Mapping[str, MacroSource]) -> Callable[[str], Any]:
+    """Finds macros by name, each made at its first use to see the names of the model that is rendering."""
+    made: dict[str, Any] = {}
+
+    def find(name: str) -> Any:
+        if name not in made:
+            source = macros.get(name)
+            if source is None:
+                return missing
+            context = source.template.new_context(environment.run.names, shared=True)
+            for _ in source.template.root_render_func(context):
+                pass
+            made[name] = context.vars[name]
+        return made[name]
+
+    return find
+
+
+def _config_calls(tree: nodes.Template) -> list[int]:
+    """The lines on which the template calls ``config()`` itself."""
+    return [
+        first_line(call)
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name) and call.node.name == "config"
+    ]
+
+
+def _config_line(scope: ModelScope, calls: list[int]) -> int:
+    # The line being written is not that of a call in {% do %}, {% set %} or a macro.
+    if scope.config is None or scope.config_line in calls:
+        return scope.config_line
+    return calls[0] if calls else scope.config_line

@@ -1,0 +1,109 @@
+"""Rewrites a template's tree before it runs, so that text keeps its line and nothing runs uncounted.
+
+- Before each piece of text that goes straight into the model stands a call of ``mark`` with the template's line. Marks
+  say where text comes from, and are no text: nothing has to be found and taken out of the SQL again.
+- Text that is captured first (``{% set %}…{% endset %}``, ``{% macro %}``, ``{% call %}``, ``{% filter %}``, recursive
+  loops) has no marks inside; the tag that lets it out has one.
+- Each round of a loop is a step; ``a ~ b`` is a counted call. These calls read the environment's own attributes, which
+  no name of a template reaches.
+"""
+
+# ruff: noqa: N802 - the names that Jinja's visitor looks for
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.visitor import NodeTransformer
+
+_CLOSED_TAGS: tuple[tuple[type[nodes.Node], str], ...] = (
+    (nodes.Include, "include"),
+    (nodes.Import, "import"),
+    (nodes.FromImport, "from"),
+    (nodes.Extends, "extends"),
+    (nodes.Block, "block"),
+    (nodes.ScopedEvalContextModifier, "autoescape"),
+)
+
+
+def rewrite(tree: nodes.Template, name: str) -> None:
+    """Rewrites ``tree`` in place. Raises TemplateSyntaxError for tags that models have no use for."""
+    _refuse_closed_tags(tree, name)
+    environment = tree.environment
+    _Rewriter().visit(tree)
+    tree.set_environment(environment)  # type: ignore[arg-type]
+
+
+def first_line(node: nodes.Node) -> int:
+    """The line on which ``node`` starts; Jinja notes the line of a call's parenthesis or a filter's bar."""
+    return min(part.lineno for part in (node, *node.find_all(nodes.Node)) if part.lineno)
+
+
+def _refuse_closed_tags(tree: nodes.Template, name: str) -> None:
+    for kind, tag in _CLOSED_TAGS:
+        for node in tree.find_all(kind):
+            raise TemplateSyntaxError(
+                f"there is no {{% {tag} %}} here: macros are found by their names, and models with ref()",
+                node.lineno,
+                name,
+            )
+
+
+def _call(method: str, args: Iterable[nodes.Expr], line: int) -> nodes.Call:
+    return nodes.Call(nodes.EnvironmentAttribute(method), list(args), [], None, None, lineno=line)
+
+
+def _mark(line: int, verbatim: bool) -> nodes.Call:
+    return _call("mark", [nodes.Const(line), nodes.Const(verbatim)], line)
+
+
+class _Rewriter(NodeTransformer):
+    def __init__(self) -> None:
+        self._captured = 0
+
+    def visit_Output(self, node: nodes.Output) -> Any:
+        self.generic_visit(node)
+        if self._captured:
+            size = sum(len(child.data) for child in node.nodes if isinstance(child, nodes.TemplateData))
+            return [nodes.ExprStmt(_call("count", [nodes.Const(size)], node.lineno), lineno=node.lineno), node]
+        marked: list[nodes.Expr] = []
+        for child in node.nodes:
+            line = first_line(child)
+            child.lineno = line
+            marked += [_mark(line, isinstance(child, nodes.TemplateData)), child]
+        node.nodes = marked
+        return node
+
+    def visit_For(self, node: nodes.For) -> Any:
+        result = self._visit_captured(node) if node.recursive else [self.generic_visit(node)]
+        node.body.insert(0, nodes.ExprStmt(_call("step", [], node.lineno), lineno=node.lineno))
+        if node.test is not None:
+            node.test = nodes.And(_call("step", [], node.test.lineno), node.test, lineno=node.test.lineno)
+        return result
+
+    def visit_Macro(self, node: nodes.Macro) -> Any:
+        return self._visit_captured(node)[-1]
+
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> Any:
+        return self._visit_captured(node)[-1]
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> Any:
+        return self._visit_captured(node)
+
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> Any:
+        return self._visit_captured(node)
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Call:
+        self.generic_visit(node)
+        return _call("concatenate", node.nodes, node.lineno)
+
+    def _visit_captured(self, node: nodes.Stmt) -> list[nodes.Node]:
+        """The node, its text captured, and before it the mark for what it lets out."""
+        self._captured += 1
+        self.generic_visit(node)
+        self._captured -= 1
+        if self._captured:
+            return [node]
+        return [nodes.Output([_mark(node.lineno, False)], lineno=node.lineno), node]

@@ -1,0 +1,194 @@
+"""The names that a template sees while one model renders: ``config``, ``ref``, ``source``, ``var`` and the rest."""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Callable
+from typing import Any
+
+from asknown import durations
+from asknown.errors import did_you_mean
+from asknown.project.nodes import ModelFile, Project
+from asknown.render.config import quoted, read_config
+from asknown.render.failures import RenderError
+from asknown.render.nodes import ViewConfig
+from asknown.render.quoting import quote_name
+
+_NO_DEFAULT = object()
+
+
+class ModelScope:
+    """What one model says while it renders, and the functions by which it says it.
+
+    ``line`` gives the template line that is being written.
+    """
+
+    def __init__(self, project: Project, model: ModelFile, line: Callable[[], int]) -> None:
+        self.config: ViewConfig | None = None
+        self.config_line = 0
+        self.refs: dict[str, None] = {}
+        self.sources: dict[tuple[str, str], None] = {}
+        self._project = project
+        self._model = model
+        self._line = line
+
+    def names(self) -> dict[str, Any]:
+        """The names and their values, for the template."""
+        functions = {name: getattr(self, "_" + name) for name in FUNCTIONS}
+        return functions | {"this": quote_name(self._model.name), "view": ViewNames(self._read_view)}
+
+    def _config(self, *args: Any, **given: Any) -> str:
+        if args:
+            raise RenderError("wrong-type", "config() takes key=value pairs", hint="write config(entity='…', …)")
+        if self.config is not None:
+            raise RenderError(
+                "bad-config", f"'{self._model.name}' calls config() twice", hint="put both into one config()"
+            )
+        self.config = read_config(self._model.name, given, self._project.entities)
+        self.config_line = self._line()
+        return ""
+
+    def _ref(self, *args: Any, **given: Any) -> str:
+        (name,) = _texts("ref('model')", args, given)
+        if name == self._model.name:
+            raise RenderError("cycle", f"model '{name}' refers to itself", needle=quoted(name))
+        if name not in self._project.models:
+            raise RenderError(
+                "unknown-model",
+                f"there is no model '{name}'",
+                hint=did_you_mean(name, set(self._project.models) - {self._model.name}, what="models"),
+                needle=quoted(name),
+            )
+        self.refs[name] = None
+        return quote_name(name)
+
+    def _source(self, *args: Any, **given: Any) -> str:
+        source, table = _texts("source('source', 'table')", args, given)
+        if (source, table) not in self._project.sources:
+            tables = [known_table for known, known_table in self._project.sources if known == source]
+            if tables:
+                raise RenderError(
+                    "unknown-source",
+                    f"source '{source}' has no table '{table}'",
+                    hint=did_you_mean(table, tables, what="its tables"),
+                    needle=quoted(table),
+                )
+            raise RenderError(
+                "unknown-source",
+                f"there is no source '{source}'",
+                hint=did_you_mean(source, (known for known, _ in self._project.sources), what="sources"),
+                needle=quoted(source),
+            )
+        self.sources[source, table] = None
+        # One identifier with a dot in it, which the compiler defines: it is never a table of some schema.
+        return quote_name(f"{source}.{table}")
+
+    def _var(self, name: str, default: Any = _NO_DEFAULT) -> Any:
+        variables = self._project.settings.vars
+        if name in variables:
+            return variables[name]
+        if default is _NO_DEFAULT:
+            raise RenderError(
+                "undefined",
+                f"the project has no variable '{name}'",
+                hint=f"{did_you_mean(str(name), variables, what='variables')}; set it under [tool.asknown.vars] in "
+                f"pyproject.toml, or give a default: var('{name}', …)",
+                needle=quoted(str(name)),
+            )
+        return default
+
+    def _env_var(self, name: str, default: Any = _NO_DEFAULT) -> Any:
+        value = os.environ.get(str(name))
+        if value is not None:
+            return value
+        if default is _NO_DEFAULT:
+            raise RenderError(
+                "missing-env",
+                f"the environment variable {name} is not set",
+                hint=f"export {name}=…, or give a default: env_var('{name}', '…')",
+                needle=quoted(str(name)),
+            )
+        return default
+
+    def _raise(self, message: Any) -> str:
+        raise RenderError("template", str(message))
+
+    def _identifier(self, name: Any) -> str:
+        if not isinstance(name, str) or not name:
+            raise RenderError("wrong-type", f"identifier() takes a name, not {name!r}")
+        return quote_name(name)
+
+    def _microseconds(self, text: Any) -> int:
+        return _length(text)
+
+    def _spell_duration(self, length: Any) -> str:
+        if isinstance(length, int) and not isinstance(length, bool) and length >= 0:
+            return durations.spell(length)
+        return _as_written(length, _length(length))
+
+    def _read_view(self) -> tuple[list[str], str]:
+        name, config = self._model.name, self.config
+        if config is None:
+            raise RenderError(
+                "template",
+                f"'{name}' uses the view's keys and times before it names them",
+                hint="put {{ config(entity='…', event_time='…') }} first",
+            )
+        if config.entity is None or config.event_time is None:
+            raise RenderError(
+                "template",
+                f"'{name}' is no feature view, so it has no keys and no event_time to make a window of",
+                hint="add entity='…' and event_time='…' to config(), or write the window out",
+            )
+        entities = self._project.entities
+        keys = dict.fromkeys(key.name for entity in config.entity for key in entities[entity].keys)
+        return [quote_name(key) for key in keys], quote_name(config.event_time)
+
+
+class ViewNames:
+    """The feature view that is rendering, as macros see it: the names of its key columns and its event time."""
+
+    def __init__(self, read: Callable[[], tuple[list[str], str]]) -> None:
+        self._read = read
+
+    @property
+    def keys(self) -> list[str]:
+        """The key columns, quoted where SQL needs it."""
+        return self._read()[0]
+
+    @property
+    def event_time(self) -> str:
+        """The event time's column, quoted where SQL needs it."""
+        return self._read()[1]
+
+
+FUNCTIONS = (
+    *("config", "ref", "source", "var", "env_var", "raise"),
+    *("identifier", "microseconds", "spell_duration"),
+)
+NAMES = (*FUNCTIONS, "this", "view")
+
+
+def _texts(usage: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[str, ...]:
+    """The arguments of a call that takes texts only, as many as ``usage`` shows."""
+    if given or len(args) != usage.count(",") + 1 or not all(isinstance(arg, str) for arg in args):
+        raise RenderError("wrong-type", f"{usage.partition('(')[0]}() takes names in quotes", hint=f"write {usage}")
+    return args
+
+
+def _length(text: Any) -> int:
+    if not isinstance(text, str):
+        raise RenderError("wrong-type", f"a duration is a text such as '24 hours', not {text!r}")
+    return durations.microseconds(text)
+
+
+def _as_written(text: str, length: int) -> str:
+    """The duration in the author's own unit where it is a whole number of one unit: '24 hours' is not '1 day'."""
+    number = text.split(maxsplit=1)[0].rstrip(string.ascii_letters + "µ")
+    if number.isdecimal() and int(number) and length % int(number) == 0:
+        size = length // int(number)
+        for unit, microseconds in durations.MICROSECONDS.items():
+            if microseconds == size:
+                return f"{int(number)} {unit}{'' if int(number) == 1 else 's'}"
+    return durations.spell(length)

@@ -1,0 +1,52 @@
+"""Builds the models that are kept as tables or views in the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from asknown.catalog.catalog import Catalog
+from asknown.emit.check import check_sql
+from asknown.emit.statement import Statement, write
+from asknown.errors import AsknownError
+from asknown.project.nodes import Project
+from asknown.store.opening import open_engine
+from asknown.store.workbench import Workbench
+
+
+def build_models(
+    project: Project, catalog: Catalog, names: Sequence[str] | None, on_built: Callable[[str, str], None] | None
+) -> list[str]:
+    """Makes each materialized model among ``names`` and what they stand on (default: all), upstream first."""
+    closure = catalog.closure(names if names is not None else catalog.names)
+    wanted = [model for model in closure if model.rendered.config.materialized != "ephemeral"]
+    if not wanted:
+        raise AsknownError(
+            "bad-value",
+            "there is nothing to build: no model is materialized as a table or a view",
+            hint="models are put into each query as CTEs; config(materialized='table') keeps one in the target instead",
+        )
+    if project.profile.target.options.get("path") in (None, ":memory:"):
+        raise AsknownError(
+            "bad-value",
+            f"target '{project.profile.target.name}' is in memory: what is built there is gone at once",
+            at=project.profile.target.at,
+            hint="give the target a path, as in: path: warehouse.duckdb",
+        )
+    engine = open_engine(project, writable=True)
+    try:
+        for model in wanted:
+            bench = Workbench(catalog, engine)
+            upstream = bench.ctes(model.rendered.refs, sources=model.rendered.sources)
+            body = f"SELECT * FROM (\n{model.sql}\n)" if upstream else model.sql
+            sql = check_sql(write(Statement(tuple(upstream), body), engine.dialect), engine.dialect)
+            kind = model.rendered.config.materialized
+            try:
+                engine.build(model.name, sql, kind=kind)
+            except AsknownError as error:
+                message = f"in model '{model.name}': {error.message}"
+                raise AsknownError(error.code, message, at=error.at or model.rendered.where(1), hint=error.hint) from None
+            if on_built is not None:
+                on_built(model.name, kind)
+    finally:
+        engine.close()
+    return [model.name for model in wanted]

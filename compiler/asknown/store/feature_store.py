@@ -1,0 +1,272 @@
+"""The library's front door: a project, its engine and its online table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.online.reader import OnlineReader, OnlineResponse
+from asknown.project import load_project
+from asknown.project.nodes import Project
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from asknown.catalog.catalog import Catalog
+    from asknown.engines.engine import Engine
+    from asknown.model.nodes import FeatureView
+    from asknown.online.nodes import LoadReport
+    from asknown.plan.nodes import Form, Match
+    from asknown.store.retrieval import RetrievalJob
+    from asknown.store.workbench import Workbench
+
+
+class FeatureStore:
+    """A project's features: training sets as of the past, and the online table as of now.
+
+    ``path`` is the project's folder or any below it; ``target`` one of the profile's outputs (default: the profile's
+    own choice). Opening reads the project's YAML; models are read, and the engine started, when they are needed.
+    Close it, or use it in a ``with`` block. One store serves one thread at a time.
+    """
+
+    def __init__(
+        self, path: str | Path = ".", target: str | None = None, *, forms: Mapping[str, Form] | None = None
+    ) -> None:
+        self.project: Project = load_project(path, target=target)
+        self._forms = dict(forms or {})  # for tests: the form of match by view, "*" for all
+        self._reader: OnlineReader | None = None
+
+    # -- training --------------------------------------------------------------------------------------------------
+
+    def get_historical_features(
+        self,
+        entity_df: Any,
+        features: str | Sequence[str],
+        full_feature_names: bool = False,
+        *,
+        timestamp: str | None = None,
+    ) -> RetrievalJob:
+        """The training set of ``features`` on the spine ``entity_df``, as a job that has not run yet.
+
+        ``entity_df`` is a pandas or polars frame, Arrow data, a Parquet or CSV path, SQL text (in which ``ref`` and
+        ``source`` work), or a model's name. Each row has the entities' keys and an instant: the column ``timestamp``,
+        else ``event_timestamp``, else its only datetime column; naive instants are UTC. ``features`` is a feature
+        service's name or a list of services, views and ``view:feature``. With ``full_feature_names`` columns are
+        called ``view__feature``.
+
+        The result has every row of the spine once, in order, with all its columns, then one column for each feature
+        in the order asked for: its value as known at the row's instant, or NULL. Raises AsknownError.
+        """
+        from asknown.plan.build import build_plan
+        from asknown.plan.request import name_features
+        from asknown.store.retrieval import RetrievalJob
+        from asknown.store.spine import read_spine
+
+        bench = self._bench
+        wanted = self._read_request(features)
+        views = {item.view: bench.view(item.view) for item in wanted}
+        spine = read_spine(entity_df, bench, self._catalog.renderer, timestamp=timestamp)
+        taken = [column.name for column in spine.columns]
+        asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
+        plan = build_plan(spine, asked, self._choose)
+        models = bench.ctes([*views, *spine.refs], sources=spine.sources)
+        return RetrievalJob(plan, models, bench.taken(), self._engine)
+
+    def compile_model(self, name: str) -> str:
+        """The SQL of a plain model or feature view, with all it stands on: one runnable query."""
+        from asknown.emit.check import check_sql
+        from asknown.emit.statement import with_ctes, write
+
+        bench = self._bench
+        bench.columns(name)
+        dialect = self._engine.dialect
+        return check_sql(write(with_ctes(bench.ctes([name]), name), dialect), dialect)
+
+    def compile_service(self, features: str | Sequence[str], *, full_feature_names: bool = False) -> str:
+        """The training query of ``features`` over a table ``spine`` that has the keys and ``event_timestamp``."""
+        from asknown.plan.build import build_plan
+        from asknown.plan.request import name_features
+        from asknown.store.retrieval import RetrievalJob
+        from asknown.store.spine import spine_to_come
+
+        bench = self._bench
+        wanted = self._read_request(features)
+        views = {item.view: bench.view(item.view) for item in wanted}
+        asked = name_features(wanted, views, full_names=full_feature_names, taken=[])
+        spine = spine_to_come(asked, self._engine.dialect)
+        job = RetrievalJob(build_plan(spine, asked, self._choose), bench.ctes(views), bench.taken(), self._engine)
+        return job.sql()
+
+    def preview(self, name: str, limit: int | None = 10) -> pa.Table:
+        """The first rows of a model, as the engine gives them; all of them when ``limit`` is None."""
+        sql = self.compile_model(name)
+        if limit is not None:
+            sql = f"{sql}\nLIMIT {int(limit)}"
+        return self._engine.stream(sql).read_all()
+
+    # -- the warehouse ---------------------------------------------------------------------------------------------
+
+    def run(self, models: Sequence[str] | None = None, on_built: Callable[[str, str], None] | None = None) -> list[str]:
+        """Makes the models that are materialized as tables or views in the target, upstream first; gives their names.
+
+        ``models`` chooses some (and all they stand on). ``on_built`` is told each model's name and kind.
+        """
+        from asknown.store.building import build_models
+
+        self.close()
+        return build_models(self.project, self._catalog, models, on_built)
+
+    # -- online ----------------------------------------------------------------------------------------------------
+
+    def materialize(
+        self,
+        until: datetime | None = None,
+        views: Sequence[str] | None = None,
+        *,
+        full_refresh: bool = False,
+        on_rows: Callable[[str, int], None] | None = None,
+    ) -> list[LoadReport]:
+        """Loads the online table with each entity's newest row that is visible at ``until`` (default: now).
+
+        All ``views`` (default: every feature view with ``online`` true) are loaded in one transaction, which also
+        keeps the feature services. Each load reads the whole view, so late rows are never missed; a stored row is
+        replaced by a newer one only, so repeating a load changes nothing. ``full_refresh`` drops what was stored
+        before. ``on_rows`` is told a view's name and its rows so far. Gives one report for each view.
+        """
+        from asknown.store.loading import load_views
+
+        now = datetime.now(UTC).replace(tzinfo=None)
+        watermark = now if until is None else _naive_utc(until)
+        if watermark > now:
+            raise AsknownError(
+                "bad-value",
+                f"{watermark} is in the future: what will be known then is not known yet",
+                hint="leave --until out for now",
+            )
+        names = list(views) if views is not None else self._online_views()
+        for name in names:
+            if not self._catalog.is_view(name):
+                raise AsknownError(
+                    "unknown-view",
+                    f"there is no feature view '{name}'",
+                    hint=did_you_mean(name, self._catalog.views(), what="feature views"),
+                )
+        self._close_reader()
+        return load_views(self._bench, names, watermark, full_refresh=full_refresh, on_rows=on_rows)
+
+    def get_online_features(
+        self,
+        features: str | Sequence[str],
+        entity_rows: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]],
+        at: datetime | str | None = None,
+        full_feature_names: bool = False,
+    ) -> OnlineResponse:
+        """The features of some entities at the instant ``at`` (default: now), from the online table alone.
+
+        ``entity_rows`` are dicts of key columns (or one dict of columns); their order and duplicates are kept. Equal,
+        to the bit, to the training query at the same keys and instant over the rows loaded by then. Neither the models
+        nor the engine are touched.
+        """
+        if self._reader is None:
+            self._reader = OnlineReader(self.project.profile.online.path)
+        return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    def feature_view(self, name: str) -> FeatureView:
+        """The feature view ``name``, with its keys, times and features and their types."""
+        if not self._catalog.is_view(name):
+            raise AsknownError(
+                "unknown-view",
+                f"there is no feature view '{name}'",
+                hint=did_you_mean(name, self._catalog.views(), what="feature views"),
+            )
+        return self._bench.view(name)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The project's models by name."""
+        return self._catalog
+
+    def columns(self, model: str) -> list[tuple[str, str]]:
+        """The (name, type) of each column of a model."""
+        return [(column.name, column.type.name) for column in self._bench.columns(model)]
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        from asknown.catalog.catalog import Catalog
+
+        return Catalog(self.project)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from asknown.store.opening import open_engine
+
+        return open_engine(self.project)
+
+    @cached_property
+    def _bench(self) -> Workbench:
+        from asknown.store.workbench import Workbench
+
+        return Workbench(self._catalog, self._engine)
+
+    def _read_request(self, features: str | Sequence[str]) -> Any:
+        from asknown.plan.request import read_request
+
+        return read_request(features, self.project.services, self._catalog.is_view, _Views(self._catalog))
+
+    def _choose(self, view: FeatureView) -> Match:
+        from asknown.plan.rules import choose_match
+
+        forced = self._forms.get(view.name, self._forms.get("*"))
+        return choose_match(view, self._bench.sample(view), forced=forced)
+
+    def _online_views(self) -> list[str]:
+        names = [name for name in self._catalog.views() if self._catalog.model(name).rendered.config.online]
+        if not names:
+            raise AsknownError(
+                "unknown-view", "the project has no feature view to load", hint="write one: config(entity=…, event_time=…)"
+            )
+        return names
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def close(self) -> None:
+        """Lets go of the engine and the online table. The store opens them again when it needs them."""
+        self._close_reader()
+        engine = self.__dict__.pop("_engine", None)
+        self.__dict__.pop("_bench", None)
+        if engine is not None:
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Views(Iterable[str]):
+    """The names of the feature views, found out only if somebody asks (it renders the whole project)."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def __iter__(self) -> Any:
+        return iter(self._catalog.views())
+
+
+def _naive_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment

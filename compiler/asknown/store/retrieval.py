@@ -1,0 +1,87 @@
+"""A training set, described and not yet computed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asknown.emit.check import check_sql
+from asknown.emit.compile import compile_training
+from asknown.emit.hindsight import compile_hindsight
+from asknown.emit.statement import Cte, write
+from asknown.engines.engine import Engine
+from asknown.engines.frames import to_pandas, to_polars
+from asknown.errors import AsknownError
+from asknown.plan.explain import explain_plan
+from asknown.plan.nodes import Plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILE_ENDINGS = (".parquet", ".csv")
+
+
+class RetrievalJob:
+    """A point-in-time training query: the spine's rows, once each and in order, then the features asked for.
+
+    Nothing runs until one of the ``to_…`` methods is called; each call runs the query. Instants are UTC, types are
+    those of the models' SQL (DESIGN section 3).
+    """
+
+    def __init__(self, plan: Plan, models: list[Cte], taken: list[str], engine: Engine) -> None:
+        self.plan = plan
+        self._models = models
+        self._taken = taken
+        self._engine = engine
+
+    def sql(self) -> str:
+        """The SQL that runs, in the target's dialect: one statement, formatted, its CTEs named after the views."""
+        statement = compile_training(self.plan, self._models, self._taken)
+        return check_sql(write(statement, self._engine.dialect), self._engine.dialect)
+
+    def explain(self) -> str:
+        """The plan in words: each step's view, keys, times and features, and which form of match was chosen and why."""
+        return explain_plan(self.plan)
+
+    def to_batches(self) -> pa.RecordBatchReader:
+        """The training set as a stream of Arrow batches; it need not fit in memory."""
+        return self._engine.stream(self.sql())
+
+    def to_arrow(self) -> pa.Table:
+        """The training set as one Arrow table, ``(rows of the spine) × (its columns + the features)``."""
+        return self.to_batches().read_all()
+
+    def to_df(self) -> Any:
+        """The training set as a pandas frame. Integers and booleans with missing values stay so, as nullable types."""
+        return to_pandas(self.to_arrow())
+
+    def to_polars(self) -> Any:
+        """The training set as a polars frame."""
+        return to_polars(self.to_arrow())
+
+    def to_parquet(self, path: str | Path) -> int:
+        """Writes the training set to a Parquet file (CSV where the name ends in .csv) and gives its number of rows.
+
+        The file appears whole or not at all. The engine writes it, so it may be larger than memory.
+        """
+        path = Path(path)
+        if path.suffix not in FILE_ENDINGS:
+            raise AsknownError(
+                "output", f"{path} has no ending that says how to write it", hint=f"end it in {' or '.join(FILE_ENDINGS)}"
+            )
+        if not path.absolute().parent.is_dir():
+            raise AsknownError("output", f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
+        return self._engine.write_file(self.sql(), path.absolute())
+
+    def hindsight(self) -> dict[str, int]:
+        """For each view with a ``known_at``: how many spine rows would see a row that was not known yet, without it."""
+        found = {}
+        for step in self.plan.steps:
+            if step.view.known_at is None:
+                continue
+            alone = replace(self.plan, steps=(step,), outputs=tuple((0, f) for f in step.features))
+            statement = compile_hindsight(alone, self._models, self._taken)
+            ((rows,),) = self._engine.rows(write(statement, self._engine.dialect))
+            found[step.label] = found.get(step.label, 0) + int(rows)
+        return found

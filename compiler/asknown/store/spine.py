@@ -1,0 +1,192 @@
+"""Reads a spine, in whatever shape it comes: a data frame, an Arrow table, a file, SQL text, or a model's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asknown.dialects.dialect import Dialect
+from asknown.emit.models import columns_query, file_query, relation_query
+from asknown.emit.spine import compile_facts
+from asknown.emit.statement import Statement, write
+from asknown.engines.frames import to_arrow
+from asknown.errors import AsknownError, did_you_mean
+from asknown.model.nodes import Column
+from asknown.model.parse import parse_model
+from asknown.plan.nodes import Spine
+from asknown.plan.request import Asked
+from asknown.project.nodes import ModelFile
+from asknown.store.workbench import Workbench
+from asknown.types import parse_type
+
+if TYPE_CHECKING:
+    from asknown.render import Renderer
+
+INSTANT = "event_timestamp"
+_DATETIMES = ("timestamp", "timestamptz")
+
+
+def read_spine(given: Any, bench: Workbench, renderer: Renderer, *, timestamp: str | None) -> Spine:
+    """The spine that ``given`` is, its instant found and its bounds measured where they are sure to hold.
+
+    Raises ``spine`` for what is no table of rows, ``spine-time`` for an instant that is missing or does not read.
+    """
+    spine = _locate(given, bench, renderer)
+    _refuse_alike(spine.columns)
+    spine = replace(spine, instant=find_instant(spine.columns, timestamp))
+    if isinstance(given, str | Path) and not spine.repeatable:
+        return spine  # asked twice, its rows might differ, so nothing measured would surely hold
+    return _measure(spine, bench)
+
+
+def find_instant(columns: Sequence[Column], timestamp: str | None) -> Column:
+    """The spine's time column: the one named, else ``event_timestamp``, else its only datetime column."""
+    named = {column.name: column for column in columns}
+    if timestamp is not None:
+        if timestamp not in named:
+            raise AsknownError(
+                "spine-time",
+                f"the spine has no column '{timestamp}'",
+                hint=did_you_mean(timestamp, named, what="its columns"),
+            )
+        return _check_instant(named[timestamp])
+    folded = [column for column in columns if column.name.casefold() == INSTANT]
+    if folded:
+        return _check_instant(folded[0])
+    times = [c for c in columns if c.type.kind in _DATETIMES or c.type.name.startswith(("TIMESTAMP", "TIMESTAMPTZ"))]
+    if len(times) == 1:
+        return times[0]
+    listed = ", ".join(c.name for c in times or columns)
+    raise AsknownError(
+        "spine-time",
+        f"the spine has {len(times)} datetime columns and none is called {INSTANT}: which is the instant?"
+        if times
+        else f"the spine has no datetime column; its columns: {listed}",
+        hint=f"pass timestamp= (--timestamp on the command line); {'candidates' if times else 'columns'}: {listed}",
+    )
+
+
+def _check_instant(column: Column) -> Column:
+    kind = column.type
+    if kind.kind in ("timestamp", "timestamptz", "date", "text") or kind.name.startswith("TIMESTAMP"):
+        return column
+    raise AsknownError(
+        "spine-time",
+        f"the spine's instant '{column.name}' is {kind}, not a timestamp",
+        hint="turn it into a timestamp in UTC first",
+    )
+
+
+def _locate(given: Any, bench: Workbench, renderer: Renderer) -> Spine:
+    if isinstance(given, Path):
+        return _of_file(str(given), bench)
+    if not isinstance(given, str):
+        relation = bench.engine.load_spine(to_arrow(given))
+        return _of_sql(f"SELECT * FROM {relation}", bench, repeatable=True)
+    name = given.strip()
+    if name in bench.catalog.project.models:
+        columns = bench.columns(name)
+        sql = relation_query(name, bench.engine.dialect)
+        return Spine(sql, columns, columns[0], bench.catalog.is_repeatable(name), (name,))
+    if name.casefold().endswith(tuple(bench.engine.dialect.readers)) and not re.search(r"\s\S+\s", name):
+        return _of_file(name, bench)
+    if not re.search(r"\s", name):
+        raise AsknownError(
+            "spine",
+            f"'{name}' is no model, no file and no SQL",
+            hint=did_you_mean(name, bench.catalog.names, what="models"),
+        )
+    return _of_text(given, bench, renderer)
+
+
+def _of_text(text: str, bench: Workbench, renderer: Renderer) -> Spine:
+    """SQL, in which ref() and source() mean what they mean in a model."""
+    rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
+    model = parse_model(rendered, bench.engine.dialect.sqlglot)
+    closed = all(bench.catalog.is_repeatable(ref) for ref in rendered.refs)
+    ctes = bench.ctes(rendered.refs, sources=rendered.sources)
+    statement = Statement(tuple(ctes), f"SELECT * FROM (\n{model.sql}\n)")
+    try:
+        found = bench.engine.describe(write(statement, bench.engine.dialect))
+    except AsknownError as error:
+        raise AsknownError(error.code, f"the spine's SQL: {error.message}", hint=error.hint) from None
+    columns = tuple(Column(name, kind) for name, kind in found)
+    return Spine(model.sql, columns, columns[0], closed and model.repeatable, rendered.refs, rendered.sources)
+
+
+def _of_file(path: str, bench: Workbench) -> Spine:
+    here = Path(path)
+    root = bench.catalog.project.settings.root
+    if not re.search(r"[*?\[]|://", path):
+        if not here.exists() and not (root / path).exists():
+            raise AsknownError("spine", f"the spine's file {path} does not exist", hint="paths start where you are")
+        if here.is_dir():
+            raise AsknownError("spine", f"{path} is a folder", hint=f"give its files: {path.rstrip('/')}/*.parquet")
+        if here.exists():
+            path = str(here.resolve())
+    return _of_sql(file_query(path, bench.engine.dialect), bench, repeatable=True)
+
+
+def _of_sql(sql: str, bench: Workbench, *, repeatable: bool) -> Spine:
+    try:
+        found = bench.engine.describe(sql)
+    except AsknownError as error:
+        raise AsknownError("spine", f"the spine cannot be read: {error.message}", hint=error.hint) from None
+    if not found:
+        raise AsknownError("spine", "the spine has no columns")
+    columns = tuple(Column(name, kind) for name, kind in found)
+    return Spine(sql, columns, columns[0], repeatable)
+
+
+def spine_to_come(asked: Sequence[Asked], dialect: Dialect) -> Spine:
+    """The spine of SQL that is written before there is one: a table ``spine`` with the keys and an instant."""
+    keys: dict[str, Column] = {}
+    for item in asked:
+        renamed = dict(item.keys)
+        for key in item.view.keys:
+            name = renamed.get(key.name, key.name)
+            keys.setdefault(name.casefold(), Column(name, key.type))
+    instant = Column(INSTANT, parse_type("TIMESTAMP"))
+    columns = (*keys.values(), instant)
+    return Spine(columns_query(columns, "spine", dialect), columns, instant, repeatable=True)
+
+
+def _refuse_alike(columns: Sequence[Column]) -> None:
+    seen: dict[str, str] = {}
+    for column in columns:
+        other = seen.setdefault(column.name.casefold(), column.name)
+        if other is not column.name:
+            raise AsknownError(
+                "duplicate-column",
+                f"the spine has two columns of one name: '{other}' and '{column.name}'",
+                hint="rename one; letter case does not tell names apart",
+            )
+
+
+def _measure(spine: Spine, bench: Workbench) -> Spine:
+    """The spine with its number of rows and the range of its instants; refuses instants that do not read."""
+    statement = compile_facts(spine, bench.ctes(spine.refs, sources=spine.sources), bench.taken())
+    (row,) = bench.engine.rows(write(statement, bench.engine.dialect))
+    rows, earliest, latest, unread, example, aware, split = row
+    column = spine.instant.name
+    if unread:
+        raise AsknownError(
+            "spine-time",
+            f"{unread} of {rows} values of the spine's instant '{column}' do not read as timestamps: {example!r}",
+            hint="write them as 2013-01-31 23:59:59, with +00:00 or another offset behind where they are not UTC",
+        )
+    if 0 < aware < split:
+        raise AsknownError(
+            "spine-time",
+            f"the spine's instant '{column}' mixes timestamps with a time zone ({aware}) and without ({split - aware})",
+            hint="give all of them an offset, or none (then they are UTC)",
+        )
+    return replace(spine, rows=int(rows), earliest=_known(earliest), latest=_known(latest))
+
+
+def _known(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None

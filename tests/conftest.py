@@ -1,0 +1,20 @@
+"""Settings that every test shares: the hypothesis profiles, and ``--update-cases``."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+
+# "ci" is the default. HYPOTHESIS_PROFILE=thorough looks longer; a test multiplies its share of examples by this.
+settings.register_profile("ci", deadline=None, print_blob=True, suppress_health_check=SLOW_IS_FINE)
+settings.register_profile("thorough", settings.get_profile("ci"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds ``--update-cases``: rewrite the expected output of tests/cases instead of comparing with it."""
+    parser.addoption("--update-cases", action="store_true", help="rewrite tests/cases/*/expected.txt")

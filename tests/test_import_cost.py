@@ -1,0 +1,102 @@
+"""What fresh processes import: who reads the online table or asks for help does not pay for the compiler."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ASKNOWN = Path(sys.executable).with_name("asknown")
+COMPILER = {"duckdb", "jinja2", "sqlglot"}
+FRAMES = {"numpy", "pandas", "polars", "pyarrow"}
+HEAVY = COMPILER | FRAMES | {"click", "rich", "sqlite_utils", "yaml"}
+
+# What the reader may load of asknown itself: facts, and the rooms of online/ that read.
+LIGHT = {"asknown", "asknown.errors", "asknown.durations", "asknown.types"}
+
+needs_cli = pytest.mark.skipif(not hasattr(import_module("asknown.cli"), "main"), reason="there is no command line")
+
+
+def imported_by(*command: str | Path, folder: Path | None = None) -> set[str]:
+    """The modules that a command has imported by its end, beyond what Python itself starts with."""
+    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
+
+
+def libraries(modules: set[str]) -> set[str]:
+    """The names of the packages, of other people's making, that the modules belong to."""
+    names = {module.partition(".")[0] for module in modules}
+    started = {module.partition(".")[0] for module in imported_by(sys.executable, "-c", "pass")}
+    return names - started - set(sys.stdlib_module_names) - {"asknown"}
+
+
+def test_what_is_imported_is_seen() -> None:
+    # Guards the tests below: had the report another form, they would see nothing and pass.
+    modules = imported_by(sys.executable, "-c", "import asknown.types, yaml")
+    assert {"asknown.types", "asknown.errors", "yaml", "dataclasses"} <= modules
+    assert libraries(modules) == {"yaml"}
+
+
+def test_the_package_itself_is_nothing_but_names() -> None:
+    modules = imported_by(sys.executable, "-c", "import asknown")
+    assert {module for module in modules if module.startswith("asknown")} == {"asknown"}
+    assert libraries(modules) == set()
+
+
+def test_reading_the_online_table_needs_the_standard_library_alone() -> None:
+    modules = imported_by(sys.executable, "-c", "import asknown.online.reader")
+    assert libraries(modules) == set()
+    own = {module for module in modules if module.startswith("asknown")}
+    assert {module for module in own if not module.startswith("asknown.online")} <= LIGHT
+    assert "asknown.online.reader" in own
+    assert "asknown.online.writer" not in own
+
+
+def test_a_feature_store_needs_no_data_frames() -> None:
+    modules = imported_by(sys.executable, "-c", "from asknown import FeatureStore")
+    assert "asknown.store" in modules
+    assert libraries(modules) & {"pandas", "polars"} == set()
+
+
+@needs_cli
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["get", "--help"], ["--version"]])
+def test_help_needs_click_alone(arguments: list[str]) -> None:
+    loaded = libraries(imported_by(ASKNOWN, *arguments))
+    assert "click" in loaded
+    assert loaded & (HEAVY - {"click", "rich", "yaml"}) == set()
+
+
+@needs_cli
+def test_a_get_needs_neither_the_compiler_nor_arrow(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    loaded_by_load = libraries(imported_by(ASKNOWN, "materialize", "--until", "2024-01-02", folder=tmp_path))
+    assert loaded_by_load >= COMPILER
+    loaded = libraries(imported_by(ASKNOWN, "get", "scores", "player=7", "--at", "2024-01-03", folder=tmp_path))
+    assert loaded & (HEAVY - {"click", "rich", "yaml"}) == set()
+
+
+def write_project(folder: Path) -> None:
+    """The smallest project that has something to read."""
+    (folder / "models").mkdir()
+    for name, text in PROJECT.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+PROJECT = {
+    "pyproject.toml": '[tool.asknown]\nname = "games"\n',
+    "scores.csv": "player,played_at,score\n7,2024-01-01 12:00:00,3\n",
+    "models/games.yml": (
+        "sources: [{name: files, tables: [{name: scores, path: scores.csv}]}]\nentities: [{name: player}]\n"
+    ),
+    "models/scores.sql": (
+        "{{ config(entity='player', event_time='played_at') }}\n"
+        "select player, played_at, score from {{ source('files', 'scores') }}\n"
+    ),
+}

@@ -1,0 +1,216 @@
+"""The parity law (rule 9) and newest-wins (rule 10): online equals offline equals the oracle, by equality."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import oracle
+import strategies
+from asknown import AsknownError, FeatureStore
+from worlds import World, asked_features, exact, exact_rows, spine_table, write_project, write_warehouse
+
+EXAMPLES = max(15, settings().max_examples // 3)
+MICROSECOND = timedelta(microseconds=1)
+Rows = dict[str, list[dict[str, Any]]]  # a view's name: its rows
+Load = tuple[Rows, datetime]  # the rows there were, the watermark
+
+
+@contextmanager
+def project(world: World) -> Iterator[Path]:
+    """The world as a project in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield write_project(world, Path(folder))
+
+
+def rows_of(world: World) -> Rows:
+    """The world's rows by view."""
+    return {data.view.name: list(data.rows) for data in world.views}
+
+
+def entity_rows(world: World) -> list[dict[str, Any]]:
+    """The spine's keys, without its instants: in its order, duplicates and NULLs included."""
+    keys = [key for data in world.views for key in data.view.keys]
+    return [{key: row[key] for key in dict.fromkeys(keys)} for row in world.spine]
+
+
+def instants_to_read(world: World, rows: Rows, watermark: datetime) -> list[datetime]:
+    """The watermark, just after it, and the instants at which some row reaches the end of its ttl, or has passed it."""
+    ends = set()
+    for data in world.views:
+        for row in rows[data.view.name]:
+            if data.view.ttl and oracle.visible(row, watermark, data.view):
+                age_end = oracle.microseconds(row[data.view.event_time]) + data.view.ttl
+                ends.add(datetime(1970, 1, 1) + timedelta(microseconds=age_end))
+    ends = {end for end in ends if end >= watermark}
+    chosen = sorted(ends)[:2] + sorted(ends)[-1:]
+    return sorted({watermark, watermark + MICROSECOND, *chosen, *(end + MICROSECOND for end in chosen)})
+
+
+def read_online(store: FeatureStore, world: World, at: datetime) -> tuple[list[dict[str, Any]], Any]:
+    """The online answer at ``at``: rows of features alone, and the response itself."""
+    response = store.get_online_features(
+        features=list(world.asked), entity_rows=entity_rows(world), at=at, full_feature_names=world.full_names
+    )
+    columns = response.to_dict()
+    names = [name for _, _, name in asked_features(world)]
+    return [{name: columns[name][i] for name in names} for i in range(len(world.spine))], response
+
+
+def assert_online_is(store: FeatureStore, world: World, rows: Rows, watermark: datetime, at: datetime) -> None:
+    """Asserts values, statuses and event timestamps against the oracle, for every feature of every entity row."""
+    values, response = read_online(store, world, at)
+    statuses, event_timestamps = response.statuses(), response.event_timestamps()
+    for data, feature, name in asked_features(world):
+        for i, row in enumerate(world.spine):
+            key = [row[column] for column in data.view.keys]
+            value, status, event_time = oracle.online(rows[data.view.name], key, at, watermark, data.view)[feature]
+            assert exact(values[i][name]) == exact(value), (name, row)
+            assert statuses[name][i] == status, (name, row)
+            assert event_timestamps[name][i] == event_time, (name, row)
+
+
+def offline_rows(world: World, rows: Rows, at: datetime) -> list[dict[str, Any]]:
+    """The training set's features at ``at`` over these rows, for the same entity rows."""
+    column = next(c for c in world.spine_columns if c.name == world.timestamp)
+    spine = tuple({**row, world.timestamp: strategies.as_type(at, column.type)} for row in world.spine)
+    there = replace(world.with_rows(rows), spine=spine)
+    with project(there) as folder, closing(FeatureStore(folder)) as store:
+        job = store.get_historical_features(
+            entity_df=spine_table(there),
+            features=list(world.asked),
+            full_feature_names=world.full_names,
+            timestamp=world.timestamp,
+        )
+        names = [name for _, _, name in asked_features(world)]
+        result: list[dict[str, Any]] = job.to_arrow().select(names).to_pylist()
+        return result
+
+
+def visible_rows(world: World, watermark: datetime) -> Rows:
+    """The rows that a load at the watermark can see."""
+    return {d.view.name: [r for r in d.rows if oracle.visible(r, watermark, d.view)] for d in world.views}
+
+
+@st.composite
+def watched_worlds(draw: st.DrawFn, max_views: int = 3) -> tuple[World, datetime]:
+    """A world and a watermark among its times."""
+    world = draw(strategies.worlds(max_views))
+    return world, world.start + draw(st.integers(0, 8)) * strategies.STEP + draw(st.integers(-1, 1)) * MICROSECOND
+
+
+@given(watched=watched_worlds(), aware=st.booleans())
+@settings(max_examples=EXAMPLES)
+def test_online_equals_offline_equals_the_oracle(watched: tuple[World, datetime], aware: bool) -> None:
+    world, watermark = watched
+    rows = visible_rows(world, watermark)
+    with project(world) as folder, closing(FeatureStore(folder)) as store:
+        store.materialize(until=watermark.replace(tzinfo=UTC) if aware else watermark)
+        instants = instants_to_read(world, rows, watermark)
+        for at in instants:
+            assert_online_is(store, world, rows, watermark, at)
+        at = instants[len(instants) // 2]
+        online, _ = read_online(store, world, at)
+        assert exact_rows(online) == exact_rows(offline_rows(world, rows, at))
+
+
+@given(watched=watched_worlds(max_views=1))
+@settings(max_examples=5)
+def test_before_the_watermark_is_refused(watched: tuple[World, datetime]) -> None:
+    world, watermark = watched
+    assume(world.spine)
+    with project(world) as folder, closing(FeatureStore(folder)) as store:
+        store.materialize(until=watermark)
+        with pytest.raises(AsknownError) as caught:
+            read_online(store, world, watermark - MICROSECOND)
+        assert caught.value.code == "before-watermark"
+        assert "asknown train" in str(caught.value)
+
+
+# --- several loads --------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[World, list[Load]]:
+    """A world, and loads of it between which rows arrive: also rows older than an earlier load's watermark."""
+    world = draw(strategies.worlds(max_views=2))
+    count = draw(st.integers(2, 3))
+    watermarks = [world.start + draw(st.integers(0, 8)) * strategies.STEP for _ in range(count)]
+    arrival = {d.view.name: [draw(st.integers(0, count - 1)) for _ in d.rows[:40]] for d in world.views}
+    loads: list[Load] = []
+    for number, watermark in enumerate(watermarks):
+        there = {
+            d.view.name: [r for r, came in zip(d.rows, arrival[d.view.name], strict=False) if came <= number]
+            for d in world.views
+        }
+        loads.append((there, watermark))
+    return world, loads
+
+
+def apply(folder: Path, world: World, load: Load, *, full_refresh: bool = False) -> None:
+    """Puts the rows of a load into the warehouse, and loads the online table."""
+    rows, watermark = load
+    write_warehouse(world.with_rows(rows), folder)
+    with closing(FeatureStore(folder)) as store:
+        store.materialize(until=watermark, full_refresh=full_refresh)
+
+
+def all_loaded(world: World, loads: Sequence[Load]) -> Rows:
+    """The rows that some load brought in."""
+    found: Rows = {}
+    for data in world.views:
+        seen = [(rows[data.view.name], watermark) for rows, watermark in loads]
+        found[data.view.name] = [dict(row) for row in oracle.loaded(seen, data.view)]
+    return found
+
+
+def dump(folder: Path) -> dict[str, list[Any]]:
+    """Every table of the online file but asknown's own, with its rows in a fixed order."""
+    with closing(sqlite3.connect(folder / "online.db")) as connection:
+        tables = [name for (name,) in connection.execute("select name from sqlite_schema where type = 'table'")]
+        kept = [name for name in tables if not name.startswith(("_asknown", "sqlite_"))]
+        quoted = {name: '"' + name.replace('"', '""') + '"' for name in kept}
+        return {name: sorted(map(repr, connection.execute(f"select * from {quoted[name]}"))) for name in kept}
+
+
+@given(history=histories())
+@settings(max_examples=EXAMPLES)
+def test_late_rows_arrive_between_loads_and_the_newest_wins(history: tuple[World, list[Load]]) -> None:
+    world, loads = history
+    watermark = max(at for _, at in loads)
+    with project(world.with_rows(loads[0][0])) as folder:
+        for load in loads:
+            apply(folder, world, load)
+        with closing(FeatureStore(folder)) as store:
+            assert_online_is(store, world, all_loaded(world, loads), watermark, watermark)
+        before = dump(folder)
+        for load in loads[-1:]:  # again
+            apply(folder, world, load)
+        assert dump(folder) == before
+        if loads[-1][1] == watermark:  # and from nothing: only what the last load sees
+            apply(folder, world, loads[-1], full_refresh=True)
+            with closing(FeatureStore(folder)) as store:
+                assert_online_is(store, world, all_loaded(world, loads[-1:]), watermark, watermark)
+
+
+@given(history=histories())
+@settings(max_examples=EXAMPLES // 2)
+def test_the_order_of_the_loads_does_not_matter(history: tuple[World, list[Load]]) -> None:
+    world, loads = history
+    dumps = []
+    for order in (loads, loads[::-1]):
+        with project(world.with_rows(order[0][0])) as folder:
+            for load in order:
+                apply(folder, world, load)
+            dumps.append(dump(folder))
+    assert dumps[0] == dumps[1]
