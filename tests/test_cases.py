@@ -11,7 +11,7 @@ A case is made of
 - ``expected.txt``: what the commands print. ``pytest tests/test_cases.py --update-cases`` writes it anew.
 
 Besides ``asknown …`` a line may say ``duckdb FILE "SQL"`` or ``sqlite3 FILE "SQL"`` (rows come out as tab-separated
-text), or ``cd FOLDER``.
+text), ``cp FROM TO`` or ``cd FOLDER``.
 """
 
 from __future__ import annotations
@@ -58,10 +58,8 @@ def test_case(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reques
     assert (CASES / name / "about.txt").read_text().strip(), "a case says what it shows"
     folder = prepare(name, tmp_path / "project")
     set_up_environment(folder, monkeypatch)
-    transcript = []
-    for line in (CASES / name / "run").read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            transcript.append(write_down(line, run_line(line, monkeypatch), folder))
+    lines = (CASES / name / "run").read_text(encoding="utf-8").splitlines()
+    transcript = [write_down(line, run_line(line, monkeypatch), folder) for line in lines if line.strip()]
     expected = CASES / name / "expected.txt"
     if request.config.getoption("--update-cases"):
         expected.write_text("\n".join(transcript), encoding="utf-8")
@@ -133,6 +131,9 @@ def run_line(line: str, monkeypatch: pytest.MonkeyPatch) -> Output:
         case "sqlite3", [file, sql]:
             with closing(sqlite3.connect(file)) as store, store:
                 return Output(tab_separated(store.execute(sql).fetchall()))
+        case "cp", [origin, copy]:
+            shutil.copyfile(origin, copy)
+            return Output("")
         case "cd", [folder]:
             monkeypatch.chdir(folder)
             return Output("")

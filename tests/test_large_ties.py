@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from asknown import FeatureStore
-from asknown.plan.nodes import FORMS
+from asknown.plan.nodes import FORMS, Form
 
 ROWS, SPINE, KEYS, GRID, STEP = 1_000_000, 400_000, 40, 48, 3_600_000_000
 START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -173,7 +173,7 @@ RUNS += [(form, "scattered", 4, True) for form in (None, *FORMS) if form != "ran
 
 
 @pytest.mark.parametrize(("form", "spine_name", "threads", "shuffled"), RUNS)
-def test_a_million_tied_rows(case: Case, form: str | None, spine_name: str, threads: int, shuffled: bool) -> None:
+def test_a_million_tied_rows(case: Case, form: Form | None, spine_name: str, threads: int, shuffled: bool) -> None:
     outputs = {"dev": {"type": "duckdb", "path": "warehouse.duckdb", "threads": threads}}
     (case.folder / "profiles.yml").write_text(f"ties: {{target: dev, outputs: {outputs}}}")
     insert_rows(case, shuffled=shuffled)

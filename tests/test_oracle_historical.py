@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 import oracle
 import strategies
 from asknown import FeatureStore
-from asknown.plan.nodes import FORMS
+from asknown.plan.nodes import FORMS, Form
 from worlds import Column, ViewData, World, assert_equals, exact_rows, spine_table, write_project
 
 EVERY_FORM = (None, *FORMS)  # None: as the planner chooses
 EXAMPLES = max(15, settings().max_examples // 3)
 
 
-def open_store(folder: Path, form: str | None) -> FeatureStore:
+def open_store(folder: Path, form: Form | None) -> FeatureStore:
     """The store over a project, with its plan form forced or not."""
     return FeatureStore(folder, forms=None if form is None else {"*": form})
 
@@ -44,7 +44,7 @@ def train(store: FeatureStore, world: World, entity_df: Any = None) -> pa.Table:
 @pytest.mark.parametrize("form", EVERY_FORM)
 @given(world=strategies.worlds())
 @settings(max_examples=EXAMPLES)
-def test_equals_the_oracle(form: str | None, threads: int, world: World) -> None:
+def test_equals_the_oracle(form: Form | None, threads: int, world: World) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(write_project(world, Path(folder), threads=threads), form)
         try:
@@ -91,7 +91,7 @@ def shaped_spine(world: World, folder: Path, how: str) -> Any:
 
 @pytest.mark.parametrize("form", EVERY_FORM)
 @pytest.mark.parametrize("first", [0.0, -0.0])
-def test_two_zeros_that_tie_give_one_answer(form: str | None, first: float, tmp_path: Path) -> None:
+def test_two_zeros_that_tie_give_one_answer(form: Form | None, first: float, tmp_path: Path) -> None:
     """-0.0 and 0.0 are two values that the engine's order calls equal; the tie must not fall to the rows' order."""
     at = datetime(2024, 1, 1)
     columns = (Column("k", "BIGINT"), Column("ts", "TIMESTAMP"), Column("x", "DOUBLE"))

@@ -8,7 +8,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from asknown.errors import AsknownError, Where
-    from asknown.online.reader import OnlineReader, OnlineResponse
+    from asknown.online.reader import OnlineReader
+    from asknown.online.response import OnlineResponse
     from asknown.store import FeatureStore, RetrievalJob
 
 __all__ = ["AsknownError", "FeatureStore", "OnlineReader", "OnlineResponse", "RetrievalJob", "Where", "__version__"]
@@ -19,7 +20,7 @@ _HOMES = {
     "FeatureStore": "asknown.store",
     "RetrievalJob": "asknown.store",
     "OnlineReader": "asknown.online.reader",
-    "OnlineResponse": "asknown.online.reader",
+    "OnlineResponse": "asknown.online.response",
 }
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from asknown.emit.as_of import AsOf, Bounds, latest
-from asknown.emit.sql import Names, all_of, col, ident, instant, named, table
+from asknown.emit.fetch import fetch_rows
+from asknown.emit.match import match_entities, match_moments
+from asknown.emit.sql import Names, all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
-from asknown.model.nodes import Column
+from asknown.emit.step import Bounds, Step
 from asknown.plan.nodes import AsOfJoin, LoadPlan, Plan, Spine
 
 HEADER = "Written by asknown. Session: time zone UTC."
@@ -24,38 +25,43 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
     names = Names([*taken, *(cte.name for cte in models)])
     inside = Names([c.name for c in plan.spine.columns] + [f.output for _, f in plan.outputs])
     row = inside.fresh("row")
-    given, spine, t = spine_ctes(plan.spine, names, inside, row=row)
-    ctes = [*models, *given]
-    bounds = Bounds(plan.spine.earliest, plan.spine.latest)
+    spines, spine, t = spine_ctes(plan.spine, names, inside, row=row)
+    ctes = [*models, *spines]
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
     aliases = []
-    for step in plan.steps:
-        as_of = AsOf(step.view, step.label, names, bounds)
-        moments = as_of.name("moments")
-        ctes.append(Cte(moments, moments_of(step, as_of, spine, t), keep=True, comment=_headline(step)))
-        ctes += as_of.match(moments, step.match)
-        ctes += as_of.fetch(ctes[-1].name, _columns(step))
-        alias = inside.fresh(step.label)
-        aliases.append(alias)
-        same = [col(k.name, s).eq(col(v, alias)) for k, v in zip(step.keys, as_of.keys, strict=True)]
-        query = query.join(
-            table(ctes[-1].name, alias), on=all_of([*same, col(t, s).eq(col(as_of.t, alias))]), join_type="left"
-        )
+    for join in plan.steps:
+        step = Step(join.view, join.label, names, Bounds(plan.spine.earliest, plan.spine.latest))
+        ctes += step_ctes(join, step, spine, t)
+        aliases.append(inside.fresh(join.label))
+        rows = table(ctes[-1].name, aliases[-1])
+        on = [col(k.name, s).eq(col(v, aliases[-1])) for k, v in zip(join.keys, step.keys, strict=True)]
+        query = query.join(rows, on=all_of([*on, col(t, s).eq(col(step.t, aliases[-1]))]), join_type="left")
     query = query.select(*[named(col(f.column.name, aliases[i]), f.output) for i, f in plan.outputs])
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
+
+
+def step_ctes(join: AsOfJoin, step: Step, spine: str, t: str) -> list[Cte]:
+    """The CTEs of one as-of join: its moments, their match, and the rows fetched for them."""
+    moments = moments_cte(join, step, spine, t)
+    match = match_moments(step, moments.name, join.match)
+    asked = {feature.column for feature in join.features}
+    wanted = [column for column in join.view.features if column in asked]
+    return [moments, *match, *fetch_rows(step, match[-1].name, wanted)]
 
 
 def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
     """The query of a load: one row for each entity, all of the view's columns, ordered by key."""
     view = plan.view
     names = Names([*taken, *(cte.name for cte in models)])
-    ctes, _ = latest(view, names, plan.at)
-    rows = ctes[-1].name
+    step = Step(view, view.name, names, Bounds(None, plan.at))
+    match = match_entities(step, plan.at)
+    fetched = fetch_rows(step, match.name, [column for column in view.columns if column not in view.keys])
+    rows = fetched[-1].name
     query = exp.select(*[ident(c.name) for c in view.columns]).from_(table(rows))
     if view.keys:
         query = query.order_by(*[exp.Ordered(this=exp.column(ident(k.name)), nulls_first=False) for k in view.keys])
-    return Statement((*models, *ctes), query, comment=HEADER)
+    return Statement((*models, match, *fetched), query, comment=HEADER)
 
 
 def spine_ctes(spine: Spine, names: Names, inside: Names, *, row: str | None = None) -> tuple[list[Cte], str, str]:
@@ -63,35 +69,22 @@ def spine_ctes(spine: Spine, names: Names, inside: Names, *, row: str | None = N
 
     Gives the CTEs, the name of the last, and the name of its instants.
     """
-    given, numbered, t = names.fresh("given"), names.fresh("spine"), inside.fresh("t")
-    when = instant(col(spine.instant.name, given), spine.instant.type)
-    columns = [named(when, t), exp.Column(this=exp.Star(), table=ident(given))]
+    raw, numbered, t = names.fresh("given"), names.fresh("spine"), inside.fresh("t")
+    when = instant(col(spine.instant.name, raw), spine.instant.type)
+    columns = [named(when, t), exp.Column(this=exp.Star(), table=ident(raw))]
     if row is not None:
         columns.insert(0, named(exp.Window(this=exp.RowNumber()), row))
-    query = exp.select(*columns).from_(table(given))
-    return [
-        Cte(given, spine.sql),
-        Cte(numbered, query, keep=True, comment="the spine, in its own order"),
-    ], numbered, t  # fmt: skip
+    query = exp.select(*columns).from_(table(raw))
+    ctes = [Cte(raw, spine.sql), Cte(numbered, query, keep=True, comment="the spine, in its own order")]
+    return ctes, numbered, t
 
 
-def moments_of(step: AsOfJoin, as_of: AsOf, spine: str, t: str) -> exp.Select:
+def moments_cte(join: AsOfJoin, step: Step, spine: str, t: str) -> Cte:
     """The distinct moments of a step: keys under the view's names, and the instant; none of them NULL."""
-    columns = [named(exp.column(ident(key.name)), name) for key, name in zip(step.keys, as_of.keys, strict=True)]
-    asked = [exp.column(ident(key.name)) for key in step.keys] + [exp.column(ident(t))]
-    present = [exp.Not(this=exp.Is(this=column, expression=exp.null())) for column in asked]
-    query = exp.select(*columns, named(exp.column(ident(t)), as_of.t)).from_(table(spine)).where(*present)
-    return query.distinct()
-
-
-def _columns(step: AsOfJoin) -> list[Column]:
-    seen: list[Column] = []
-    for feature in step.features:
-        if feature.column not in seen:
-            seen.append(feature.column)
-    return sorted(seen, key=step.view.features.index)
-
-
-def _headline(step: AsOfJoin) -> str:
-    keys = ", ".join(k.name for k in step.view.keys) or "no key"
-    return f"{step.label}: as of each moment, by {keys}"
+    asked = [exp.column(ident(key.name)) for key in join.keys]
+    instants = exp.column(ident(t))
+    columns = [named(key, name) for key, name in zip(asked, step.keys, strict=True)]
+    query = exp.select(*columns, named(instants, step.t)).from_(table(spine))
+    query = query.where(*[given(column.copy()) for column in (*asked, instants)]).distinct()
+    keys = ", ".join(step.keys) or "no key"
+    return Cte(step.name("moments"), query, keep=True, comment=f"{join.label}: as of each moment, by {keys}")

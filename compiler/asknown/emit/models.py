@@ -37,13 +37,14 @@ def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) 
 def model_cte(model: Model, dialect: Dialect, *, authored: str) -> Cte:
     """The CTE of a model: the author's own text where the dialect is the author's, else the same, translated.
 
-    A model that might read otherwise the second time is computed once; any other is read in place, so that only the
-    columns and rows that a query needs are touched.
+    A model that might read otherwise the second time is computed once. One that joins is the engine's to decide on.
+    Any other is read in place, so that only the columns and rows that a query needs are touched.
     """
     if model.rendered.config.materialized != "ephemeral":
         return Cte(model.name, exp.select("*").from_(built_table(model)), keep=False)
     body = model.sql if authored == dialect.sqlglot else model.tree
-    return Cte(model.name, body, keep=not model.repeatable)
+    keep = True if not model.repeatable else None if model.joins else False
+    return Cte(model.name, body, keep=keep)
 
 
 def built_table(model: Model) -> exp.Table:

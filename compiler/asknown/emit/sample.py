@@ -22,9 +22,7 @@ def compile_sample(view: FeatureView, models: Sequence[Cte]) -> tuple[Statement,
     v, when = inside.fresh("v"), inside.fresh("event_time")
     time = instant(col(view.event_time.name, v), view.event_time.type)
     some = (
-        exp.select(*[col(key.name, v) for key in view.keys], named(time, when))
-        .from_(table(view.name, v))
-        .limit(ROWS)
+        exp.select(*[col(key.name, v) for key in view.keys], named(time, when)).from_(table(view.name, v)).limit(ROWS)
     )
     keys: list[exp.Expr] = [col(key.name, v) for key in view.keys] or [exp.Literal.number(1)]
     micros = [exp.Anonymous(this="epoch_us", expressions=[f(this=col(when, v))]) for f in (exp.Min, exp.Max)]

@@ -50,5 +50,3 @@ def _count_if(condition: exp.Expr) -> exp.Expr:
 
 def _has_offset(value: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this="regexp_matches", expressions=[value, exp.Literal.string(_OFFSET)])
-
-

@@ -63,6 +63,11 @@ def all_of(conditions: Sequence[exp.Expr]) -> exp.Expr:
     return exp.and_(*conditions, copy=False) if conditions else exp.true()
 
 
+def given(value: exp.Expr) -> exp.Expr:
+    """``value is not null``."""
+    return exp.Not(this=exp.Is(this=value, expression=exp.null()))
+
+
 def instant(value: exp.Expr, kind: SqlType) -> exp.Expr:
     """``value`` as the canonical instant: a naive timestamp in UTC, in microseconds."""
     match kind.kind:
@@ -72,6 +77,8 @@ def instant(value: exp.Expr, kind: SqlType) -> exp.Expr:
             return exp.cast(value, "TIMESTAMP")
         case "text":
             return exp.AtTimeZone(this=exp.cast(value, "TIMESTAMPTZ"), zone=exp.Literal.string("UTC"))
+    if kind.name != "TIMESTAMP":  # nanoseconds, which the store has found to be whole microseconds
+        return exp.cast(value, "TIMESTAMP")
     return value
 
 
@@ -101,5 +108,3 @@ def order_terms(column: Column, value: exp.Expr) -> list[exp.Expr]:
     elif column.type.kind in ("list", "struct"):
         terms.append(exp.Ordered(this=exp.cast(value.copy(), "VARCHAR"), desc=True, nulls_first=False))
     return list(terms)
-
-

@@ -29,25 +29,33 @@ def to_arrow(data: Any) -> pa.Table:
 
 
 def _convert(data: Any) -> pa.Table:
-    if isinstance(data, pa.Table):
-        return data
-    if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
-    if isinstance(data, pa.RecordBatchReader):
-        return data.read_all()
+    match data:
+        case pa.Table():
+            return data
+        case pa.RecordBatch():
+            return pa.Table.from_batches([data])
+        case pa.RecordBatchReader():
+            return data.read_all()
+        case Mapping():
+            return pa.table(dict(data))
+        case list() | tuple() if data and all(isinstance(row, Mapping) for row in data):
+            return _of_rows(data)
+    return _of_frame(data)
+
+
+def _of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    names = dict.fromkeys(name for row in rows for name in row)
+    _refuse_mixed_zones({name: [row.get(name) for row in rows] for name in names})
+    return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
+
+
+def _of_frame(data: Any) -> pa.Table:
     library = type(data).__module__.partition(".")[0]
     if library == "pandas":
         _refuse_mixed_zones({str(name): data[name] for name in data.columns if data[name].dtype == object})
         return pa.Table.from_pandas(data, preserve_index=False)
     if library == "polars":
-        frame = data.collect() if type(data).__name__ == "LazyFrame" else data
-        return frame.to_arrow()
-    if isinstance(data, Sequence) and not isinstance(data, str) and all(isinstance(row, Mapping) for row in data) and data:
-        names = dict.fromkeys(name for row in data for name in row)
-        _refuse_mixed_zones({name: [row.get(name) for row in data] for name in names})
-        return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in data])
-    if isinstance(data, Mapping):
-        return pa.table(dict(data))
+        return (data.collect() if type(data).__name__ == "LazyFrame" else data).to_arrow()
     if hasattr(data, "__arrow_c_stream__"):
         return pa.table(data)
     raise AsknownError(
@@ -87,9 +95,7 @@ def to_pandas(table: pa.Table) -> Any:
     try:
         import pandas as pd
     except ImportError:
-        raise AsknownError(
-            "missing-extra", "pandas is not installed", hint="pip install 'asknown[pandas]'"
-        ) from None
+        raise AsknownError("missing-extra", "pandas is not installed", hint="pip install 'asknown[pandas]'") from None
     frame = table.to_pandas()
     for name in table.column_names:
         column = table.column(name)
@@ -105,9 +111,7 @@ def to_polars(table: pa.Table) -> Any:
     try:
         import polars as pl
     except ImportError:
-        raise AsknownError(
-            "missing-extra", "polars is not installed", hint="pip install 'asknown[polars]'"
-        ) from None
+        raise AsknownError("missing-extra", "polars is not installed", hint="pip install 'asknown[polars]'") from None
     return pl.from_arrow(table)
 
 

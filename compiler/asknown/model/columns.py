@@ -25,8 +25,7 @@ def written_columns(model: Model, upstream: Mapping[str, Sequence[Column]], dial
             normalize=False,
         )
         try:
-            tree = qualify(model.tree.copy(), schema=schema, dialect=dialect, validate_qualify_columns=False,
-                           identify=False, normalize=False)  # fmt: skip
+            tree = qualify(model.tree.copy(), dialect, schema=schema, validate_qualify_columns=False, identify=False)
         except SqlglotError:
             return None
     if not isinstance(tree, exp.Query) or tree.is_star:

@@ -23,7 +23,8 @@ class Model:
     """A model that parses. ``sql`` is the rendered query without a closing semicolon; ``tree`` is the same, parsed.
 
     ``repeatable`` says that reading it twice surely gives the same rows: no aggregate, window, limit or sample, whose
-    result may follow the physical order of rows, and nothing random.
+    result may follow the physical order of rows, and nothing random. ``joins`` says that it joins tables, so that
+    reading it twice costs.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Model:
     sql: str
     tree: exp.Query
     repeatable: bool
+    joins: bool
 
     @property
     def is_feature_view(self) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlglot import exp, parse
+from itertools import pairwise
+
+from sqlglot import exp, parse, tokenize
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from asknown.errors import AsknownError
 from asknown.model.nodes import Model
@@ -46,7 +48,8 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
             hint="write a select; asknown makes the tables",
         )
     _refuse_left_over_jinja(rendered, dialect)
-    return Model(rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, _is_repeatable(tree))
+    joins = tree.find(exp.Join) is not None
+    return Model(rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, _is_repeatable(tree), joins)
 
 
 def literal_tables(model: Model) -> list[exp.Table]:
@@ -65,7 +68,7 @@ def _is_repeatable(tree: exp.Query) -> bool:
             return False
         if isinstance(node, exp.Func):
             name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
-            if name.casefold() in _VOLATILE or isinstance(node, exp.Anonymous) and not _is_scalar(name):
+            if name.casefold() in _VOLATILE or (isinstance(node, exp.Anonymous) and not _is_scalar(name)):
                 return False
     return True
 
@@ -86,10 +89,8 @@ def _is_scalar(name: str) -> bool:
 
 def _refuse_left_over_jinja(rendered: Rendered, dialect: str) -> None:
     # `select {{ x }}` parses as a struct literal, so the tree cannot tell.
-    from sqlglot import tokenize
-
     tokens = tokenize(rendered.sql, read=dialect)
-    for left, right in zip(tokens, tokens[1:], strict=False):
+    for left, right in pairwise(tokens):
         if left.token_type == right.token_type == TokenType.L_BRACE and right.start == left.end + 1:
             raise AsknownError(
                 "template",
@@ -100,8 +101,6 @@ def _refuse_left_over_jinja(rendered: Rendered, dialect: str) -> None:
 
 
 def _without_semicolon(sql: str, dialect: str) -> str:
-    from sqlglot import tokenize
-
     tokens = tokenize(sql, read=dialect)
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         sql = sql[: tokens[-1].start] + sql[tokens[-1].end + 1 :]

@@ -171,7 +171,8 @@ def _select_items(tree: exp.Query) -> list[exp.Expr]:
     if isinstance(tree, exp.SetOperation):
         return [item for side in (tree.left, tree.right) for item in _select_items(side)]
     if isinstance(tree, exp.Subquery):
-        return _select_items(tree.unnest())
+        inner = tree.unnest()
+        return _select_items(inner) if isinstance(inner, exp.Query) else []
     return list(tree.selects)
 
 

@@ -81,9 +81,7 @@ class OnlineReader:
         instant = _instant(at)
         columns, count = as_columns(entity_rows)
         with self._sessions.snapshot() as session:
-            request = _resolved(session, references, full_feature_names)
-            if columns or count:
-                request.check_columns(tuple(columns))
+            request = _resolved(session, references, full_feature_names, tuple(columns) if columns or count else None)
             _check_watermarks(request, instant)
             found = [_look_up(session, read, _encode_keys(read, columns, count)) for read in request.reads]
         try:
@@ -131,11 +129,16 @@ def _instant(at: datetime | str | None) -> datetime:
         ) from None
 
 
-def _resolved(session: Session, references: tuple[str, ...], full_names: bool) -> Request:
-    shape = (references, full_names)
+def _resolved(
+    session: Session, references: tuple[str, ...], full_names: bool, columns: tuple[str, ...] | None
+) -> Request:
+    """The request, checked against the columns given; a request of no rows has none to check."""
+    shape = (references, full_names, columns)
     request = session.requests.get(shape)
     if request is None:
         request = resolve(references, session.views, session.services, full_names=full_names)
+        if columns is not None:
+            request.check_columns(columns)
         if len(session.requests) >= _MOST_REQUESTS:
             session.requests.clear()
         session.requests[shape] = request

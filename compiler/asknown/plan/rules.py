@@ -11,7 +11,7 @@ from asknown.plan.nodes import Form, Match
 DAY = 86_400_000_000
 # A bucket this many times the typical distance between two rows of a key finds nearly every moment's row.
 SPACINGS_IN_A_BUCKET = 8
-# Up to this many candidate rows for each moment, joining them all costs less than being clever.
+# Up to this many candidate rows for each moment, looking at them all costs less than being clever.
 FEW_ROWS = 16
 
 
@@ -39,20 +39,22 @@ def choose_match(view: FeatureView, sample: Sample | None, *, forced: Form | Non
 
     The width of a bucket decides speed alone, never the result.
     """
-    width = _width(view, sample)
     if forced is not None:
-        return Match(forced, width if forced == "cascade" else 0, "asked for")
+        return Match(forced, _width(view, sample) if forced == "cascade" else 0, "asked for")
     if sample is None:
         if view.ttl:
-            return Match("cascade", width, f"nothing is known of the rows; buckets of a quarter of the ttl ({spell(width)})")
+            return Match("cascade", _width(view, None), "nothing is known of the rows: buckets of a quarter of the ttl")
         return Match("asof", 0, "nothing is known of the rows, and there is no ttl")
-    reach = min(1.0, view.ttl / sample.span) if view.ttl and sample.span else 1.0
-    candidates = sample.rows_of_a_key * reach
-    if sample.whole and candidates <= FEW_ROWS:
-        return Match("range", 0, f"about {candidates:.0f} rows for a moment: joining them all is cheap")
-    if candidates <= 2 * SPACINGS_IN_A_BUCKET:
-        return Match("asof", 0, f"about {candidates:.0f} rows for a moment: too few for buckets")
-    return Match("cascade", width, f"a row every {spell(_round(sample.spacing))} for a key; buckets of {spell(width)}")
+    of_a_key = sample.rows_of_a_key
+    if sample.whole and of_a_key <= FEW_ROWS:
+        return Match("range", 0, f"about {of_a_key:.0f} rows for a key: joining them all is cheap")
+    in_age = of_a_key * min(1.0, view.ttl / sample.span) if view.ttl and sample.span else of_a_key
+    if view.ttl and in_age <= FEW_ROWS:
+        return Match("cascade", view.ttl, f"about {in_age:.0f} rows within the ttl: buckets of its length find all")
+    if in_age <= FEW_ROWS:
+        return Match("asof", 0, f"about {in_age:.0f} rows for a key: too few for buckets")
+    width = _width(view, sample)
+    return Match("cascade", width, f"a row every {spell(_round(sample.spacing))} for a key: buckets of {spell(width)}")
 
 
 def _width(view: FeatureView, sample: Sample | None) -> int:

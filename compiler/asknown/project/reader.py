@@ -104,6 +104,8 @@ def wrong_type(what: str, wanted: str, value: Value) -> AsknownError:
     hint = None
     if wanted == "text" and isinstance(value, Scalar):
         hint = "put quotes around it" if value.value is not None else "write a text, or leave the entry out"
+    elif wanted == "a whole number":
+        hint = "write it in digits, without quotes"
     elif wanted == "a list":
         hint = "start each entry with '- ', or write them in brackets: [first, second]"
     elif wanted == "a mapping":

@@ -22,12 +22,12 @@ def find_root(start: str | Path = ".") -> Path:
 
 
 def locate(start: str | Path) -> tuple[Path, str, Any]:
-    """The root, its pyproject.toml's text, and what stands at tool.asknown."""
+    """The root, its pyproject.toml's text, and what stands at tool.asknown. Errors: ``no-project``, ``bad-toml``."""
     folder = Path(start)
+    if is_file(folder):
+        raise AsknownError("no-project", f"'{start}' is a file, not a folder", hint=f"give its folder: {folder.parent}")
     if not is_folder(folder):
-        what = "is a file, not a folder" if is_file(folder) else "is no folder that exists and can be read"
-        hint = f"give the folder: {folder.parent}" if is_file(folder) else "give a folder of the project"
-        raise AsknownError("no-project", f"'{start}' {what}", hint=hint)
+        raise AsknownError("no-project", f"there is no folder '{start}'", hint="give a folder of the project")
     folder = folder.resolve()
     broken: AsknownError | None = None
     without: Path | None = None
@@ -36,8 +36,9 @@ def locate(start: str | Path) -> tuple[Path, str, Any]:
         if not is_file(file):
             continue
         shown = FILE if root == folder else str(file)
-        text = read_text(file, shown, "bad-toml")
+        text = ""
         try:
+            text = read_text(file, shown, "bad-toml")
             tool = _parse(text, shown).get("tool")
         except AsknownError as fault:
             if "asknown" in text:
@@ -62,7 +63,7 @@ def _parse(text: str, shown: str) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
+    except ValueError as fault:  # a TOMLDecodeError, or a number too long for Python to read
         message = str(fault)
         found = _AT.search(message)
         lines = text.split("\n")

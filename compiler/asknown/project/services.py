@@ -66,14 +66,16 @@ def _split(reference: str, at: Where) -> ServiceFeatures:
 
 def _refuse_spaced(line: Mapping) -> None:
     """``view: feature`` is a mapping to YAML; who writes it means ``view:feature``."""
-    for key, entry in line.entries.items():
-        if len(line.entries) == 1 and key not in _LINE:
-            raise AsknownError(
-                "unknown-key",
-                f"a line of 'features' has no key '{key}'",
-                at=entry.at,
-                hint=f"write {key}:feature without a space, or {{view: {key}, features: [feature]}}",
-            )
+    if len(line.entries) != 1:
+        return
+    ((key, entry),) = line.entries.items()
+    if key not in _LINE:
+        raise AsknownError(
+            "unknown-key",
+            f"a line of 'features' has no key '{key}'",
+            at=entry.at,
+            hint=f"write {key}:feature without a space, or {{view: {key}, features: [feature]}}",
+        )
 
 
 def _read_features(reader: Reader) -> tuple[str, ...] | None:
@@ -84,8 +86,7 @@ def _read_features(reader: Reader) -> tuple[str, ...] | None:
     features = []
     for item in reader.items("features"):
         feature = as_text(item, f"a feature of {reader.what}")
-        if feature in features:
-            names.give("feature", feature, item.at)
+        names.give("feature", feature, item.at)
         features.append(feature)
     if not features:
         raise AsknownError(

@@ -18,7 +18,10 @@ _ADD_NAME = 'add name = "my_features" below [tool.asknown]'
 
 
 def load_settings(path: str | Path = ".") -> Settings:
-    """The settings of the project that ``path`` lies in. Errors: those of :func:`~asknown.project.root.find_root`, and of each key."""
+    """The settings of the project that ``path`` lies in.
+
+    Errors: ``no-project``, ``bad-toml``, ``unknown-key``, ``wrong-type``, ``missing-key``, ``bad-name``.
+    """
     root, text, table = locate(path)
     if not isinstance(table, dict):
         raise AsknownError(

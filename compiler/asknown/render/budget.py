@@ -16,7 +16,7 @@ from asknown.render.failures import RenderError
 
 MAX_TEXT = 2_000_000  # characters of a rendered model, and of any one value on the way there
 MAX_WORK = 100_000_000  # characters and list elements made in all; a step counts as STEP of them
-STEP = 100
+STEP = 400
 MAX_DEPTH = 50  # macros within macros
 MAX_SECONDS = 30.0
 MAX_BITS = 4096  # of an integer
@@ -64,7 +64,6 @@ class Budget:
 
     def enter(self, macro: str) -> None:
         """Takes one call of ``macro`` (as messages name it) within those that are running."""
-        self.step()
         self.calls.append(macro)
         if len(self.calls) > MAX_DEPTH:
             again = macro in self.calls[:-1]
@@ -120,8 +119,8 @@ def _no_text(value: Any) -> RenderError:
             "the value is none, which has no text",
             hint="leave the tag out with {% if … is not none %}, or write 'null' for SQL's NULL",
         )
-    name = getattr(value, "name", None) or getattr(value, "__name__", None)
-    if callable(value) and name:
+    if callable(value):
+        name = str(getattr(value, "name", None) or getattr(value, "__name__", "")).removeprefix("_")
         return RenderError(
             "template", f"'{name}' is not called", hint=f"write its arguments: {name}(…)", needle=rf"\b{name}\b"
         )

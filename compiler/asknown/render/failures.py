@@ -109,19 +109,24 @@ def is_own_bug(error: BaseException) -> bool:
     return innermost.parent == _OWN_FOLDER and innermost.name not in _RUN_BY_TEMPLATES
 
 
-def explain(error: Exception, origins: dict[str, Origin], calls: Sequence[str], known: Known) -> AsknownError:
-    """``error`` as the user should read it. ``calls`` are the macros that were running."""
+def explain(
+    error: Exception, origins: dict[str, Origin], calls: Sequence[str], known: Known, otherwise: Where
+) -> AsknownError:
+    """``error`` as the user should read it.
+
+    ``calls`` are the macros that were running, outermost first; ``otherwise`` is the place where none is known better.
+    """
     refused = _describe(error, known)
     if refused.at is not None:
         return refused
     needle = refused.needle if isinstance(refused, RenderError) else None
     if isinstance(error, TemplateSyntaxError):
-        at: Where | None = origins[error.name or ""].place(error.lineno, needle)
+        at = origins[error.name or ""].place(error.lineno, needle)
         return AsknownError(refused.code, refused.message, at=at, hint=refused.hint)
 
     frames = _template_frames(error, origins)
     own = [frame for frame in frames if not frame[0].standard] or frames
-    at = own[-1][0].place(own[-1][1], needle) if own else None
+    at = own[-1][0].place(own[-1][1], needle) if own else otherwise
     message = refused.message
     if calls and calls[-1] not in message:
         message += f", in {calls[-1]}"

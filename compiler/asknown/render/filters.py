@@ -107,4 +107,6 @@ def _sum(environment: BoundedEnvironment, iterable: Iterable[Any], attribute: An
     environment.budget.step()
     if not isinstance(start, int | float):
         raise RenderError("template", "sum adds numbers; lists are put together with +")
-    return do_sum(environment, iterable, attribute, start)
+    items = list(iterable)
+    environment.budget.spend(len(items))
+    return do_sum(environment, items, attribute, start)

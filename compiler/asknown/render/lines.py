@@ -10,7 +10,7 @@ from dataclasses import dataclass
 _LINE = re.compile(r"(.*?)(?:\r\n|\r|\n|\Z)", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """Text that a template wrote at once. ``verbatim`` text stands in the template as it is, from ``line`` on."""
 

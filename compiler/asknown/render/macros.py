@@ -34,9 +34,8 @@ def read_macros(
     """
     layers: dict[bool, dict[str, MacroSource]] = {True: {}, False: {}}
     for file in project.macros:
-        standard = not any(file.path.is_relative_to(folder) for folder in project.settings.macro_paths)
-        layer = layers[standard]
-        for macro in _read_file(environment, file, standard, origins):
+        layer = layers[file.standard]
+        for macro in _read_file(environment, file, origins):
             place = macro.origin.place(macro.line, rf"\b{macro.name}\b")
             if macro.name in reserved:
                 raise AsknownError(
@@ -57,13 +56,11 @@ def read_macros(
     return layers[True] | layers[False]
 
 
-def _read_file(
-    environment: BoundedEnvironment, file: MacroFile, standard: bool, origins: dict[str, Origin]
-) -> Iterator[MacroSource]:
-    origin = Origin(file.shown, file.text, standard)
+def _read_file(environment: BoundedEnvironment, file: MacroFile, origins: dict[str, Origin]) -> Iterator[MacroSource]:
+    origin = Origin(file.shown, file.text, file.standard)
     key = f"macros {file.shown}"
     origins[key] = origin
-    tree = environment.parse(file.text, key, file.shown)
+    tree = environment.read_template(file.text, key, file.shown)
     for node in tree.body:
         if isinstance(node, nodes.Macro):
             single = nodes.Template([node], lineno=1)

@@ -54,14 +54,21 @@ class Rendered:
         if not 1 <= line <= len(self.lines):
             return Where(self.shown)
         place = self.template_place(self.lines[line - 1])
-        # A column only means something where the line was not changed by the template.
-        same = split_lines(self.sql)[line - 1].rstrip() == place.text.rstrip()
-        return Where(place.path, place.line, column if same else 0, place.text)
+        column = _same_column(split_lines(self.sql)[line - 1].rstrip(), column, place.text.rstrip())
+        return Where(place.path, place.line, column, place.text)
 
     def template_place(self, line: int) -> Where:
         """The place of a line of the template, with its text."""
         lines = split_lines(self.template)
         return Where(self.shown, line, 0, lines[line - 1]) if 1 <= line <= len(lines) else Where(self.shown)
+
+
+def _same_column(rendered: str, column: int, written: str) -> int:
+    """The column of the template's line that ``column`` came from; 0 where tags make it uncertain."""
+    if not column or rendered[:column] == written[:column]:
+        return column
+    rest = rendered[column - 1 :]
+    return len(written) - len(rest) + 1 if rest and written.endswith(rest) else 0
 
 
 def split_lines(text: str) -> list[str]:

@@ -41,7 +41,7 @@ class Renderer:
             try:
                 return self._render(model)
             except TEMPLATE_ERRORS as error:
-                self._fail(error)
+                self._fail(error, model)
 
     def _render(self, model: ModelFile) -> Rendered:
         environment = self._environment
@@ -50,8 +50,8 @@ class Renderer:
             reserved = frozenset([*NAMES, *environment.globals])
             self._macros = read_macros(environment, self._project, reserved, self._origins)
         key = f"model {model.shown}"
-        self._origins[key] = Origin(model.shown, model.text)
-        tree = environment.parse(model.text, key, model.shown)
+        origin = self._origins[key] = Origin(model.shown, model.text)
+        tree = environment.read_template(model.text, key, model.shown)
         config_calls = _config_calls(tree)
         rewrite(tree, key)
         template = environment.make_template(tree, key, model.shown)
@@ -70,7 +70,7 @@ class Renderer:
             raise AsknownError(
                 "template",
                 f"model '{model.name}' renders to no SQL",
-                at=Origin(model.shown, model.text).place(1),
+                at=origin.place(1),
                 hint="write a select",
             )
         return Rendered(
@@ -85,7 +85,7 @@ class Renderer:
             _config_line(scope, config_calls),
         )
 
-    def _fail(self, error: Exception) -> NoReturn:
+    def _fail(self, error: Exception, model: ModelFile) -> NoReturn:
         if is_own_bug(error):
             raise error
         project, environment = self._project, self._environment
@@ -96,7 +96,8 @@ class Renderer:
             environment.filters,
             environment.tests,
         )
-        told = explain(error, self._origins, environment.budget.failed_in, known)
+        otherwise = Origin(model.shown, model.text).place(environment.run.line)
+        told = explain(error, self._origins, environment.budget.failed_in, known, otherwise)
         raise told from (None if isinstance(error, AsknownError) else error)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from jinja2 import Template, nodes
 from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 from jinja2.utils import missing as nothing
 
+from asknown.errors import did_you_mean
 from asknown.render.budget import Budget, measure
 from asknown.render.failures import Missing, RenderError
 from asknown.render.filters import make_filters
@@ -53,7 +54,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.run = Run()
         self.finalize = self.write
         self.filters = make_filters(self)
-        self.globals = {name: DEFAULT_NAMESPACE[name] for name in _PLAIN_GLOBALS} | {"range": safe_range}
+        self.globals = {name: DEFAULT_NAMESPACE[name] for name in _PLAIN_GLOBALS} | {"range": _range}
 
     @property
     def budget(self) -> Budget:
@@ -113,14 +114,20 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as in Jinja
         """The result of a call, counted where it is a macro's or a counted method's."""
         if isinstance(__obj, Macro | LoopContext):
-            __self.budget.enter(f"macro '{__obj.name}'" if isinstance(__obj, Macro) else "a recursive loop")
-            failed = True
+            if isinstance(__obj, Macro):
+                _check_arguments(__obj, kwargs)
+            budget, failed = __self.budget, True
+            budget.step()
             try:
+                budget.enter(f"macro '{__obj.name}'" if isinstance(__obj, Macro) else "a recursive loop")
                 result = super().call(__context, __obj, *args, **kwargs)
                 failed = False
                 return result
             finally:
-                __self.budget.leave(failed=failed)
+                budget.leave(failed=failed)
+        for given in (*args, *kwargs.values()):
+            if isinstance(given, Undefined):
+                str(given)  # tells what is missing
         if isinstance(__obj, BuiltinMethodType) and isinstance(__obj.__self__, str):
             if __obj.__name__ == "join" and len(args) == 1 and not kwargs:
                 return _join_texts(__self.budget, __obj.__self__, args[0])
@@ -130,14 +137,40 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     # Templates of this environment.
 
+    def read_template(self, text: str, name: str, shown: str) -> nodes.Template:
+        """The tree of a template as it is written. ``name`` finds its origin when it fails."""
+        try:
+            return self.parse(text, name, shown)
+        except RecursionError as error:
+            raise RenderError("template", "an expression nests too deep") from error
+
     def make_template(self, tree: nodes.Template, name: str, shown: str) -> Template:
         """The runnable template of a rewritten ``tree``. ``name`` finds its origin when it fails."""
         try:
             code = self.compile(tree, name, shown)
         except (SyntaxError, RecursionError, MemoryError) as error:  # from Python's compiler
-            raise RenderError("template", "the tags of the template stand too deep in one another") from error
+            raise RenderError("template", "the tags or expressions nest too deep") from error
         assert isinstance(code, CodeType)
         return Template.from_code(self, code, {})
+
+
+def _range(*args: int) -> range:
+    numbers = range(*args)
+    if len(numbers) > MAX_RANGE:
+        raise RenderError("output-limit", f"range makes at most {MAX_RANGE:,} numbers, not {len(numbers):,}")
+    return numbers
+
+
+def _check_arguments(macro: Macro, given: dict[str, Any]) -> None:
+    for name in given:
+        # Jinja passes names of its own, which start with an underscore.
+        if not (macro.catch_kwargs or name in macro.arguments or name == "caller" or name.startswith("_")):
+            raise RenderError(
+                "template",
+                f"macro '{macro.name}' has no argument '{name}'",
+                hint=did_you_mean(name, macro.arguments, what="its arguments"),
+                needle=rf"\b{name}\s*=",
+            )
 
 
 def _join_texts(budget: Budget, separator: str, values: Any) -> str:

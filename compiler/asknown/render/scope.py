@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asknown import durations
-from asknown.errors import did_you_mean
+from asknown.errors import AsknownError, did_you_mean
 from asknown.project.nodes import ModelFile, Project
 from asknown.render.config import quoted, read_config
 from asknown.render.failures import RenderError
@@ -51,7 +51,7 @@ class ModelScope:
 
     def _ref(self, *args: Any, **given: Any) -> str:
         (name,) = _texts("ref('model')", args, given)
-        if name == self._model.name:
+        if self._project.models.get(name) == self._model:
             raise RenderError("cycle", f"model '{name}' refers to itself", needle=quoted(name))
         if name not in self._project.models:
             raise RenderError(
@@ -180,7 +180,10 @@ def _texts(usage: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[st
 def _length(text: Any) -> int:
     if not isinstance(text, str):
         raise RenderError("wrong-type", f"a duration is a text such as '24 hours', not {text!r}")
-    return durations.microseconds(text)
+    try:
+        return durations.microseconds(text)
+    except AsknownError as error:
+        raise RenderError(error.code, error.message, hint=error.hint, needle=quoted(text)) from None
 
 
 def _as_written(text: str, length: int) -> str:

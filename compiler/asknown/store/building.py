@@ -44,7 +44,9 @@ def build_models(
                 engine.build(model.name, sql, kind=kind)
             except AsknownError as error:
                 message = f"in model '{model.name}': {error.message}"
-                raise AsknownError(error.code, message, at=error.at or model.rendered.where(1), hint=error.hint) from None
+                raise AsknownError(
+                    error.code, message, at=error.at or model.rendered.where(1), hint=error.hint
+                ) from None
             if on_built is not None:
                 on_built(model.name, kind)
     finally:

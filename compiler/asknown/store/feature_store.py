@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.online.reader import OnlineReader, OnlineResponse
+from asknown.online.reader import OnlineReader
+from asknown.online.response import OnlineResponse
 from asknown.project import load_project
 from asknown.project.nodes import Project
 
@@ -232,7 +233,9 @@ class FeatureStore:
         names = [name for name in self._catalog.views() if self._catalog.model(name).rendered.config.online]
         if not names:
             raise AsknownError(
-                "unknown-view", "the project has no feature view to load", hint="write one: config(entity=…, event_time=…)"
+                "unknown-view",
+                "the project has no feature view to load",
+                hint="write one: config(entity=…, event_time=…)",
             )
         return names
 

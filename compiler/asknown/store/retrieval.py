@@ -68,7 +68,9 @@ class RetrievalJob:
         path = Path(path)
         if path.suffix not in FILE_ENDINGS:
             raise AsknownError(
-                "output", f"{path} has no ending that says how to write it", hint=f"end it in {' or '.join(FILE_ENDINGS)}"
+                "output",
+                f"{path} has no ending that says how to write it",
+                hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
         if not path.absolute().parent.is_dir():
             raise AsknownError("output", f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
@@ -76,7 +78,7 @@ class RetrievalJob:
 
     def hindsight(self) -> dict[str, int]:
         """For each view with a ``known_at``: how many spine rows would see a row that was not known yet, without it."""
-        found = {}
+        found: dict[str, int] = {}
         for step in self.plan.steps:
             if step.view.known_at is None:
                 continue

@@ -1,0 +1,101 @@
+"""What the parts of one as-of join share: its names, its columns as instants, and the conditions of rule 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlglot import exp
+
+from asknown.emit.sql import Names, at_instant_of, col, instant, interval
+from asknown.model.nodes import Column, FeatureView
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Instants that no moment lies outside of, where they are known."""
+
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+
+class Step:
+    """One view joined as of the moments in a CTE: a column for each key, under the view's names, and the instant ``t``.
+
+    ``m`` and ``v`` are the aliases of the moments and of the view. No name it makes is one of the view's columns.
+    """
+
+    def __init__(self, view: FeatureView, label: str, names: Names, bounds: Bounds) -> None:
+        inside = Names(column.name for column in view.columns)
+        self.view = view
+        self.label = label
+        self.bounds = bounds
+        self.keys = [key.name for key in view.keys]
+        self._names = names
+        self.t = inside.fresh("t")
+        self.event_time = inside.fresh("event_time")
+        self.known_at = inside.fresh("known_at")
+        self.created_at = inside.fresh("created_at")
+        self.bucket = inside.fresh("bucket")
+        self.ties = inside.fresh("ties")
+        self.m = inside.fresh("m")
+        self.v = inside.fresh("v")
+        self.asked = inside.fresh("asked")
+
+    def name(self, part: str) -> str:
+        """A CTE's name: the step's label and the part it plays."""
+        return self._names.fresh(f"{self.label}__{part}")
+
+    def keys_of(self, alias: str) -> list[exp.Expr]:
+        return [col(key, alias) for key in self.keys]
+
+    def moment(self) -> list[exp.Expr]:
+        """The columns that tell moments apart."""
+        return [*self.keys_of(self.m), col(self.t, self.m)]
+
+    def same_keys(self) -> list[exp.Expr]:
+        return [col(key, self.m).eq(col(key, self.v)) for key in self.keys]
+
+    def when(self) -> exp.Expr:
+        """The view's event time as an instant."""
+        return _instant(self.view.event_time, self.v)
+
+    def known(self) -> exp.Expr:
+        """The view's known-at time as an instant."""
+        assert self.view.known_at is not None
+        return _instant(self.view.known_at, self.v)
+
+    def later_times(self) -> list[tuple[str, exp.Expr]]:
+        """The times that break ties of the event time, greatest first: (the name inside, the value)."""
+        named = ((self.known_at, self.view.known_at), (self.created_at, self.view.created_at))
+        return [(name, _instant(column, self.v)) for name, column in named if column is not None]
+
+    def in_age(self) -> list[exp.Expr]:
+        """``event_time + ttl >= t``, said of the match's own columns; nothing without a ttl."""
+        if not self.view.ttl:
+            return []
+        oldest = exp.Sub(this=col(self.t, self.m), expression=interval(self.view.ttl))
+        return [col(self.event_time, self.v) >= oldest]
+
+    def in_reach(self, reach: int = 0) -> list[exp.Expr]:
+        """Constants that let the engine skip what no moment can see; ``reach`` narrows how far back one looks."""
+        kind = self.view.event_time.type
+        column = col(self.view.event_time.name, self.v)
+        back = min(reach or self.view.ttl, self.view.ttl or reach)
+        conditions: list[exp.Expr] = []
+        if self.bounds.earliest is not None and back and (oldest := _earlier(self.bounds.earliest, back)):
+            conditions.append(column.copy() >= at_instant_of(oldest, kind))
+        if self.bounds.latest is not None:
+            conditions.append(column <= at_instant_of(self.bounds.latest, kind))
+        return conditions
+
+
+def _instant(column: Column, alias: str) -> exp.Expr:
+    return instant(col(column.name, alias), column.type)
+
+
+def _earlier(moment: datetime, length: int) -> datetime | None:
+    try:
+        return moment - timedelta(microseconds=length)
+    except OverflowError:
+        return None

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select count(*) as n, sum(amount) as total from {{ ref('balance') }}

@@ -1,0 +1,1 @@
+select user_id, ts, amount from {{ source('raw', 'balances') }} where amount >= 0

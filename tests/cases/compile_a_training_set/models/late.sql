@@ -1,0 +1,3 @@
+{{ config(entity='user', event_time='ts', known_at='seen_at') }}
+
+select user_id, ts, seen_at, score from {{ source('raw', 'late') }}

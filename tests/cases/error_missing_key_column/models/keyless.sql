@@ -1,0 +1,6 @@
+{{ config(entity='user', event_time='ts') }}
+
+select
+    ts,
+    amount
+from {{ source('raw', 'balances') }}

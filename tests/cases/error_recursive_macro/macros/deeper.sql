@@ -1,0 +1,3 @@
+{% macro deeper(column) %}
+  {{ deeper(column) }}
+{% endmacro %}

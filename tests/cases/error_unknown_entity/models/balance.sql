@@ -1,0 +1,7 @@
+{{ config(entity='usr', event_time='ts') }}
+
+select
+    user_id,
+    ts,
+    amount
+from {{ source('raw', 'balances') }}

@@ -1,0 +1,1 @@
+{% macro in_cents(column) %}({{ column }} * 100){% endmacro %}

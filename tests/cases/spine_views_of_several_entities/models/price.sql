@@ -1,0 +1,3 @@
+{{ config(entity='item', event_time='ts') }}
+
+select item_id, ts, price, rank from {{ source('raw', 'prices') }}

@@ -1,0 +1,3 @@
+{{ config(entity=[], event_time='ts') }}
+
+select ts, rate from {{ source('raw', 'rates') }}

@@ -1,0 +1,5 @@
+create table balances (user_id bigint, ts timestamp, amount integer);
+insert into balances values
+    (1, '2024-01-01 10:00:00', 1),
+    (1, '2024-01-02 00:00:00', 2),
+    (1, null, 3);

@@ -1,0 +1,108 @@
+"""Small online tables for tests: views from column lists, rows as dicts, loads, and a dump of what is stored."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from asknown.online.nodes import Column, LoadReport, OnlineView
+from asknown.online.writer import open_writer
+from asknown.types import SqlType, parse_type
+
+NOON = datetime(2013, 5, 1, 12, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+
+_ARROW = {
+    "boolean": pa.bool_(),
+    "text": pa.string(),
+    "uuid": pa.string(),
+    "blob": pa.binary(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+}
+
+
+def arrow_type(kind: SqlType) -> Any:
+    """The Arrow type as which the engine hands over values of this type."""
+    match kind.kind:
+        case "integer" if kind.bits > 64:
+            return pa.decimal128(38, 0)
+        case "integer":
+            return getattr(pa, f"{'' if kind.signed else 'u'}int{kind.bits}")()
+        case "float":
+            return pa.float32() if kind.bits == 32 else pa.float64()
+        case "decimal":
+            return pa.decimal128(kind.precision, kind.scale)
+        case "list":
+            return pa.list_(arrow_type(kind.element))
+        case "struct":
+            return pa.struct([(name, arrow_type(t)) for name, t in kind.fields])
+    return _ARROW[kind.kind]
+
+
+def make_view(
+    columns: dict[str, str],
+    *,
+    keys: Sequence[str] = ("id",),
+    name: str = "orders",
+    event_time: str = "ts",
+    known_at: str | None = None,
+    created_at: str | None = None,
+    ttl: int = 0,
+    fingerprint: str = "one",
+) -> OnlineView:
+    """A view with these columns; those that are no keys and no times are its features."""
+    made = tuple(Column(column, parse_type(kind)) for column, kind in columns.items())
+    plain = {*keys, event_time, known_at, created_at}
+    by_name = {column.name: column for column in made}
+    return OnlineView(
+        name=name,
+        fingerprint=fingerprint,
+        keys=tuple(by_name[key] for key in keys),
+        event_time=event_time,
+        known_at=known_at,
+        created_at=created_at,
+        features=tuple(column for column in made if column.name not in plain),
+        ttl=ttl,
+        columns=made,
+    )
+
+
+def make_batch(view: OnlineView, rows: Iterable[dict[str, Any]]) -> Any:
+    """The rows as a record batch; what a row leaves out is NULL."""
+    rows = list(rows)
+    schema = pa.schema([(column.name, arrow_type(column.type)) for column in view.columns])
+    arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def load(
+    path: Path, view: OnlineView, rows: Iterable[dict[str, Any]], *, watermark: datetime = NOON, full: bool = False
+) -> LoadReport:
+    """Loads the rows in a transaction of their own."""
+    with open_writer(path) as writer:
+        return writer.load(view, [make_batch(view, rows)], watermark, full_refresh=full)
+
+
+def dump(path: Path, view: str = "orders") -> list[str]:
+    """The view's table as SQLite spells it: its definition and its rows, in the order they are stored."""
+    with sqlite3.connect(path) as connection:
+        lines = list(connection.iterdump())
+    connection.close()
+    quoted = '"' + view.replace('"', '""') + '"'
+    return [line for line in lines if line.startswith((f"CREATE TABLE {quoted}", f"INSERT INTO {quoted}"))]
+
+
+def stored_rows(path: Path, view: str = "orders") -> list[tuple[Any, ...]]:
+    """The rows of the view's table, as any SQLite program reads them."""
+    connection = sqlite3.connect(path)
+    rows = connection.execute(f'SELECT * FROM "{view}"').fetchall()
+    connection.close()
+    return rows
