@@ -23,7 +23,6 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *generate.pages()]
 PROPERTIES = ROOT / "compiler" / "asknown" / "project"
 
-needs_cli = pytest.mark.skipif(not hasattr(import_module("asknown.cli"), "main"), reason="there is no command line")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -34,7 +33,6 @@ def read(page: Path) -> str:
 # -- what is generated ---------------------------------------------------------------------------------------------
 
 
-@needs_cli
 @pytest.mark.parametrize("page", generate.pages(), ids=lambda page: page.name)
 def test_the_generated_parts_are_up_to_date(page: Path) -> None:
     assert read(page) == generate.refresh(read(page)), "run make docs"
@@ -52,13 +50,11 @@ def test_every_standard_macro_is_documented() -> None:
     assert re.findall(r"^### (\w+)$", read(DOCS / "macros.md"), re.MULTILINE) == defined
 
 
-@needs_cli
 def test_every_command_has_its_help_in_the_docs() -> None:
     shown = re.findall(r"<!-- help: ([^>]+) -->", read(DOCS / "cli.md"))
     assert sorted(shown) == sorted(commands())
 
 
-@needs_cli
 def test_every_command_has_one_line_of_help_and_an_example() -> None:
     for line, command in commands().items():
         assert command.get_short_help_str(limit=80), f"{line} has no help"
@@ -101,7 +97,6 @@ def key_tables(text: str) -> list[list[str]]:
 # -- what anybody may type -----------------------------------------------------------------------------------------
 
 
-@needs_cli
 @each_page
 def test_commands_in_the_docs_exist(page: Path) -> None:
     known = commands()

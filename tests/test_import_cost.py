@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ HEAVY = COMPILER | FRAMES | {"click", "rich", "sqlite_utils", "yaml"}
 
 # What the reader may load of asknown itself: facts, and the rooms of online/ that read.
 LIGHT = {"asknown", "asknown.errors", "asknown.durations", "asknown.types"}
-
-needs_cli = pytest.mark.skipif(not hasattr(import_module("asknown.cli"), "main"), reason="there is no command line")
 
 
 # Runs a program and writes what it has imported by its end, beyond what Python starts with.
@@ -80,7 +77,6 @@ def test_a_feature_store_needs_no_data_frames(report: Path) -> None:
     assert libraries(modules) & {"pandas", "polars"} == set()
 
 
-@needs_cli
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["get", "--help"], ["--version"]])
 def test_help_needs_click_alone(report: Path, arguments: list[str]) -> None:
     loaded = libraries(imported_by(report, ASKNOWN, *arguments))
@@ -88,7 +84,6 @@ def test_help_needs_click_alone(report: Path, arguments: list[str]) -> None:
     assert loaded & (HEAVY - {"click", "rich", "yaml"}) == set()
 
 
-@needs_cli
 def test_a_get_needs_neither_the_compiler_nor_arrow(report: Path, tmp_path: Path) -> None:
     write_project(tmp_path)
     loaded_by_load = libraries(imported_by(report, ASKNOWN, "materialize", "--until", "2024-01-02", folder=tmp_path))

@@ -24,7 +24,7 @@ START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 TTL = 6 * STEP
 VIEWS = {"plain": "ttl='6 hours'", "bitemporal": "ttl='6 hours', known_at='known'", "unbounded": "known_at='known'"}
 MODEL = """{{{{ config(entity='k', event_time='ts', created_at='made', {config}) }}}}
-select k, ts, known, made, grade as {view}_grade, price as {view}_price, note as {view}_note
+select k, ts, {known}made, grade as {view}_grade, price as {view}_price, note as {view}_note
 from {{{{ source('raw', 'rows') }}}}
 """
 Array = np.ndarray[Any, Any]
@@ -143,7 +143,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
         "entities: [{name: k}]\nsources: [{name: raw, tables: [{name: rows, identifier: main.rows}]}]\n"
     )
     for view, config in VIEWS.items():
-        (folder / "models" / f"{view}.sql").write_text(MODEL.format(view=view, config=config))
+        (folder / "models" / f"{view}.sql").write_text(
+            MODEL.format(view=view, config=config, known="known, " * ("known" in config))
+        )
     return Case(folder, history, spines, answers)
 
 

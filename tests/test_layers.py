@@ -24,6 +24,7 @@ plan       lint     site
 emit       engines  online
 store
 cli
+__main__
 """
 LAYER = {name: line for line, names in enumerate(LAYERS.strip().splitlines()) for name in names.split()}
 
@@ -36,7 +37,7 @@ HOMES = {
     "sqlglot": {"model", "catalog", "lint", "plan", "emit"},
     "duckdb": {"engines.duckdb"},
     "sqlite_utils": {"online"},
-    "pyarrow": {"types", "engines", "online", "store"},
+    "pyarrow": {"types", "engines", "online", "store", "cli.arrow"},
     "pandas": {"engines.frames", "online", "store"},
     "polars": {"engines.frames", "store"},
 }

@@ -21,7 +21,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from online_tables import NOON, TICK, dump, load, make_batch, make_view, stored_rows
 
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart
@@ -29,6 +28,7 @@ from asknown.online.order import comparison
 from asknown.online.reader import OnlineReader
 from asknown.online.writer import open_writer, write_view
 from asknown.types import parse_type
+from online_tables import NOON, TICK, dump, load, make_batch, make_view, stored_rows
 
 T = datetime(2013, 5, 1, 10, tzinfo=UTC).replace(tzinfo=None)
 PLAIN = {"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"}
@@ -43,7 +43,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_table_is_readable_by_any_sqlite_program(path: Path) -> None:
-    view = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "paid": "BOOLEAN", "price": "DECIMAL(10,2)", "ratio": "DOUBLE"})
+    view = make_view(
+        {"id": "BIGINT", "ts": "TIMESTAMP", "paid": "BOOLEAN", "price": "DECIMAL(10,2)", "ratio": "DOUBLE"}
+    )
     load(path, view, [{"id": 7, "ts": T, "paid": True, "price": Decimal("1.50"), "ratio": math.nan}])
     assert dump(path) == [
         'CREATE TABLE "orders" (\n    "id" INTEGER PRIMARY KEY,\n    "ts" TEXT NOT NULL,\n    "paid" INTEGER,\n'
@@ -141,7 +143,9 @@ def exactly(value: Any) -> Any:
 @pytest.mark.parametrize("kind", VALUES)
 @settings(max_examples=10)
 @given(data=st.data())
-def test_every_value_comes_back_exactly(tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject) -> None:
+def test_every_value_comes_back_exactly(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+) -> None:
     values = data.draw(st.lists(st.none() | VALUES[kind], min_size=1, max_size=40))
     path = tmp_path_factory.mktemp("values") / "online.db"
     view = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "value": kind})
@@ -154,7 +158,8 @@ def test_every_value_comes_back_exactly(tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a\0b", "😀👩‍👩‍👧", "\u202eשלום", "e\u0301", "\uffff", "'; drop table orders; --", "NaN", "x" * 100_000]
+    "text",
+    ["", "a\0b", "😀👩‍👩‍👧", "\u202eשלום", "e\u0301", "\uffff", "'; drop table orders; --", "NaN", "x" * 100_000],
 )
 def test_every_text_comes_back_as_value_and_as_key(path: Path, text: str) -> None:
     view = make_view({"id": "VARCHAR", "ts": "TIMESTAMP", "value": "VARCHAR"})
@@ -169,7 +174,7 @@ def test_the_engine_s_own_batches_are_stored_exactly(path: Path) -> None:
         select * from (values
           (1, 'b'::enum('b', 'a'), 170141183460469231731687303715884105727::hugeint, 18446744073709551615::ubigint,
            uuid '0f8fad5b-d9cb-469f-a165-70867728950e', timestamptz '2013-05-01 08:00:00+02', date '0001-01-01',
-           time '23:59:59.999999', 1e-7::decimal(20, 10), [1.5, null, '-0.0', 'nan']::double[], {'k': [1, 2]},
+           time '23:59:59.999999', 1e-7::decimal(20, 10), [1.5, null, -0.0::double, 'nan'::double], {'k': [1, 2]},
            'x'::blob, [1, 2]::int[2], timestamp '0044-03-15 01:02:03', timestamp_s '2013-01-01 00:00:00'),
           (2, null, null, null, null, timestamptz '2013-05-01 08:00:00+02', null, null, null, null, null, null, null,
            null, null)
@@ -177,7 +182,7 @@ def test_the_engine_s_own_batches_are_stored_exactly(path: Path) -> None:
     connection = duckdb.connect()
     described = connection.execute(f"describe {select}").fetchall()
     view = make_view({row[0]: row[1] for row in described})
-    batches = connection.execute(select).to_arrow_reader(1)
+    batches = connection.sql(select).to_arrow_reader(1)
     write_view(path, view, batches, watermark=NOON)
     connection.close()
     with OnlineReader(path) as reader:
@@ -201,7 +206,9 @@ def test_the_engine_s_own_batches_are_stored_exactly(path: Path) -> None:
 
 def test_wide_integers_may_come_as_text(path: Path) -> None:
     view = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "value": "UHUGEINT"})
-    batch = pa.record_batch({"id": [1, 2], "ts": pa.array([T, T], pa.timestamp("us")), "value": [str(2**128 - 1), None]})
+    batch = pa.record_batch(
+        {"id": [1, 2], "ts": pa.array([T, T], pa.timestamp("us")), "value": [str(2**128 - 1), None]}
+    )
     write_view(path, view, [batch], watermark=NOON)
     with OnlineReader(path) as reader:
         assert reader.get_online_features("orders", {"id": [1, 2]}, at=NOON).to_dict()["value"] == [2**128 - 1, None]
@@ -212,7 +219,7 @@ def test_wide_integers_may_come_as_text(path: Path) -> None:
     [
         ("TIMESTAMP", "'infinity'::timestamp", "infinity"),
         ("TIMESTAMP", "'-infinity'::timestamp", "-infinity"),
-        ("TIMESTAMP", "timestamp '0044-03-15 01:02:03 (BC)'", "µs from 1970"),
+        ("TIMESTAMP", "timestamp '0044-03-15 (BC) 01:02:03'", "µs from 1970"),
         ("DATE", "date '12013-01-01'", "days from 1970"),
         ("TIME", "time '24:00:00'", "1 day, 0:00:00"),
         ("TIMESTAMP[]", "['infinity'::timestamp]", "infinity"),
@@ -223,7 +230,7 @@ def test_what_cannot_be_kept_is_an_error(path: Path, kind: str, literal: str, sh
     view = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "value": kind})
     select = f"select 1::bigint as id, timestamp '2013-01-01' as ts, {literal} as value"
     connection = duckdb.connect()
-    batches = connection.execute(select).to_arrow_reader()
+    batches = connection.sql(select).to_arrow_reader()
     with pytest.raises(AsknownError) as caught:
         write_view(path, view, batches, watermark=NOON)
     connection.close()
@@ -235,7 +242,22 @@ def test_what_cannot_be_kept_is_an_error(path: Path, kind: str, literal: str, sh
 # ---------------------------------------------------------------- names
 
 
-HOSTILE = ["select", "with space", 'quo"te', "ünïcode", "y", "order", "excluded", "t", "a.b", "x]", "?", ":n", "-- x", "'"]
+HOSTILE = [
+    "select",
+    "with space",
+    'quo"te',
+    "ünïcode",
+    "y",
+    "order",
+    "excluded",
+    "t",
+    "a.b",
+    "x]",
+    "?",
+    ":n",
+    "-- x",
+    "'",
+]
 
 
 @pytest.mark.parametrize("keys", [("id",), ("k 1", 'k"2'), ("rowid",), ()])
@@ -394,10 +416,10 @@ def test_known_at_then_created_at_break_ties_and_null_is_lowest(path: Path) -> N
         {"ts": at(2), "known": late, "made": date(2013, 1, 1), "x": -1},
     ]
     for newest in range(1, len(rows)):
-        for order in itertools.permutations(rows[: newest + 1], newest + 1):
-            path.unlink(missing_ok=True)
-            load(path, view, [{"id": 1, **row} for row in order])
-            assert stored_rows(path)[0][4] == rows[newest]["x"]
+        orders = list(itertools.permutations(rows[: newest + 1]))
+        given = [{"id": key, **row} for key, order in enumerate(orders) for row in order]
+        load(path, view, given, full=True)
+        assert [row[4] for row in stored_rows(path)] == [rows[newest]["x"]] * len(orders)
 
 
 FEATURES = {"a": "DOUBLE", "b": "DECIMAL(5,1)", "c": "BIGINT[]", "d": "VARCHAR"}
@@ -414,15 +436,15 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25)
-@given(loads=st.lists(st.lists(ROWS, max_size=4), min_size=1, max_size=3))
+@settings(max_examples=10)
+@given(loads=st.lists(st.lists(ROWS, max_size=8), min_size=1, max_size=3))
 def test_the_order_of_loads_does_not_matter(tmp_path_factory: pytest.TempPathFactory, loads: list[Any]) -> None:
     view = make_view({"id": "VARCHAR", "ts": "TIMESTAMP", "made": "TIMESTAMP", **FEATURES}, created_at="made")
     folder = tmp_path_factory.mktemp("orders")
     seen = []
-    for number, order in enumerate(itertools.permutations([*loads, loads[0]])):
+    for number, order in enumerate(itertools.permutations(loads)):
         path = folder / f"{number}.db"
-        for rows in order:
+        for rows in (*order, loads[0]):  # one of them twice
             load(path, view, rows)
         seen.append(dump(path))
     assert all(one == seen[0] for one in seen)
@@ -435,7 +457,7 @@ def _newest(view: OnlineView, rows: list[dict[str, Any]], folder: Path) -> list[
     batch = make_batch(view, rows)
     connection.register("rows_", pa.Table.from_batches([batch]))
     order = ", ".join(f"{name} desc nulls last" for name in ("ts", "made", *FEATURES))
-    kept = connection.execute(
+    kept = connection.sql(
         f"""select * from rows_ where id is not null and ts is not null
             qualify row_number() over (partition by id order by {order}) = 1"""
     ).to_arrow_table()
@@ -445,7 +467,9 @@ def _newest(view: OnlineView, rows: list[dict[str, Any]], folder: Path) -> list[
     return dump(path)[1:]
 
 
-@pytest.mark.parametrize("kind", ["HUGEINT[]", "DOUBLE[]", "VARCHAR[]", "DECIMAL(10,2)[]", "DOUBLE[][]", "UUID", "FLOAT"])
+@pytest.mark.parametrize(
+    "kind", ["HUGEINT[]", "DOUBLE[]", "VARCHAR[]", "DECIMAL(10,2)[]", "DOUBLE[][]", "UUID", "FLOAT"]
+)
 @settings(max_examples=20)
 @given(data=st.data())
 def test_values_order_as_in_the_engine(kind: str, data: st.DataObject) -> None:
@@ -461,7 +485,9 @@ def test_values_order_as_in_the_engine(kind: str, data: st.DataObject) -> None:
     ).fetchall()
     connection.close()
     compare = comparison(parse_type(kind))
-    assert all((compare(values[i], values[j]) > 0) - (compare(values[i], values[j]) < 0) == sign for i, j, sign in pairs)
+    assert all(
+        (compare(values[i], values[j]) > 0) - (compare(values[i], values[j]) < 0) == sign for i, j, sign in pairs
+    )
 
 
 def test_the_same_load_twice_changes_nothing(path: Path) -> None:
@@ -541,7 +567,7 @@ def test_nothing_is_written_when_a_load_ends_in_an_exception(path: Path, error: 
         yield make_batch(view, [{"id": 1, "ts": at(9), "amount": 9.0}, {"id": 2, "ts": T}])
         raise error
 
-    with pytest.raises(BaseException) as caught, open_writer(path) as writer:  # noqa: PT012
+    with pytest.raises(BaseException) as caught, open_writer(path) as writer:
         writer.load(other, [make_batch(other, [{"id": 1, "ts": T}])], NOON)
         writer.load(view, failing(), NOON)
     assert caught.value is error or caught.type is error
@@ -552,7 +578,7 @@ def test_nothing_is_written_when_a_load_ends_in_an_exception(path: Path, error: 
 
 def test_a_failed_part_cannot_be_committed(path: Path) -> None:
     view = make_view(PLAIN)
-    with pytest.raises(AsknownError, match="because a part of this load failed"), open_writer(path) as writer:  # noqa: PT012
+    with pytest.raises(AsknownError, match="because a part of this load failed"), open_writer(path) as writer:
         writer.load(view, [make_batch(view, [{"id": 1, "ts": T}])], NOON)
         with pytest.raises(KeyError):
             writer.load(make_view(PLAIN, name="b"), [pa.record_batch({"nothing": [1]})], NOON)
@@ -565,7 +591,7 @@ def test_a_full_disk_leaves_the_old_rows(path: Path) -> None:
     load(path, view, [{"id": 1, "ts": T, "text": "old"}])
     before = dump(path)
     for full in (False, True):
-        with pytest.raises(AsknownError, match="the disk is full") as caught, open_writer(path) as writer:  # noqa: PT012
+        with pytest.raises(AsknownError, match="the disk is full") as caught, open_writer(path) as writer:
             pages = writer.connection.execute("PRAGMA page_count").fetchone()[0]
             writer.connection.execute(f"PRAGMA max_page_count = {pages + 5}")
             batches = (make_batch(view, [{"id": i, "ts": at(1), "text": "x" * 4000}]) for i in range(100))
@@ -585,7 +611,8 @@ from asknown.online.writer import open_writer
 view = make_view({{"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"}})
 def batches():
     for start in range(0, 10**9, 20000):
-        yield make_batch(view, [{{"id": i, "ts": datetime(2013, 5, 1, 11), "amount": 2.0}} for i in range(start, start + 20000)])
+        rows = ({{"id": i, "ts": datetime(2013, 5, 1, 11), "amount": 2.0}} for i in range(start, start + 20000))
+        yield make_batch(view, rows)
         if start == 200000:
             print("loading", flush=True)
 with open_writer({path!r}) as writer:
@@ -717,9 +744,14 @@ BAD_FILES = {
     "damaged": (_corrupt, "online-corrupt"),
     "cut short": (lambda path: (_corrupt(path), os.truncate(path, 5000)), "online-corrupt"),
     "somebody else's": (lambda path: _run_sql(path, "create table theirs (x)"), "online-corrupt"),
-    "of a newer layout": (lambda path: (load(path, make_view(PLAIN), []), _run_sql(path, "pragma user_version=9")), "online-layout"),
-    "of no layout": (lambda path: (load(path, make_view(PLAIN), []), _run_sql(path, "pragma user_version=0")), "online-layout"),
-}  # fmt: skip
+    "of a newer layout": (lambda path: _relabel(path, 9), "online-layout"),
+    "of no layout": (lambda path: _relabel(path, 0), "online-layout"),
+}
+
+
+def _relabel(path: Path, layout: int) -> None:
+    load(path, make_view(PLAIN), [])
+    _run_sql(path, f"PRAGMA user_version = {layout}")
 
 
 def _run_sql(path: Path, sql: str) -> None:
@@ -732,7 +764,7 @@ def _run_sql(path: Path, sql: str) -> None:
 @pytest.mark.parametrize("fault", BAD_FILES)
 def test_a_file_that_is_no_online_table_is_refused_and_left_alone(path: Path, fault: str) -> None:
     make, code = BAD_FILES[fault]
-    make(path)  # type: ignore[no-untyped-call]
+    make(path)
     content = path.read_bytes()
     for action in (lambda: load(path, make_view(PLAIN), [{"id": 1, "ts": T}]), lambda: OnlineReader(path)):
         with pytest.raises(AsknownError) as caught:

@@ -21,7 +21,7 @@ from asknown.plan.nodes import FORMS, Form
 from worlds import Column, ViewData, World, assert_equals, exact_rows, spine_table, write_project
 
 EVERY_FORM = (None, *FORMS)  # None: as the planner chooses
-EXAMPLES = max(15, settings().max_examples // 3)
+EXAMPLES = max(15, settings().max_examples // 5)
 
 
 def open_store(folder: Path, form: Form | None) -> FeatureStore:

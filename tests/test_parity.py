@@ -20,7 +20,7 @@ import strategies
 from asknown import AsknownError, FeatureStore
 from worlds import World, asked_features, exact, exact_rows, spine_table, write_project, write_warehouse
 
-EXAMPLES = max(15, settings().max_examples // 3)
+EXAMPLES = max(15, settings().max_examples // 5)
 MICROSECOND = timedelta(microseconds=1)
 Rows = dict[str, list[dict[str, Any]]]  # a view's name: its rows
 Load = tuple[Rows, datetime]  # the rows there were, the watermark

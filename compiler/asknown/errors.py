@@ -63,6 +63,9 @@ CODES: dict[str, str] = {
 }
 
 
+LONGEST_LINE = 120
+
+
 @dataclass(frozen=True)
 class Where:
     """A place in one of the user's files. ``line`` and ``column`` count from 1; 0 means unknown."""
@@ -85,11 +88,20 @@ class Where:
         if not self.text:
             return ""
         number = str(self.line)
-        shown = self.text.replace("\t", " ")
+        shown, caret = _cut(self.text.replace("\t", " "), self.column)
         picture = f"  {number} | {shown}"
-        if self.column:
-            picture += f"\n  {' ' * len(number)} | {' ' * (self.column - 1)}^"
+        if caret:
+            picture += f"\n  {' ' * len(number)} | {' ' * (caret - 1)}^"
         return picture
+
+
+def _cut(text: str, column: int) -> tuple[str, int]:
+    """A long line cut around the column, and where the column is then."""
+    if len(text) <= LONGEST_LINE:
+        return text, column
+    start = max(0, min(column - LONGEST_LINE // 2, len(text) - LONGEST_LINE))
+    head, tail = "… " if start else "", " …" if start + LONGEST_LINE < len(text) else ""
+    return head + text[start : start + LONGEST_LINE] + tail, column - start + len(head) if column else 0
 
 
 class AsknownError(Exception):

@@ -116,7 +116,7 @@ def parse_type(text: str) -> SqlType:
     """The type that ``text`` names, as DuckDB's DESCRIBE writes it. An unknown one has the kind ``other``."""
     name = " ".join(text.strip().split())
     upper = name.upper()
-    if name.endswith("]"):
+    if name.endswith("]") and "[" in name:
         opening = name.rindex("[")
         element = parse_type(name[:opening])
         return SqlType(f"{element.name}{name[opening:]}", "list", element=element)
@@ -128,7 +128,9 @@ def parse_type(text: str) -> SqlType:
     inside = rest.removesuffix(")")
     match head.strip().upper():
         case "DECIMAL" | "NUMERIC":
-            digits, _, scale = inside.partition(",")
+            digits, _, scale = (part.strip() for part in inside.partition(","))
+            if not digits.isdecimal() or (scale and not scale.isdecimal()):
+                return SqlType(name, "other")
             precision, places = int(digits), int(scale or 0)
             return SqlType(f"DECIMAL({precision},{places})", "decimal", precision=precision, scale=places)
         case "STRUCT":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Model
@@ -45,6 +46,15 @@ class Catalog:
     def views(self) -> list[str]:
         """The names of all feature views. Renders the whole project."""
         return [name for name in self.names if self.model(name).is_feature_view]
+
+    def view_names(self) -> list[str]:
+        """The names of the feature views that are sound, for a hint: what else is broken is not its subject."""
+        sound = []
+        for name in self.names:
+            with suppress(AsknownError):
+                if self.is_view(name):
+                    sound.append(name)
+        return sound
 
     def closure(self, names: Iterable[str]) -> list[Model]:
         """The models called ``names`` and all they refer to, each after those it refers to.

@@ -40,8 +40,8 @@ _MEANINGS: dict[int, tuple[str, str, str]] = {
     sqlite3.SQLITE_AUTH: ("online-write", "permission is denied", "check the permissions of the file and its folder"),
     sqlite3.SQLITE_IOERR: (
         "online-write",
-        "the disk failed to read or write",
-        "check the disk and its space, and run it again",
+        "the disk failed, or is full",
+        "check the disk and its free space, and run it again",
     ),
     sqlite3.SQLITE_NOTADB: ("online-corrupt", "it is not an SQLite database", _CORRUPT_HINT),
     sqlite3.SQLITE_CORRUPT: ("online-corrupt", "it is damaged", _CORRUPT_HINT),
@@ -68,6 +68,17 @@ def explain_os(error: OSError, path: Path) -> AsknownError:
         hint="check that the folder exists, may be written and has space, "
         "or name another path under 'online' in profiles.yml",
     )
+
+
+def check_sqlite(version: tuple[int, ...]) -> None:
+    """Refuses an SQLite too old for STRICT tables, which would call the file malformed."""
+    if version < (3, 37):
+        found = ".".join(map(str, version))
+        raise AsknownError(
+            "online-write",
+            f"this Python comes with SQLite {found}, and the online table needs 3.37 or newer",
+            hint="use a newer Python, or a newer SQLite under this one",
+        )
 
 
 def damaged(path: Path, why: str) -> AsknownError:

@@ -69,7 +69,7 @@ def parse_key(text: str, kind: SqlType, *, column: str = "key") -> Any:
     except (ValueError, InvalidOperation, KeyError):
         raise AsknownError(
             "key-type",
-            f"'{text}' cannot be read as the {kind} that '{column}' is",
+            f"{_shorten(repr(text))} cannot be read as the {kind} that '{column}' is",
             hint=f"write it like {column}={_EXAMPLES.get(kind.kind, '…')}",
         ) from None
 
@@ -232,6 +232,8 @@ _EXAMPLES: dict[Kind, str] = {
 
 
 def _show(value: Any) -> str:
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else shown[:57] + "…"
-    return f"the {type(value).__name__} {shown}"
+    return f"the {type(value).__name__} {_shorten(repr(value))}"
+
+
+def _shorten(shown: str) -> str:
+    return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -69,16 +69,20 @@ def upsert_statement(view: OnlineView) -> str:
 def select_statement(view: OnlineView, columns: tuple[str, ...], rows: int) -> str:
     """The query for ``rows`` keys: the key columns, then ``columns``, of each row that is there."""
     wanted = ", ".join(f"t.{quote(name)}" for name in (*(c.name for c in view.keys), *columns))
-    query = f"SELECT {wanted} FROM {quote(view.name)} AS t"
-    keys = [f"t.{quote(c.name)}" for c in view.keys]
-    if not keys:
-        return query
+    table = f"{quote(view.name)} AS t"
+    if not view.keys:
+        return f"SELECT {wanted} FROM {table}"
     if rows == 1:
-        return f"{query} WHERE {' AND '.join(f'{key} = ?' for key in keys)}"
-    if len(keys) == 1:
-        return f"{query} WHERE {keys[0]} IN ({', '.join('?' * rows)})"
-    one = f"({', '.join('?' * len(keys))})"
-    return f"{query} WHERE ({', '.join(keys)}) IN (VALUES {', '.join([one] * rows)})"
+        match = " AND ".join(f"t.{quote(c.name)} = ?" for c in view.keys)
+        return f"SELECT {wanted} FROM {table} WHERE {match}"
+    names = ", ".join(f"k{i}" for i in range(len(view.keys)))
+    values = ", ".join([f"({', '.join('?' * len(view.keys))})"] * rows)
+    match = " AND ".join(f"t.{quote(c.name)} = k.k{i}" for i, c in enumerate(view.keys))
+    # CROSS JOIN keeps the keys first. SQLite would scan the table for (a, b) IN (VALUES …).
+    return (
+        f"WITH _asknown_keys({names}) AS (VALUES {values})\n"
+        f"SELECT {wanted} FROM _asknown_keys AS k CROSS JOIN {table} ON {match}"
+    )
 
 
 def _list(columns: tuple[Column, ...]) -> str:

@@ -21,7 +21,7 @@ from asknown.online.request import Read, Request, missing_key, resolve
 from asknown.online.response import OnlineResponse, Status
 from asknown.online.session import Session, Sessions
 
-_MOST_KEYS = 500  # keys in one statement
+_MOST_KEYS = 200  # keys in one statement
 _MOST_REQUESTS = 256  # request shapes kept resolved
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 

@@ -10,12 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asknown.errors import AsknownError
-from asknown.online.faults import explain
+from asknown.online.faults import check_sqlite, explain
 from asknown.online.metadata import find_layout, read_services, read_views
 from asknown.online.nodes import OnlineService, StoredView
 from asknown.online.request import Request
-
-_CANNOT_OPEN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 class Session:
@@ -91,8 +89,11 @@ class Sessions:
             held = None
         if held is not None:
             if held.identity == self._identity(still=len(held.identity) > 2):
+                if held.connection.in_transaction:  # an interrupt hit the last read at a bad moment
+                    held.connection.rollback()
                 return held
-            held.connection.close()  # another file lies there now
+            del self._by_thread[thread]  # another file lies there now
+            held.connection.close()
         self._by_thread[thread] = session = self._open()
         return session
 
@@ -103,17 +104,26 @@ class Sessions:
                 self._by_thread.pop(thread, None)
 
     def _open(self) -> Session:
-        identity = self._identity()
+        check_sqlite(sqlite3.sqlite_version_info)
+        if self.path.is_dir():
+            raise self._absent("is a folder")
         try:
-            return Session(self._connect("mode=ro"), identity)
+            return self._open_as("mode=ro", still=False)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _CANNOT_OPEN:
-                raise
-            if not self._is_still():
-                raise self._absent(f"cannot be opened: {error}") from error
-        # Nobody writes here, so SQLite needs none of the files by which it would share the table with a writer.
-        identity = self._identity(still=True)
-        return Session(self._connect("mode=ro&immutable=1"), identity)
+            refusal = error
+        # Where nobody writes, SQLite needs none of the files by which it would share the table with a writer.
+        if _cannot_open(refusal) and self._is_still():
+            try:
+                return self._open_as("mode=ro&immutable=1", still=True)
+            except sqlite3.OperationalError as error:
+                refusal = error
+        if _cannot_open(refusal):
+            raise self._absent(f"cannot be opened: {refusal}") from refusal
+        raise refusal
+
+    def _open_as(self, options: str, *, still: bool) -> Session:
+        identity = self._identity(still=still)
+        return Session(self._connect(options), identity)
 
     def _connect(self, options: str) -> sqlite3.Connection:
         location = f"{self.path.as_uri()}?{options}"
@@ -146,3 +156,7 @@ class Sessions:
 
     def _absent(self, why: str) -> AsknownError:
         return AsknownError("no-online", f"the online table {self.path} {why}", hint="load it: asknown materialize")
+
+
+def _cannot_open(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)

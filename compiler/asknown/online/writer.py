@@ -19,7 +19,7 @@ from typing import Any
 from asknown.errors import AsknownError
 from asknown.online import layout, lock, metadata
 from asknown.online.batches import read_rows
-from asknown.online.faults import explain
+from asknown.online.faults import check_sqlite, explain
 from asknown.online.migrations import migrate
 from asknown.online.nodes import LoadReport, OnlineService, OnlineView, StoredView
 from asknown.online.order import orders_in_sqlite, stored_comparison
@@ -63,6 +63,7 @@ class OnlineWriter:
         return self._connection
 
     def __enter__(self) -> OnlineWriter:
+        check_sqlite(sqlite3.sqlite_version_info)
         self._lock = lock.acquire(self.path, self._timeout)
         try:
             with self._explained():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from asknown.errors import AsknownError, did_you_mean
+from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.nodes import Column, FeatureView
 from asknown.project.nodes import Service, ServiceFeatures
 
@@ -18,6 +18,7 @@ class Wanted:
     label: str
     features: tuple[str, ...] | None
     keys: tuple[tuple[str, str], ...]  # (the view's key column, the spine's column) where they differ
+    at: Where | None = None  # the line of the feature service that says so
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def read_request(
         if not isinstance(name, str):
             raise AsknownError("bad-value", f"features are asked for by name, not by {type(name).__name__}: {name!r}")
         if name in services:
-            wanted += [_of_service(line) for line in services[name].features]
+            wanted += [_of_service(line, is_view, views) for line in services[name].features]
             continue
         view, colon, feature = name.partition(":")
         if not is_view(view):
@@ -59,8 +60,11 @@ def read_request(
     return tuple(wanted)
 
 
-def _of_service(line: ServiceFeatures) -> Wanted:
-    return Wanted(line.view, line.alias or line.view, line.features, tuple(line.keys.items()))
+def _of_service(line: ServiceFeatures, is_view: Callable[[str], bool], views: Iterable[str]) -> Wanted:
+    if not is_view(line.view):
+        hint = did_you_mean(line.view, views, what="feature views")
+        raise AsknownError("unknown-view", f"there is no feature view '{line.view}'", at=line.at, hint=hint)
+    return Wanted(line.view, line.alias or line.view, line.features, tuple(line.keys.items()), line.at)
 
 
 def name_features(
@@ -82,7 +86,7 @@ def name_features(
                 raise AsknownError(
                     "unknown-feature",
                     f"feature view '{view.name}' has no feature '{name}'",
-                    at=view.model.rendered.where(1),
+                    at=item.at,
                     hint=did_you_mean(name, [f.name for f in view.features], what="its features"),
                 )
             if (item.label, item.view, item.keys, name) in seen:

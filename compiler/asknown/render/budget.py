@@ -12,6 +12,8 @@ from collections.abc import KeysView, Mapping, ValuesView
 from time import monotonic
 from typing import Any
 
+from jinja2 import Undefined
+
 from asknown.render.failures import RenderError
 
 MAX_TEXT = 2_000_000  # characters of a rendered model, and of any one value on the way there
@@ -98,6 +100,8 @@ def measure(value: Any) -> int:
                 size += item.bit_length() // 3 + 6
             case float() | decimal.Decimal() | datetime.date() | datetime.time() | range():
                 size += 64
+            case Undefined():
+                size += len(str(item))  # an error, but for the missing else of {{ x if y }}
             case None if item is not value:
                 size += 4
             case list() | tuple() | set() | frozenset() | KeysView() | ValuesView():

@@ -125,6 +125,8 @@ def explain(
         return AsknownError(refused.code, refused.message, at=at, hint=refused.hint)
 
     frames = _template_frames(error, origins)
+    if isinstance(error, RecursionError) and not frames:
+        return AsknownError("template", "the expressions or tags of the template nest too deep", at=otherwise)
     own = [frame for frame in frames if not frame[0].standard] or frames
     at = own[-1][0].place(own[-1][1], needle) if own else otherwise
     message = refused.message

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import pass_environment
+from jinja2 import Undefined, pass_environment
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.filters import do_indent, do_round, do_sum, make_attrgetter
 
@@ -54,7 +54,7 @@ def _counted(environment: BoundedEnvironment, function: Callable[..., Any], of_t
         budget.step()
         if of_text or isinstance(value, str):
             budget.spend(measure(value))
-        elif hasattr(value, "__len__"):
+        elif hasattr(value, "__len__") and not isinstance(value, Undefined):
             budget.spend(len(value))
         return function(*args, **kwargs)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Template, TemplateSyntaxError, nodes
+from jinja2.utils import missing
 
 from asknown.errors import AsknownError
-from asknown.project.nodes import MacroFile, Project
+from asknown.project.nodes import MacroFile
 from asknown.render.failures import Origin
 from asknown.render.rewrite import rewrite
 from asknown.render.sandbox import BoundedEnvironment
@@ -16,63 +18,94 @@ from asknown.render.sandbox import BoundedEnvironment
 
 @dataclass(frozen=True)
 class MacroSource:
-    """One macro, compiled on its own, so that the macros it calls are found by name, in whatever file they stand."""
+    """One macro as its file has it."""
 
-    name: str
-    template: Template
+    tree: nodes.Macro
     origin: Origin
-    line: int
+
+    @property
+    def name(self) -> str:
+        return self.tree.name
 
 
-def read_macros(
-    environment: BoundedEnvironment, project: Project, reserved: frozenset[str], origins: dict[str, Origin]
-) -> dict[str, MacroSource]:
-    """The project's macros by name; its own stand before those of the standard library.
+class MacroLibrary:
+    """The macros of ``files`` by name; those of the project stand before the standard ones.
 
-    Notes each file under its name in ``origins``. Raises ``duplicate-name`` for two macros of one name in one layer, or
-    of a name in ``reserved``.
+    Notes each file in ``origins``, by the path that messages show. Raises ``duplicate-name`` for two macros of one name
+    in one layer, or of a name in ``reserved``.
     """
-    layers: dict[bool, dict[str, MacroSource]] = {True: {}, False: {}}
-    for file in project.macros:
-        layer = layers[file.standard]
-        for macro in _read_file(environment, file, origins):
-            place = macro.origin.place(macro.line, rf"\b{macro.name}\b")
-            if macro.name in reserved:
-                raise AsknownError(
-                    "duplicate-name",
-                    f"a macro cannot have the name '{macro.name}': it is asknown's own",
-                    at=place,
-                    hint="give the macro another name",
-                )
-            if macro.name in layer:
-                first = layer[macro.name]
-                raise AsknownError(
-                    "duplicate-name",
-                    f"macro '{macro.name}' is defined twice: {first.origin.place(first.line)} and {place}",
-                    at=place,
-                    hint="give one of them another name, or delete it",
-                )
-            layer[macro.name] = macro
-    return layers[True] | layers[False]
+
+    def __init__(
+        self,
+        environment: BoundedEnvironment,
+        files: Iterable[MacroFile],
+        reserved: frozenset[str],
+        origins: dict[str, Origin],
+    ) -> None:
+        self._environment = environment
+        self._templates: dict[str, Template] = {}
+        layers: dict[bool, dict[str, MacroSource]] = {True: {}, False: {}}
+        for file in files:
+            origins[file.shown] = Origin(file.shown, file.text, file.standard)
+            for macro in _read_file(environment, file, origins[file.shown]):
+                _refuse_taken_name(macro, reserved, layers[file.standard])
+                layers[file.standard][macro.name] = macro
+        self._sources = layers[True] | layers[False]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the macros."""
+        return tuple(self._sources)
+
+    def make(self, name: str) -> Any:
+        """The macro, made to see the names of the model that is rendering; Jinja's mark for none where there is none.
+
+        Each macro is a template of its own, so that the macros it calls are found by name, in whatever file they stand.
+        """
+        if name not in self._sources:
+            return missing
+        if name not in self._templates:
+            source = self._sources[name]
+            tree = nodes.Template([source.tree], lineno=1)
+            tree.set_environment(self._environment)
+            rewrite(tree, source.origin.shown)
+            self._templates[name] = self._environment.make_template(tree, source.origin.shown)
+        template = self._templates[name]
+        context = template.new_context(self._environment.run.names, shared=True)
+        for _ in template.root_render_func(context):
+            pass
+        return context.vars[name]
 
 
-def _read_file(environment: BoundedEnvironment, file: MacroFile, origins: dict[str, Origin]) -> Iterator[MacroSource]:
-    origin = Origin(file.shown, file.text, file.standard)
-    key = f"macros {file.shown}"
-    origins[key] = origin
-    tree = environment.read_template(file.text, key, file.shown)
-    for node in tree.body:
+def _refuse_taken_name(macro: MacroSource, reserved: frozenset[str], layer: dict[str, MacroSource]) -> None:
+    place = macro.origin.place(macro.tree.lineno, rf"\b{macro.name}\b")
+    if macro.name in reserved:
+        raise AsknownError(
+            "duplicate-name",
+            f"a macro cannot have the name '{macro.name}': it is asknown's own",
+            at=place,
+            hint="give the macro another name",
+        )
+    if macro.name in layer:
+        first = layer[macro.name]
+        raise AsknownError(
+            "duplicate-name",
+            f"macro '{macro.name}' is defined twice: {first.origin.place(first.tree.lineno)} and {place}",
+            at=place,
+            hint="give one of them another name, or delete it",
+        )
+
+
+def _read_file(environment: BoundedEnvironment, file: MacroFile, origin: Origin) -> Iterator[MacroSource]:
+    for node in environment.parse(file.text, file.shown, file.shown).body:
         if isinstance(node, nodes.Macro):
-            single = nodes.Template([node], lineno=1)
-            single.set_environment(environment)
-            rewrite(single, key)
-            yield MacroSource(node.name, environment.make_template(single, key, file.shown), origin, node.lineno)
+            yield MacroSource(node, origin)
         elif not isinstance(node, nodes.Output) or not _is_blank(node):
-            raise TemplateSyntaxError("a macro file holds {% macro %} blocks and {# comments #} only", _line(node), key)
+            message = "a macro file holds {% macro %} blocks and {# comments #} only"
+            raise TemplateSyntaxError(message, _first_visible_line(node), file.shown)
 
 
-def _line(node: nodes.Node) -> int:
-    """The first line of ``node`` that is not blank."""
+def _first_visible_line(node: nodes.Node) -> int:
     first = node.nodes[0] if isinstance(node, nodes.Output) else node
     if isinstance(first, nodes.TemplateData):
         lead = first.data[: len(first.data) - len(first.data.lstrip())]

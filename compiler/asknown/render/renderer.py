@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from jinja2 import nodes
-from jinja2.utils import missing
 
 from asknown.errors import AsknownError
 from asknown.project.nodes import ModelFile, Project
 from asknown.render.failures import TEMPLATE_ERRORS, Known, Origin, explain, is_own_bug
 from asknown.render.lines import Piece, put_together
-from asknown.render.macros import MacroSource, read_macros
+from asknown.render.macros import MacroLibrary
 from asknown.render.nodes import Rendered, ViewConfig
 from asknown.render.rewrite import first_line, rewrite
 from asknown.render.sandbox import BoundedEnvironment, Run
@@ -26,7 +25,7 @@ class Renderer:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._environment = BoundedEnvironment()
-        self._macros: dict[str, MacroSource] | None = None
+        self._library: MacroLibrary | None = None
         self._origins: dict[str, Origin] = {}
         self._lock = threading.Lock()
 
@@ -46,20 +45,19 @@ class Renderer:
     def _render(self, model: ModelFile) -> Rendered:
         environment = self._environment
         environment.run = Run()
-        if self._macros is None:
+        if self._library is None:
             reserved = frozenset([*NAMES, *environment.globals])
-            self._macros = read_macros(environment, self._project, reserved, self._origins)
-        key = f"model {model.shown}"
-        origin = self._origins[key] = Origin(model.shown, model.text)
-        tree = environment.read_template(model.text, key, model.shown)
+            self._library = MacroLibrary(environment, self._project.macros, reserved, self._origins)
+        origin = self._origins[model.shown] = Origin(model.shown, model.text)
+        tree = environment.parse(model.text, model.shown, model.shown)
         config_calls = _config_calls(tree)
-        rewrite(tree, key)
-        template = environment.make_template(tree, key, model.shown)
+        rewrite(tree, model.shown)
+        template = environment.make_template(tree, model.shown)
 
         run = environment.run = Run()
         scope = ModelScope(self._project, model, lambda: run.line)
         run.names.update(environment.globals, **scope.names())
-        run.find_macro = _macro_finder(environment, self._macros)
+        run.find_macro = _finder(self._library)
         pieces = []
         for text in template.root_render_func(template.new_context(run.names, shared=True)):
             if text:
@@ -90,7 +88,7 @@ class Renderer:
             raise error
         project, environment = self._project, self._environment
         known = Known(
-            (*NAMES, *environment.globals, *(self._macros or ())),
+            (*NAMES, *environment.globals, *(self._library.names if self._library else ())),
             project.settings.vars,
             project.models,
             environment.filters,
@@ -101,19 +99,13 @@ class Renderer:
         raise told from (None if isinstance(error, AsknownError) else error)
 
 
-def _macro_finder(environment: BoundedEnvironment, macros: Mapping[str, MacroSource]) -> Callable[[str], Any]:
-    """Finds macros by name, each made at its first use to see the names of the model that is rendering."""
+def _finder(library: MacroLibrary) -> Callable[[str], Any]:
+    """Finds the macros of one rendering, each made at its first use."""
     made: dict[str, Any] = {}
 
     def find(name: str) -> Any:
         if name not in made:
-            source = macros.get(name)
-            if source is None:
-                return missing
-            context = source.template.new_context(environment.run.names, shared=True)
-            for _ in source.template.root_render_func(context):
-                pass
-            made[name] = context.vars[name]
+            made[name] = library.make(name)
         return made[name]
 
     return find

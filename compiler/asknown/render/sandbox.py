@@ -84,8 +84,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def write(self, value: Any) -> str:
         """The text of an expression's value."""
-        if not isinstance(value, Undefined):
-            self.budget.spend(measure(value))
+        self.budget.spend(measure(value))
         return str(value)
 
     # What the sandbox asks.
@@ -135,21 +134,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
                 return replace(__self.budget, __obj.__self__, *args)
         return super().call(__context, __obj, *args, **kwargs)
 
-    # Templates of this environment.
-
-    def read_template(self, text: str, name: str, shown: str) -> nodes.Template:
-        """The tree of a template as it is written. ``name`` finds its origin when it fails."""
+    def make_template(self, tree: nodes.Template, shown: str) -> Template:
+        """The runnable template of a rewritten ``tree``. ``shown``, its file, finds its origin when it fails."""
         try:
-            return self.parse(text, name, shown)
-        except RecursionError as error:
-            raise RenderError("template", "an expression nests too deep") from error
-
-    def make_template(self, tree: nodes.Template, name: str, shown: str) -> Template:
-        """The runnable template of a rewritten ``tree``. ``name`` finds its origin when it fails."""
-        try:
-            code = self.compile(tree, name, shown)
-        except (SyntaxError, RecursionError, MemoryError) as error:  # from Python's compiler
-            raise RenderError("template", "the tags or expressions nest too deep") from error
+            code = self.compile(tree, shown, shown)
+        except SyntaxError as error:  # Python's own limit on blocks in blocks
+            raise RenderError("template", "the tags of the template nest too deep") from error
         assert isinstance(code, CodeType)
         return Template.from_code(self, code, {})
 

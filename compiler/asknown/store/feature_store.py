@@ -155,7 +155,7 @@ class FeatureStore:
                 raise AsknownError(
                     "unknown-view",
                     f"there is no feature view '{name}'",
-                    hint=did_you_mean(name, self._catalog.views(), what="feature views"),
+                    hint=did_you_mean(name, self._catalog.view_names(), what="feature views"),
                 )
         self._close_reader()
         return load_views(self._bench, names, watermark, full_refresh=full_refresh, on_rows=on_rows)
@@ -185,7 +185,7 @@ class FeatureStore:
             raise AsknownError(
                 "unknown-view",
                 f"there is no feature view '{name}'",
-                hint=did_you_mean(name, self._catalog.views(), what="feature views"),
+                hint=did_you_mean(name, self._catalog.view_names(), what="feature views"),
             )
         return self._bench.view(name)
 
@@ -268,7 +268,7 @@ class _Views(Iterable[str]):
         self._catalog = catalog
 
     def __iter__(self) -> Any:
-        return iter(self._catalog.views())
+        return iter(self._catalog.view_names())
 
 
 def _naive_utc(moment: datetime) -> datetime:

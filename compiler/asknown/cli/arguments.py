@@ -1,0 +1,78 @@
+"""What is typed behind a command: instants, and the names that the shell completes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from asknown.cli.session import Session
+from asknown.errors import AsknownError
+
+if TYPE_CHECKING:
+    from asknown.project.nodes import Project
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+_CONFIGURED_ENTITY = re.compile(r"\bentity\s*=")
+
+
+def parse_instant(text: str, option: str) -> datetime:
+    """The instant that ``text`` names, aware; without an offset it is UTC. A date is its first moment."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise AsknownError(
+            "bad-value",
+            f"'{text}' is not an instant",
+            hint=f"write it like {option} 2013-12-31, or {option} '2013-12-31 23:00', or with an offset: "
+            f"{option} 2013-12-31T23:00+01:00",
+        ) from None
+
+
+def complete(names: Callable[[Session], Iterable[str]]) -> Complete:
+    """The completion that offers ``names``, or nothing where they cannot be read."""
+
+    def offer(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        # A shell that completes is no place to tell errors.
+        with suppress(AsknownError, OSError):
+            return sorted(name for name in names(ctx.ensure_object(Session)) if name.startswith(incomplete))
+        return []
+
+    return offer
+
+
+def requestable(session: Session) -> list[str]:
+    """Feature services, and the models that look like feature views. Nothing is rendered to find out."""
+    project = _project(session)
+    views = (name for name, model in project.models.items() if _CONFIGURED_ENTITY.search(model.text))
+    return [*project.services, *views]
+
+
+def models(session: Session) -> list[str]:
+    """The project's models."""
+    return [*_project(session).models]
+
+
+def everything(session: Session) -> list[str]:
+    """All that has a name."""
+    project = _project(session)
+    tables = (f"{source}.{table}" for source, table in project.sources)
+    return [*project.models, *project.services, *project.entities, *tables]
+
+
+def stored(session: Session) -> list[str]:
+    """What the online table holds."""
+    with session.open_reader() as reader:
+        return [*reader.services(), *reader.views()]
+
+
+def _project(session: Session) -> Project:
+    from asknown.project import load_project
+
+    return load_project(session.project, target=session.target)

@@ -1,0 +1,84 @@
+"""`asknown compile`: the SQL of a model, or of a training query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asknown.cli.arguments import complete, everything, models
+from asknown.cli.session import ProjectCommand, Session
+from asknown.cli.talk import say
+from asknown.cli.text import write_text
+from asknown.errors import AsknownError
+
+if TYPE_CHECKING:
+    from asknown.store import FeatureStore
+
+
+@click.command("compile", cls=ProjectCommand)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete(everything))
+@click.option(
+    "--spine", metavar="SPINE", shell_complete=complete(models), help="The query on this spine, as train runs it."
+)
+@click.option("--timestamp", metavar="COLUMN", help="The spine's instant, where it is not event_timestamp.")
+@click.option("--full-names", is_flag=True, help="Call the columns view__feature.")
+@click.option("--model", "as_model", is_flag=True, help="A feature view's own select, and no training query.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@click.pass_obj
+def command(
+    session: Session,
+    *,
+    names: tuple[str, ...],
+    spine: str | None,
+    timestamp: str | None,
+    full_names: bool,
+    as_model: bool,
+    output: Path | None,
+) -> None:
+    """Print the SQL that runs.
+
+    For a plain model it is the model's query with all that it stands on. For feature services, feature views and
+    view:feature it is their training query: on --spine as it runs, else over a table "spine" that has the keys and
+    event_timestamp. One statement, formatted, that runs as it stands against the same database.
+
+    \b
+    Examples:
+      asknown compile flight_times
+      asknown compile flight_delay_v1 --spine flights_spine
+      asknown compile carrier_delays --model > carrier_delays.sql
+    """
+    _check_usage(names, spine, timestamp, as_model)
+    with session.open_store() as store:
+        if spine is not None:
+            sql = store.get_historical_features(spine, list(names), full_names, timestamp=timestamp).sql()
+        elif as_model or _is_plain_model(store, names):
+            sql = store.compile_model(names[0])
+        else:
+            sql = store.compile_service(list(names), full_feature_names=full_names)
+    write_text(sql, output)
+    if output is not None:
+        say(f"{output}: {len(sql.splitlines())} lines of SQL")
+
+
+def _check_usage(names: tuple[str, ...], spine: str | None, timestamp: str | None, as_model: bool) -> None:
+    context = click.get_current_context()
+    if timestamp is not None and spine is None:
+        raise click.UsageError("--timestamp names a column of the spine: give --spine, too", context)
+    if as_model and spine is not None:
+        raise click.UsageError("--model is the view's own select; it has no --spine", context)
+    if as_model and len(names) > 1:
+        raise click.UsageError("--model prints one model at a time", context)
+
+
+def _is_plain_model(store: FeatureStore, names: tuple[str, ...]) -> bool:
+    """Whether the one name is a plain model; one among several is refused."""
+    plain = [name for name in names if name in store.project.models and not store.catalog.is_view(name)]
+    if plain and len(names) > 1:
+        raise AsknownError(
+            "bad-value",
+            f"'{plain[0]}' is a plain model: it has no features to join",
+            hint=f"compile it alone: asknown compile {plain[0]}",
+        )
+    return bool(plain)

@@ -1,0 +1,105 @@
+"""`asknown init`: a folder with a small project that works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+
+from asknown.cli.output import write_lines
+from asknown.cli.session import Session, debug_option
+from asknown.cli.talk import say
+from asknown.errors import AsknownError
+
+SCAFFOLD = Path(__file__).parents[1] / "scaffold"
+SCAFFOLD_NAME = "my_features"
+"""The scaffold is a project of this name, which ``init`` replaces by the new one's."""
+
+# In the package this file has no dot: no tool that reads the package should take it for the package's own.
+_RENAMED = {"gitignore": ".gitignore"}
+_COMMANDS = re.compile(r"```bash\n(.*?)```", re.DOTALL)
+
+
+@click.command("init", params=[debug_option(hidden=True)])
+@click.argument("folder", metavar="NAME")
+@click.pass_obj
+def command(session: Session, folder: str) -> None:
+    """Make a folder with a small project that works.
+
+    NAME is the folder to make, or "." for this one. Overwrites nothing. Prints the next commands to type.
+
+    \b
+    Example:
+      asknown init my_features
+    """
+    if session.project != "." or session.target is not None:
+        raise click.UsageError("init takes the folder as its argument, and no --project or --target")
+    path = Path(folder)
+    name = derive_name(path.resolve().name)
+    texts = read_scaffold(name)
+    _check_free(path, texts)
+    _write(path, texts)
+    say(f"made the project '{name}' in {path}: {len(texts)} files; README.md says what is what. Next:")
+    steps = [] if path.resolve() == Path.cwd() else [f"cd {shlex.quote(folder)}"]
+    write_lines([*steps, *next_steps(texts["README.md"])])
+
+
+def derive_name(folder: str) -> str:
+    """A project's name out of its folder's: lower case, with ``_`` for what stands in no identifier."""
+    name = re.sub(r"\W+", "_", folder.lower()).strip("_")
+    if not name:
+        return SCAFFOLD_NAME
+    # YAML reads some words, and digits, as other than text.
+    return f"features_{name}" if name[0].isdigit() or name in ("true", "false", "null") else name
+
+
+def read_scaffold(name: str) -> dict[str, str]:
+    """The files of a new project called ``name``: text by path, relative to the project."""
+    texts = {}
+    for path in sorted(SCAFFOLD.rglob("*")):
+        if path.is_file():
+            shown = path.relative_to(SCAFFOLD).as_posix()
+            texts[_RENAMED.get(shown, shown)] = path.read_text(encoding="utf-8").replace(SCAFFOLD_NAME, name)
+    return texts
+
+
+def next_steps(readme: str) -> list[str]:
+    """The commands that the README tells a newcomer to type."""
+    lines = [line for block in _COMMANDS.findall(readme) for line in block.splitlines()]
+    return [line for line in lines if line.startswith("asknown ")]
+
+
+def _check_free(path: Path, texts: dict[str, str]) -> None:
+    """Refuses a folder where a file would be overwritten, before anything is written."""
+    if path.exists() and not path.is_dir():
+        raise AsknownError("output", f"{path} is a file, not a folder", hint="give another name")
+    taken = [name for name in texts if (path / name).exists()]
+    if "pyproject.toml" in taken:
+        text = (path / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
+        if "[tool.asknown]" in text:
+            raise AsknownError(
+                "output", f"{path / 'pyproject.toml'} says that this is a project of asknown already", hint="asknown ls"
+            )
+    if taken:
+        raise AsknownError(
+            "output",
+            f"{path} has files that would be overwritten: {', '.join(taken)}",
+            hint="make the project in a folder of its own: asknown init my_features",
+        )
+
+
+def _write(path: Path, texts: dict[str, str]) -> None:
+    made: list[Path] = []
+    try:
+        for name, text in texts.items():
+            file = path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("x", encoding="utf-8", newline="\n") as opened:
+                made.append(file)
+                opened.write(text)
+    except OSError as error:
+        for file in made:
+            file.unlink(missing_ok=True)
+        raise AsknownError("output", f"cannot write {error.filename or path}: {error.strerror}") from None

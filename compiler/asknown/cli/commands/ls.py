@@ -1,0 +1,35 @@
+"""`asknown ls`: what the project has."""
+
+from __future__ import annotations
+
+import click
+
+from asknown.cli.failures import show_failure
+from asknown.cli.kinds import KINDS, list_everything, list_kind
+from asknown.cli.output import Format, format_option, write_rows
+from asknown.cli.session import ProjectCommand, Session
+
+
+@click.command("ls", cls=ProjectCommand)
+@click.argument("kind", required=False, metavar="[KIND]", type=click.Choice(list(KINDS)))
+@format_option("shape")
+@click.pass_obj
+def command(session: Session, *, kind: str | None, shape: Format) -> None:
+    """List what the project has.
+
+    Prints everything, or one KIND with its details: models, views, services, entities, sources or features. Only
+    features need the data to be there.
+
+    \b
+    Examples:
+      asknown ls
+      asknown ls views
+      asknown ls features --format json
+    """
+    with session.open_store() as store:
+        listing = list_everything(store) if kind is None else list_kind(store, kind)
+    write_rows(shape, listing.columns, listing.rows, null="", shorten=True)
+    for fault in listing.faults:
+        show_failure(fault)
+    if listing.faults:
+        click.get_current_context().exit(1)

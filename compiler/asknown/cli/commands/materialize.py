@@ -1,0 +1,67 @@
+"""`asknown materialize`: loads the online table."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import click
+
+from asknown.cli.arguments import complete, parse_instant, requestable
+from asknown.cli.output import Format, format_option, write_json, write_rows
+from asknown.cli.session import ProjectCommand, Session
+from asknown.cli.talk import counting_rows, say
+
+if TYPE_CHECKING:
+    from asknown.online.nodes import LoadReport
+
+
+@click.command("materialize", cls=ProjectCommand)
+@click.argument("views", nargs=-1, metavar="[VIEW]...", shell_complete=complete(requestable))
+@click.option(
+    "--until", metavar="INSTANT", help="As of this instant (default: now). A date is its first moment, in UTC."
+)
+@click.option("--full-refresh", is_flag=True, help="Drop what was loaded before, and load anew.")
+@format_option()
+@click.pass_obj
+def command(session: Session, *, views: tuple[str, ...], until: str | None, full_refresh: bool, kind: Format) -> None:
+    """Load the online table with the newest of every entity.
+
+    Loads each VIEW (default: all with online true) as of one instant, all of them or none. A newer row is never
+    replaced by an older one, and a load that is repeated changes nothing. Prints what changed, a line for each view.
+
+    \b
+    Examples:
+      asknown materialize
+      asknown materialize carrier_delays --until '2013-12-31 23:00'
+    """
+    started = time.perf_counter()
+    instant = None if until is None else parse_instant(until, "--until")
+    with session.open_store() as store:
+        with counting_rows() as on_rows:
+            reports = store.materialize(instant, list(views) or None, full_refresh=full_refresh, on_rows=on_rows)
+        path = store.project.profile.online.path
+    _write_reports(reports, kind)
+    for report in reports:
+        if report.skipped_null:
+            say(f"{report.view}: {report.skipped_null:,} rows without a key were left out")
+    views_loaded = "1 view" if len(reports) == 1 else f"{len(reports)} views"
+    say(f"{views_loaded} loaded into {path} in {time.perf_counter() - started:.1f} s")
+
+
+def _write_reports(reports: list[LoadReport], kind: Format) -> None:
+    if kind == "json":
+        write_json(dataclasses.asdict(report) for report in reports)
+        return
+    if kind == "csv":
+        names = [field.name for field in dataclasses.fields(reports[0])] if reports else []
+        write_rows(kind, names, [dataclasses.astuple(report) for report in reports])
+        return
+    columns = ("view", "seen", "new", "changed", "unchanged", "watermark (UTC)")
+    rows = [
+        (r.view, r.rows_seen, r.inserted, r.updated, r.unchanged, r.watermark.astimezone(UTC).replace(tzinfo=None))
+        for r in reports
+    ]
+    write_rows(kind, columns, rows)

@@ -1,0 +1,79 @@
+"""`asknown show`: what is known of one thing, or a model's first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from asknown.cli.arguments import complete, everything
+from asknown.cli.arrow import rows_of
+from asknown.cli.facts import Facts, find_facts
+from asknown.cli.failures import show_failure
+from asknown.cli.output import Format, format_option, write_json, write_lines, write_rows
+from asknown.cli.session import ProjectCommand, Session
+from asknown.cli.table import lay_out, pairs, terminal_width
+from asknown.cli.talk import working
+from asknown.errors import AsknownError
+
+
+@click.command("show", cls=ProjectCommand)
+@click.argument("name", shell_complete=complete(everything))
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Print a model's first N rows instead.")
+@format_option()
+@click.pass_obj
+def command(session: Session, *, name: str, limit: int | None, kind: Format) -> None:
+    """Show a model, view, service, entity or source.
+
+    Prints its description, configuration and what it stands on, then its features or columns with their types; or with
+    --limit a model's first rows. CSV has the features or columns alone.
+
+    \b
+    Examples:
+      asknown show carrier_delays
+      asknown show carrier_delays --limit 5
+      asknown show nyc.flights
+    """
+    if limit is not None:
+        _print_rows(session, name, limit, kind)
+        return
+    faults: list[AsknownError] = []
+    with session.open_store() as store:
+        found = find_facts(store, name, faults)
+    if kind == "json":
+        write_json(facts.as_record() for facts in found)
+    elif kind == "csv":
+        write_rows(kind, found[0].columns, found[0].rows)
+    else:
+        write_lines(_describe(found))
+    for fault in faults:
+        show_failure(fault)
+    if faults:
+        click.get_current_context().exit(1)
+
+
+def _print_rows(session: Session, name: str, limit: int, kind: Format) -> None:
+    with session.open_store() as store:
+        if name not in store.project.models and find_facts(store, name, []):
+            context = click.get_current_context()
+            raise click.UsageError(f"--limit prints a model's rows, and '{name}' is no model", context)
+        with working(f"reading {name}"):
+            table = store.preview(name, limit)
+        write_rows(kind, table.column_names, rows_of(table.to_batches()))
+
+
+def _describe(found: list[Facts]) -> Iterator[str]:
+    for place, facts in enumerate(found):
+        if place:
+            yield ""
+        yield f"{facts.kind} {facts.name}"
+        if facts.description:
+            yield facts.description
+        yield ""
+        yield from pairs(facts.facts)
+        if facts.rows:
+            yield ""
+            filled = [place for place, column in enumerate(zip(*facts.rows, strict=True)) if any(column)]
+            rows = [[row[place] for place in filled] for row in facts.rows]
+            heads = [facts.columns[place] for place in filled]
+            yield from lay_out(heads, rows, null="", width=terminal_width(), shorten=True)

@@ -1,0 +1,137 @@
+"""`asknown train`: a training set, printed or written to a file."""
+
+from __future__ import annotations
+
+import time
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asknown.cli.arguments import complete, models, requestable
+from asknown.cli.arrow import rows_of
+from asknown.cli.output import FORMATS, Format, write_lines, write_rows
+from asknown.cli.session import ProjectCommand, Session
+from asknown.cli.talk import say, working
+
+if TYPE_CHECKING:
+    from asknown.store import RetrievalJob
+
+FIRST = 10
+BY_ENGINE = (".parquet", ".csv")
+
+
+@click.command("train", cls=ProjectCommand)
+@click.argument("features", nargs=-1, required=True, shell_complete=complete(requestable))
+@click.option(
+    "--spine",
+    required=True,
+    metavar="SPINE",
+    shell_complete=complete(models),
+    help="A model, a Parquet or CSV file, or SQL: the keys and the instants.",
+)
+@click.option("--timestamp", metavar="COLUMN", help="The spine's instant, where it is not event_timestamp.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .parquet or .csv file."
+)
+@click.option("--full-names", is_flag=True, help="Call the columns view__feature.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help=f"Print N rows (table: {FIRST}; json, csv: all).")
+@click.option("--explain", is_flag=True, help="Print how it would be built, and build nothing.")
+@click.option("--hindsight", is_flag=True, help="Count the rows where known_at hides a newer value.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="How to print it (default: table).")
+@click.pass_obj
+def command(
+    session: Session,
+    *,
+    features: tuple[str, ...],
+    spine: str,
+    timestamp: str | None,
+    output: Path | None,
+    full_names: bool,
+    limit: int | None,
+    explain: bool,
+    hindsight: bool,
+    kind: Format | None,
+) -> None:
+    """Build a training set: each row as known at its instant.
+
+    FEATURES are feature services, feature views and view:feature. Every row of the spine comes back once, in order,
+    with the features' values as they were known at its instant. Prints rows, or writes them all to a file.
+
+    \b
+    Examples:
+      asknown train flight_delay_v1 --spine flights_spine -o train.parquet
+      asknown train carrier_delays origin_weather:temp --spine spine.csv --format csv
+      asknown train carrier_delays --spine "select 'UA' as carrier, timestamp '2013-07-01' as event_timestamp"
+    """
+    _check_output(output, kind, limit)
+    with session.open_store() as store:
+        with working("reading the spine and the models"):
+            job = store.get_historical_features(spine, list(features), full_names, timestamp=timestamp)
+        if explain:
+            write_lines([job.explain()])
+            return
+        if output is None:
+            _print_rows(job, kind or "table", limit)
+        else:
+            _write_file(job, output, kind)
+        if hindsight:
+            _say_hindsight(job)
+
+
+def _check_output(output: Path | None, kind: Format | None, limit: int | None) -> None:
+    context = click.get_current_context()
+    if output is None:
+        return
+    if limit is not None:
+        raise click.UsageError("--limit is for printing; --output writes every row", context)
+    if kind == "table" or (kind is not None and output.suffix in BY_ENGINE and output.suffix != f".{kind}"):
+        raise click.UsageError(f"--format {kind} does not go with --output {output}", context)
+
+
+def _print_rows(job: RetrievalJob, kind: Format, limit: int | None) -> None:
+    if limit is None and kind == "table":
+        limit = FIRST
+    started = time.perf_counter()
+    with working("building the training set"):
+        batches = job.to_batches()
+        rows = rows_of(batches)
+        head = list(islice(rows, 1 if limit is None else limit))
+    count = write_rows(kind, batches.schema.names, chain(head, rows) if limit is None else head)
+    more = limit is not None and next(rows, None) is not None
+    known = job.plan.spine.rows
+    of = f" of {known:,}" if more and known is not None else ""
+    first = f"the first {count:,}{of}" if more else f"{count:,}"
+    say(f"{_shape(first, job)}{_seconds(started)}" + ("; all of them: --output FILE" if more else ""))
+
+
+def _write_file(job: RetrievalJob, output: Path, kind: Format | None) -> None:
+    started = time.perf_counter()
+    with working(f"writing {output}"):
+        if kind is None or output.suffix in BY_ENGINE:
+            count = job.to_parquet(output)
+        else:
+            batches = job.to_batches()
+            count = write_rows(kind, batches.schema.names, rows_of(batches), path=output)
+    say(f"{output}: {_shape(f'{count:,}', job)}{_seconds(started)}")
+
+
+def _say_hindsight(job: RetrievalJob) -> None:
+    with working("counting what is hidden"):
+        found = job.hindsight()
+    total = job.plan.spine.rows
+    for view, rows in found.items():
+        share = f" of {total:,} rows ({rows / total:.1%})" if total else " rows"
+        say(f"hidden by known_at: {rows:,}{share} would see a newer {view}, before it was known")
+    if not found:
+        say("hidden by known_at: nothing, because no view here has one")
+
+
+def _shape(rows: str, job: RetrievalJob) -> str:
+    width = len(job.plan.spine.columns) + len(job.plan.outputs)
+    return f"{rows} row{'' if rows == '1' else 's'} × {width} columns"
+
+
+def _seconds(started: float) -> str:
+    return f" in {time.perf_counter() - started:.1f} s"

@@ -1,0 +1,158 @@
+"""The entities that a read asks for, typed as ``key=value`` or read from JSON lines or CSV.
+
+What is text on the command line and in CSV is read by its key's type; JSON keeps the types it has, and its text is
+read by the key's type where JSON has no such type.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.online.keys import parse_key
+from asknown.online.reader import OnlineReader
+from asknown.online.request import Request, resolve
+from asknown.types import Kind, SqlType
+
+Row = dict[str, Any]
+
+STDIN = "-"
+# What JSON has no type for, and spells as text.
+_TEXT_IN_JSON: frozenset[Kind] = frozenset({"decimal", "blob", "uuid", "date", "timestamp", "timestamptz"})
+
+
+def read_entities(
+    reader: OnlineReader, features: Sequence[str], typed: Mapping[str, str], file: str | None, *, full_names: bool
+) -> list[Row]:
+    """The rows to read: those of ``file``, else the one that ``typed`` spells, with keys of their types.
+
+    Errors: those of the request, ``key-type``, ``spine-key``, and ``bad-value`` for a file that cannot be read.
+    """
+    views, services = reader.views(), reader.services()
+    known_keys = [key.name for stored in views.values() for key in stored.view.keys]
+    _refuse_bare_keys(features, known_keys, [*views, *services])
+    keys = _key_types(resolve(features, views, services, full_names=full_names))
+    if file is None:
+        _check_typed(typed, keys)
+        return [{name: parse_key(text, keys[name], column=name) for name, text in typed.items()}]
+    rows = _read_csv(file, keys) if file.casefold().endswith(".csv") else _read_json(file, keys)
+    return list(rows)
+
+
+def _key_types(request: Request) -> dict[str, SqlType]:
+    """The type of each key column of the request."""
+    return {
+        column: key.type
+        for read in request.reads
+        for (column, _), key in zip(read.keys, read.stored.view.keys, strict=True)
+    }
+
+
+def _refuse_bare_keys(features: Sequence[str], keys: Sequence[str], known: Sequence[str]) -> None:
+    for name in features:
+        if name in keys and name not in known:
+            raise AsknownError(
+                "bad-value", f"'{name}' is a key, and has no value", hint=f"write {name}=…, with the entity's own key"
+            )
+
+
+def _check_typed(typed: Mapping[str, str], keys: Mapping[str, SqlType]) -> None:
+    for name in typed:
+        if name not in keys:
+            raise AsknownError(
+                "spine-key",
+                f"nothing that is asked for has a key '{name}'",
+                hint=did_you_mean(name, keys, what="keys"),
+            )
+    missing = [name for name in keys if name not in typed]
+    if missing:
+        raise AsknownError(
+            "spine-key",
+            f"the entity is not named: {_listed(missing)} missing",
+            hint="add " + " ".join(f"{name}=…" for name in missing) + ", or give many entities with --rows",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    return f"key {quoted[0]} is" if len(quoted) == 1 else f"keys {', '.join(quoted)} are"
+
+
+def _read_csv(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
+    """The rows of a CSV file with a head. An empty field is NULL."""
+    import csv
+
+    reader = csv.reader(_lines(file), strict=True)
+    try:
+        head = next(reader, [])
+        for fields in reader:
+            row = fields or [""]  # an empty line is one empty field
+            if len(row) != len(head):
+                if not fields:
+                    continue
+                raise _bad_line(file, reader.line_num, f"it has {len(row)} fields, and the head has {len(head)}")
+            yield {
+                name: _convert(text, keys[name], name, file, reader.line_num) if text and name in keys else text or None
+                for name, text in zip(head, row, strict=True)
+            }
+    except csv.Error as error:
+        raise _bad_line(file, reader.line_num, str(error)) from None
+
+
+def _read_json(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
+    """The rows of JSON lines: an object a line."""
+    if file != STDIN and not file.casefold().endswith((".jsonl", ".ndjson", ".json")):
+        raise AsknownError(
+            "bad-value", f"{file} has no ending that says how to read it", hint="end it in .jsonl or .csv, or give -"
+        )
+    for number, line in enumerate(_lines(file), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise _bad_line(file, number, f"it is not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise _bad_line(file, number, 'it is not an object, as in {"carrier": "UA"}')
+        for name, kind in keys.items():
+            value = row.get(name)
+            if isinstance(value, str) and kind.kind in _TEXT_IN_JSON:
+                row[name] = _convert(value, kind, name, file, number)
+            elif isinstance(value, float) and kind.kind == "decimal":
+                row[name] = Decimal(repr(value))
+        yield row
+
+
+def _convert(text: str, kind: SqlType, name: str, file: str, line: int) -> Any:
+    try:
+        return parse_key(text, kind, column=name)
+    except AsknownError as error:
+        raise AsknownError(error.code, error.message, at=Where(_shown(file), line), hint=error.hint) from None
+
+
+def _lines(file: str) -> Iterator[str]:
+    try:
+        if file == STDIN:
+            yield from sys.stdin
+            return
+        with Path(file).open(encoding="utf-8-sig", newline="") as opened:
+            yield from opened
+    except OSError as error:
+        raise AsknownError(
+            "bad-value", f"{file} cannot be read: {error.strerror}", hint="paths start where you are"
+        ) from None
+    except UnicodeDecodeError:
+        raise AsknownError("bad-value", f"{_shown(file)} is not UTF-8 text") from None
+
+
+def _bad_line(file: str, line: int, why: str) -> AsknownError:
+    return AsknownError("bad-value", f"an entity cannot be read: {why}", at=Where(_shown(file), line))
+
+
+def _shown(file: str) -> str:
+    return "stdin" if file == STDIN else file

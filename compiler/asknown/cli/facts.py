@@ -1,0 +1,198 @@
+"""What is known of one thing, found by its name: the facts, and a table of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asknown.cli.kinds import (
+    column_docs,
+    describe_model,
+    keys_of,
+    reads_of,
+    sound_models,
+    spell_line,
+    spell_ttl,
+    written_features,
+)
+from asknown.errors import AsknownError, did_you_mean
+
+if TYPE_CHECKING:
+    from asknown.model.nodes import Model
+    from asknown.project.nodes import Entity, Service, SourceTable
+    from asknown.store import FeatureStore
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One thing: its facts by label, and its parts as rows under ``columns``, called ``parts`` together."""
+
+    kind: str
+    name: str
+    description: str
+    facts: tuple[tuple[str, Any], ...]
+    parts: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def as_record(self) -> dict[str, Any]:
+        """The same as one object, for JSON."""
+        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        head = {"kind": self.kind, "name": self.name, "description": self.description}
+        return {**head, **{label.replace(" ", "_"): value for label, value in self.facts}, self.parts: rows}
+
+
+def find_facts(store: FeatureStore, name: str, faults: list[AsknownError]) -> list[Facts]:
+    """All that is called ``name``: a model or view, a service, an entity, a source or one of its tables.
+
+    What cannot be found out, such as types while the data is away, goes to ``faults``. Raises ``unknown-model`` with
+    the nearest names.
+    """
+    project = store.project
+    found: list[Facts] = []
+    if name in project.models:
+        model = store.catalog.model(name)
+        found.append(_view(store, model, faults) if model.is_feature_view else _model(store, model, faults))
+    if name in project.services:
+        found.append(_service(store, project.services[name], faults))
+    if name in project.entities:
+        found.append(_entity(store, project.entities[name], faults))
+    for (source, table), facts in project.sources.items():
+        if name == f"{source}.{table}":
+            found.append(_source_table(store, facts, faults))
+    if any(source == name for source, _ in project.sources):
+        found.append(_source(store, name))
+    if not found:
+        tables = (f"{source}.{table}" for source, table in project.sources)
+        known = [*project.models, *project.services, *project.entities, *tables]
+        raise AsknownError(
+            "unknown-model",
+            f"there is no model, view, service, entity or source '{name}'",
+            hint=did_you_mean(name, known, what="names"),
+        )
+    return found
+
+
+def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Facts:
+    config = model.rendered.config
+    keys = keys_of(store, model)
+    docs = column_docs(store, model.name)
+    types = _types(store, model, faults)
+    names = _typed_features(store, model, faults) if types else written_features(model, keys, _dialect(store)) or ()
+    spelled = tuple(f"{key} {types[key.casefold()]}" if key.casefold() in types else key for key in keys)
+    facts = (
+        ("file", model.rendered.shown),
+        ("entity", config.entity),
+        ("keys", spelled),
+        ("event time", config.event_time),
+        ("known at", config.known_at),
+        ("created at", config.created_at),
+        ("ttl", spell_ttl(config.ttl)),
+        ("online", config.online),
+        *_common_facts(store, model, faults),
+        ("services", tuple(s.name for s in store.project.services.values() if _asks_for(s, model.name))),
+    )
+    rows = tuple((name, types.get(name.casefold()), docs.get(name.casefold(), "")) for name in names)
+    return Facts(
+        "view", model.name, describe_model(store, model), facts, "features", ("feature", "type", "description"), rows
+    )
+
+
+def _model(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Facts:
+    docs = column_docs(store, model.name)
+    try:
+        columns = store.columns(model.name)
+    except AsknownError as error:
+        faults.append(error)
+        columns = []
+    rows = tuple((name, kind, docs.get(name.casefold(), "")) for name, kind in columns)
+    facts = (("file", model.rendered.shown), *_common_facts(store, model, faults))
+    return Facts(
+        "model", model.name, describe_model(store, model), facts, "columns", ("column", "type", "description"), rows
+    )
+
+
+def _common_facts(store: FeatureStore, model: Model, faults: list[AsknownError]) -> tuple[tuple[str, Any], ...]:
+    config = model.rendered.config
+    sources = tuple(f"{source}.{table}" for source, table in model.rendered.sources)
+    return (
+        ("materialized", config.materialized),
+        ("owner", config.owner),
+        ("tags", config.tags),
+        ("reads", model.rendered.refs + sources),
+        ("read by", _readers(store, lambda other: model.name in other.rendered.refs)),
+    )
+
+
+def _service(store: FeatureStore, service: Service, faults: list[AsknownError]) -> Facts:
+    keys: dict[str, None] = {}
+    for line in service.features:
+        try:
+            keys |= dict.fromkeys(line.keys.get(key, key) for key in keys_of(store, store.catalog.model(line.view)))
+        except AsknownError as error:
+            faults.append(error)
+    rows = tuple((spell_line(line),) for line in service.features)
+    facts = (("file", service.at.path), ("keys", tuple(keys)))
+    return Facts("service", service.name, service.description, facts, "features", ("features",), rows)
+
+
+def _entity(store: FeatureStore, entity: Entity, faults: list[AsknownError]) -> Facts:
+    views = tuple(m.name for m in sound_models(store, faults) if entity.name in (m.rendered.config.entity or ()))
+    rows = tuple((key.name, key.data_type) for key in entity.keys)
+    facts = (("file", entity.at.path), ("views", views))
+    return Facts("entity", entity.name, entity.description, facts, "keys", ("key", "type"), rows)
+
+
+def _source(store: FeatureStore, name: str) -> Facts:
+    tables = [table for (source, _), table in store.project.sources.items() if source == name]
+    rows = tuple((table.name, reads_of(table), table.timezone, table.description) for table in tables)
+    facts = (("file", tables[0].at.path),)
+    return Facts("source", name, "", facts, "tables", ("table", "reads", "timezone", "description"), rows)
+
+
+def _source_table(store: FeatureStore, table: SourceTable, faults: list[AsknownError]) -> Facts:
+    key = (table.source, table.name)
+    facts = (
+        ("file", table.at.path),
+        ("reads", reads_of(table)),
+        ("timezone", table.timezone),
+        ("read by", _readers(store, lambda model: key in model.rendered.sources)),
+    )
+    rows = tuple((column.name, column.data_type, column.description) for column in table.columns)
+    columns = ("column", "type", "description")
+    return Facts("source", f"{table.source}.{table.name}", table.description, facts, "columns", columns, rows)
+
+
+def _types(store: FeatureStore, model: Model, faults: list[AsknownError]) -> dict[str, str]:
+    """The types of a model's columns, by name in lower case; none where the engine cannot tell now."""
+    try:
+        return {name.casefold(): kind for name, kind in store.columns(model.name)}
+    except AsknownError as error:
+        faults.append(error)
+        return {}
+
+
+def _typed_features(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Sequence[str]:
+    try:
+        return [feature.name for feature in store.feature_view(model.name).features]
+    except AsknownError as error:
+        faults.append(error)
+        return []
+
+
+def _readers(store: FeatureStore, reads: Callable[[Model], bool]) -> tuple[str, ...]:
+    """The models that read something. A broken one is somebody else's fault."""
+    return tuple(model.name for model in _sound(store) if reads(model))
+
+
+def _sound(store: FeatureStore) -> Iterator[Model]:
+    return sound_models(store, [])
+
+
+def _asks_for(service: Service, view: str) -> bool:
+    return any(line.view == view for line in service.features)
+
+
+def _dialect(store: FeatureStore) -> str:
+    return store.project.settings.dialect

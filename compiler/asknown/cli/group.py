@@ -1,0 +1,131 @@
+"""The group of all commands: help without importing any, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from asknown import __version__
+from asknown.cli.failures import show_failure, show_usage
+from asknown.cli.session import Session, shared_options
+from asknown.cli.talk import say
+from asknown.cli.text import finish_stdout
+from asknown.errors import AsknownError
+
+# Name and first line of help: the help of all must not import each.
+COMMANDS = {
+    "init": "Make a folder with a small project that works.",
+    "ls": "List what the project has.",
+    "show": "Show a model, view, service, entity or source.",
+    "compile": "Print the SQL that runs.",
+    "run": "Build the models that are kept as tables or views.",
+    "train": "Build a training set: each row as known at its instant.",
+    "materialize": "Load the online table with the newest of every entity.",
+    "get": "Read features from the online table.",
+}
+
+SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+EPILOG = """
+\b
+Examples:
+  asknown init my_features
+  asknown train flight_delay_v1 --spine flights_spine -o train.parquet
+  asknown materialize
+  asknown get carrier_delays carrier=UA
+
+\b
+The options --project, --target and --debug may also stand behind the command.
+Data goes to stdout, talk and progress to stderr.
+
+\b
+Exit codes:
+  0    success
+  1    an error in the project, the data or the request
+  2    a command line that asknown does not understand
+  130  interrupted
+
+\b
+Shell completion, for bash (zsh and fish alike):
+  eval "$(_ASKNOWN_COMPLETE=bash_source asknown)"
+"""
+
+
+class LazyGroup(click.Group):
+    """The group; a command's module ``commands/<name>.py`` is imported when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"asknown.cli.commands.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise click.exceptions.NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        result = super().invoke(ctx)
+        finish_stdout()
+        return result
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs a command line and exits. Errors that are the user's are told in words; our own bugs traceback."""
+        session = extra.setdefault("obj", Session())
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        for stream in (sys.stdout, sys.stderr):
+            # What the terminal's encoding lacks is escaped, and breaks nothing.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except AsknownError as error:
+            if session.debug:
+                traceback.print_exc()
+            show_failure(error)
+            code = FAILURE
+        except click.UsageError as error:
+            show_usage(error)
+            code = USAGE
+        except click.Abort:
+            say("interrupted")
+            code = INTERRUPTED
+        except RuntimeError as error:
+            if str(error) != "Query interrupted":
+                raise
+            say("interrupted")  # in the midst of a query, DuckDB hears Ctrl-C first
+            code = INTERRUPTED
+        sys.exit(code if isinstance(code, int) else SUCCESS)
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, params=shared_options(), context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="asknown", message="%(prog)s %(version)s", help="Show the version.")
+@click.help_option(help="Show this message.")
+def main() -> None:
+    """Features in SQL, as known at the moment of the decision.
+
+    One definition gives the training set and the online table, and both give the same values.
+    """

@@ -1,0 +1,181 @@
+"""The kinds of things a project has, each listed as rows. Nothing here runs a query; only features ask for types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asknown.durations import spell
+from asknown.errors import AsknownError
+
+if TYPE_CHECKING:
+    from asknown.model.nodes import Model
+    from asknown.project.nodes import ServiceFeatures, SourceTable
+    from asknown.store import FeatureStore
+
+Row = tuple[Any, ...]
+
+
+@dataclass
+class Listing:
+    """Rows under their columns, and what could not be listed."""
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+    faults: list[AsknownError]
+
+
+def list_kind(store: FeatureStore, kind: str) -> Listing:
+    """All things of one of :data:`KINDS`. A thing that is broken is a fault, and hides no other."""
+    columns, read = KINDS[kind]
+    listing = Listing(columns, [], [])
+    listing.rows += read(store, listing.faults)
+    return listing
+
+
+def list_everything(store: FeatureStore) -> Listing:
+    """All things, by kind: name and description."""
+    listing = Listing(("kind", "name", "description"), [], [])
+    for kind, heading in (("sources", "source"), ("entities", "entity"), ("models", ""), ("services", "service")):
+        columns, read = KINDS[kind]
+        name, description = columns.index("name"), columns.index("description")
+        for row in read(store, listing.faults):
+            listing.rows.append((heading or row[columns.index("kind")], row[name], row[description]))
+    # A view is a model of its own kind: the plain ones first.
+    order = ["source", "model", "entity", "view", "service"]
+    listing.rows.sort(key=lambda row: order.index(row[0]))
+    return listing
+
+
+def sound_models(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Model]:
+    """The models that render and parse; what is wrong with the others goes to ``faults``."""
+    for name in store.catalog.names:
+        try:
+            yield store.catalog.model(name)
+        except AsknownError as error:
+            faults.append(error)
+
+
+def describe_model(store: FeatureStore, model: Model) -> str:
+    """What the project says of a model, in YAML or in its config()."""
+    doc = store.project.docs.get(model.name)
+    return (doc.description if doc else "") or model.rendered.config.description
+
+
+def kind_of(model: Model) -> str:
+    """A model is a view or a plain model."""
+    return "view" if model.is_feature_view else "model"
+
+
+def spell_ttl(ttl: int) -> str | None:
+    """A ttl in words; None where there is no bound."""
+    return spell(ttl) if ttl else None
+
+
+def spell_line(line: ServiceFeatures) -> str:
+    """One line of a service as one would ask for it: ``view``, ``view:feature``, with its alias and keys."""
+    text = line.view if line.features is None else ", ".join(f"{line.view}:{name}" for name in line.features)
+    if line.alias:
+        text += f" as {line.alias}"
+    if line.keys:
+        text += f" ({', '.join(f'{key} = {column}' for key, column in line.keys.items())})"
+    return text
+
+
+def reads_of(table: SourceTable) -> str:
+    """The files or the table that a source's table is."""
+    return table.path or table.identifier or ""
+
+
+def written_features(model: Model, keys: tuple[str, ...], dialect: str) -> tuple[str, ...] | None:
+    """A view's features as its select names them, or None where only the engine can tell."""
+    from asknown.model.columns import written_columns
+
+    config = model.rendered.config
+    columns = written_columns(model, {}, dialect)
+    if columns is None:
+        return None
+    other = {name.casefold() for name in (*keys, config.event_time, config.known_at, config.created_at) if name}
+    return tuple(name for name in columns if name.casefold() not in other)
+
+
+def keys_of(store: FeatureStore, model: Model) -> tuple[str, ...]:
+    """The key columns of a view's entities."""
+    entities = (store.project.entities[name] for name in model.rendered.config.entity or ())
+    return tuple(key.name for entity in entities for key in entity.keys)
+
+
+def _models(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
+    for model in sound_models(store, faults):
+        rendered = model.rendered
+        yield (
+            model.name,
+            kind_of(model),
+            rendered.config.materialized,
+            rendered.refs,
+            rendered.shown,
+            describe_model(store, model),
+        )
+
+
+def _views(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
+    for model in sound_models(store, faults):
+        config = model.rendered.config
+        if config.entity is None:
+            continue
+        keys = keys_of(store, model)
+        features = written_features(model, keys, store.project.settings.dialect)
+        count = None if features is None else len(features)
+        ttl = spell_ttl(config.ttl)
+        yield model.name, config.entity, keys, count, ttl, config.online, describe_model(store, model)
+
+
+def _features(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
+    for model in sound_models(store, faults):
+        if not model.is_feature_view:
+            continue
+        try:
+            view = store.feature_view(model.name)
+        except AsknownError as error:
+            faults.append(error)
+            continue
+        docs = column_docs(store, model.name)
+        for feature in view.features:
+            yield view.name, feature.name, feature.type.name, docs.get(feature.name.casefold(), "")
+
+
+def column_docs(store: FeatureStore, model: str) -> dict[str, str]:
+    """What the YAML says of a model's columns, by name in lower case."""
+    doc = store.project.docs.get(model)
+    return {column.name.casefold(): column.description for column in doc.columns} if doc else {}
+
+
+def _services(store: FeatureStore, _: list[AsknownError]) -> Iterator[Row]:
+    for service in sorted(store.project.services.values(), key=lambda service: service.name):
+        views = dict.fromkeys(line.view for line in service.features)
+        yield service.name, tuple(views), service.description
+
+
+def _entities(store: FeatureStore, _: list[AsknownError]) -> Iterator[Row]:
+    for entity in sorted(store.project.entities.values(), key=lambda entity: entity.name):
+        keys = tuple(f"{key.name} {key.data_type}" if key.data_type else key.name for key in entity.keys)
+        yield entity.name, keys, entity.description
+
+
+def _sources(store: FeatureStore, _: list[AsknownError]) -> Iterator[Row]:
+    for (source, name), table in sorted(store.project.sources.items()):
+        yield f"{source}.{name}", reads_of(table), table.timezone, table.description
+
+
+Read = Callable[["FeatureStore", list[AsknownError]], Iterator[Row]]
+
+KINDS: dict[str, tuple[tuple[str, ...], Read]] = {
+    "models": (("name", "kind", "materialized", "reads", "file", "description"), _models),
+    "views": (("name", "entity", "keys", "features", "ttl", "online", "description"), _views),
+    "services": (("name", "views", "description"), _services),
+    "entities": (("name", "keys", "description"), _entities),
+    "sources": (("name", "reads", "timezone", "description"), _sources),
+    "features": (("view", "name", "type", "description"), _features),
+}
+"""What `asknown ls` lists: the columns of each kind, and the function that gives its rows."""

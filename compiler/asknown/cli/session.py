@@ -1,0 +1,95 @@
+"""What holds for every command: which project, which target, and the options that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from asknown.online.reader import OnlineReader
+    from asknown.store import FeatureStore
+
+
+@dataclass
+class Session:
+    """What the shared options say, wherever on the line they stand. Each command gets it as its first argument."""
+
+    project: str = "."
+    target: str | None = None
+    debug: bool = False
+
+    @contextmanager
+    def open_store(self) -> Iterator[FeatureStore]:
+        """The project's feature store."""
+        from asknown.store import FeatureStore
+
+        with FeatureStore(self.project, self.target) as store:
+            yield store
+
+    @contextmanager
+    def open_reader(self) -> Iterator[OnlineReader]:
+        """The project's online table, without the project's models: reading must not pay for them."""
+        from asknown.online.reader import OnlineReader
+        from asknown.project import load_profile, load_settings
+
+        with OnlineReader(load_profile(load_settings(self.project), self.target).online.path) as reader:
+            yield reader
+
+
+def shared_options(*, hidden: bool = False) -> list[click.Parameter]:
+    """The options that stand before or behind any command; ``hidden`` where the group's help shows them already."""
+    return [
+        click.Option(
+            ["--project"],
+            metavar="DIR",
+            type=click.Path(),
+            help="A folder of the project (default: this one).",
+            expose_value=False,
+            callback=_keep,
+            hidden=hidden,
+        ),
+        click.Option(
+            ["--target"],
+            metavar="NAME",
+            help="One of the profile's targets (default: its own choice).",
+            expose_value=False,
+            callback=_keep,
+            hidden=hidden,
+        ),
+        debug_option(hidden=hidden),
+    ]
+
+
+def debug_option(*, hidden: bool = False) -> click.Option:
+    """The option for a traceback with an error."""
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        help="Show where in asknown an error comes from.",
+        expose_value=False,
+        callback=_keep,
+        hidden=hidden,
+    )
+
+
+class ProjectCommand(click.Command):
+    """A command in a project: it takes the shared options, and its help names them in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += shared_options(hidden=True)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text("And --project, --target, --debug, as in asknown --help.")
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value and param.name is not None:  # absent here leaves what stood before the command
+        setattr(ctx.ensure_object(Session), param.name, value)

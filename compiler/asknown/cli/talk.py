@@ -1,0 +1,68 @@
+"""Talk and progress, on stderr; stdout is for data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import click
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether ``stream`` is a terminal, and nobody asked for no colour (https://no-color.org)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person looks at ``stream``."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def say(message: str) -> None:
+    """A line on stderr."""
+    click.echo(message, err=True, color=has_colour(sys.stderr))
+
+
+def styled(text: str, **style: Any) -> str:
+    """``text`` with a colour or weight, which :func:`say` leaves out where it would not show."""
+    return click.style(text, **style)
+
+
+@contextmanager
+def working(label: str) -> Iterator[None]:
+    """A moving sign that work goes on; on a terminal only."""
+    if not is_terminal(sys.stderr):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(label):
+        yield
+
+
+@contextmanager
+def counting_rows() -> Iterator[Callable[[str, int], None] | None]:
+    """A function that shows how many rows of which view are loaded so far; None where nobody looks."""
+    if not is_terminal(sys.stderr):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} rows"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks = {"": progress.add_task("reading", total=None)}
+
+        def count(view: str, rows: int) -> None:
+            if view not in tasks:
+                for task in tasks.values():
+                    progress.update(task, total=max(progress.tasks[task].completed, 1))
+                    progress.stop_task(task)
+                progress.update(tasks[""], visible=False)
+                tasks[view] = progress.add_task(view, total=None)
+            progress.update(tasks[view], completed=rows)
+
+        yield count

@@ -1,0 +1,64 @@
+"""Writes text to stdout or a file, and says so when that fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from asknown.errors import AsknownError
+
+
+@contextmanager
+def open_stdout() -> Iterator[TextIO]:
+    """Stdout. Errors: ``output`` where it cannot take more, as on a full disk; a closed pipe is click's to handle."""
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        _give_up_stdout()
+        raise AsknownError("output", f"cannot write to stdout: {error.strerror}") from None
+
+
+def finish_stdout() -> None:
+    """Writes out what stdout still holds, while an error can still be told."""
+    with open_stdout():
+        pass
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[TextIO]:
+    """A text file that appears whole or not at all. Errors: ``output``."""
+    # A device or a pipe is written to, not replaced.
+    special = path.exists() and not path.is_file()
+    beside = path if special else path.with_name(f".{path.name}.part")
+    try:
+        try:
+            with beside.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            if not special:
+                beside.replace(path)
+        except BaseException:
+            if not special:
+                beside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise AsknownError("output", f"cannot write {path}: {error.strerror}") from None
+
+
+def write_text(text: str, path: Path | None) -> None:
+    """Writes the text, as lines, to the file ``path``, or to stdout where it is None."""
+    with open_stdout() if path is None else open_file(path) as out:
+        out.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def _give_up_stdout() -> None:
+    # Else Python tries again at its exit, and complains in its own words.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

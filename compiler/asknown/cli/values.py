@@ -1,0 +1,63 @@
+"""How one value is written: in a table, in CSV, in JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+
+def as_json(value: Any) -> Any:
+    """The value in what JSON has. Nothing is rounded: decimals are text; so are NaN, Infinity and -Infinity.
+
+    Timestamps are ISO 8601, with an offset where they have one; bytes are hexadecimal.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else _strange(value)
+        case Decimal():
+            return format(value, "f")
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case dict():
+            return {str(name): as_json(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [as_json(inner) for inner in value]
+    return str(value)  # uuid, interval
+
+
+def as_text(value: Any) -> str:
+    """The value, never None, as a person reads it and as SQL takes it back: ``true``, ``2013-01-31 23:59:59``."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.isoformat(" ")
+        case timedelta():
+            return str(value)
+        case tuple():
+            return ", ".join(as_text(inner) for inner in value)
+        case list() | dict():
+            return json.dumps(as_json(value), ensure_ascii=False)
+        case float() | int():
+            return repr(value)
+    return str(as_json(value))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a column of such values lines up on the right."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _strange(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
