@@ -3,11 +3,13 @@
 
     The instant (a timestamp in UTC) of a clock reading in a zone. `zone` is SQL: a quoted name, or a column of names.
 
-        {{ to_utc('sched_dep_local', "'America/New_York'") }}, {{ to_utc('arr_local', 'airports.tzone') }}
+        {{ to_utc('sched_dep_local', "'America/New_York'") }},
+        {{ to_utc('arr_local', 'airports.tzone') }}
 
     renders to
 
-        timezone('UTC', timezone('America/New_York', sched_dep_local)), timezone('UTC', timezone(airports.tzone, arr_local))
+        timezone('UTC', timezone('America/New_York', sched_dep_local)),
+        timezone('UTC', timezone(airports.tzone, arr_local))
 
     A reading that comes twice, when clocks go back, is the engine's choice of the two; so is one that never comes.
 #}

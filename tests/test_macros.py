@@ -194,9 +194,9 @@ def test_short_duration(duration: str, short: str) -> None:
     ],
 )
 def test_to_utc(local: str, zone: str, utc: str) -> None:
-    literal, column = write(f"to_utc('at', \"'{zone}'\")"), write("to_utc('at', 'zone')")
-    assert column == "timezone('UTC', timezone(zone, at))"
-    rows = run(f"select {literal}, {column} from (select timestamp '{local}' as at, '{zone}' as zone)")
+    literal, column = write(f"to_utc('clock', \"'{zone}'\")"), write("to_utc('clock', 'zone')")
+    assert column == "timezone('UTC', timezone(zone, clock))"
+    rows = run(f"select {literal}, {column} from (select timestamp '{local}' as clock, '{zone}' as zone)")
     expected = datetime.fromisoformat(utc)
     assert rows == [(expected, expected)]
 

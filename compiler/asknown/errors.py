@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "duplicate-column": "Two columns of one model have one name (letter case does not tell names apart).",
     "literal-table": "A model names another model's table directly where ref() is needed.",
     "leak": "A feature looks forward in time.",
+    "bad-window": "A trailing window that is not one: its keys, order, frame or aggregate do not fit.",
     "not-yet": "A feature that asknown will have, and does not have yet.",
     "cycle": "Models refer to each other in a circle.",
     "unknown-model": "No model has this name.",

@@ -1,14 +1,14 @@
 """The order of two values of one type as the engine orders them, for rows that tie on every time (rule 3).
 
-Most types order in SQLite as they do in the engine: numbers by value, text by its UTF-8 bytes, times by their fixed
-spelling, NaN (kept as text) above every number. The few that do not are compared here, decoded.
+Most types order in SQLite as they do in the engine: whole numbers by value, text by its UTF-8 bytes, times by their
+fixed spelling. The few that do not are compared here, decoded.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from math import isnan
+from math import copysign, isnan
 from typing import Any
 
 from asknown.online.codec import decoder, is_wide
@@ -19,12 +19,14 @@ Compare = Callable[[Any, Any], int]
 
 def orders_in_sqlite(kind: SqlType) -> bool:
     """Whether SQLite orders the stored values of this type as the engine orders the values."""
-    return not (kind.kind in ("decimal", "list", "struct") or is_wide(kind) or _is_enum(kind))
+    return not (kind.kind in ("float", "decimal", "list", "struct") or is_wide(kind) or _is_enum(kind))
 
 
 def stored_comparison(kind: SqlType) -> Compare:
     """The function from two stored values, neither NULL, to a number below, equal to or above 0."""
     decode, compare = decoder(kind), comparison(kind)
+    if kind.kind in ("float", "list", "struct"):
+        compare = _signs_last(compare)
     if decode is None:
         return compare
     return lambda left, right: compare(decode(left), decode(right))
@@ -60,6 +62,26 @@ def _compare_floats(left: float, right: float) -> int:
     if isnan(left) or isnan(right):
         return isnan(left) - isnan(right)
     return _compare(left, right)
+
+
+def _signs_last(compare: Compare) -> Compare:
+    """As ``compare``; of values that differ in the sign of a zero alone, the one with the minus is below."""
+
+    def compare_to_the_bit(left: Any, right: Any) -> int:
+        return compare(left, right) or _compare(_signs(left), _signs(right))
+
+    return compare_to_the_bit
+
+
+def _signs(value: Any) -> list[float]:
+    match value:
+        case float():
+            return [0.0 if isnan(value) else copysign(1.0, value)]
+        case list():
+            return [sign for element in value for sign in _signs(element)]
+        case dict():
+            return [sign for element in value.values() for sign in _signs(element)]
+    return []
 
 
 def _compare_all(element: Compare, left: list[Any], right: list[Any]) -> int:

@@ -121,7 +121,8 @@ def explain(
         return refused
     needle = refused.needle if isinstance(refused, RenderError) else None
     if isinstance(error, TemplateSyntaxError):
-        at = origins[error.name or ""].place(error.lineno, needle)
+        origin = origins.get(error.name or "")
+        at = origin.place(error.lineno, needle) if origin else otherwise
         return AsknownError(refused.code, refused.message, at=at, hint=refused.hint)
 
     frames = _template_frames(error, origins)

@@ -4,7 +4,7 @@
   say where text comes from, and are no text: nothing has to be found and taken out of the SQL again.
 - Text that is captured first (``{% set %}…{% endset %}``, ``{% macro %}``, ``{% call %}``, ``{% filter %}``, recursive
   loops) has no marks inside; the tag that lets it out has one.
-- Each round of a loop is a step; ``a ~ b`` is a counted call. These calls read the environment's own attributes, which
+- Each round of a loop is a step; ``a ~ b`` and ``a[b:c]`` are counted calls. These calls read the environment's own attributes, which
   no name of a template reaches.
 """
 
@@ -98,6 +98,13 @@ class _Rewriter(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Call:
         self.generic_visit(node)
         return _call("concatenate", node.nodes, node.lineno)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:
+        self.generic_visit(node)
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        ends = (node.arg.start, node.arg.stop, node.arg.step)
+        return _call("cut", [node.node, *(end or nodes.Const(None) for end in ends)], node.lineno)
 
     def _visit_captured(self, node: nodes.Stmt) -> list[nodes.Node]:
         """The node, its text captured, and before it the mark for what it lets out."""

@@ -16,9 +16,10 @@ from asknown.errors import did_you_mean
 from asknown.render.budget import Budget, measure
 from asknown.render.failures import Missing, RenderError
 from asknown.render.filters import make_filters
-from asknown.render.texts import TEXT_METHODS, BoundedFormatter, join, operate, replace
+from asknown.render.texts import TEXT_METHODS, BoundedFormatter, call_builtin, join, operate
 
 _PLAIN_GLOBALS = ("cycler", "dict", "joiner", "namespace")
+_OF_JINJA = ("_block_vars", "_loop_vars")  # arguments that Jinja adds to a call
 
 
 class Run:
@@ -87,6 +88,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.budget.spend(measure(value))
         return str(value)
 
+    def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
+        """What ``value[start:stop:step]`` gives."""
+        if hasattr(value, "__len__"):
+            self.budget.spend(len(value))
+        return value[start:stop:step]
+
     # What the sandbox asks.
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -127,11 +134,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         for given in (*args, *kwargs.values()):
             if isinstance(given, Undefined):
                 str(given)  # tells what is missing
-        if isinstance(__obj, BuiltinMethodType) and isinstance(__obj.__self__, str):
-            if __obj.__name__ == "join" and len(args) == 1 and not kwargs:
-                return _join_texts(__self.budget, __obj.__self__, args[0])
-            if __obj.__name__ == "replace" and all(isinstance(arg, str) for arg in args[:2]) and not kwargs:
-                return replace(__self.budget, __obj.__self__, *args)
+        if isinstance(__obj, BuiltinMethodType | type):
+            return call_builtin(__self.budget, __obj, args, {n: v for n, v in kwargs.items() if n not in _OF_JINJA})
         return super().call(__context, __obj, *args, **kwargs)
 
     def make_template(self, tree: nodes.Template, shown: str) -> Template:
@@ -153,19 +157,10 @@ def _range(*args: int) -> range:
 
 def _check_arguments(macro: Macro, given: dict[str, Any]) -> None:
     for name in given:
-        # Jinja passes names of its own, which start with an underscore.
-        if not (macro.catch_kwargs or name in macro.arguments or name == "caller" or name.startswith("_")):
+        if not (macro.catch_kwargs or name in macro.arguments or name == "caller" or name in _OF_JINJA):
             raise RenderError(
                 "template",
                 f"macro '{macro.name}' has no argument '{name}'",
                 hint=did_you_mean(name, macro.arguments, what="its arguments"),
                 needle=rf"\b{name}\s*=",
             )
-
-
-def _join_texts(budget: Budget, separator: str, values: Any) -> str:
-    parts = list(values)
-    for part in parts:
-        if not isinstance(part, str):
-            raise TypeError(f"join puts texts together, and {part!r} is not one")
-    return join(budget, separator, parts)

@@ -75,10 +75,36 @@ def format_percent(budget: Budget, text: str, values: Any) -> str:
     return str(text % values)
 
 
+def call_builtin(budget: Budget, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a method of a text, list or mapping, or a type such as ``dict`` gives."""
+    given = getattr(function, "__self__", None)
+    budget.step()
+    for value in (given, *args):
+        if hasattr(value, "__len__") and not isinstance(value, type):
+            budget.spend(len(value))
+    if isinstance(given, str) and function.__name__ == "replace" and len(args) >= 2:
+        return replace(budget, given, *args, **kwargs)
+    if isinstance(given, str) and function.__name__ == "join" and len(args) == 1:
+        return _join_texts(budget, given, list(args[0]))
+    return function(*args, **kwargs)
+
+
+def _join_texts(budget: Budget, separator: str, parts: list[Any]) -> str:
+    for part in parts:
+        if not isinstance(part, str):
+            raise TypeError(f"join puts texts together, and {part!r:.40} is not one")
+    return join(budget, separator, parts)
+
+
 class BoundedFormatter(SandboxedFormatter):
     """What ``'{} {}'.format(…)`` does, counted field by field."""
 
     _env: BoundedEnvironment
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        """The value as its conversion (``!r``) asks for it."""
+        measure(value)
+        return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """One field as text."""

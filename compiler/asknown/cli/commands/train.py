@@ -36,7 +36,9 @@ BY_ENGINE = (".parquet", ".csv")
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .parquet or .csv file."
 )
 @click.option("--full-names", is_flag=True, help="Call the columns view__feature.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help=f"Print N rows (table: {FIRST}; json, csv: all).")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N", help=f"Print N rows (table: {FIRST}; json, csv: all)."
+)
 @click.option("--explain", is_flag=True, help="Print how it would be built, and build nothing.")
 @click.option("--hindsight", is_flag=True, help="Count the rows where known_at hides a newer value.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="How to print it (default: table).")

@@ -1,0 +1,335 @@
+"""Lifts trailing windows out of a feature view's select, so that they can be asked at the spine's instant.
+
+An item over a window that partitions by the entity's keys, orders by the event time and has a RANGE frame of fixed
+intervals is a trailing window (DESIGN section 2). What remains of the select is plain rows: keys, times, as-of columns
+and, under hidden names, what the windows aggregate.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from asknown.aggregates import AGGREGATES, REFUSED, Aggregate
+from asknown.durations import microseconds
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.model.nodes import Model
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The rows from ``oldest`` to ``newest`` microseconds before the instant asked at, both ends included."""
+
+    oldest: int
+    newest: int
+
+
+@dataclass(frozen=True)
+class WindowCall:
+    """One aggregate over one frame. ``value``, ``order`` and ``condition`` are hidden columns of the lifted rows.
+
+    ``number`` is the second argument of a quantile. Rows whose value (or order) is NULL are skipped.
+    """
+
+    aggregate: Aggregate
+    value: str | None
+    order: str | None
+    number: float | None
+    condition: str | None
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Item:
+    """One feature of the select: its expression over the columns of the lifted rows and, as parameters, over windows.
+
+    ``windows`` are the places of its calls in the list of all; the expression names call ``i`` by ``@i`` (an
+    ``exp.Parameter``). An item without windows is an as-of feature and has no expression.
+    """
+
+    name: str
+    expression: exp.Expr | None
+    windows: tuple[int, ...]
+    columns: tuple[str, ...]  # hidden as-of columns that the expression reads
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """A feature view's select, taken apart. ``tree`` gives the rows: the select's as-of columns and hidden ones."""
+
+    tree: exp.Select
+    items: tuple[Item, ...]
+    calls: tuple[WindowCall, ...]
+
+    @property
+    def longest(self) -> int:
+        """How far back the longest frame reaches, in microseconds."""
+        return max(call.frame.oldest for call in self.calls)
+
+
+def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
+    """Whether a window has a RANGE frame of intervals, its own or that of the named window it refers to."""
+    spec = _merged(window, select)[2]
+    return spec is not None and _word(spec, "kind") == "RANGE" and spec.find(exp.Interval) is not None
+
+
+def lift_windows(model: Model, keys: tuple[str, ...], event_time: str) -> Lifted | None:
+    """The select of ``model`` with its trailing windows lifted out, or None where it has none.
+
+    Raises ``leak`` for a frame that reaches ahead, ``bad-window`` for one that is no trailing window of the entity,
+    and for an aggregate that is not offered.
+    """
+    tree = model.tree
+    if not any(is_trailing(w, w.find_ancestor(exp.Select)) for item in tree.selects for w in item.find_all(exp.Window)):
+        return None
+    return _Lifter(model, keys, event_time).lift()
+
+
+class _Lifter:
+    def __init__(self, model: Model, keys: tuple[str, ...], event_time: str) -> None:
+        self.model = model
+        self.keys = keys
+        self.event_time = event_time
+        self.calls: list[WindowCall] = []
+        self.hidden: dict[str, tuple[str, exp.Expr]] = {}  # by SQL text
+        self.taken = {name.casefold() for name in model.tree.named_selects}
+
+    def lift(self) -> Lifted:
+        select = self._plain_select()
+        items: list[Item] = []
+        kept: list[exp.Expr] = []
+        for item in select.selects:
+            windows = [w for w in item.find_all(exp.Window) if is_trailing(w, select)]
+            if not windows:
+                kept.append(item)
+                items.append(Item(item.alias_or_name, None, (), ()))
+                continue
+            lifted = self._lift_item(item, select)
+            items.append(lifted)
+        hidden = [exp.alias_(value, name, quoted=True) for name, value in self.hidden.values()]
+        rows = select.copy()
+        rows.set("expressions", [*(item.copy() for item in kept), *hidden])
+        if not any(isinstance(w.this, exp.Identifier) is False for w in rows.find_all(exp.Window)):
+            rows.set("windows", None)
+        return Lifted(rows, tuple(items), tuple(self.calls))
+
+    def _plain_select(self) -> exp.Select:
+        tree = self.model.tree
+        if not isinstance(tree, exp.Select):
+            raise self._refuse(
+                "a trailing window cannot stand in a union", "put the union into a CTE or a model before"
+            )
+        for part, what in (("group", "GROUP BY"), ("distinct", "DISTINCT"), ("limit", "LIMIT"), ("qualify", "QUALIFY")):
+            if tree.args.get(part) is not None:
+                raise self._refuse(
+                    f"a trailing window cannot stand in a select with {what}",
+                    f"put the {what} into a CTE or a model before, and the window after it",
+                )
+        return tree
+
+    def _lift_item(self, item: exp.Expr, select: exp.Select) -> Item:
+        name = item.alias_or_name
+        if not name:
+            raise self._refuse("a trailing window needs a name", "write: … over (…) as some_name", near=item)
+        if item.find(exp.Query) is not None:
+            raise self._refuse(f"feature '{name}' mixes a window and a subquery", "compute the subquery in a CTE")
+        used: list[int] = []
+        columns: list[str] = []
+
+        def replace(node: exp.Expr) -> exp.Expr:
+            if isinstance(node, exp.Window):
+                if not is_trailing(node, select):
+                    raise self._refuse(f"feature '{name}' mixes windows of two kinds", "compute the other in a CTE")
+                place = self._call(node, select, name)
+                used.append(place)
+                return exp.Parameter(this=exp.Literal.number(place))
+            if isinstance(node, exp.Column):
+                hidden = self._hide(node)
+                columns.append(hidden)
+                return exp.column(exp.to_identifier(hidden, quoted=True))
+            return node
+
+        value = item.this if isinstance(item, exp.Alias) else item
+        return Item(name, value.copy().transform(replace), tuple(used), tuple(dict.fromkeys(columns)))
+
+    def _call(self, window: exp.Window, select: exp.Select, feature: str) -> int:
+        partition, order, spec = _merged(window, select)
+        assert spec is not None
+        self._check_partition(partition, feature, window)
+        self._check_order(order, feature, window)
+        frame = self._frame(spec, feature, window)
+        inner = window.this
+        condition = None
+        if isinstance(inner, exp.Filter):
+            condition = self._hide(inner.expression.this)
+            inner = inner.this
+        if isinstance(inner, exp.IgnoreNulls):
+            inner = inner.this
+        aggregate, value, second, number = self._aggregate(inner, feature, window)
+        call = WindowCall(
+            aggregate,
+            None if value is None else self._hide(value),
+            None if second is None else self._hide(second),
+            number,
+            condition,
+            frame,
+        )
+        if call not in self.calls:
+            self.calls.append(call)
+        return self.calls.index(call)
+
+    def _aggregate(
+        self, inner: exp.Expr, feature: str, window: exp.Window
+    ) -> tuple[Aggregate, exp.Expr | None, exp.Expr | None, float | None]:
+        spelled = inner.sql("duckdb").partition("(")[0].strip().casefold()
+        distinct = isinstance(inner.this, exp.Distinct)
+        found = [a for a in AGGREGATES.values() if spelled in a.sql and (a.distinct == distinct or not a.distinct)]
+        if not found or spelled in REFUSED:
+            reason = REFUSED.get(spelled)
+            known = sorted({name for a in AGGREGATES.values() for name in a.sql})
+            raise self._refuse(
+                f"feature '{feature}': {spelled}() is not offered over a trailing window",
+                reason or did_you_mean(spelled, known, what="aggregates"),
+                near=window,
+            )
+        if distinct and spelled not in ("count", "min", "max"):
+            raise self._refuse(
+                f"feature '{feature}': {spelled}(distinct …) is not offered over a trailing window",
+                "count(distinct …) is; or remove duplicates in a model before",
+                near=window,
+            )
+        aggregate = max(found, key=lambda a: a.distinct == distinct)
+        value: exp.Expr | None = inner.this.expressions[0] if distinct else inner.this
+        if isinstance(value, exp.Star):
+            value = None
+        if isinstance(value, exp.Order):
+            raise self._refuse(
+                f"feature '{feature}': ORDER BY inside {spelled}() is not offered over a trailing window",
+                "rows are in the order of event_time; for another use arg_min(…, …) or arg_max(…, …)",
+                near=window,
+            )
+        second = inner.args.get("expression") or next(iter(inner.args.get("expressions") or []), None)
+        if aggregate.arguments == "value and number":
+            return aggregate, value, None, self._fraction(second, spelled, feature, window)
+        return aggregate, value, second if aggregate.arguments == "value and order" else None, None
+
+    def _fraction(self, second: exp.Expr | None, spelled: str, feature: str, window: exp.Window) -> float:
+        if isinstance(second, exp.Literal) and not second.is_string and 0 <= float(second.name) <= 1:
+            return float(second.name)
+        raise self._refuse(
+            f"feature '{feature}': {spelled}() takes one number from 0 to 1 behind the value",
+            f"write: {spelled}(x, 0.9) over …",
+            near=window,
+        )
+
+    def _hide(self, value: exp.Expr) -> str:
+        text = value.sql("duckdb")
+        if text not in self.hidden:
+            name = f"_{len(self.hidden) + 1}"
+            while name in self.taken:
+                name = f"_{name}"
+            self.hidden[text] = (name, value.copy())
+        return self.hidden[text][0]
+
+    # -- the frame ---------------------------------------------------------------------------------------------
+
+    def _check_partition(self, partition: list[exp.Expr], feature: str, window: exp.Window) -> None:
+        named = sorted(p.name.casefold() if isinstance(p, exp.Column) else p.sql() for p in partition)
+        if named != sorted(key.casefold() for key in self.keys):
+            keys = ", ".join(self.keys) or "nothing"
+            raise self._refuse(
+                f"the window of feature '{feature}' partitions by {', '.join(p.sql() for p in partition) or 'nothing'}; "
+                f"the entity's keys are {keys}",
+                "write over {{ last('7 days') }}, which partitions by the keys",
+                near=window,
+            )
+
+    def _check_order(self, order: list[exp.Expr], feature: str, window: exp.Window) -> None:
+        plain = [o.this if isinstance(o, exp.Ordered) else o for o in order]
+        ascending = all(not o.args.get("desc") for o in order if isinstance(o, exp.Ordered))
+        if len(plain) == 1 and ascending and self._is_event_time(plain[0]):
+            return
+        raise self._refuse(
+            f"the window of feature '{feature}' orders by {', '.join(o.sql() for o in plain) or 'nothing'}; "
+            f"a trailing window orders by the event time, {self.event_time}",
+            "write over {{ last('7 days') }}, which orders by it",
+            near=window,
+        )
+
+    def _is_event_time(self, value: exp.Expr) -> bool:
+        item = next(
+            (i for i in self.model.tree.selects if i.alias_or_name.casefold() == self.event_time.casefold()), None
+        )
+        if item is None:
+            return False
+        written = item.this if isinstance(item, exp.Alias) else item
+        if value.sql("duckdb").casefold() == written.sql("duckdb").casefold():
+            return True
+        return isinstance(value, exp.Column) and not value.table and value.name.casefold() == self.event_time.casefold()
+
+    def _frame(self, spec: exp.Expr, feature: str, window: exp.Window) -> Frame:
+        if "FOLLOWING" in (_word(spec, "start_side"), _word(spec, "end_side")):
+            raise AsknownError(
+                "leak",
+                f"feature '{feature}' of '{self.model.name}' looks forward in time: a frame with FOLLOWING",
+                at=self._place(window),
+                hint="end the frame at the current row: … and current row",
+            )
+        oldest, newest = (self._bound(spec.args.get(side), feature, window) for side in ("start", "end"))
+        if oldest < newest:
+            raise self._refuse(
+                f"the window of feature '{feature}' ends before it begins", "swap its bounds", near=window
+            )
+        return Frame(oldest, newest)
+
+    def _bound(self, bound: object, feature: str, window: exp.Window) -> int:
+        if bound is None or (isinstance(bound, str) and bound.upper() == "CURRENT ROW"):
+            return 0
+        if not isinstance(bound, exp.Interval):
+            raise self._refuse(
+                f"the window of feature '{feature}' has a bound that is no fixed interval",
+                "write: range between interval '7 days' preceding and current row",
+                near=window,
+            )
+        unit = bound.args.get("unit")
+        number = bound.this
+        while isinstance(number, exp.Paren):
+            number = number.this
+        return microseconds(f"{number.name} {unit.name if unit is not None else ''}".strip(), at=self._place(window))
+
+    def _refuse(self, message: str, hint: str, *, near: exp.Expr | None = None) -> AsknownError:
+        at = self.model.rendered.where(1) if near is None else self._place(near)
+        return AsknownError("bad-window", f"{message} (feature view '{self.model.name}')", at=at, hint=hint)
+
+    def _place(self, node: exp.Expr) -> Where:
+        """The window's frame in the author's file, or where its expression starts."""
+        starts = [int(n.meta["start"]) for n in node.walk() if "start" in n.meta]
+        sql = self.model.rendered.sql
+        start = min(starts, default=0)
+        frame = re.compile(r"\b(range|rows|groups)\b", re.IGNORECASE).search(sql, start)
+        if isinstance(node, exp.Window) and node.args.get("spec") is not None and frame is not None:
+            start = frame.start()
+        line = sql.count("\n", 0, start) + 1
+        return self.model.rendered.where(line, start - sql.rfind("\n", 0, start))
+
+
+def _merged(
+    window: exp.Window, select: exp.Expr | None
+) -> tuple[list[exp.Expr], list[exp.Expr], exp.WindowSpec | None]:
+    """A window's partition, order and frame, with those of the named window that it stands on."""
+    partition = list(window.args.get("partition_by") or [])
+    order = window.args.get("order")
+    spec = window.args.get("spec")
+    named = window.args.get("alias")
+    if named is not None and select is not None:
+        for base in select.args.get("windows") or []:
+            if base.this.name.casefold() == named.name.casefold():
+                below = _merged(base, select)
+                return partition or below[0], (list(order.expressions) if order else below[1]), spec or below[2]
+    return partition, list(order.expressions) if order else [], spec
+
+
+def _word(spec: exp.Expr, part: str) -> str:
+    return str(spec.args.get(part) or "").upper()
