@@ -1,17 +1,19 @@
 """What every result must be: section 3 of the design by plain loops over rows.
 
-This file imports nothing of asknown and nothing but the standard library, so that it can be wrong only by itself.
+This file and oracle_values.py import nothing of asknown and nothing but the standard library, so that they can be wrong
+only by themselves.
 A row is a dict of Python values, NULL is None. Speed does not matter here; reading it in five minutes does.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
 from typing import Any
+
+from oracle_values import OVER_VALUES, QUANTILES, instant, microseconds, ordered, rank, signs
 
 Row = Mapping[str, Any]
 
@@ -19,10 +21,42 @@ PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = "PRESENT", "NULL_VALUE", "NOT_
 
 
 @dataclass(frozen=True)
+class Window:
+    """An aggregate over the rows of the last ``length`` microseconds (rule 4).
+
+    ``value`` is the column that it takes (None: ``count(*)``), ``order`` the second column of arg_min and arg_max,
+    ``fraction`` the quantile's, ``where`` the FILTER: rows for which it does not give True are left out. ``closed``
+    says which ends belong to the window ("both", "left", "right"); ``delay`` shifts both ends back.
+    """
+
+    aggregate: str
+    value: str | None
+    length: int
+    closed: str = "both"
+    delay: int = 0
+    order: str | None = None
+    fraction: Fraction = Fraction(1, 2)
+    where: Callable[[Row], bool | None] | None = None
+
+
+@dataclass(frozen=True)
+class WindowFeature:
+    """A feature over windows. Each is computed by itself, and ``combine`` makes the feature of their values.
+
+    It also gets the as-of row ({} where there is none), because an item may mix both. Without it the feature is the
+    value of its only window.
+    """
+
+    windows: tuple[Window, ...]
+    combine: Callable[[Sequence[Any], Row], Any] | None = None
+
+
+@dataclass(frozen=True)
 class View:
     """A feature view: the columns that are its key and its times, its ttl in microseconds (0: none), its features.
 
-    ``features`` are all the feature columns in select order, because they break ties whether or not they are asked for.
+    ``features`` are all the as-of columns in select order, because they break ties whether or not they are asked for;
+    an item that mixes windows and columns stands for its columns. ``windows`` are the features over windows, by name.
     """
 
     name: str
@@ -32,6 +66,7 @@ class View:
     known_at: str | None = None
     created_at: str | None = None
     ttl: int = 0
+    windows: Mapping[str, WindowFeature] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,18 +80,6 @@ class Request:
     rows: Sequence[Row]
     features: Mapping[str, str]
     keys: Mapping[str, str] | None = None
-
-
-# --- rule 1: time -----------------------------------------------------------------------------------------------
-
-
-def microseconds(value: date | datetime) -> int:
-    """An instant as whole microseconds in UTC (rule 1). Naive means UTC; a date is its midnight."""
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=UTC)
-    return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 # --- rule 2: what can be seen -----------------------------------------------------------------------------------
@@ -96,49 +119,19 @@ def same_key(row: Row, key: Sequence[Any], view: View) -> bool:
 # --- rule 3: the total order ------------------------------------------------------------------------------------
 
 
-def ordered(value: Any) -> tuple[Any, ...]:
-    """A value as something Python compares in the order of rule 3: NULL below every value, NaN above every number.
-
-    Text compares by its UTF-8 bytes; lists element by element, where a NULL *inside* a list is above every value.
-    """
-    if value is None:
-        return (0,)
-    return (1, _comparable(value))
-
-
-def _comparable(value: Any) -> Any:
-    match value:
-        case bool() | int() | Decimal():
-            return value
-        case float():
-            return (1, 0.0) if math.isnan(value) else (0, value)
-        case str():
-            return value.encode()
-        case date():  # datetime is a date too
-            return microseconds(value)
-        case list():
-            return [(1, 0) if item is None else (0, _comparable(item)) for item in value]
-    raise TypeError(f"the oracle does not order {type(value).__name__}")
-
-
-def signs(value: Any) -> Any:
-    """The signs of the zeros in a value: the engine's order calls -0.0 and 0.0 equal, but they are two values."""
-    if isinstance(value, list):
-        return [signs(item) for item in value]
-    return math.copysign(1.0, value) if isinstance(value, float) and value == 0 else 0.0
-
-
 def place(row: Row, view: View) -> tuple[Any, ...]:
     """Where ``row`` stands in the total order of rule 3: by its times, then by its features in select order.
 
     Of two values that are equal but for the sign of a zero, the one with -0.0 is the lower. So two rows have the same
     place only if they have the same features, and it does not matter which of them is taken.
     """
+    return (in_time(row, view), [(ordered(row[column]), signs(row[column])) for column in view.features])
+
+
+def in_time(row: Row, view: View) -> list[Any]:
+    """Where ``row`` stands by its times alone: (event_time, known_at, created_at), NULLs lowest."""
     times = [view.event_time, view.known_at, view.created_at]
-    return (
-        [ordered(row[column]) for column in times if column is not None],
-        [(ordered(row[column]), signs(row[column])) for column in view.features],
-    )
+    return [ordered(row[column]) for column in times if column is not None]
 
 
 def newest(rows: Iterable[Row], view: View) -> Row | None:
@@ -151,6 +144,73 @@ def as_of(rows: Iterable[Row], key: Sequence[Any], t: datetime | None, view: Vie
     if t is None:
         return None
     return newest((r for r in rows if same_key(r, key, view) and visible(r, t, view) and in_age(r, t, view)), view)
+
+
+# --- rule 4: trailing windows -----------------------------------------------------------------------------------
+
+
+def in_frame(row: Row, t: datetime, window: Window, view: View) -> bool:
+    """Whether the event time of ``row`` lies in the frame that ends at ``t``, or ``delay`` before it (rule 4)."""
+    event_time = microseconds(row[view.event_time])
+    end = microseconds(t) - window.delay
+    start = end - window.length
+    after_start = start < event_time if window.closed == "right" else start <= event_time
+    before_end = event_time < end if window.closed == "left" else event_time <= end
+    return after_start and before_end
+
+
+def rows_in(window: Window, rows: Iterable[Row], key: Sequence[Any], t: datetime, view: View) -> list[Row]:
+    """The rows of ``key`` that are visible at ``t`` and in the frame. The ttl does not matter here (rule 4)."""
+    return [r for r in rows if same_key(r, key, view) and visible(r, t, view) and in_frame(r, t, window, view)]
+
+
+def window_value(window: Window, rows: Iterable[Row], key: Sequence[Any], t: datetime, view: View) -> Any:
+    """The aggregate over the rows in the window: those that meet the FILTER, without NULLs (rule 4)."""
+    seen = [r for r in rows_in(window, rows, key, t, view) if window.where is None or window.where(r) is True]
+    needed = [column for column in (window.value, window.order) if column is not None]
+    seen = [r for r in seen if all(r[column] is not None for column in needed)]
+    return aggregate(window, seen, view)
+
+
+def window_feature(
+    feature: WindowFeature, rows: Sequence[Row], key: Sequence[Any], t: datetime | None, view: View
+) -> Any:
+    """The feature for ``key`` at ``t``: NULL at a NULL instant; a NULL or unknown key has empty windows (rule 6)."""
+    if t is None:
+        return None
+    values = [window_value(window, rows, key, t, view) for window in feature.windows]
+    if feature.combine is None:
+        (value,) = values
+        return value
+    return feature.combine(values, as_of(rows, key, t, view) or {})
+
+
+def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
+    """The aggregate over ``rows``, none of which has a NULL in its columns. Over no rows only a count is not NULL."""
+    values = [] if window.value is None else [row[window.value] for row in rows]
+    match window.aggregate:
+        case "count":
+            return len(rows)
+        case "count_distinct":
+            return len({ordered(value) for value in values})  # NaN is NaN, -0.0 is 0.0
+        case _ if not rows:
+            return None
+        case "quantile_cont" | "quantile_disc":
+            return QUANTILES[window.aggregate](values, window.fraction)
+        case "first" | "last" | "list":
+            listed = [row[window.value] for row in sorted(rows, key=lambda row: turn(row, window, view))]
+            return {"first": listed[0], "last": listed[-1], "list": listed}[window.aggregate]
+        case "arg_min" | "arg_max":  # of rows that tie, the last one
+            extreme = (min if window.aggregate == "arg_min" else max)(ordered(row[window.order]) for row in rows)
+            tied = [row for row in rows if ordered(row[window.order]) == extreme]
+            return max(tied, key=lambda row: turn(row, window, view))[window.value]
+        case _:
+            return OVER_VALUES[window.aggregate](values)
+
+
+def turn(row: Row, window: Window, view: View) -> tuple[Any, Any]:
+    """Where ``row`` stands among the rows of a window: by its times, then by the value that is taken."""
+    return in_time(row, view), rank(row[window.value])
 
 
 # --- rule 6: the training set -----------------------------------------------------------------------------------
@@ -168,7 +228,11 @@ def training_set(
             key = [spine_row[renamed.get(column, column)] for column in request.view.keys]
             row = as_of(request.rows, key, spine_row[timestamp], request.view)
             for feature, name in request.features.items():
-                out[name] = None if row is None else row[feature]
+                if feature in request.view.windows:
+                    trailing = request.view.windows[feature]
+                    out[name] = window_feature(trailing, request.rows, key, spine_row[timestamp], request.view)
+                else:
+                    out[name] = None if row is None else row[feature]
         result.append(out)
     return result
 
@@ -195,12 +259,35 @@ def online(
     if microseconds(t) < microseconds(watermark):
         raise ValueError("a read before the watermark has no answer (rule 9)")
     row = newest((r for r in rows if same_key(r, key, view) and visible(r, watermark, view)), view)
+    return as_of_online(row, t, view) | windows_online(rows, key, t, watermark, view)
+
+
+def as_of_online(row: Row | None, t: datetime, view: View) -> dict[str, tuple[Any, str, datetime | None]]:
+    """The as-of features at ``t`` of an entity whose newest stored row is ``row``."""
     if row is None:
         return dict.fromkeys(view.features, (None, NOT_FOUND, None))
-    event_time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds(row[view.event_time]))
+    event_time = instant(microseconds(row[view.event_time]))
     if not in_age(row, t, view):
         return dict.fromkeys(view.features, (None, OUTSIDE_MAX_AGE, event_time))
     return {
         feature: (row[feature], NULL_VALUE if row[feature] is None else PRESENT, event_time)
         for feature in view.features
     }
+
+
+def windows_online(
+    rows: Sequence[Row], key: Sequence[Any], t: datetime, watermark: datetime, view: View
+) -> dict[str, tuple[Any, str, datetime | None]]:
+    """The features over windows at ``t``: there for every key, because an empty window has a value too (rule 4).
+
+    The event time is the newest one in any of the feature's frames.
+    """
+    stored = [row for row in rows if visible(row, watermark, view)]
+    found = {}
+    for name, feature in view.windows.items():
+        value = window_feature(feature, stored, key, t, view)
+        inside = [row for window in feature.windows for row in rows_in(window, stored, key, t, view)]
+        newest_event = max((microseconds(row[view.event_time]) for row in inside), default=None)
+        status = NULL_VALUE if value is None else PRESENT
+        found[name] = (value, status, None if newest_event is None else instant(newest_event))
+    return found

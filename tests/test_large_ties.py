@@ -175,8 +175,10 @@ def assert_same(have: pa.ChunkedArray, wanted: pa.ChunkedArray, name: str) -> No
         assert np.array_equal(np.signbit(a[numbers]), np.signbit(b[numbers])), name
 
 
-RUNS = [(form, "grid", threads, threads == 1) for form in (None, *FORMS) for threads in (4, 1)]
-RUNS += [(form, "scattered", 4, True) for form in (None, *FORMS)]
+RUNS: list[tuple[Form | None, str, int, bool]] = [
+    (form, "grid", threads, threads == 1) for form in FORMS for threads in (4, 1)
+]
+RUNS += [(None, "scattered", 4, True), ("asof", "scattered", 4, False)]
 
 
 @pytest.mark.parametrize(("form", "spine_name", "threads", "shuffled"), RUNS)

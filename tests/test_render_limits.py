@@ -105,11 +105,11 @@ def test_loops_end(template: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["'a' * 100000", "big.upper()", "big[1:]", "big.split('b')", "many[:]", "many.copy()", "dict(map).copy()", "dict(map)",
-     "big | upper", "many | list", "big ~ ''", "f()"],
+    ["'a' * 100000", "big.upper()", "big[1:]", "big.split('b')", "many[:]", "many.copy()", "dict(map)", "big | upper",
+     "map.copy()", "many | list", "big ~ ''", "f()"],
 )  # fmt: skip
 def test_a_loop_that_keeps_what_it_makes_is_stopped_by_the_total(value: str) -> None:
-    sets = "{% set big = 'a' * 100000 %}{% set many = [1] * 100000 %}{% set map = {}.fromkeys(range(99999)) %}"
+    sets = "{% set big = 'a' * 100000 %}{% set many = [1] * 50000 %}{% set map = {}.fromkeys(range(9999)) %}"
     macros = {"a.sql": "{% macro f() %}{% for i in range(10) %}" + "x" * 9999 + "{% endfor %}{% endmacro %}"}
     keep = "{% set ns = namespace(x=[]) %}{% for i in range(9000) %}{% set ns.x = [ns.x, VALUE] %}{% endfor %}"
     tracemalloc.start()
@@ -117,7 +117,7 @@ def test_a_loop_that_keeps_what_it_makes_is_stopped_by_the_total(value: str) -> 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert f"more than {budget.MAX_WORK:,} characters" in error.message
-    assert peak < 10 * budget.MAX_WORK
+    assert peak < 2 * budget.MAX_WORK
 
 
 def test_captured_template_text_counts() -> None:

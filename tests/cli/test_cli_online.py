@@ -159,8 +159,9 @@ def test_get_refuses(project: Path, words: list[str], code: int, says: str) -> N
         ('{"customer_id": 1.5}\n', "jsonl", "the float 1.5"),
         ('{"customer": 1}\n', "jsonl", "did you mean 'customer'"),
         ("customer_id\n1\nx\n", "csv", "rows.csv:3"),
+        ("customer_id,customer_id\n1,2\n", "csv", "two of its columns have one name"),
         ("customer_id,request\n1\n", "csv", "it has 1 fields, and the head has 2"),
-        ('customer_id\n"1\n', "csv", "an entity cannot be read"),
+        ('customer_id\n"1\n', "csv", "the entities cannot be read"),
     ],
 )
 def test_get_points_at_the_row_that_cannot_be_read(project: Path, text: str, ending: str, says: str) -> None:

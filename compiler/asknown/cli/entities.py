@@ -90,6 +90,8 @@ def _read_csv(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
     reader = csv.reader(_lines(file), strict=True)
     try:
         head = next(reader, [])
+        if len(set(head)) < len(head):
+            raise _bad_line(file, 1, "two of its columns have one name")
         for fields in reader:
             row = fields or [""]  # an empty line is one empty field
             if len(row) != len(head):
@@ -151,7 +153,7 @@ def _lines(file: str) -> Iterator[str]:
 
 
 def _bad_line(file: str, line: int, why: str) -> AsknownError:
-    return AsknownError("bad-value", f"an entity cannot be read: {why}", at=Where(_shown(file), line))
+    return AsknownError("bad-value", f"the entities cannot be read: {why}", at=Where(_shown(file), line))
 
 
 def _shown(file: str) -> str:

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -42,6 +43,13 @@ Examples:
 \b
 The options --project, --target and --debug may also stand behind the command.
 Data goes to stdout, talk and progress to stderr.
+
+\b
+Formats:
+  table  for people
+  json   one document, a list of objects; timestamps are ISO 8601, decimals text,
+         and so are NaN, Infinity and -Infinity
+  csv    with a head; nothing stands for NULL, and "" for an empty text
 
 \b
 Exit codes:
@@ -98,8 +106,8 @@ class LazyGroup(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         for stream in (sys.stdout, sys.stderr):
-            # What the terminal's encoding lacks is escaped, and breaks nothing.
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped, and breaks nothing
+                stream.reconfigure(errors="backslashreplace")
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except AsknownError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from sqlglot import exp
 
@@ -11,7 +12,10 @@ from asknown.emit.match import match_entities, match_moments
 from asknown.emit.sql import Names, all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
-from asknown.plan.nodes import AsOfJoin, LoadPlan, Plan, Spine
+from asknown.emit.windows import call_name, window_ctes
+from asknown.model.nodes import Column, FeatureView
+from asknown.model.parse import is_repeatable
+from asknown.plan.nodes import AsOfJoin, LoadPlan, Output, Plan, Spine, TrailingWindow
 
 HEADER = "Written by asknown. Session: time zone UTC."
 
@@ -23,45 +27,103 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
     that a query can name.
     """
     names = Names([*taken, *(cte.name for cte in models)])
-    inside = Names([c.name for c in plan.spine.columns] + [f.output for _, f in plan.outputs])
+    inside = Names([c.name for c in plan.spine.columns] + [output.name for output in plan.outputs])
     row = inside.fresh("row")
     spines, spine, t = spine_ctes(plan.spine, names, inside, row=row)
+    rows = ViewRows(names)
     ctes = [*models, *spines]
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
-    aliases = []
+    aliases: list[str] = []
+    moments: dict[tuple[str, tuple[Column, ...]], tuple[Step, str]] = {}
+    bounds = Bounds(plan.spine.earliest, plan.spine.latest)
     for join in plan.steps:
-        step = Step(join.view, join.label, names, Bounds(plan.spine.earliest, plan.spine.latest))
-        ctes += step_ctes(join, step, spine, t)
-        aliases.append(inside.fresh(join.label))
-        rows = table(ctes[-1].name, aliases[-1])
-        on = [col(k.name, s).eq(col(v, aliases[-1])) for k, v in zip(join.keys, step.keys, strict=True)]
-        query = query.join(rows, on=all_of([*on, col(t, s).eq(col(step.t, aliases[-1]))]), join_type="left")
-    query = query.select(*[named(col(f.column.name, aliases[i]), f.output) for i, f in plan.outputs])
+        ctes += rows.of(join.view)
+        if (join.label, join.keys) not in moments:
+            step = Step(join.view, join.label, rows.name(join.view), names, bounds)
+            ctes.append(moments_cte(join, step, spine, t))
+            moments[join.label, join.keys] = step, ctes[-1].name
+        step, asking = moments[join.label, join.keys]
+        ctes += _step_ctes(join, step, asking)
+        alias = inside.fresh(join.label if isinstance(join, AsOfJoin) else f"{join.label}_windows")
+        aliases.append(alias)
+        on = [col(k.name, s).eq(col(v, alias)) for k, v in zip(join.keys, step.keys, strict=True)]
+        on.append(col(t, s).eq(col(step.t, alias)))
+        query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
+    known = given(col(t, s))
+    query = query.select(*[named(_output(output, aliases, known), output.name) for output in plan.outputs])
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
 
 
-def step_ctes(join: AsOfJoin, step: Step, spine: str, t: str) -> list[Cte]:
-    """The CTEs of one as-of join: its moments, their match, and the rows fetched for them."""
-    moments = moments_cte(join, step, spine, t)
-    match = match_moments(step, moments.name, join.match)
-    asked = {feature.column for feature in join.features}
-    wanted = [column for column in join.view.features if column in asked]
-    return [moments, *match, *fetch_rows(step, match[-1].name, wanted)]
+def _step_ctes(join: AsOfJoin | TrailingWindow, step: Step, moments: str) -> list[Cte]:
+    match join:
+        case AsOfJoin():
+            match = match_moments(step, moments, join.match)
+            return [*match, *fetch_rows(step, match[-1].name, join.columns)]
+        case TrailingWindow():
+            return window_ctes(step, moments, join)
+    assert_never(join)
+
+
+def _output(output: Output, aliases: Sequence[str], known: exp.Expr) -> exp.Expr:
+    """A result column: what was fetched, or the item's expression over windows and what was fetched."""
+    if output.item is None or output.item.expression is None:
+        assert output.as_of is not None
+        return col(output.column.name, aliases[output.as_of])
+
+    def put(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Parameter) and output.windows is not None:
+            return _window_value(output, int(node.name), aliases[output.windows])
+        if isinstance(node, exp.Column) and output.as_of is not None:
+            return col(node.name, aliases[output.as_of])
+        return node
+
+    value = exp.cast(output.item.expression.transform(put), output.column.type.name, dialect="duckdb")
+    # An instant that is not given gives NULL, not the answer over no rows.
+    return exp.Case(ifs=[exp.If(this=known.copy(), true=value)])
+
+
+def _window_value(output: Output, place: int, alias: str) -> exp.Expr:
+    value: exp.Expr = col(call_name(place), alias)
+    empty = output.calls[place].aggregate.empty
+    return value if empty is None else exp.Coalesce(this=value, expressions=[exp.Literal.number(empty)])
+
+
+class ViewRows:
+    """The CTEs that views' rows are read from: the model's own, or for a view with windows its lifted select."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._made: dict[str, str] = {}
+
+    def of(self, view: FeatureView) -> list[Cte]:
+        """The CTE of the view's rows, where it is not there yet."""
+        if view.lifted is None or view.name in self._made:
+            return []
+        self._made[view.name] = self._names.fresh(f"{view.name}__events")
+        keep = None if is_repeatable(view.lifted.tree) else True
+        return [Cte(self._made[view.name], view.lifted.tree, keep=keep, comment=f"{view.name} without its windows")]
+
+    def name(self, view: FeatureView) -> str:
+        """The name of the CTE of the view's rows."""
+        return self._made.get(view.name, view.name)
 
 
 def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
-    """The query of a load: one row for each entity, all of the view's columns, ordered by key."""
+    """The query of a load: one row for each entity, all the columns that are fetched, ordered by key."""
     view = plan.view
     names = Names([*taken, *(cte.name for cte in models)])
-    step = Step(view, view.name, names, Bounds(None, plan.at))
+    rows = ViewRows(names)
+    ctes = rows.of(view)
+    step = Step(view, view.name, rows.name(view), names, Bounds(None, plan.at))
     match = match_entities(step, plan.at)
-    fetched = fetch_rows(step, match.name, [column for column in view.columns if column not in view.keys])
-    rows = fetched[-1].name
-    query = exp.select(*[ident(c.name) for c in view.columns]).from_(table(rows))
+    times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
+    wanted = [c for c in view.columns if c in view.fetched or c in times]
+    fetched = fetch_rows(step, match.name, wanted)
+    query = exp.select(*[ident(c.name) for c in (*view.keys, *wanted)]).from_(table(fetched[-1].name))
     if view.keys:
         query = query.order_by(*[exp.Ordered(this=exp.column(ident(k.name)), nulls_first=False) for k in view.keys])
-    return Statement((*models, match, *fetched), query, comment=HEADER)
+    return Statement((*models, *ctes, match, *fetched), query, comment=HEADER)
 
 
 def spine_ctes(spine: Spine, names: Names, inside: Names, *, row: str | None = None) -> tuple[list[Cte], str, str]:
@@ -79,7 +141,7 @@ def spine_ctes(spine: Spine, names: Names, inside: Names, *, row: str | None = N
     return ctes, numbered, t
 
 
-def moments_cte(join: AsOfJoin, step: Step, spine: str, t: str) -> Cte:
+def moments_cte(join: AsOfJoin | TrailingWindow, step: Step, spine: str, t: str) -> Cte:
     """The distinct moments of a step: keys under the view's names, and the instant; none of them NULL."""
     asked = [exp.column(ident(key.name)) for key in join.keys]
     instants = exp.column(ident(t))

@@ -21,9 +21,9 @@ def fetch_rows(step: Step, match: str, wanted: Sequence[Column]) -> list[Cte]:
 
     ``match`` is the CTE of the match.
     """
-    features = step.view.features
-    last = max((place for place, column in enumerate(features) if column in wanted), default=-1)
-    deciding = features[: last + 1]  # rows that tie in all of these are the same in what is wanted
+    fetched = step.view.fetched
+    last = max((place for place, column in enumerate(fetched) if column in wanted), default=-1)
+    deciding = fetched[: last + 1]  # rows that tie in all of these are the same in what is wanted
     if all(column in wanted for column in deciding):
         order = [*_by_times(step), *_by_columns(step, deciding)]
         query = _at_event_time(step, _select(step, wanted), table(match, step.m))
@@ -64,7 +64,7 @@ def _at_event_time(step: Step, query: exp.Select, moments: exp.Expr) -> exp.Sele
     on = [*step.same_keys(), col(step.event_time, step.m).eq(step.when())]
     if step.view.known_at is not None:
         on.append(step.known() <= col(step.t, step.m))
-    return query.from_(moments).join(table(step.view.name, step.v), on=all_of(on)).where(*step.in_reach())
+    return query.from_(moments).join(table(step.source, step.v), on=all_of(on)).where(*step.in_reach())
 
 
 def _at_all_times(step: Step, query: exp.Select, best: str, condition: exp.Expr) -> exp.Select:
@@ -72,7 +72,7 @@ def _at_all_times(step: Step, query: exp.Select, best: str, condition: exp.Expr)
     moments = subquery(exp.select("*").from_(table(best)).where(condition), step.m)
     on = [*step.same_keys(), col(step.event_time, step.m).eq(step.when())]
     on += [exp.NullSafeEQ(this=col(name, step.m), expression=value) for name, value in step.later_times()]
-    return query.from_(moments).join(table(step.view.name, step.v), on=all_of(on)).where(*step.in_reach())
+    return query.from_(moments).join(table(step.source, step.v), on=all_of(on)).where(*step.in_reach())
 
 
 def _by_times(step: Step) -> list[exp.Expr]:

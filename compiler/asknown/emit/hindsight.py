@@ -7,23 +7,27 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from asknown.emit.compile import moments_cte, spine_ctes
+from asknown.emit.compile import ViewRows, moments_cte, spine_ctes
 from asknown.emit.match import match_moments
 from asknown.emit.sql import Names, all_of, col, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
-from asknown.plan.nodes import Plan
+from asknown.plan.nodes import AsOfJoin, Plan
 
 
 def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
     """One number, for a plan of one step: spine rows at which the newest row by event time is not visible yet."""
     (join,) = plan.steps
+    assert isinstance(join, AsOfJoin)
     names = Names([*taken, *(cte.name for cte in models)])
     inside = Names([*(c.name for c in plan.spine.columns), *(c.name for c in join.view.columns)])
     spines, spine, t = spine_ctes(plan.spine, names, inside)
     bounds = Bounds(plan.spine.earliest, plan.spine.latest)
-    seen = Step(join.view, join.label, names, bounds)
-    blind = Step(replace(join.view, known_at=None), f"{join.label}__hindsight", names, bounds)
+    rows = ViewRows(names)
+    events = rows.of(join.view)
+    source = rows.name(join.view)
+    seen = Step(join.view, join.label, source, names, bounds)
+    blind = Step(replace(join.view, known_at=None), f"{join.label}__hindsight", source, names, bounds)
     moments = moments_cte(join, seen, spine, t)
     known = match_moments(seen, moments.name, join.match)
     every = match_moments(blind, moments.name, join.match)
@@ -39,4 +43,4 @@ def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) -
         .join(table(known[-1].name, k), on=all_of([*same, col(seen.t, k).eq(col(blind.t, h))]), join_type="left")
         .where(differs)
     )
-    return Statement((*models, *spines, moments, *known, *every), query)
+    return Statement((*models, *events, *spines, moments, *known, *every), query)

@@ -42,7 +42,7 @@ def match_entities(step: Step, at: datetime) -> Cte:
         exp.select(
             *step.keys_of(step.v), named(at_instant(at), step.t), named(exp.Max(this=step.when()), step.event_time)
         )
-        .from_(table(view.name, step.v))
+        .from_(table(step.source, step.v))
         .where(*conditions)
     )
     if step.keys:
@@ -68,9 +68,7 @@ def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
 
     A row found near is newer than any that lies farther back, so the order of looking decides nothing but the cost.
     """
-    own = _bucket(col(step.t, step.m), how.width)
-    buckets = exp.Array(expressions=[own, exp.Sub(this=own.copy(), expression=exp.Literal.number(1))])
-    looking = exp.select(*step.moment(), named(exp.Explode(this=buckets), step.bucket)).from_(table(moments, step.m))
+    looking = two_buckets(step, moments, how.width)
     same = [*step.same_keys(), col(step.bucket, step.m).eq(col(step.bucket, step.v))]
     newest = _newest(step, subquery(looking, step.m), _events(step, width=how.width), same)
     if step.view.ttl and how.width >= step.view.ttl:  # nothing that is in age lies elsewhere
@@ -107,8 +105,8 @@ def _events(step: Step, *, width: int = 0) -> exp.Select:
     if step.view.known_at is not None:
         columns.append(named(step.known(), step.known_at))
     if width:
-        columns.append(named(_bucket(step.when(), width), step.bucket))
-    return exp.select(*columns).from_(table(step.view.name, step.v)).where(*step.in_reach(2 * width))
+        columns.append(named(bucket_of(step.when(), width), step.bucket))
+    return exp.select(*columns).from_(table(step.source, step.v)).where(*step.in_reach(2 * width))
 
 
 def _events_in_sight(step: Step, asking: exp.Expr) -> exp.Select:
@@ -132,7 +130,7 @@ def _events_in_sight(step: Step, asking: exp.Expr) -> exp.Select:
         )
         columns += [named(greatest, step.event_time), named(in_sight, step.known_at)]
         conditions.append(given(step.known()))
-    query = exp.select(*columns).from_(table(step.view.name, step.v))
+    query = exp.select(*columns).from_(table(step.source, step.v))
     if step.keys:
         keys = subquery(exp.select(*map(ident, step.keys)).from_(asking), step.asked)
         same = [col(key, step.v).eq(col(key, step.asked)) for key in step.keys]
@@ -140,6 +138,14 @@ def _events_in_sight(step: Step, asking: exp.Expr) -> exp.Select:
     return query.where(*conditions)
 
 
-def _bucket(when: exp.Expr, width: int) -> exp.Expr:
+def two_buckets(step: Step, moments: str, width: int) -> exp.Select:
+    """Each moment twice: with its own bucket of time, and with the one before it."""
+    own = bucket_of(col(step.t, step.m), width)
+    buckets = exp.Array(expressions=[own, exp.Sub(this=own.copy(), expression=exp.Literal.number(1))])
+    return exp.select(*step.moment(), named(exp.Explode(this=buckets), step.bucket)).from_(table(moments, step.m))
+
+
+def bucket_of(when: exp.Expr, width: int) -> exp.Expr:
+    """The number of the bucket of ``width`` microseconds that an instant lies in."""
     micros = exp.Anonymous(this="epoch_us", expressions=[when])
     return exp.IntDiv(this=micros, expression=exp.Literal.number(width))

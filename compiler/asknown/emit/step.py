@@ -22,13 +22,15 @@ class Bounds:
 class Step:
     """One view joined as of the moments in a CTE: a column for each key, under the view's names, and the instant ``t``.
 
-    ``m`` and ``v`` are the aliases of the moments and of the view. No name it makes is one of the view's columns.
+    ``source`` is the CTE of the view's rows; ``m`` and ``v`` are the aliases of the moments and of the rows. No name
+    that it makes is one of the view's columns.
     """
 
-    def __init__(self, view: FeatureView, label: str, names: Names, bounds: Bounds) -> None:
+    def __init__(self, view: FeatureView, label: str, source: str, names: Names, bounds: Bounds) -> None:
         inside = Names(column.name for column in view.columns)
         self.view = view
         self.label = label
+        self.source = source
         self.bounds = bounds
         self.keys = [key.name for key in view.keys]
         self._names = names
@@ -79,14 +81,18 @@ class Step:
 
     def in_reach(self, reach: int = 0) -> list[exp.Expr]:
         """Constants that let the engine skip what no moment can see; ``reach`` narrows how far back one looks."""
+        back = min(reach or self.view.ttl, self.view.ttl or reach)
+        return self.between(self.bounds, back)
+
+    def between(self, bounds: Bounds, back: int) -> list[exp.Expr]:
+        """The event time lies within ``back`` microseconds before the first moment, and no later than the last."""
         kind = self.view.event_time.type
         column = col(self.view.event_time.name, self.v)
-        back = min(reach or self.view.ttl, self.view.ttl or reach)
         conditions: list[exp.Expr] = []
-        if self.bounds.earliest is not None and back and (oldest := _earlier(self.bounds.earliest, back)):
+        if bounds.earliest is not None and back and (oldest := _earlier(bounds.earliest, back)):
             conditions.append(column.copy() >= at_instant_of(oldest, kind))
-        if self.bounds.latest is not None:
-            conditions.append(column <= at_instant_of(self.bounds.latest, kind))
+        if bounds.latest is not None:
+            conditions.append(column <= at_instant_of(bounds.latest, kind))
         return conditions
 
 

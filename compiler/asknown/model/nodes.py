@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from asknown.aggregates import Aggregate
 from asknown.render.nodes import Rendered
 from asknown.types import SqlType
 
@@ -40,12 +41,70 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """The rows from ``oldest`` to ``newest`` microseconds before the instant asked at, both ends included."""
+
+    oldest: int
+    newest: int
+
+
+@dataclass(frozen=True)
+class WindowCall:
+    """One aggregate over one frame. ``value``, ``order`` and ``condition`` are hidden columns of the lifted rows.
+
+    ``number`` is the second argument of a quantile. Rows whose value (or order) is NULL are skipped.
+    """
+
+    aggregate: Aggregate
+    value: str | None
+    order: str | None
+    number: float | None
+    condition: str | None
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Item:
+    """One feature of the select: its expression over the columns of the lifted rows and, as parameters, over windows.
+
+    ``windows`` are the places of its calls in the list of all; the expression names call ``i`` by ``@i`` (an
+    ``exp.Parameter``). An item without windows is an as-of feature and has no expression.
+    """
+
+    name: str
+    expression: exp.Expr | None
+    windows: tuple[int, ...]
+    columns: tuple[str, ...]  # hidden as-of columns that the expression reads
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """A feature view's select, taken apart.
+
+    ``tree`` gives the rows: the select's as-of columns in their order, then the hidden ones, which ``hidden`` names.
+    """
+
+    tree: exp.Select
+    hidden: tuple[str, ...]
+    items: tuple[Item, ...]
+    calls: tuple[WindowCall, ...]
+
+    @property
+    def longest(self) -> int:
+        """How far back the longest frame reaches, in microseconds."""
+        return max(call.frame.oldest for call in self.calls)
+
+
+@dataclass(frozen=True)
 class FeatureView:
     """A model whose rows are facts about entities in time.
 
     ``keys`` are the columns of the entities' keys, in the entities' order. ``known_at`` and ``created_at`` are None
     where they are not declared, or name a column that already stands before them in the order of rule 3.
     ``features`` are the other columns, in select order; ``ttl`` is in microseconds, 0 for no bound.
+
+    ``columns`` are those of the rows that features are fetched from, and ``fetched`` the ones of them that break ties
+    and can be fetched, in order: the features, unless ``lifted`` says that some are computed over windows.
     """
 
     name: str
@@ -55,9 +114,21 @@ class FeatureView:
     known_at: Column | None
     created_at: Column | None
     features: tuple[Column, ...]
+    fetched: tuple[Column, ...]
     columns: tuple[Column, ...]
     ttl: int
     repeatable: bool
+    lifted: Lifted | None = None
 
     def feature(self, name: str) -> Column | None:
         return next((column for column in self.features if column.name == name), None)
+
+    def column(self, name: str) -> Column:
+        """A column of the rows, by name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def item(self, feature: str) -> Item | None:
+        """How a feature is computed over windows, or None where it is fetched."""
+        if self.lifted is None:
+            return None
+        return next((i for i in self.lifted.items if i.name == feature and i.expression is not None), None)

@@ -49,7 +49,7 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
         )
     _refuse_left_over_jinja(rendered, dialect)
     joins = tree.find(exp.Join) is not None
-    return Model(rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, _is_repeatable(tree), joins)
+    return Model(rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, is_repeatable(tree), joins)
 
 
 def literal_tables(model: Model) -> list[exp.Table]:
@@ -62,7 +62,8 @@ def literal_tables(model: Model) -> list[exp.Table]:
     ]
 
 
-def _is_repeatable(tree: exp.Query) -> bool:
+def is_repeatable(tree: exp.Query) -> bool:
+    """Whether reading the query twice surely gives the same rows, as far as its own text decides."""
     for node in tree.walk():
         if isinstance(node, _ORDER_BOUND):
             return False

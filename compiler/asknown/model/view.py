@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlglot import exp
 
-from asknown.durations import spell
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.model.nodes import Column, FeatureView, Model
+from asknown.model.nodes import Column, FeatureView, Lifted, Model
+from asknown.model.parse import is_repeatable
+from asknown.model.windows import lift_windows
 from asknown.project.nodes import Entity
 from asknown.types import KEY_KINDS, TIME_KINDS, comparable, parse_type, require_exact
 
 
 def build_view(
-    model: Model, columns: Sequence[Column], entities: Mapping[str, Entity], *, repeatable: bool
+    model: Model,
+    columns: Sequence[Column],
+    entities: Mapping[str, Entity],
+    *,
+    repeatable: bool,
+    describe: Callable[[exp.Select], Sequence[Column]],
 ) -> FeatureView:
     """The feature view that ``model`` declares, with ``columns`` as the engine describes its query.
 
-    ``repeatable`` says that the model and all it refers to read the same twice. Raises ``bad-config`` where the config
-    names a column that is not there, ``unsupported-type`` where a type cannot serve, ``leak`` and ``not-yet`` for
-    windows.
+    ``repeatable`` says that all it refers to reads the same twice; ``describe`` asks for the columns of
+    the select without its windows. Raises ``bad-config`` where the config names a column that is not there,
+    ``unsupported-type`` where a type cannot serve, ``leak`` and ``bad-window`` for windows.
     """
     config = model.rendered.config
     assert config.entity is not None and config.event_time is not None  # render refuses a view without
-    _check_windows(model)
+    _refuse_looking_ahead(model)
     at = model.rendered.where(1) if not model.rendered.config_line else _config_place(model)
     find = _finder(model, columns, at)
 
@@ -60,9 +66,38 @@ def build_view(
         known_at = None
     if created_at in (event_time, known_at):
         created_at = None
+    lifted = lift_windows(model, tuple(key.name for key in keys), event_time.name)
+    rows = tuple(columns) if lifted is None else tuple(describe(lifted.tree))
     return FeatureView(
-        model.name, model, keys, event_time, known_at, created_at, features, tuple(columns), config.ttl, repeatable
+        name=model.name,
+        model=model,
+        keys=keys,
+        event_time=event_time,
+        known_at=known_at,
+        created_at=created_at,
+        features=features,
+        fetched=tuple(_fetched(lifted, rows, features)),
+        columns=rows,
+        ttl=config.ttl,
+        repeatable=repeatable and is_repeatable(model.tree if lifted is None else lifted.tree),
+        lifted=lifted,
     )
+
+
+def _fetched(lifted: Lifted | None, rows: Sequence[Column], features: Sequence[Column]) -> Iterator[Column]:
+    """The as-of columns in select order; an item that mixes windows and columns stands for its columns."""
+    if lifted is None:
+        yield from features
+        return
+    items = {item.name: item for item in lifted.items}
+    by_name = {column.name: column for column in rows}
+    seen: set[str] = set()
+    for feature in features:
+        item = items.get(feature.name)
+        for name in (feature.name,) if item is None or item.expression is None else item.columns:
+            if name not in seen:
+                seen.add(name)
+                yield by_name[name]
 
 
 def refuse_duplicate_columns(model: Model, columns: Sequence[str]) -> None:
@@ -142,28 +177,26 @@ def _config_place(model: Model) -> Where:
     return Where(rendered.shown, line, 0, lines[line - 1] if 0 < line <= len(lines) else "")
 
 
-def _check_windows(model: Model) -> None:
-    """Refuses what looks ahead in time, and (until they are built) trailing windows."""
+def _refuse_looking_ahead(model: Model) -> None:
     for item in _select_items(model.tree):
         for window in item.find_all(exp.Window):
             name = item.alias_or_name or item.sql()
             spec = window.args.get("spec")
-            if isinstance(window.this, exp.Lead) or (spec is not None and _reaches_ahead(spec)):
+            lead = isinstance(window.this, exp.Lead)
+            if lead or (spec is not None and _reaches_ahead(spec)):
                 raise AsknownError(
                     "leak",
                     f"feature '{name}' of '{model.name}' looks forward in time: "
-                    + ("lead()" if spec is None or isinstance(window.this, exp.Lead) else "a frame with FOLLOWING"),
+                    + ("lead()" if lead else "a frame with FOLLOWING"),
                     at=_place(model, name),
                     hint="end the frame at the current row: … and current row",
                 )
-            if spec is not None and _spelled(spec, "kind") == "RANGE" and spec.find(exp.Interval):
-                length = spec.find(exp.Interval)
+            if spec is not None and _spelled(spec, "kind") in ("ROWS", "GROUPS"):
                 raise AsknownError(
-                    "not-yet",
-                    f"feature '{name}' of '{model.name}' is a trailing window "
-                    f"({length.sql() if length else spell(0)}); asknown does not compute these yet",
+                    "bad-window",
+                    f"feature '{name}' of '{model.name}' counts rows ({_spelled(spec, 'kind')}), not time",
                     at=_place(model, name),
-                    hint="leave the feature out for now; compute it upstream at fixed instants if it cannot wait",
+                    hint="write over {{ last('7 days') }}: a window is a length of time before the instant asked at",
                 )
 
 

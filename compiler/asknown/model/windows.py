@@ -8,65 +8,13 @@ and, under hidden names, what the windows aggregate.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from sqlglot import exp
 
 from asknown.aggregates import AGGREGATES, REFUSED, Aggregate
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.model.nodes import Model
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The rows from ``oldest`` to ``newest`` microseconds before the instant asked at, both ends included."""
-
-    oldest: int
-    newest: int
-
-
-@dataclass(frozen=True)
-class WindowCall:
-    """One aggregate over one frame. ``value``, ``order`` and ``condition`` are hidden columns of the lifted rows.
-
-    ``number`` is the second argument of a quantile. Rows whose value (or order) is NULL are skipped.
-    """
-
-    aggregate: Aggregate
-    value: str | None
-    order: str | None
-    number: float | None
-    condition: str | None
-    frame: Frame
-
-
-@dataclass(frozen=True)
-class Item:
-    """One feature of the select: its expression over the columns of the lifted rows and, as parameters, over windows.
-
-    ``windows`` are the places of its calls in the list of all; the expression names call ``i`` by ``@i`` (an
-    ``exp.Parameter``). An item without windows is an as-of feature and has no expression.
-    """
-
-    name: str
-    expression: exp.Expr | None
-    windows: tuple[int, ...]
-    columns: tuple[str, ...]  # hidden as-of columns that the expression reads
-
-
-@dataclass(frozen=True)
-class Lifted:
-    """A feature view's select, taken apart. ``tree`` gives the rows: the select's as-of columns and hidden ones."""
-
-    tree: exp.Select
-    items: tuple[Item, ...]
-    calls: tuple[WindowCall, ...]
-
-    @property
-    def longest(self) -> int:
-        """How far back the longest frame reaches, in microseconds."""
-        return max(call.frame.oldest for call in self.calls)
+from asknown.model.nodes import Frame, Item, Lifted, Model, WindowCall
 
 
 def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
@@ -111,9 +59,9 @@ class _Lifter:
         hidden = [exp.alias_(value, name, quoted=True) for name, value in self.hidden.values()]
         rows = select.copy()
         rows.set("expressions", [*(item.copy() for item in kept), *hidden])
-        if not any(isinstance(w.this, exp.Identifier) is False for w in rows.find_all(exp.Window)):
-            rows.set("windows", None)
-        return Lifted(rows, tuple(items), tuple(self.calls))
+        if not any(item.find(exp.Window) for item in rows.selects):
+            rows.set("windows", None)  # nobody refers to them any more
+        return Lifted(rows, tuple(name for name, _ in self.hidden.values()), tuple(items), tuple(self.calls))
 
     def _plain_select(self) -> exp.Select:
         tree = self.model.tree

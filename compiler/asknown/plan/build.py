@@ -1,4 +1,4 @@
-"""Builds the plan of a training query: one step for each view and set of keys, whatever was asked in what order."""
+"""Builds the plan of a training query: one step for each view, set of keys and kind of feature."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView
-from asknown.plan.nodes import AsOfJoin, Feature, Match, Plan, Spine
+from asknown.plan.nodes import AsOfJoin, Match, Output, Plan, Spine, TrailingWindow
 from asknown.plan.request import Asked
 from asknown.types import comparable
 
@@ -16,20 +16,29 @@ def build_plan(spine: Spine, asked: Sequence[Asked], choose: Callable[[FeatureVi
 
     Raises ``spine-key`` where the spine lacks a key column and ``key-type`` where its type does not compare.
     """
-    groups: dict[tuple[str, tuple[Column, ...]], list[Asked]] = {}
-    for item in asked:
-        groups.setdefault((item.label, _spine_keys(spine, item)), []).append(item)
-    steps: list[AsOfJoin] = []
-    places: dict[Asked, tuple[int, Feature]] = {}
-    for (label, keys), items in groups.items():
-        features = []
-        for item in items:
-            feature = Feature(item.column, item.output)
-            features.append(feature)
-            places[item] = (len(steps), feature)
-        view = items[0].view
-        steps.append(AsOfJoin(label, view, keys, tuple(features), choose(view)))
-    return Plan(spine, tuple(steps), tuple(places[item] for item in asked))
+    groups: dict[tuple[str, tuple[Column, ...]], list[int]] = {}
+    for place, item in enumerate(asked):
+        groups.setdefault((item.label, _spine_keys(spine, item)), []).append(place)
+    steps: list[AsOfJoin | TrailingWindow] = []
+    outputs: dict[int, Output] = {}
+    for (label, keys), places in groups.items():
+        view = asked[places[0]].view
+        items = {place: view.item(asked[place].column.name) for place in places}
+        wanted = {asked[place].column.name for place, item in items.items() if item is None}
+        wanted |= {name for item in items.values() if item is not None for name in item.columns}
+        calls = sorted({call for item in items.values() if item is not None for call in item.windows})
+        listed = () if view.lifted is None else view.lifted.calls
+        as_of = windows = None
+        if wanted:
+            as_of = len(steps)
+            columns = tuple(column for column in view.fetched if column.name in wanted)
+            steps.append(AsOfJoin(label, view, keys, columns, choose(view)))
+        if calls:
+            windows = len(steps)
+            steps.append(TrailingWindow(label, view, keys, tuple(calls)))
+        for place, item in items.items():
+            outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, item, listed)
+    return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))
 
 
 def _spine_keys(spine: Spine, item: Asked) -> tuple[Column, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from asknown.durations import spell
-from asknown.plan.nodes import AsOfJoin, Plan
+from asknown.model.nodes import WindowCall
+from asknown.plan.nodes import AsOfJoin, Plan, TrailingWindow
 
 
 def explain_plan(plan: Plan) -> str:
-    """The plan as text: the spine, then each step with what it matches on, in which form and why, and its features."""
+    """The plan as text: the spine, then each step with its keys, times, columns or windows, and its form and why."""
     spine = plan.spine
     lines = [f"spine: {len(spine.columns)} columns, instant '{spine.instant.name}'"]
     if spine.rows is not None:
@@ -15,13 +16,20 @@ def explain_plan(plan: Plan) -> str:
     if spine.earliest is not None and spine.latest is not None:
         lines.append(f"  from {spine.earliest} to {spine.latest} (UTC)")
     for step in plan.steps:
-        lines += _explain_step(step)
+        match step:
+            case AsOfJoin():
+                lines += [f"as of each moment: {_title(step)}", *_common(step), *_as_of(step)]
+            case TrailingWindow():
+                lines += [f"windows before each moment: {_title(step)}", *_common(step), *_windows(step)]
     return "\n".join(lines)
 
 
-def _explain_step(step: AsOfJoin) -> list[str]:
+def _title(step: AsOfJoin | TrailingWindow) -> str:
+    return step.view.name + (f" as {step.label}" if step.label != step.view.name else "")
+
+
+def _common(step: AsOfJoin | TrailingWindow) -> list[str]:
     view = step.view
-    title = f"as of each moment: {view.name}" + (f" as {step.label}" if step.label != view.name else "")
     pairs = [
         key.name if key.name == column.name else f"{key.name} = spine.{column.name}"
         for key, column in zip(view.keys, step.keys, strict=True)
@@ -29,11 +37,26 @@ def _explain_step(step: AsOfJoin) -> list[str]:
     times = [f"event_time {view.event_time.name}"]
     times += [f"known_at {view.known_at.name}"] if view.known_at else []
     times += [f"created_at {view.created_at.name}"] if view.created_at else []
-    times.append(f"ttl {spell(view.ttl)}" if view.ttl else "no ttl")
+    if isinstance(step, AsOfJoin):
+        times.append(f"ttl {spell(view.ttl)}" if view.ttl else "no ttl")
+    return [f"  keys: {', '.join(pairs) or 'none'}", f"  times: {', '.join(times)}"]
+
+
+def _as_of(step: AsOfJoin) -> list[str]:
     return [
-        title,
-        f"  keys: {', '.join(pairs) or 'none'}",
-        f"  times: {', '.join(times)}",
         f"  match: {step.match.form} ({step.match.reason})",
-        f"  features: {', '.join(f.output for f in step.features)}",
+        f"  columns: {', '.join(column.name for column in step.columns)}",
     ]
+
+
+def _windows(step: TrailingWindow) -> list[str]:
+    lifted = step.view.lifted
+    assert lifted is not None
+    return [f"  {_call(lifted.calls[place])}" for place in step.calls]
+
+
+def _call(call: WindowCall) -> str:
+    frame = f"the last {spell(call.frame.oldest)}"
+    if call.frame.newest:
+        frame += f", up to {spell(call.frame.newest)} before"
+    return f"{call.aggregate.name} over {frame}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from asknown.model.nodes import Column, FeatureView
+from asknown.model.nodes import Column, FeatureView, Item, WindowCall
 
 Form = Literal["cascade", "asof", "range"]
 FORMS: tuple[Form, ...] = ("cascade", "asof", "range")
@@ -58,16 +58,8 @@ class Entities:
 
 
 @dataclass(frozen=True)
-class Feature:
-    """A feature asked for, and the name that its column has in the result."""
-
-    column: Column
-    output: str
-
-
-@dataclass(frozen=True)
 class AsOfJoin:
-    """Fetches, for each moment, the features of the newest visible row of ``view`` (DESIGN section 3, rules 2 and 3).
+    """Fetches, for each moment, columns of the newest visible row of ``view`` (DESIGN section 3, rules 2 and 3).
 
     ``keys`` are the spine's columns, one for each of the view's keys, in order. ``label`` is what the step's CTEs and
     full feature names are called by.
@@ -76,17 +68,45 @@ class AsOfJoin:
     label: str
     view: FeatureView
     keys: tuple[Column, ...]
-    features: tuple[Feature, ...]
+    columns: tuple[Column, ...]
     match: Match
 
 
 @dataclass(frozen=True)
+class TrailingWindow:
+    """Aggregates, for each moment, the visible rows in frames that end at it (DESIGN section 3, rule 4).
+
+    ``calls`` are places in the view's list of window calls.
+    """
+
+    label: str
+    view: FeatureView
+    keys: tuple[Column, ...]
+    calls: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A column of the result: a fetched column, or the expression of ``item`` over fetched columns and windows.
+
+    ``as_of`` and ``windows`` are the places of the steps that it reads from; ``calls`` is the view's list of calls.
+    """
+
+    name: str
+    column: Column
+    as_of: int | None
+    windows: int | None = None
+    item: Item | None = None
+    calls: tuple[WindowCall, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A training query: ``outputs`` lists (step index, output name) in the order asked for."""
+    """A training query: steps that each keep the spine's rows, and the ``outputs`` in the order asked for."""
 
     spine: Spine
-    steps: tuple[AsOfJoin, ...]
-    outputs: tuple[tuple[int, Feature], ...]
+    steps: tuple[AsOfJoin | TrailingWindow, ...]
+    outputs: tuple[Output, ...]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from jinja2 import Undefined
 from asknown.render.failures import RenderError
 
 MAX_TEXT = 2_000_000  # characters of a rendered model, and of any one value on the way there
-MAX_WORK = 100_000_000  # characters and list elements made in all; a step counts as STEP of them
+MAX_WORK = 100_000_000  # characters made in all; steps and elements of lists and mappings count as so many of them
 STEP = 400
+ELEMENT = 16
+ENTRY = 64
 MAX_DEPTH = 50  # macros within macros
 MAX_SECONDS = 30.0
 MAX_BITS = 4096  # of an integer
@@ -37,7 +39,7 @@ class Budget:
         self._end = monotonic() + MAX_SECONDS
 
     def spend(self, size: int) -> None:
-        """Takes ``size`` characters or elements that are about to be made as one value."""
+        """Takes a value of ``size`` characters that is about to be made."""
         if size > MAX_TEXT:
             raise RenderError(
                 "output-limit", f"a single value would grow to more than {MAX_TEXT:,} characters", hint=_HINT
@@ -82,6 +84,13 @@ class Budget:
         if failed and not self.failed_in:
             self.failed_in = tuple(self.calls)
         self.calls.pop()
+
+
+def weigh(value: Any) -> int:
+    """What a copy of ``value`` takes, in characters: its elements count, but not what is in them."""
+    if not hasattr(value, "__len__") or isinstance(value, type | Undefined):
+        return 0
+    return len(value) * (1 if isinstance(value, str) else ENTRY if isinstance(value, Mapping) else ELEMENT)
 
 
 def measure(value: Any) -> int:

@@ -10,11 +10,11 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Undefined, pass_environment
+from jinja2 import pass_environment
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.filters import do_indent, do_round, do_sum, make_attrgetter
 
-from asknown.render.budget import Budget, measure
+from asknown.render.budget import Budget, measure, weigh
 from asknown.render.failures import RenderError
 from asknown.render.texts import format_percent, join, replace
 
@@ -52,10 +52,10 @@ def _counted(environment: BoundedEnvironment, function: Callable[..., Any], of_t
     def counted(*args: Any, **kwargs: Any) -> Any:
         budget, value = environment.budget, args[position]
         budget.step()
-        if of_text or isinstance(value, str):
+        if of_text:
             budget.spend(measure(value))
-        elif hasattr(value, "__len__") and not isinstance(value, Undefined):
-            budget.spend(len(value))
+        else:
+            budget.spend(weigh(value))
         return function(*args, **kwargs)
 
     return counted
@@ -108,5 +108,5 @@ def _sum(environment: BoundedEnvironment, iterable: Iterable[Any], attribute: An
     if not isinstance(start, int | float):
         raise RenderError("template", "sum adds numbers; lists are put together with +")
     items = list(iterable)
-    environment.budget.spend(len(items))
+    environment.budget.spend(weigh(items))
     return do_sum(environment, items, attribute, start)

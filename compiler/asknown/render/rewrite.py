@@ -4,8 +4,8 @@
   say where text comes from, and are no text: nothing has to be found and taken out of the SQL again.
 - Text that is captured first (``{% set %}…{% endset %}``, ``{% macro %}``, ``{% call %}``, ``{% filter %}``, recursive
   loops) has no marks inside; the tag that lets it out has one.
-- Each round of a loop is a step; ``a ~ b`` and ``a[b:c]`` are counted calls. These calls read the environment's own attributes, which
-  no name of a template reaches.
+- Each round of a loop is a step; ``a ~ b`` and ``a[b:c]`` are counted calls. All these calls read attributes of
+  the environment, which no name of a template reaches.
 """
 
 # ruff: noqa: N802 - the names that Jinja's visitor looks for

@@ -13,7 +13,7 @@ from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 from jinja2.utils import missing as nothing
 
 from asknown.errors import did_you_mean
-from asknown.render.budget import Budget, measure
+from asknown.render.budget import Budget, measure, weigh
 from asknown.render.failures import Missing, RenderError
 from asknown.render.filters import make_filters
 from asknown.render.texts import TEXT_METHODS, BoundedFormatter, call_builtin, join, operate
@@ -90,8 +90,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
         """What ``value[start:stop:step]`` gives."""
-        if hasattr(value, "__len__"):
-            self.budget.spend(len(value))
+        self.budget.spend(weigh(value))
         return value[start:stop:step]
 
     # What the sandbox asks.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2.sandbox import SandboxedFormatter
 
-from asknown.render.budget import MAX_BITS, Budget, measure
+from asknown.render.budget import MAX_BITS, Budget, measure, weigh
 from asknown.render.failures import RenderError
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def operate(budget: Budget, sign: str, left: Any, right: Any) -> Any:
     if sign == "*":
         for sequence, times in ((left, right), (right, left)):
             if isinstance(sequence, _SEQUENCES) and isinstance(times, int):
-                budget.spend(len(sequence) * max(times, 0))
+                budget.spend(weigh(sequence) * max(times, 0))
     elif sign == "+" and isinstance(left, _SEQUENCES) and isinstance(right, _SEQUENCES):
-        budget.spend(len(left) + len(right))
+        budget.spend(weigh(left) + weigh(right))
     if isinstance(left, int) and isinstance(right, int):
         bits = left.bit_length() * right if sign == "**" else left.bit_length() + right.bit_length()
         if bits > MAX_BITS:
@@ -80,8 +80,7 @@ def call_builtin(budget: Budget, function: Any, args: tuple[Any, ...], kwargs: d
     given = getattr(function, "__self__", None)
     budget.step()
     for value in (given, *args):
-        if hasattr(value, "__len__") and not isinstance(value, type):
-            budget.spend(len(value))
+        budget.spend(weigh(value))
     if isinstance(given, str) and function.__name__ == "replace" and len(args) >= 2:
         return replace(budget, given, *args, **kwargs)
     if isinstance(given, str) and function.__name__ == "join" and len(args) == 1:

@@ -14,7 +14,7 @@ from asknown.engines.engine import Engine
 from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError
 from asknown.plan.explain import explain_plan
-from asknown.plan.nodes import Plan
+from asknown.plan.nodes import AsOfJoin, Plan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,9 +80,9 @@ class RetrievalJob:
         """For each view with a ``known_at``: how many spine rows would see a row that was not known yet, without it."""
         found: dict[str, int] = {}
         for step in self.plan.steps:
-            if step.view.known_at is None:
+            if not isinstance(step, AsOfJoin) or step.view.known_at is None:
                 continue
-            alone = replace(self.plan, steps=(step,), outputs=tuple((0, f) for f in step.features))
+            alone = replace(self.plan, steps=(step,), outputs=())
             statement = compile_hindsight(alone, self._models, self._taken)
             ((rows,),) = self._engine.rows(write(statement, self._engine.dialect))
             found[step.label] = found.get(step.label, 0) + int(rows)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
-from asknown.emit.models import model_cte, source_cte, source_name, source_query
+from asknown.emit.models import model_cte, relation_query, source_cte, source_name, source_query
 from asknown.emit.sample import compile_sample
-from asknown.emit.statement import Cte, Statement, with_ctes, write
+from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, Where
 from asknown.model.columns import written_columns
@@ -38,7 +38,8 @@ class Workbench:
                 model,
                 self.columns(name),
                 self.catalog.project.entities,
-                repeatable=self.catalog.is_repeatable(name),
+                repeatable=all(self.catalog.is_repeatable(ref) for ref in model.rendered.refs),
+                describe=lambda tree: self._describe_rows(model, tree),
             )
         return self._views[name]
 
@@ -92,6 +93,11 @@ class Workbench:
         written = written_columns(model, upstream, self.catalog.project.settings.dialect)
         refuse_duplicate_columns(model, written or [c.name for c in columns])
         return columns
+
+    def _describe_rows(self, model: Model, tree: Body) -> tuple[Column, ...]:
+        ctes = self.ctes(model.rendered.refs, sources=model.rendered.sources)
+        statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, self.engine.dialect))
+        return tuple(Column(n, k) for n, k in self.engine.describe(write(statement, self.engine.dialect)))
 
     def _source_columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
         cte = self._source(key)
