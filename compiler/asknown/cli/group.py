@@ -121,11 +121,6 @@ class LazyGroup(click.Group):
         except click.Abort:
             say("interrupted")
             code = INTERRUPTED
-        except RuntimeError as error:
-            if str(error) != "Query interrupted":
-                raise
-            say("interrupted")  # in the midst of a query, DuckDB hears Ctrl-C first
-            code = INTERRUPTED
         sys.exit(code if isinstance(code, int) else SUCCESS)
 
 

@@ -130,7 +130,7 @@ def _aggregate(step: Step, events: _Events, sums: _Sums, call: WindowCall, place
     kind = value.type.kind
     match call.aggregate.name:
         case "sum" | "avg" if kind == "float" or call.aggregate.name == "avg":
-            _sum_exactly(events, sums, call, place, value, within)
+            _sum_exactly(events, sums, place, call, within)
             return exp.null()
         case "count":
             return _only(exp.Count(this=x), within)
@@ -139,7 +139,7 @@ def _aggregate(step: Step, events: _Events, sums: _Sums, call: WindowCall, place
         case "first" | "last" | "list":
             return _in_order(step, call, value, x, within)
         case "arg_min" | "arg_max":
-            return _by_other(step, events, call, value, x, within)
+            return _by_other(step, events, call, within)
         case "quantile_cont" | "quantile_disc":
             number = exp.Literal.number(call.number)
             return _only(exp.Anonymous(this=call.aggregate.name, expressions=[_unsigned(x, value), number]), within)
@@ -148,9 +148,9 @@ def _aggregate(step: Step, events: _Events, sums: _Sums, call: WindowCall, place
     return _only(exp.Anonymous(this=call.aggregate.name, expressions=[x]), within)
 
 
-def _sum_exactly(
-    events: _Events, sums: _Sums, call: WindowCall, place: int, value: Column, within: list[exp.Expr]
-) -> None:
+def _sum_exactly(events: _Events, sums: _Sums, place: int, call: WindowCall, within: list[exp.Expr]) -> None:
+    assert call.value is not None
+    value = events.step.view.column(call.value)
     x = events.column(value.name)
     count = _only(exp.Count(this=x), within) if call.aggregate.name == "avg" else None
     zero = exp.Literal.number(0)
@@ -178,10 +178,10 @@ def _in_order(step: Step, call: WindowCall, value: Column, x: exp.Expr, within: 
     return _only(exp.Anonymous(this=function, expressions=[ordered]), [*within, given(x.copy())])
 
 
-def _by_other(
-    step: Step, events: _Events, call: WindowCall, value: Column, x: exp.Expr, within: list[exp.Expr]
-) -> exp.Expr:
-    assert call.order is not None
+def _by_other(step: Step, events: _Events, call: WindowCall, within: list[exp.Expr]) -> exp.Expr:
+    assert call.value is not None and call.order is not None
+    value = step.view.column(call.value)
+    x = events.column(value.name)
     y = events.column(call.order)
     first = exp.Ordered(this=y, desc=call.aggregate.name == "arg_min", nulls_first=False)
     ordered = exp.Order(this=x, expressions=[first, *_time_order(step), *_value_order(value, x)])

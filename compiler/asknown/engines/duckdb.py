@@ -37,6 +37,7 @@ class DuckDB:
 
         self._duckdb = duckdb
         self._target = target
+        self._root = root
         self._spines = 0
         options = target.options
         self._con = duckdb.connect(":memory:", config=_config(options))
@@ -97,9 +98,10 @@ class DuckDB:
     def write_file(self, sql: str, path: Path) -> int:
         kind = "CSV, HEADER" if path.suffix == ".csv" else "PARQUET, COMPRESSION zstd"
         beside = path.with_name(f".{path.name}.part")
-        target = str(beside).replace("'", "''")
         try:
-            rows = self._run(lambda: self._con.execute(f"COPY (\n{sql}\n) TO '{target}' (FORMAT {kind})").fetchall())
+            rows = self._run(
+                lambda: self._con.execute(f"COPY (\n{sql}\n) TO {_literal(str(beside))} (FORMAT {kind})").fetchall()
+            )
             beside.replace(path)
         except OSError as error:
             raise AsknownError("output", f"cannot write {path}: {error.strerror}") from None
@@ -111,16 +113,21 @@ class DuckDB:
         quoted = '"' + name.replace('"', '""') + '"'
         self._run(lambda: self._con.execute("BEGIN"))
         try:
-            for other in ("TABLE", "VIEW"):
-                if other != kind.upper():
-                    with contextlib.suppress(self._duckdb.CatalogException):
-                        self._con.execute(f"DROP {other} IF EXISTS main.{quoted}")
+            for older in self._kinds(name) - {kind}:
+                self._con.execute(f"DROP {older.upper()} main.{quoted}")
             self._run(lambda: self._con.execute(f"CREATE OR REPLACE {kind.upper()} main.{quoted} AS\n{sql}"))
             self._con.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(self._duckdb.Error):
                 self._con.execute("ROLLBACK")
             raise
+
+    def _kinds(self, name: str) -> set[str]:
+        found = self.rows(
+            "select lower(table_type) from information_schema.tables "
+            f"where table_catalog = current_database() and table_schema = 'main' and table_name = {_literal(name)}"
+        )
+        return {str(kind).removeprefix("base ") for (kind,) in found}
 
     def built(self) -> Sequence[str]:
         found = self.rows(
@@ -143,23 +150,22 @@ class DuckDB:
                 hint="correct its path, or make it with `asknown run`",
             )
         mode = "" if writable else " (READ_ONLY)"
-        place = str(path).replace("'", "''")
-        self._run(lambda: self._con.execute(f"ATTACH '{place}' AS {WAREHOUSE}{mode}"))
+        self._run(lambda: self._con.execute(f"ATTACH {_literal(str(path))} AS {WAREHOUSE}{mode}"))
         self._run(lambda: self._con.execute(f"USE {WAREHOUSE}"))
 
     def _pin(self, cursor: duckdb.DuckDBPyConnection) -> None:
         # Settings of the database hold for every cursor; the ones of a session do not.
         for statement in DUCKDB.session:
             cursor.execute(statement)
+        cursor.execute(f"SET file_search_path = {_literal(str(self._root))}")
         if self._target.options.get("path") not in (None, ":memory:"):
             cursor.execute(f"USE {WAREHOUSE}")
 
     def _set(self, name: str, value: str) -> None:
         if not re.fullmatch(r"[a-z_]+", name):
             raise AsknownError("unknown-key", f"'{name}' is not the name of a DuckDB setting", at=self._target.at)
-        quoted = value.replace("'", "''")
         try:
-            self._con.execute(f"SET {name} = '{quoted}'")
+            self._con.execute(f"SET {name} = {_literal(value)}")
         except self._duckdb.Error as error:
             raise AsknownError(
                 "wrong-type", f"DuckDB does not take the setting {name}: {_first_line(error)}", at=self._target.at
@@ -170,6 +176,14 @@ class DuckDB:
             return work()
         except self._duckdb.Error as error:
             raise translate(error) from None
+        except RuntimeError as error:
+            if "interrupted" in str(error).casefold():
+                raise KeyboardInterrupt from None
+            raise
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def translate(error: Exception) -> AsknownError:

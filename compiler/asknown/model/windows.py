@@ -188,8 +188,8 @@ class _Lifter:
         if named != sorted(key.casefold() for key in self.keys):
             keys = ", ".join(self.keys) or "nothing"
             raise self._refuse(
-                f"the window of feature '{feature}' partitions by {', '.join(p.sql() for p in partition) or 'nothing'}; "
-                f"the entity's keys are {keys}",
+                f"the window of '{feature}' partitions by {', '.join(p.sql() for p in partition) or 'nothing'}, "
+                f"and the keys are {keys}",
                 "write over {{ last('7 days') }}, which partitions by the keys",
                 near=window,
             )

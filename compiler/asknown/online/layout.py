@@ -92,7 +92,7 @@ def _list(columns: tuple[Column, ...]) -> str:
 def _is_newer(view: OnlineView) -> str:
     given, held = _times(view, "excluded"), _times(view, _STORED)
     later = f"({given}) > ({held})"
-    if not view.features:
+    if not view.kept:
         return later
     return f"{later}\n  OR (({given}) = ({held}) AND {_features_greater(view)})"
 
@@ -106,7 +106,7 @@ def _times(view: OnlineView, row: str) -> str:
 def _features_greater(view: OnlineView) -> str:
     """Whether the given row is greater by its features: the first that differs decides, NULL lowest."""
     cases = []
-    for place, feature in enumerate(view.features):
+    for place, feature in enumerate(view.kept):
         given, held = f"excluded.{quote(feature.name)}", f"{_STORED}.{quote(feature.name)}"
         if orders_in_sqlite(feature.type):
             greater, less = f"{given} > {held}", f"{given} < {held}"

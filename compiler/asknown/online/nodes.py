@@ -17,12 +17,62 @@ class Column:
 
 
 @dataclass(frozen=True)
+class StoredCall:
+    """One aggregate over one frame: the rows from ``oldest`` to ``newest`` microseconds before the instant read at.
+
+    ``aggregate`` is a key of ``aggregates.AGGREGATES``; ``value``, ``order`` and ``condition`` name hidden columns of
+    the events; ``number`` is the second argument of a quantile.
+    """
+
+    aggregate: str
+    value: str | None
+    order: str | None
+    condition: str | None
+    number: float | None
+    oldest: int
+    newest: int
+
+
+@dataclass(frozen=True)
+class StoredFeature:
+    """A feature computed at reading: ``expression`` is a tree of ``model.portable`` over calls and hidden columns.
+
+    ``columns`` are the hidden as-of columns that it reads, ``calls`` the places of its calls.
+    """
+
+    name: str
+    type: SqlType
+    expression: Any  # nested tuples of plain values
+    calls: tuple[int, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OnlineWindows:
+    """The trailing windows of a view: what is kept of each event, and what is computed from it at reading.
+
+    ``columns`` are the hidden columns of the events; ``asof_columns`` the hidden columns of the view's own table.
+    """
+
+    columns: tuple[Column, ...]
+    calls: tuple[StoredCall, ...]
+    derived: tuple[StoredFeature, ...]
+    asof_columns: tuple[Column, ...] = ()
+
+    @property
+    def longest(self) -> int:
+        """How far back the longest frame reaches, in microseconds: older events are of no use."""
+        return max((call.oldest for call in self.calls), default=0)
+
+
+@dataclass(frozen=True)
 class OnlineView:
     """A feature view as the online table keeps it.
 
     ``fingerprint`` names the view's definition: rows of another fingerprint are never mixed with these.
     ``event_time``, ``known_at`` and ``created_at`` name columns; several may name the same one. ``ttl`` is in
-    microseconds, 0 for no bound. ``columns`` is every column of the select, keys and times included, in its order.
+    microseconds, 0 for no bound. ``columns`` is every column of the view's table, keys and times included, in its
+    order. ``features`` is all that a user may ask for, those of trailing windows included, which are no columns.
     """
 
     name: str
@@ -34,6 +84,15 @@ class OnlineView:
     features: tuple[Column, ...]
     ttl: int
     columns: tuple[Column, ...]
+    windows: OnlineWindows | None = None
+
+    @property
+    def kept(self) -> tuple[Column, ...]:
+        """The columns that decide between rows of equal times (rule 3): as-of features, then hidden as-of columns."""
+        if self.windows is None:
+            return self.features
+        derived = {feature.name for feature in self.windows.derived}
+        return (*(f for f in self.features if f.name not in derived), *self.windows.asof_columns)
 
     @property
     def times(self) -> tuple[str, ...]:
@@ -67,16 +126,21 @@ class OnlineService:
 
 @dataclass(frozen=True)
 class StoredView:
-    """A view as it stands in the file. ``watermark`` and ``loaded_at`` are aware, in UTC."""
+    """A view as it stands in the file. ``watermark`` and ``loaded_at`` are aware, in UTC.
+
+    ``events`` is the number of rows that its windows are computed from; None where it has no windows.
+    """
 
     view: OnlineView
     watermark: datetime
     rows: int
     load_id: str
     loaded_at: datetime
+    events: int | None = None
 
     def describe(self) -> dict[str, Any]:
         """The facts a person or a program asks for, as plain values by name."""
+        windows = self.view.windows
         return {
             "view": self.view.name,
             "watermark": self.watermark,
@@ -84,6 +148,7 @@ class StoredView:
             "ttl_us": self.view.ttl,
             "keys": [c.name for c in self.view.keys],
             "features": [c.name for c in self.view.features],
+            "windows": None if windows is None else _describe_windows(windows, self.events),
             "fingerprint": self.view.fingerprint,
             "load_id": self.load_id,
             "loaded_at": self.loaded_at,
@@ -108,3 +173,30 @@ class LoadReport:
     watermark: datetime
     rebuilt: bool
     seconds: float
+
+
+@dataclass(frozen=True)
+class EventReport:
+    """What one load of a view's events did.
+
+    ``replaced`` is False where the load came with an earlier watermark than the file's, and so left the events alone.
+    ``events_total`` is the table's size after it.
+    """
+
+    view: str
+    rows_seen: int
+    added: int
+    removed: int
+    skipped_null: int
+    events_total: int
+    replaced: bool
+    seconds: float
+
+
+def _describe_windows(windows: OnlineWindows, events: int | None) -> dict[str, Any]:
+    return {
+        "features": [feature.name for feature in windows.derived],
+        "aggregates": sorted({call.aggregate for call in windows.calls}),
+        "longest_us": windows.longest,
+        "events": events,
+    }

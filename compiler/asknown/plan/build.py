@@ -36,8 +36,8 @@ def build_plan(spine: Spine, asked: Sequence[Asked], choose: Callable[[FeatureVi
         if calls:
             windows = len(steps)
             steps.append(TrailingWindow(label, view, keys, tuple(calls)))
-        for place, item in items.items():
-            outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, item, listed)
+        for place, computed in items.items():
+            outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)
     return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))
 
 

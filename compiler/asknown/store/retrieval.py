@@ -44,6 +44,11 @@ class RetrievalJob:
         """The plan in words: each step's view, keys, times and features, and which form of match was chosen and why."""
         return explain_plan(self.plan)
 
+    def head(self, rows: int) -> RetrievalJob:
+        """The training set of the first ``rows`` of the spine alone."""
+        first = replace(self.plan.spine, sql=f"SELECT * FROM (\n{self.plan.spine.sql}\n) LIMIT {int(rows)}")
+        return RetrievalJob(replace(self.plan, spine=first), self._models, self._taken, self._engine)
+
     def to_batches(self) -> pa.RecordBatchReader:
         """The training set as a stream of Arrow batches; it need not fit in memory."""
         return self._engine.stream(self.sql())

@@ -97,7 +97,8 @@ def _print_rows(job: RetrievalJob, kind: Format, limit: int | None) -> None:
         limit = FIRST
     started = time.perf_counter()
     with working("building the training set"):
-        batches = job.to_batches()
+        # One row more than is shown tells whether there are more.
+        batches = (job if limit is None else job.head(limit + 1)).to_batches()
         rows = rows_of(batches)
         head = list(islice(rows, 1 if limit is None else limit))
     count = write_rows(kind, batches.schema.names, chain(head, rows) if limit is None else head)
