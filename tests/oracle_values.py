@@ -95,9 +95,12 @@ def average(values: Sequence[Any]) -> float:
 
 
 def variance(values: Sequence[Any], lost: int) -> float | None:
-    """The variance without any rounding but the last; ``lost`` is 1 for a sample's, and a sample of one has none."""
-    if len(values) == lost:
-        return None
+    """The variance without any rounding but the last; ``lost`` is 1 for a sample's, and a sample of one has none.
+
+    One value does not vary, not even a NaN.
+    """
+    if len(values) == 1:
+        return None if lost else 0.0
     if not all(map(math.isfinite, values)):
         return math.nan
     exact = [Fraction(float(value)) for value in values]
@@ -114,19 +117,24 @@ def deviation(values: Sequence[Any], lost: int) -> float | None:
 def interpolated(values: Sequence[Any], fraction: Fraction) -> Any:
     """The value at this share of the way from the least to the greatest, on the line between its two neighbours.
 
-    In doubles (as the engine has it): ``low * (1 - part) + high * part``. Decimals keep their digits, cut off.
+    Integers become floats; decimals keep their digits, what lies behind them is cut off.
     """
     in_order = sorted(values, key=ordered)
     position = (len(in_order) - 1) * float(fraction)
     below, above = math.floor(position), math.ceil(position)
     low, high, part = in_order[below], in_order[above], position - below
     if isinstance(low, Decimal):
-        digits = Decimal(1).scaleb(low.as_tuple().exponent)
-        units = [int(value / digits) for value in (low, high)]
-        return int(units[0] + (units[1] - units[0]) * part) * digits
-    if below == above:
-        return without_sign(float(low))
-    return without_sign(float(low) * (1.0 - part) + float(high) * part)
+        digit = Decimal(1).scaleb(int(low.as_tuple().exponent))
+        return int(between(float(low / digit), float(high / digit), part)) * digit if part else low
+    return without_sign(between(float(low), float(high), part) if part else float(low))
+
+
+def between(low: float, high: float, part: float) -> float:
+    """``low * (1 - part) + high * part``, rounded as the engine does: the first product not by itself."""
+    left, right = 1.0 - part, high * part
+    if not (math.isfinite(low) and math.isfinite(right)):
+        return low * left + right
+    return rounded(Fraction(low) * Fraction(left) + Fraction(right))
 
 
 def rounded(number: Fraction) -> float:
@@ -134,7 +142,7 @@ def rounded(number: Fraction) -> float:
     try:
         return number.numerator / number.denominator  # Python divides integers with one rounding
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf
 
 
 def discrete(values: Sequence[Any], fraction: Fraction) -> Any:

@@ -7,7 +7,7 @@ missed); values come from small pools of awkward ones; names are sometimes words
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -69,9 +69,9 @@ TIME_TYPES = ("TIMESTAMP",) * 6 + ("TIMESTAMP WITH TIME ZONE", "DATE")
 
 def instants(grid_points: Sequence[datetime]) -> st.SearchStrategy[datetime]:
     """Instants: mostly on the grid, sometimes a microsecond beside it, seldom far away."""
-    grid = st.sampled_from(grid_points)
-    beside = st.builds(lambda at, by: at + by * MICROSECOND, grid, st.sampled_from((-1, 1)))
-    return st.one_of(grid, grid, grid, grid, beside, beside, st.sampled_from(FAR))
+    grid = list(grid_points)
+    beside = [at + by * MICROSECOND for at in grid for by in (-1, 1)]
+    return st.sampled_from([*grid * 6, *beside, *FAR])
 
 
 def as_type(instant: datetime | None, kind: str) -> date | datetime | None:
@@ -88,13 +88,15 @@ def as_type(instant: datetime | None, kind: str) -> date | datetime | None:
 
 def nullable(values: st.SearchStrategy[Any], often: int = 5) -> st.SearchStrategy[Any]:
     """``values``, and NULL about once in ``often``."""
-    return st.integers(0, often - 1).flatmap(lambda i: st.none() if i == often - 1 else values)
+    return st.sampled_from([False] * (often - 1) + [True]).flatmap(lambda null: st.none() if null else values)
 
 
 @st.composite
-def feature_values(draw: st.DrawFn, kind: str) -> st.SearchStrategy[Any]:
+def feature_values(
+    draw: st.DrawFn, kind: str, values: Mapping[str, tuple[Any, ...]] = VALUES
+) -> st.SearchStrategy[Any]:
     """A strategy for the values of one feature column: of two values where ties are wanted, else of all."""
-    pool = VALUES[kind][:2] if draw(st.booleans()) else VALUES[kind]
+    pool = values[kind][:2] if draw(st.booleans()) else values[kind]
     return nullable(st.sampled_from(pool))
 
 
@@ -117,10 +119,11 @@ def any_width(draw: st.DrawFn, keys: Sequence[Column]) -> tuple[Column, ...]:
 
 
 @st.composite
-def time_columns(draw: st.DrawFn) -> tuple[tuple[Column, ...], dict[str, str]]:
+def time_columns(draw: st.DrawFn) -> tuple[tuple[Column, ...], dict[str, Any]]:
     """The time columns of a view, and which of them plays which part (one column may play several)."""
     event = Column(draw(st.sampled_from(("ts", "event_timestamp", "happened at"))), draw(st.sampled_from(TIME_TYPES)))
-    columns, parts = [event], {"event_time": event.name}
+    columns: list[Column] = [event]
+    parts: dict[str, Any] = {"event_time": event.name}
     for part, name in (("known_at", "seen_at"), ("created_at", "made")):
         match draw(st.sampled_from(("own", "none", "own", "shared"))):
             case "own":
@@ -138,20 +141,22 @@ def row_lists(
     times: Sequence[Column],
     features: Sequence[Column],
     grid: Sequence[datetime],
+    *,
+    values: Mapping[str, tuple[Any, ...]] = VALUES,
 ) -> list[dict[str, Any]]:
     """The rows of a view: few and hand-picked by hypothesis, duplicates exact and not, seldom a hot key's many."""
     columns: dict[str, st.SearchStrategy[Any]] = {}
     for column in keys:
         columns[column.name] = nullable(
-            st.sampled_from(KEY_VALUES[column.type][: draw(st.sampled_from((1, 1, 2, 3)))]), 8
+            st.sampled_from(KEY_VALUES[column.type][: draw(st.sampled_from((1, 1, 1, 2, 3)))]), 8
         )
     for column in times:
         columns[column.name] = nullable(
-            st.builds(as_type, instants(grid), st.just(column.type)), draw(st.sampled_from((3, 10, 10)))
+            st.builds(as_type, instants(grid), st.just(column.type)), draw(st.sampled_from((4, 16, 16)))
         )
     for column in features:
-        columns[column.name] = draw(feature_values(column.type))
-    most = draw(st.sampled_from((0, 2, 8, 8, 16, 16)))
+        columns[column.name] = draw(feature_values(column.type, values))
+    most = draw(st.sampled_from((0, 4, 12, 12, 24, 24)))
     rows: list[dict[str, Any]] = draw(st.lists(st.fixed_dictionaries(columns), min_size=most // 2, max_size=most))
     if rows:
         rows += draw(st.lists(st.sampled_from(rows), max_size=3))
@@ -174,9 +179,10 @@ def feature_names(draw: st.DrawFn, taken: set[str]) -> list[str]:
     """One to four names that are neither taken nor the same but for case."""
     pool = [name for name in PLAIN_NAMES + HOSTILE_NAMES if name.casefold() not in taken]
     plain = [name for name in pool if name in PLAIN_NAMES]
-    use_plain = bool(plain) and draw(st.booleans())
+    use_plain = len(plain) >= 3 and draw(st.booleans())
     names = st.sampled_from(plain if use_plain else pool)
-    return draw(st.lists(names, min_size=1, max_size=4, unique_by=lambda name: name.casefold()))
+    least = draw(st.sampled_from((1, 2, 3)))
+    return draw(st.lists(names, min_size=least, max_size=4, unique_by=lambda name: name.casefold()))
 
 
 @st.composite
@@ -227,11 +233,11 @@ def spines(
         when.name: nullable(st.builds(as_type, instants(grid), st.just(when.type)), 12)
     }
     values |= {
-        key.name: nullable(st.sampled_from(KEY_VALUES[key.type][: draw(st.sampled_from((1, 2, 4)))]), 10)
+        key.name: nullable(st.sampled_from(KEY_VALUES[key.type][: draw(st.sampled_from((1, 1, 2, 4)))]), 16)
         for key in keys
     }
     values |= {label.name: nullable(st.sampled_from(VALUES[label.type])) for label in labels}
-    most = draw(st.sampled_from((0, 4, 8, 16, 16, 16)))
+    most = draw(st.sampled_from((0, 4, 12, 12, 20, 20)))
     rows: list[dict[str, Any]] = draw(st.lists(st.fixed_dictionaries(values), min_size=most // 2, max_size=most))
     if rows:
         rows += draw(st.lists(st.sampled_from(rows), max_size=4))
@@ -247,12 +253,16 @@ def requests(draw: st.DrawFn, datas: Sequence[ViewData]) -> tuple[str, ...]:
     """What is asked: whole views and single features, in any order, also mixed between views."""
     asked: list[str] = []
     for data in datas:
-        features = data.view.features
-        if draw(st.booleans()):
-            asked.append(data.view.name)
-        else:
-            some = draw(st.lists(st.sampled_from(features), min_size=1, max_size=len(features), unique=True))
-            asked += [f"{data.view.name}:{feature}" for feature in some]
+        features = data.feature_names()
+        match draw(st.sampled_from(("last", "some", "all"))):
+            case "last":  # those before it break ties all the same
+                some = list(features[-1:])
+            case "some":
+                some = draw(st.lists(st.sampled_from(features), min_size=1, max_size=len(features), unique=True))
+            case _:
+                asked.append(data.view.name)
+                continue
+        asked += [f"{data.view.name}:{feature}" for feature in some]
     return tuple(draw(st.permutations(asked)))
 
 

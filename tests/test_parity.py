@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import oracle
 import strategies
 from asknown import AsknownError, FeatureStore
+from oracle_values import microseconds
 from worlds import World, asked_features, exact, exact_rows, spine_table, write_project, write_warehouse
 
 EXAMPLES = max(15, settings().max_examples // 5)
@@ -50,7 +51,7 @@ def instants_to_read(world: World, rows: Rows, watermark: datetime) -> list[date
     for data in world.views:
         for row in rows[data.view.name]:
             if data.view.ttl and oracle.visible(row, watermark, data.view):
-                age_end = oracle.microseconds(row[data.view.event_time]) + data.view.ttl
+                age_end = microseconds(row[data.view.event_time]) + data.view.ttl
                 ends.add(datetime(1970, 1, 1) + timedelta(microseconds=age_end))
     ends = {end for end in ends if end >= watermark}
     chosen = sorted(ends)[:2] + sorted(ends)[-1:]

@@ -105,9 +105,11 @@ def test_loops_end(template: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["'a' * 100000", "big.upper()", "big[1:]", "big.split('b')", "many[:]", "many.copy()", "dict(map)", "big | upper",
-     "map.copy()", "many | list", "big ~ ''", "f()"],
-)  # fmt: skip
+    [
+        *("'a' * 100000", "big.upper()", "big[1:]", "big.split('a')", "big | list", "big | upper", "big ~ ''"),
+        *("many[:]", "many.copy()", "many | list", "map.copy()", "dict(map)", "f()"),
+    ],
+)
 def test_a_loop_that_keeps_what_it_makes_is_stopped_by_the_total(value: str) -> None:
     sets = "{% set big = 'a' * 100000 %}{% set many = [1] * 50000 %}{% set map = {}.fromkeys(range(9999)) %}"
     macros = {"a.sql": "{% macro f() %}{% for i in range(10) %}" + "x" * 9999 + "{% endfor %}{% endmacro %}"}

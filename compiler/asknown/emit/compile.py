@@ -7,12 +7,13 @@ from typing import assert_never
 
 from sqlglot import exp
 
+from asknown.emit.aggregate import call_name
 from asknown.emit.fetch import fetch_rows
 from asknown.emit.match import match_entities, match_moments
 from asknown.emit.sql import Names, all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
-from asknown.emit.windows import call_name, window_ctes
+from asknown.emit.windows import window_ctes
 from asknown.model.nodes import Column, FeatureView
 from asknown.model.parse import is_repeatable
 from asknown.plan.nodes import AsOfJoin, LoadPlan, Output, Plan, Spine, TrailingWindow
@@ -72,8 +73,8 @@ def _output(output: Output, aliases: Sequence[str], known: exp.Expr) -> exp.Expr
         return col(output.column.name, aliases[output.as_of])
 
     def put(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Parameter) and output.windows is not None:
-            return _window_value(output, int(node.name), aliases[output.windows])
+        if isinstance(node, exp.Parameter):
+            return _window_value(output, int(node.name), aliases)
         if isinstance(node, exp.Column) and output.as_of is not None:
             return col(node.name, aliases[output.as_of])
         return node
@@ -83,8 +84,8 @@ def _output(output: Output, aliases: Sequence[str], known: exp.Expr) -> exp.Expr
     return exp.Case(ifs=[exp.If(this=known.copy(), true=value)])
 
 
-def _window_value(output: Output, place: int, alias: str) -> exp.Expr:
-    value: exp.Expr = col(call_name(place), alias)
+def _window_value(output: Output, place: int, aliases: Sequence[str]) -> exp.Expr:
+    value: exp.Expr = col(call_name(place), aliases[output.windows[place]])
     empty = output.calls[place].aggregate.empty
     return value if empty is None else exp.Coalesce(this=value, expressions=[exp.Literal.number(empty)])
 

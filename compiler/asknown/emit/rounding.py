@@ -32,14 +32,15 @@ _PARTS = {
 _FITS = f"ISFINITE(:x) AND (:x = 0 OR ABS(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r})"
 
 
-def _floor(value: str) -> str:
-    return f"CASE WHEN {value} >= 0 THEN {value} // {_UNIT} ELSE -(({_UNIT} - 1 - {value}) // {_UNIT}) END"
+def _carried(value: str) -> str:
+    """How many times 2^100 goes into a number, rounded down. Shifts, because dividing 128 bits is slow."""
+    return f"CASE WHEN {value} >= 0 THEN {value} >> 100 ELSE -(({_UNIT} - 1 - {value}) >> 100) END"
 
 
 _LOW = "(s.b <> 0 OR s.c <> 0)"
 _CARRY = (
-    {"a": "s.a", "b": f"s.b + {_floor('s.c')}", "c": f"s.c - {_UNIT} * ({_floor('s.c')})", "n": "s.n", "m": "s.m"},
-    {"a": f"s.a + {_floor('s.b')}", "b": f"s.b - {_UNIT} * ({_floor('s.b')})", "c": "s.c", "n": "s.n", "m": "s.m"},
+    {"a": "s.a", "b": f"s.b + {_carried('s.c')}", "c": f"s.c - {_UNIT} * ({_carried('s.c')})", "n": "s.n", "m": "s.m"},
+    {"a": f"s.a + {_carried('s.b')}", "b": f"s.b - {_UNIT} * ({_carried('s.b')})", "c": "s.c", "n": "s.n", "m": "s.m"},
 )
 _SIGN = {
     "minus": "s.a < 0",
@@ -55,33 +56,41 @@ _SIGN = {
 
 def _divide(by: str) -> tuple[dict[str, str], ...]:
     kept = {"minus": "s.minus", "n": "s.n", "m": "s.m"}
+    one = f"CASE WHEN s.{by} = 1 THEN"
     middle = f"((s.a % s.{by}) * {_UNIT} + s.b)"
     last = f"(s.r * {_UNIT} + s.c)"
     return (
         {
             **kept,
-            "a": f"s.a // s.{by}",
-            "b": f"{middle} // s.{by}",
-            "r": f"{middle} % s.{by}",
+            "a": f"{one} s.a ELSE s.a // s.{by} END",
+            "b": f"{one} s.b ELSE {middle} // s.{by} END",
+            "r": f"{one} 0 ELSE {middle} % s.{by} END",
             "c": "s.c",
             "more": "s.more",
         },
-        {**kept, "a": "s.a", "b": "s.b", "c": f"{last} // s.{by}", "more": f"s.more OR {last} % s.{by} <> 0"},
+        {
+            **kept,
+            "a": "s.a",
+            "b": "s.b",
+            "c": f"{one} s.c ELSE {last} // s.{by} END",
+            "more": f"{one} s.more ELSE s.more OR {last} % s.{by} <> 0 END",
+        },
     )
 
 
 _WIDE = "CAST(4611686018427387904 AS HUGEINT)"  # 2^62: enough digits already
+_LAST_36 = "CAST(68719476735 AS HUGEINT)"
 _LEADING = {
     "minus": "s.minus",
     "digits": f"CASE WHEN s.a >= {_WIDE} THEN s.a "
-    "WHEN s.a > 0 THEN s.a * CAST(18446744073709551616 AS HUGEINT) + s.b // CAST(68719476736 AS HUGEINT) "
+    "WHEN s.a > 0 THEN (s.a << 64) + (s.b >> 36) "
     f"WHEN s.b >= {_WIDE} THEN s.b "
-    "WHEN s.b > 0 THEN s.b * CAST(18446744073709551616 AS HUGEINT) + s.c // CAST(68719476736 AS HUGEINT) "
+    "WHEN s.b > 0 THEN (s.b << 64) + (s.c >> 36) "
     "ELSE s.c END",
     "more": f"s.more OR CASE WHEN s.a >= {_WIDE} THEN {_LOW} "
-    "WHEN s.a > 0 THEN s.b % CAST(68719476736 AS HUGEINT) <> 0 OR s.c <> 0 "
+    f"WHEN s.a > 0 THEN s.b & {_LAST_36} <> 0 OR s.c <> 0 "
     f"WHEN s.b >= {_WIDE} THEN s.c <> 0 "
-    "WHEN s.b > 0 THEN s.c % CAST(68719476736 AS HUGEINT) <> 0 ELSE FALSE END",
+    f"WHEN s.b > 0 THEN s.c & {_LAST_36} <> 0 ELSE FALSE END",
     "scale": f"CASE WHEN s.a >= {_WIDE} THEN 0 WHEN s.a > 0 THEN -64 WHEN s.b >= {_WIDE} THEN -100 "
     "WHEN s.b > 0 THEN -164 ELSE -200 END",
 }
@@ -95,8 +104,8 @@ _LENGTH = {
 _POWER = "(CAST(1 AS HUGEINT) << s.cut)"
 _CUT = {
     "minus": "s.minus",
-    "digits": f"s.digits // {_POWER}",
-    "more": f"s.more OR s.digits % {_POWER} <> 0",
+    "digits": "s.digits >> s.cut",
+    "more": f"s.more OR (s.digits & ({_POWER} - 1)) <> 0",
     "scale": "s.scale + s.cut",
 }
 _FLOAT = (

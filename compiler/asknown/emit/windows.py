@@ -1,82 +1,53 @@
 """Trailing windows: for each moment, aggregates over the rows in frames that end at it (DESIGN section 3, rule 4).
 
-The moments are joined with the rows of their keys and of the one or two buckets of time that the longest frame can
-reach, and all aggregates of a view are taken in that one pass, each over its own frame.
+All aggregates of a view are taken in one pass over the pairs of moments and rows. In the form ``pairs``, each over its
+own frame. In the form ``bands``, each pair goes into one band of age, once, and the frames are put together from the
+bands: with several frames over the same rows, most of the work is done once instead of once for each frame. In the
+form ``tiles``, a key's rows are first added up by tiles of time; a tile that no edge of a frame cuts lies in one band
+as a whole, and only the tiles that an edge cuts are read row by row. So no frame is rounded to tiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, assert_never
 
 from sqlglot import exp
 
-from asknown.emit.match import bucket_of, two_buckets
-from asknown.emit.rounding import ExactSum, fill, float_parts, misfits, round_sums
-from asknown.emit.sql import all_of, col, given, ident, interval, named, subquery, table
+from asknown.emit.aggregate import Columns, call_name, read_aggregate
+from asknown.emit.match import bucket_of
+from asknown.emit.pairs import Pairs
+from asknown.emit.rounding import ExactSum, fill, round_sums
+from asknown.emit.sql import all_of, col, ident, interval, named, subquery
 from asknown.emit.statement import Cte
 from asknown.emit.step import Step
-from asknown.model.nodes import Column, WindowCall
+from asknown.model.nodes import Frame, WindowCall
 from asknown.plan.nodes import TrailingWindow
 
 TOO_LARGE = "a number is too large or too small for an exact sum"
+SUMS, MISFIT = "sums", "misfit"
 
 
 def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
     """The CTEs of a view's windows, the last of which has (keys, t, a column :func:`call_name` for each call)."""
     lifted = step.view.lifted
     assert lifted is not None
-    calls = {place: lifted.calls[place] for place in join.calls}
-    longest = max(call.frame.oldest for call in calls.values())
-    width = max(longest, 1)
-    events = _Events(step, width)
-    sums = _Sums()
-    columns = [named(_aggregate(step, events, sums, call, place), call_name(place)) for place, call in calls.items()]
-    moment = [*step.moment()]
-    on = [
-        *step.same_keys(),
-        col(step.bucket, step.m).eq(col(step.bucket, step.v)),
-        col(step.event_time, step.v) <= col(step.t, step.m),
-        col(step.event_time, step.v) >= exp.Sub(this=col(step.t, step.m), expression=interval(width)),
-    ]
-    if step.view.known_at is not None:
-        on.append(col(step.known_at, step.v) <= col(step.t, step.m))
-    query = (
-        exp.select(*moment, *columns, *sums.columns())
-        .from_(subquery(two_buckets(step, moments, width), step.m))
-        .join(subquery(events.query(), step.v), on=all_of(on))
-        .group_by(*moment)
-    )
-    if sums.entries:
-        query = _rounded(step, query, sums, calls)
-    return [Cte(step.name("windows"), query)]
-
-
-def call_name(place: int) -> str:
-    """The name of a call's column."""
-    return f"w{place}"
-
-
-class _Events:
-    """The view's rows as the windows read them: keys, times, the bucket, and what is aggregated, each once."""
-
-    def __init__(self, step: Step, width: int) -> None:
-        self.step = step
-        self.width = width
-        self.extra: dict[str, exp.Expr] = {}
-
-    def column(self, name: str, value: exp.Expr | None = None) -> exp.Expr:
-        """A column of the rows: the view's own, or one that is computed from them."""
-        self.extra.setdefault(name, col(name, self.step.v) if value is None else value)
-        return col(name, self.step.v)
-
-    def query(self) -> exp.Select:
-        step = self.step
-        columns = [*step.keys_of(step.v), named(step.when(), step.event_time)]
-        columns += [named(value, name) for name, value in step.later_times()]
-        columns.append(named(bucket_of(step.when(), self.width), step.bucket))
-        columns += [named(value, name) for name, value in self.extra.items()]
-        return exp.select(*columns).from_(table(step.source, step.v)).where(*step.between(step.bounds, self.width))
+    windows = _Windows(step, moments, {place: lifted.calls[place] for place in join.calls})
+    ctes: list[Cte] = []
+    match join.form:
+        case "pairs":
+            query = windows.by_pairs()
+        case "bands":
+            query = windows.by_bands()
+        case "tiles":
+            tiles, query = windows.by_tiles(join.tile)
+            ctes.append(tiles)
+        case _:
+            assert_never(join.form)
+    if windows.sums.entries:
+        query = windows.rounded(query)
+    return [*ctes, Cte(step.name("windows"), query, comment=f"{join.form}: {join.reason}")]
 
 
 @dataclass
@@ -96,130 +67,190 @@ class _Sums:
         return columns + [named(value, f"s{place}") for place, value in self.special.items()]
 
 
-SUMS, MISFIT = "sums", "misfit"
+class _Windows:
+    """The calls of one view that are taken in one pass."""
 
+    def __init__(self, step: Step, moments: str, calls: dict[int, WindowCall]) -> None:
+        self.step = step
+        self.calls = calls
+        self.longest = max(call.frame.oldest for call in calls.values())
+        frames = {call.frame for call in calls.values()}
+        self.edges = sorted({0, *(edge for frame in frames for edge in (frame.newest, frame.oldest + 1))})
+        self.pairs = Pairs(step, moments, self.longest, self.edges)
+        self.columns = Columns(step)
+        self.sums = _Sums()
 
-def _rounded(step: Step, query: exp.Select, sums: _Sums, calls: dict[int, WindowCall]) -> exp.Select:
-    """The windows with their exact sums rounded to floats."""
-    divide = any(entry.count is not None for entry in sums.entries)
-    scaled = any(entry.scale for entry in sums.entries)
-    rounded = round_sums(query, SUMS, divide=divide, scaled=scaled)
-    columns: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t)]
-    for place in calls:
-        if place not in sums.places:
-            columns.append(ident(call_name(place)))
-            continue
-        number = exp.Literal.number(sums.places[place] + 1)
+    def by_pairs(self) -> exp.Select:
+        """Every aggregate over the pairs that lie in its own frame."""
+        values = [named(self._value(place, _Direct(self, call)), call_name(place)) for place, call in self._calls()]
+        return self.pairs.in_buckets(self._rows(), [*values, *self.sums.columns()], banded=False)
+
+    def by_bands(self) -> exp.Select:
+        """States of each band first, then every aggregate from the states of the bands in its frame."""
+        states = _States()
+        values = self._from_bands(states)
+        return self._put_together(self.pairs.in_buckets(self._rows(), states.columns(), banded=True), values)
+
+    def by_tiles(self, length: int) -> tuple[Cte, exp.Select]:
+        """States of tiles, of the rows in cut tiles, and (with ``known_at``) of rows known late, put together."""
+        states = _States()
+        values = self._from_bands(states)
+        prompt, late = self._prompt(length)
+        step = self.step
+        first = named(exp.Min(this=col(step.event_time, step.v)), step.event_time)
+        times = [first]
+        if step.view.known_at is not None:
+            times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
+        tile = bucket_of(col(step.event_time, step.v), length)
+        by = [*step.keys_of(step.v), tile]
+        tiles = (
+            exp.select(*step.keys_of(step.v), named(tile.copy(), self.pairs.tile), *times, *states.columns())
+            .from_(subquery(self._rows().where(*prompt), step.v))
+            .group_by(*by)
+        )
+        cte = Cte(step.name("tiles"), tiles, keep=True, comment="each key's rows, added up by tiles of time")
+        stored = exp.select("*").from_(exp.Table(this=ident(cte.name)))
+        parts = [
+            self.pairs.in_whole_tiles(stored, length, states.merged(step.v)),
+            self.pairs.in_cut_tiles(self._rows().where(*prompt), length, states.columns()),
+        ]
+        if late:
+            parts.append(self.pairs.in_buckets(self._rows().where(*late), states.columns(), banded=True))
+        union: exp.Query = parts[0]
+        for part in parts[1:]:
+            union = exp.union(union, part, distinct=False)
+        return cte, self._put_together(union, values)
+
+    def _calls(self) -> list[tuple[int, WindowCall]]:
+        return list(self.calls.items())
+
+    def _rows(self) -> exp.Select:
+        return self.columns.query().where(*self.step.between(self.step.bounds, self.longest + 1))
+
+    def _prompt(self, length: int) -> tuple[list[exp.Expr], list[exp.Expr]]:
+        """Conditions on rows that were known within ``length`` of their event time, and on the others."""
+        if self.step.view.known_at is None:
+            return [], []
+        soon = exp.Add(this=self.step.when(), expression=interval(length))
+        return [self.step.known() <= soon], [self.step.known() > soon.copy()]
+
+    def _from_bands(self, states: _States) -> list[exp.Expr]:
+        values = [
+            named(self._value(place, _Banded(states, self.pairs.band, self.edges, call.frame)), call_name(place))
+            for place, call in self._calls()
+        ]
+        return [*values, *self.sums.columns()]
+
+    def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> exp.Select:
+        moment: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
+        return exp.select(*moment, *values).from_(subquery(states, "bands")).group_by(*[m.copy() for m in moment])
+
+    def _value(self, place: int, reduce: _Direct | _Banded) -> exp.Expr:
+        """A call's value, or NULL where it waits among the sums."""
+        read = read_aggregate(self.step, self.columns, self.calls[place], reduce)
+        if isinstance(read, exp.Expr):
+            return read
+        self.sums.places[place] = len(self.sums.entries)
+        self.sums.entries.append(read.sum)
+        if read.special is not None:
+            self.sums.special[place] = read.special
+        if read.misfit is not None:
+            self.sums.guards.append(read.misfit)
+        return exp.null()
+
+    def rounded(self, query: exp.Select) -> exp.Select:
+        """The windows with their exact sums rounded to floats."""
+        entries = self.sums.entries
+        divide, scaled = any(e.count is not None for e in entries), any(e.scale for e in entries)
+        rounded = round_sums(query, SUMS, divide=divide, scaled=scaled)
+        columns: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
+        columns += [self._rounded_value(place) for place in self.calls]
+        if self.sums.guards:
+            problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {self.step.view.name}")
+            rounded = rounded.where(fill(f"CASE WHEN {MISFIT} THEN ERROR(:problem) ELSE TRUE END", problem=problem))
+        return exp.select(*columns).from_(subquery(rounded, "sums"))
+
+    def _rounded_value(self, place: int) -> exp.Expr:
+        if place not in self.sums.places:
+            return ident(call_name(place))
+        number = exp.Literal.number(self.sums.places[place] + 1)
         value: exp.Expr = exp.Anonymous(this="list_extract", expressions=[exp.column(ident(SUMS)), number])
-        if place in sums.special:
+        if place in self.sums.special:
             value = exp.Coalesce(this=exp.column(ident(f"s{place}")), expressions=[value])
-        problem = f"asknown: {TOO_LARGE} in feature view {step.view.name}"
-        guarded = fill(f"CASE WHEN {MISFIT} THEN ERROR(:problem) ELSE :value END",
-                       problem=exp.Literal.string(problem), value=value)  # fmt: skip
-        columns.append(named(guarded, call_name(place)))
-    return exp.select(*columns).from_(subquery(rounded, "sums"))
+        return named(value, call_name(place))
 
 
-def _aggregate(step: Step, events: _Events, sums: _Sums, call: WindowCall, place: int) -> exp.Expr:
-    """The aggregate of a call over the joined rows, or NULL where it waits among the ``sums``."""
-    within = _in_frame(step, events, call)
-    value = None if call.value is None else step.view.column(call.value)
-    if value is None:
-        return _only(exp.Count(this=exp.Star()), within)
-    x = events.column(value.name)
-    kind = value.type.kind
-    match call.aggregate.name:
-        case "sum" | "avg" if kind == "float" or call.aggregate.name == "avg":
-            _sum_exactly(events, sums, place, call, within)
-            return exp.null()
-        case "count":
-            return _only(exp.Count(this=x), within)
-        case "count_distinct":
-            return _only(exp.Count(this=exp.Distinct(expressions=[x])), within)
-        case "first" | "last" | "list":
-            return _in_order(step, call, value, x, within)
-        case "arg_min" | "arg_max":
-            return _by_other(step, events, call, within)
-        case "quantile_cont" | "quantile_disc":
-            number = exp.Literal.number(call.number)
-            return _only(exp.Anonymous(this=call.aggregate.name, expressions=[_unsigned(x, value), number]), within)
-        case "min" | "max" | "median":
-            return _only(exp.Anonymous(this=call.aggregate.name, expressions=[_unsigned(x, value)]), within)
-    return _only(exp.Anonymous(this=call.aggregate.name, expressions=[x]), within)
+class _Direct:
+    """Takes an aggregate over the pairs in one call's frame."""
+
+    def __init__(self, windows: _Windows, call: WindowCall) -> None:
+        step, frame = windows.step, call.frame
+        when, t = col(step.event_time, step.v), col(step.t, step.m)
+        self.frame: list[exp.Expr] = []
+        if frame.oldest < windows.longest:
+            self.frame.append(when >= exp.Sub(this=t, expression=interval(frame.oldest)))
+        if frame.newest:
+            self.frame.append(when.copy() <= exp.Sub(this=t.copy(), expression=interval(frame.newest)))
+
+    def take(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
+        return _only(aggregate, [*self.frame, *conditions])
 
 
-def _sum_exactly(events: _Events, sums: _Sums, place: int, call: WindowCall, within: list[exp.Expr]) -> None:
-    assert call.value is not None
-    value = events.step.view.column(call.value)
-    x = events.column(value.name)
-    count = _only(exp.Count(this=x), within) if call.aggregate.name == "avg" else None
-    zero = exp.Literal.number(0)
-    if value.type.kind == "float":
-        wide = exp.cast(col(value.name, events.step.v), "DOUBLE")
-        parts = {
-            part: _only(exp.Sum(this=events.column(f"{value.name}{part}", cut)), within)
-            for part, cut in float_parts(wide).items()
-        }
-        special = [*within, exp.Not(this=exp.Anonymous(this="isfinite", expressions=[x.copy()]))]
-        sums.special[place] = exp.cast(_only(exp.Sum(this=x.copy()), special), "DOUBLE")
-        sums.guards.append(_only(exp.LogicalOr(this=events.column(f"{value.name}d", misfits(wide))), within))
-        # NaN and infinities have no parts; where nothing else is there, the sums are NULL and the special one holds
-        sums.entries.append(ExactSum(parts["a"], parts["b"], parts["c"], count, 0))
-    else:
-        scale = value.type.scale if value.type.kind == "decimal" else 0
-        whole = exp.cast(fill(f":x * {10**scale}", x=x) if scale else x, "INT128")
-        sums.entries.append(ExactSum(_only(exp.Sum(this=whole), within), zero, zero.copy(), count, scale))
-    sums.places[place] = len(sums.entries) - 1
+class _States:
+    """What is kept of the rows of a band or a tile: each state once, however many frames it serves."""
+
+    _MERGED: ClassVar[dict[type[exp.Expr], type[exp.Expr]]] = {
+        exp.Count: exp.Sum,
+        exp.Sum: exp.Sum,
+        exp.LogicalOr: exp.LogicalOr,
+        exp.LogicalAnd: exp.LogicalAnd,
+    }
+
+    def __init__(self) -> None:
+        self._states: dict[str, tuple[str, exp.Expr, exp.Expr]] = {}
+
+    def of(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr]) -> str:
+        """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
+        state = _only(aggregate, conditions)
+        return self._states.setdefault(state.sql("duckdb"), (f"b{len(self._states)}", aggregate, state))[0]
+
+    def columns(self) -> list[exp.Expr]:
+        """The states of rows."""
+        return [named(state.copy(), name) for name, _, state in self._states.values()]
+
+    def merged(self, alias: str) -> list[exp.Expr]:
+        """The states of states."""
+        return [named(self.merge(name, col(name, alias)), name) for name, _, _ in self._states.values()]
+
+    def merge(self, name: str, value: exp.Expr) -> exp.Expr:
+        """The aggregate that puts states of this name together."""
+        aggregate = next(a for n, a, _ in self._states.values() if n == name)
+        merge = self._MERGED.get(type(aggregate))
+        if merge is not None:
+            return merge(this=value)
+        return exp.Anonymous(this=str(aggregate.this), expressions=[value])  # min and max merge as themselves
 
 
-def _in_order(step: Step, call: WindowCall, value: Column, x: exp.Expr, within: list[exp.Expr]) -> exp.Expr:
-    ordered = exp.Order(this=x, expressions=[*_time_order(step), *_value_order(value, x)])
-    function = {"first": "first", "last": "last", "list": "list"}[call.aggregate.name]
-    return _only(exp.Anonymous(this=function, expressions=[ordered]), [*within, given(x.copy())])
+class _Banded:
+    """Takes an aggregate from the states of the bands in one call's frame."""
 
+    def __init__(self, states: _States, band: str, edges: Sequence[int], frame: Frame) -> None:
+        self.states = states
+        self.band = band
+        self.first = edges.index(frame.newest)
+        self.last = edges.index(frame.oldest + 1) - 1
+        self.every = self.first == 0 and self.last == len(edges) - 2
 
-def _by_other(step: Step, events: _Events, call: WindowCall, within: list[exp.Expr]) -> exp.Expr:
-    assert call.value is not None and call.order is not None
-    value = step.view.column(call.value)
-    x = events.column(value.name)
-    y = events.column(call.order)
-    first = exp.Ordered(this=y, desc=call.aggregate.name == "arg_min", nulls_first=False)
-    ordered = exp.Order(this=x, expressions=[first, *_time_order(step), *_value_order(value, x)])
-    return _only(exp.Anonymous(this="last", expressions=[ordered]), [*within, given(x.copy()), given(y.copy())])
-
-
-def _time_order(step: Step) -> list[exp.Expr]:
-    """Rows in the order of rule 3, least first."""
-    times = [col(step.event_time, step.v), *(col(name, step.v) for name, _ in step.later_times())]
-    return [exp.Ordered(this=time, nulls_first=True) for time in times]
-
-
-def _value_order(value: Column, x: exp.Expr) -> list[exp.Expr]:
-    terms: list[exp.Expr] = [exp.Ordered(this=x.copy(), nulls_first=True)]
-    if value.type.kind == "float":
-        terms.append(exp.Ordered(this=exp.func("signbit", x.copy()), desc=True, nulls_first=True))
-    return terms
-
-
-def _unsigned(x: exp.Expr, value: Column) -> exp.Expr:
-    """A float whose zero has no sign, so that equal values are the same value."""
-    return fill("CASE WHEN :x = 0 THEN 0 ELSE :x END", x=x) if value.type.kind == "float" else x
-
-
-def _in_frame(step: Step, events: _Events, call: WindowCall) -> list[exp.Expr]:
-    """The conditions under which a joined row lies in a call's frame and meets its own condition."""
-    conditions: list[exp.Expr] = []
-    when, t = col(step.event_time, step.v), col(step.t, step.m)
-    if call.frame.oldest < events.width:
-        conditions.append(when >= exp.Sub(this=t, expression=interval(call.frame.oldest)))
-    if call.frame.newest:
-        conditions.append(when.copy() <= exp.Sub(this=t.copy(), expression=interval(call.frame.newest)))
-    if call.condition is not None:
-        conditions.append(events.column(call.condition))
-    return conditions
+    def take(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
+        name = self.states.of(aggregate, conditions)
+        merged = self.states.merge(name, exp.column(ident(name)))
+        low, high = exp.Literal.number(self.first), exp.Literal.number(self.last)
+        within = exp.Between(this=exp.column(ident(self.band)), low=low, high=high)
+        return _only(merged, [] if self.every else [within])
 
 
 def _only(aggregate: exp.Expr, conditions: Sequence[exp.Expr]) -> exp.Expr:
+    """The aggregate over the rows that meet all ``conditions``."""
     if not conditions:
         return aggregate
     where = exp.Where(this=all_of([condition.copy() for condition in conditions]))

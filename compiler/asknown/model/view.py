@@ -31,7 +31,7 @@ def build_view(
     config = model.rendered.config
     assert config.entity is not None and config.event_time is not None  # render refuses a view without
     _refuse_looking_ahead(model)
-    at = model.rendered.where(1) if not model.rendered.config_line else _config_place(model)
+    at = model.rendered.template_place(model.rendered.config_line or 1)
     find = _finder(model, columns, at)
 
     keys = tuple(_key(model, find, entity, key, at) for entity in map(entities.__getitem__, config.entity)
@@ -168,13 +168,6 @@ def _check_time(model: Model, role: str, column: Column, at: Where) -> None:
         at=at,
         hint=f"cast it in the model, as in: cast({column.name} as timestamp) as {column.name}",
     )
-
-
-def _config_place(model: Model) -> Where:
-    rendered = model.rendered
-    lines = rendered.template.splitlines()
-    line = rendered.config_line
-    return Where(rendered.shown, line, 0, lines[line - 1] if 0 < line <= len(lines) else "")
 
 
 def _refuse_looking_ahead(model: Model) -> None:

@@ -20,6 +20,8 @@ from asknown.online.codec import is_wide, json_encoder, spell_instant
 from asknown.online.nodes import Column, OnlineView
 from asknown.types import Kind, SqlType
 
+Encode = Callable[[Any, SqlType], list[Any]]
+
 CHUNK = 50_000  # rows that are Python values at one time
 
 _EPOCH = datetime(1970, 1, 1)
@@ -56,18 +58,50 @@ def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> 
     Rows that can never match are left out: those with a NULL key, event time or known-at time (rule 2).
     A row later than the watermark is a bug of the caller, and raises ValueError.
     """
-    visible = tuple(t for t in (view.event_time, view.known_at) if t is not None)
-    required = tuple(dict.fromkeys((*(c.name for c in view.keys), *visible)))
+    visible = _visible_times(view)
     limit = spell_instant(watermark)
+    for seen, kept in _complete_rows(view, batches):
+        columns = {c.name: _encode(kept.column(c.name), c, view.name) for c in view.columns}
+        for name in visible:
+            latest = max(columns[name], default="")
+            if latest > limit:
+                raise _too_late(latest, name, view.name, limit)
+        yield Rows(seen, seen - kept.num_rows, zip(*columns.values(), strict=True))
+
+
+def read_events(
+    view: OnlineView, hidden: Sequence[Column], batches: Iterable[Any], watermark: datetime
+) -> Iterator[Rows]:
+    """The events of the batches, a chunk at a time: keys, times as microseconds since 1970, then hidden columns.
+
+    Left out and refused as by :func:`read_rows`.
+    """
+    visible = _visible_times(view)
+    times = [Column(name, view.type_of(name)) for name in view.times]
+    limit = (watermark.replace(tzinfo=None) - _EPOCH) // timedelta(microseconds=1)
+    for seen, kept in _complete_rows(view, batches):
+        instants = {c.name: _encode(kept.column(c.name), c, view.name, _encode_instant) for c in times}
+        for name in visible:
+            latest = max(instants[name], default=limit)
+            if latest > limit:
+                raise _too_late(latest, name, view.name, limit)
+        keys = [_encode(kept.column(c.name), c, view.name) for c in view.keys]
+        others = [_encode(kept.column(c.name), c, view.name) for c in hidden]
+        yield Rows(seen, seen - kept.num_rows, zip(*keys, *instants.values(), *others, strict=True))
+
+
+def _visible_times(view: OnlineView) -> tuple[str, ...]:
+    """The times without which, or before which, a row is not visible (rule 2)."""
+    return tuple(dict.fromkeys(t for t in (view.event_time, view.known_at) if t is not None))
+
+
+def _complete_rows(view: OnlineView, batches: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """Chunks of the batches: how many rows one has, and those of them that can ever match."""
+    required = tuple(dict.fromkeys((*(c.name for c in view.keys), *_visible_times(view))))
     for batch in batches:
         for start in range(0, batch.num_rows, CHUNK):
             chunk = batch.slice(start, CHUNK)
-            kept = _drop_nulls(chunk, required)
-            columns = {c.name: _encode(kept.column(c.name), c, view.name) for c in view.columns}
-            for name in visible:
-                _check_watermark(columns[name], name, view.name, limit)
-            values = zip(*columns.values(), strict=True)
-            yield Rows(chunk.num_rows, chunk.num_rows - kept.num_rows, values)
+            yield chunk.num_rows, _drop_nulls(chunk, required)
 
 
 def _drop_nulls(batch: Any, required: Sequence[str]) -> Any:
@@ -75,19 +109,17 @@ def _drop_nulls(batch: Any, required: Sequence[str]) -> Any:
     return batch.filter(reduce(pc.and_, masks)) if masks else batch
 
 
-def _check_watermark(times: Sequence[str], column: str, view: str, limit: str) -> None:
-    latest = max(times, default="")
-    if latest > limit:
-        raise ValueError(f"{view}.{column} has {latest}, which is after the load's watermark {limit}")
+def _too_late(latest: object, column: str, view: str, limit: object) -> ValueError:
+    return ValueError(f"{view}.{column} has {latest}, which is after the load's watermark {limit}")
 
 
-def _encode(array: Any, column: Column, view: str) -> list[Any]:
-    """The stored values of one column."""
+def _encode(array: Any, column: Column, view: str, encode: Encode | None = None) -> list[Any]:
+    """The stored values of one column, as ``encode`` or the column's type has them."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     try:
         _check_bounds(array, column.type)
-        return _ENCODE[column.type.kind](array, column.type)
+        return (encode or _ENCODE[column.type.kind])(array, column.type)
     except pa.ArrowInvalid as error:
         reason = str(error)
     except _OutOfBoundsError as error:
@@ -178,6 +210,12 @@ def _encode_time(array: Any, kind: SqlType) -> list[Any]:
     return list(exact.cast(pa.string()).to_pylist())
 
 
+def _encode_instant(array: Any, kind: SqlType) -> list[Any]:
+    """Microseconds since 1970 in UTC; a date is its midnight."""
+    integers = _as_integers(array, kind).cast(pa.int64())
+    return list((pc.multiply(integers, _DAY) if kind.kind == "date" else integers).to_pylist())
+
+
 def _encode_nested(array: Any, kind: SqlType) -> list[Any]:
     encode = json_encoder(kind)
     return [None if v is None else encode(v) for v in array.to_pylist()]
@@ -187,7 +225,7 @@ def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-_ENCODE: dict[Kind, Callable[[Any, SqlType], list[Any]]] = {
+_ENCODE: dict[Kind, Encode] = {
     "boolean": _encode_boolean,
     "integer": _encode_integer,
     "float": _encode_float,

@@ -152,7 +152,6 @@ def _windows(written: dict[str, Any]) -> OnlineWindows:
             )
             for f in written["derived"]
         ),
-        asof_columns=_columns(written["asof_columns"]),
     )
 
 
@@ -164,7 +163,6 @@ def _spell_windows(windows: OnlineWindows) -> dict[str, Any]:
             {"name": f.name, "type": f.type.name, "expression": f.expression, "calls": f.calls, "columns": f.columns}
             for f in windows.derived
         ],
-        "asof_columns": _spell_columns(windows.asof_columns),
     }
 
 

@@ -45,7 +45,7 @@ def create_metadata(connection: sqlite3.Connection) -> None:
 
 def add_windows(connection: sqlite3.Connection) -> None:
     """Step 2: trailing windows. The events of a view lie beside its table, in one named "<view>.events"."""
-    # JSON: {"columns": […], "calls": […], "derived": […], "asof_columns": […]}, as nodes.OnlineWindows; NULL: none
+    # JSON: {"columns": […], "calls": […], "derived": […]}, as nodes.OnlineWindows; NULL: none
     connection.execute("ALTER TABLE _asknown_views ADD COLUMN windows TEXT")
     connection.execute("ALTER TABLE _asknown_views ADD COLUMN events INTEGER")  # how many; NULL: no windows
 

@@ -49,15 +49,11 @@ class StoredFeature:
 
 @dataclass(frozen=True)
 class OnlineWindows:
-    """The trailing windows of a view: what is kept of each event, and what is computed from it at reading.
-
-    ``columns`` are the hidden columns of the events; ``asof_columns`` the hidden columns of the view's own table.
-    """
+    """The trailing windows of a view: the hidden columns kept of each event, and what is computed from them."""
 
     columns: tuple[Column, ...]
     calls: tuple[StoredCall, ...]
     derived: tuple[StoredFeature, ...]
-    asof_columns: tuple[Column, ...] = ()
 
     @property
     def longest(self) -> int:
@@ -71,8 +67,9 @@ class OnlineView:
 
     ``fingerprint`` names the view's definition: rows of another fingerprint are never mixed with these.
     ``event_time``, ``known_at`` and ``created_at`` name columns; several may name the same one. ``ttl`` is in
-    microseconds, 0 for no bound. ``columns`` is every column of the view's table, keys and times included, in its
-    order. ``features`` is all that a user may ask for, those of trailing windows included, which are no columns.
+    microseconds, 0 for no bound. ``features`` is all that a user may ask for, in select order. ``columns`` is every
+    column of the view's table, keys and times included: with windows, without the features computed from them and with
+    the hidden as-of columns that those read. The columns stand in the order in which they break ties (rule 3).
     """
 
     name: str
@@ -88,11 +85,9 @@ class OnlineView:
 
     @property
     def kept(self) -> tuple[Column, ...]:
-        """The columns that decide between rows of equal times (rule 3): as-of features, then hidden as-of columns."""
-        if self.windows is None:
-            return self.features
-        derived = {feature.name for feature in self.windows.derived}
-        return (*(f for f in self.features if f.name not in derived), *self.windows.asof_columns)
+        """The columns that decide between rows of equal times (rule 3): as-of features and hidden as-of columns."""
+        others = {*(key.name for key in self.keys), *self.times}
+        return tuple(column for column in self.columns if column.name not in others)
 
     @property
     def times(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ Compare = Callable[[Any, Any], int]
 
 def orders_in_sqlite(kind: SqlType) -> bool:
     """Whether SQLite orders the stored values of this type as the engine orders the values."""
-    return not (kind.kind in ("float", "decimal", "list", "struct") or is_wide(kind) or _is_enum(kind))
+    return not (kind.kind in ("float", "decimal", "list", "struct") or is_wide(kind) or is_enum(kind))
 
 
 def stored_comparison(kind: SqlType) -> Compare:
@@ -43,7 +43,7 @@ def comparison(kind: SqlType) -> Compare:
     if kind.kind == "float":
         return _compare_floats
     if kind.kind == "text":
-        return _enum_comparison(kind) if _is_enum(kind) else _compare_text
+        return _enum_comparison(kind) if is_enum(kind) else _compare_text
     if kind.kind == "uuid":
         return lambda left, right: _compare(left.int, right.int)
     return _compare
@@ -102,7 +102,8 @@ def _null_greatest(compare: Compare) -> Compare:
     return compare_nullable
 
 
-def _is_enum(kind: SqlType) -> bool:
+def is_enum(kind: SqlType) -> bool:
+    """Whether this is an ENUM, whose members order as they were declared."""
     return kind.kind == "text" and kind.name.upper().startswith("ENUM")
 
 

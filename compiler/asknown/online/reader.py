@@ -6,26 +6,23 @@ Safe beside a running load: every call sees one finished state of the file, the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from asknown.errors import AsknownError
-from asknown.online.codec import read_instant
+from asknown.online.answer import Found, Row, UnreadableError, answer, microseconds_of
 from asknown.online.entity_rows import MISSING, EntityRows, as_columns
 from asknown.online.faults import damaged
 from asknown.online.keys import ABSENT
 from asknown.online.nodes import OnlineService, StoredView
 from asknown.online.request import Read, Request, missing_key, resolve
-from asknown.online.response import OnlineResponse, Status
+from asknown.online.response import OnlineResponse
 from asknown.online.session import Session, Sessions
 
 _MOST_KEYS = 200  # keys in one statement
 _MOST_REQUESTS = 256  # request shapes kept resolved
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-Row = tuple[Any, ...]
 
 
 class OnlineReader:
@@ -83,23 +80,19 @@ class OnlineReader:
         with self._sessions.snapshot() as session:
             request = _resolved(session, references, full_feature_names, tuple(columns) if columns or count else None)
             _check_watermarks(request, instant)
-            found = [_look_up(session, read, _encode_keys(read, columns, count)) for read in request.reads]
+            found = [_find(session, read, _encode_keys(read, columns, count), instant) for read in request.reads]
         try:
-            times, statuses, values = _answer(request, found, instant)
-        except _UnreadableError as error:
+            answers = answer(request, found, instant)
+        except UnreadableError as error:
             raise damaged(self.path, f"the value {error} is not of its column's type") from error
         return OnlineResponse(
             columns={name: [None if v is MISSING else v for v in column] for name, column in columns.items()},
-            values=values,
-            statuses=statuses,
-            event_timestamps={output.name: times[output.read] for output in request.outputs},
+            values=answers.values,
+            statuses=answers.statuses,
+            event_timestamps=answers.times,
             types={output.name: output.column.type for output in request.outputs},
             count=count,
         )
-
-
-class _UnreadableError(Exception):
-    """A stored value is not what its column's type says."""
 
 
 def _references(features: str | Sequence[str]) -> tuple[str, ...]:
@@ -176,8 +169,14 @@ def _encode_keys(read: Read, columns: Mapping[str, list[Any]], count: int) -> li
     return [None if ABSENT in key else key for key in zip(*encoded, strict=True)]
 
 
+def _find(session: Session, read: Read, keys: list[Row | None], instant: datetime) -> Found:
+    """All that a read needs to know of these keys."""
+    rows = _look_up(session, read, keys) if read.looks_up else []
+    return Found(keys, rows, _scan(session, read, keys, instant) if read.windows is not None else {})
+
+
 def _look_up(session: Session, read: Read, keys: list[Row | None]) -> list[Row | None]:
-    """For each key its row (event time, then the read's features), or None."""
+    """For each key its row (event time, the read's features, its hidden columns), or None."""
     width = len(read.keys)
     distinct = list(dict.fromkeys(key for key in keys if key is not None))
     found: dict[Row, Row] = {}
@@ -188,51 +187,10 @@ def _look_up(session: Session, read: Read, keys: list[Row | None]) -> list[Row |
     return [None if key is None else found.get(key) for key in keys]
 
 
-def _answer(
-    request: Request, found: list[list[Row | None]], instant: datetime
-) -> tuple[list[list[datetime | None]], dict[str, list[Status]], dict[str, list[Any]]]:
-    """The event times by read, and the statuses and values by feature, of the rows found."""
-    times: list[list[datetime | None]] = []
-    bases: list[list[Status]] = []  # what a feature's status is, but for its own NULLs
-    for read, rows in zip(request.reads, found, strict=True):
-        oldest = _oldest(instant, read.stored.view.ttl)
-        moments = [_decoded(row[0], read_instant) if row is not None else None for row in rows]
-        times.append(moments)
-        bases.append([_base_status(moment, oldest) for moment in moments])
-    statuses: dict[str, list[Status]] = {}
-    values: dict[str, list[Any]] = {}
-    for output in request.outputs:
-        place, decode = output.place + 1, output.decode
-        stored = [
-            row[place] if row is not None and base == "PRESENT" else None
-            for row, base in zip(found[output.read], bases[output.read], strict=True)
-        ]
-        values[output.name] = stored if decode is None else [v if v is None else _decoded(v, decode) for v in stored]
-        statuses[output.name] = [
-            "NULL_VALUE" if v is None and base == "PRESENT" else base
-            for v, base in zip(stored, bases[output.read], strict=True)
-        ]
-    return times, statuses, values
-
-
-def _decoded(stored: Any, decode: Any) -> Any:
-    try:
-        return decode(stored)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise _UnreadableError(repr(stored)) from error
-
-
-def _base_status(moment: datetime | None, oldest: datetime) -> Status:
-    if moment is None:
-        return "NOT_FOUND"
-    return "PRESENT" if moment >= oldest else "OUTSIDE_MAX_AGE"
-
-
-def _oldest(instant: datetime, ttl: int) -> datetime:
-    """The earliest event time that is in age at ``instant``; both ends count (rule 3)."""
-    if not ttl:
-        return _EARLIEST
-    try:
-        return instant - timedelta(microseconds=ttl)
-    except OverflowError:
-        return _EARLIEST
+def _scan(session: Session, read: Read, keys: list[Row | None], instant: datetime) -> dict[Row, list[Row]]:
+    """For each key the events that its windows at ``instant`` can hold."""
+    assert read.windows is not None
+    at = microseconds_of(instant)
+    bounds = (at - read.windows.oldest, at - read.windows.newest)
+    query, cursor = read.windows.query, session.cursor
+    return {key: cursor.execute(query, (*key, *bounds)).fetchall() for key in dict.fromkeys(keys) if key is not None}

@@ -10,37 +10,57 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.online.codec import Convert, decoder
 from asknown.online.keys import Encode, key_encoder
 from asknown.online.layout import select_statement
-from asknown.online.nodes import Column, OnlineService, OnlineView, ServicePart, StoredView
+from asknown.online.nodes import Column, OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
+from asknown.online.windows import WindowRead
 
 
 @dataclass(frozen=True)
 class Read:
-    """One look into one view's table. ``keys`` pairs the request's column with the encoder of the view's key."""
+    """One look at one view. ``keys`` pairs the request's column with the encoder of the view's key.
+
+    ``features`` are the as-of features asked for, of the view's own table; ``hidden`` are columns of it, with their
+    decoders, that the expressions of ``windows`` read besides the view's events.
+    """
 
     stored: StoredView
     keys: tuple[tuple[str, Encode], ...]
     features: tuple[Column, ...]
+    hidden: tuple[tuple[str, Convert | None], ...] = ()
+    windows: WindowRead | None = None
     _queries: dict[int, str] = field(default_factory=dict, compare=False)
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether anything of the view's own table is needed."""
+        return bool(self.features or self.hidden or self.windows is None)
+
     def query(self, keys: int) -> str:
-        """The query for so many keys: the key columns, the event time, then the features."""
+        """The query for so many keys: the key columns, the event time, the features, then the hidden columns."""
         query = self._queries.get(keys)
         if query is None:
-            columns = (self.stored.view.event_time, *(f.name for f in self.features))
+            columns = (
+                self.stored.view.event_time,
+                *(f.name for f in self.features),
+                *(name for name, _ in self.hidden),
+            )
             query = self._queries[keys] = select_statement(self.stored.view, columns, keys)
         return query
 
 
 @dataclass(frozen=True)
 class Output:
-    """One feature of the response: where its value comes from, and how it is named and decoded."""
+    """One feature of the response: where its value comes from, and how it is named and decoded.
+
+    ``place`` counts among the read's as-of features, or, where ``windowed``, among those of its windows.
+    """
 
     name: str
     reference: str  # view:feature, as the user may write it
     read: int
-    place: int  # among the read's features
+    place: int
     column: Column
     decode: Convert | None
+    windowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +93,7 @@ class Request:
             other = seen.setdefault(output.name.casefold(), output)
             if other is output:
                 continue
-            if (other.read, other.place) == (output.read, output.place):
+            if (other.read, other.column) == (output.read, output.column):
                 raise AsknownError(
                     "name-clash", f"the feature {output.reference} is asked for twice", hint="ask for it once"
                 )
@@ -118,27 +138,48 @@ def resolve(
                 features.append(feature)
             wanted.append((keyed_by, part, feature))
     order = list(reads)
-    outputs = tuple(
-        Output(
-            name=f"{part.alias or part.view}__{feature.name}" if full_names else feature.name,
-            reference=f"{part.alias or part.view}:{feature.name}",
-            read=order.index(keyed_by),
-            place=reads[keyed_by].index(feature),
-            column=feature,
-            decode=decoder(feature.type),
+    split = {keyed_by: _split(features, views[keyed_by[0]].view) for keyed_by, features in reads.items()}
+    outputs = []
+    for keyed_by, part, feature in wanted:
+        asof, derived = split[keyed_by]
+        windowed = feature not in asof
+        outputs.append(
+            Output(
+                name=f"{part.alias or part.view}__{feature.name}" if full_names else feature.name,
+                reference=f"{part.alias or part.view}:{feature.name}",
+                read=order.index(keyed_by),
+                place=[f.name for f in (derived if windowed else asof)].index(feature.name),
+                column=feature,
+                decode=decoder(feature.type),
+                windowed=windowed,
+            )
         )
-        for keyed_by, part, feature in wanted
-    )
-    request = Request(tuple(_read(k, f, views) for k, f in reads.items()), outputs, full_names)
+    request = Request(tuple(_read(k, *split[k], views) for k in reads), tuple(outputs), full_names)
     request.check_names()
     return request
 
 
-def _read(keyed_by: tuple[Any, ...], features: list[Column], views: Mapping[str, StoredView]) -> Read:
+def _split(features: list[Column], view: OnlineView) -> tuple[list[Column], list[StoredFeature]]:
+    """The as-of features among these, and those computed from windows."""
+    known = {} if view.windows is None else {feature.name: feature for feature in view.windows.derived}
+    asof = [feature for feature in features if feature.name not in known]
+    return asof, [known[feature.name] for feature in features if feature.name in known]
+
+
+def _read(
+    keyed_by: tuple[Any, ...], asof: list[Column], derived: list[StoredFeature], views: Mapping[str, StoredView]
+) -> Read:
     name, _, renamed = keyed_by
     stored, mapping = views[name], dict(renamed)
     keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
-    return Read(stored, tuple(keys), tuple(features))
+    hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
+    return Read(
+        stored,
+        tuple(keys),
+        tuple(asof),
+        tuple((column, decoder(stored.view.type_of(column))) for column in hidden),
+        WindowRead(stored.view, derived) if derived else None,
+    )
 
 
 def _parts(

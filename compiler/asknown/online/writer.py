@@ -11,17 +11,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from asknown.errors import AsknownError
-from asknown.online import layout, lock, metadata
-from asknown.online.batches import read_rows
+from asknown.online import events, layout, lock, metadata
+from asknown.online.batches import Rows, read_events, read_rows
 from asknown.online.faults import check_sqlite, explain
 from asknown.online.migrations import migrate
-from asknown.online.nodes import LoadReport, OnlineService, OnlineView, StoredView
+from asknown.online.nodes import EventReport, LoadReport, OnlineService, OnlineView, StoredView
 from asknown.online.order import orders_in_sqlite, stored_comparison
 
 _PRAGMAS = (
@@ -48,6 +49,7 @@ class OnlineWriter:
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
         self._broken = False
+        self._without_events: set[str] = set()  # views with windows whose events this load has yet to bring
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -78,6 +80,8 @@ class OnlineWriter:
     ) -> None:
         try:
             if kind is None:
+                if self._without_events:
+                    raise ValueError(f"load() was not followed by load_events() for {sorted(self._without_events)}")
                 with self._explained():
                     self.connection.execute("COMMIT")
                     self._checkpoint()
@@ -96,11 +100,11 @@ class OnlineWriter:
         """Merges a view's rows, newest at ``watermark`` (naive: UTC), into its table, and says what changed.
 
         The table is built anew from this load alone where ``full_refresh`` asks for it or the view's definition has
-        changed; such a load must be whole. ``batches`` are Arrow record batches with the view's columns;
-        ``on_rows`` hears how many rows have been read so far.
+        changed; such a load must be whole. ``batches`` are Arrow record batches with the columns of the view's table;
+        ``on_rows`` hears how many rows have been read so far. A view with windows needs :meth:`load_events` next.
         """
         started = time.perf_counter()
-        watermark = watermark.replace(tzinfo=UTC) if watermark.tzinfo is None else watermark.astimezone(UTC)
+        watermark = _in_utc(watermark)
         with self._explained():
             layout.check_name(view.name)
             held = self._held(view)
@@ -112,8 +116,13 @@ class OnlineWriter:
                 before, reached = held.rows, max(watermark, held.watermark)
             seen, skipped, changed = self._merge(view, batches, watermark, on_rows)
             total = self.connection.execute(f"SELECT count(*) FROM {layout.quote(view.name)}").fetchone()[0]
-            stored = StoredView(view, reached, total, self.load_id, datetime.now(UTC))
+            kept = 0 if held is None or rebuilt else held.events
+            stored = StoredView(
+                view, reached, total, self.load_id, datetime.now(UTC), None if view.windows is None else kept
+            )
             metadata.write_view(self.connection, stored)
+            if view.windows is not None:
+                self._without_events.add(view.name)
         inserted = total - before
         return LoadReport(
             view=view.name,
@@ -125,6 +134,46 @@ class OnlineWriter:
             rows_total=total,
             watermark=reached,
             rebuilt=rebuilt,
+            seconds=time.perf_counter() - started,
+        )
+
+    def load_events(
+        self,
+        view: OnlineView,
+        batches: Iterable[Any],
+        watermark: datetime,
+        *,
+        on_rows: Callable[[int], None] | None = None,
+    ) -> EventReport:
+        """Makes a view's events those of ``batches``, and says what changed; after :meth:`load`, with its watermark.
+
+        ``batches`` bring every event that is visible at ``watermark`` and not older than the longest window: columns
+        of the keys, the times, and the windows' hidden columns. A watermark before the file's leaves the events alone.
+        """
+        started = time.perf_counter()
+        watermark = _in_utc(watermark)
+        with self._explained():
+            held = metadata.read_views(self.connection, self.path).get(view.name)
+            if held is None or view.windows is None or _differs(held.view, view):
+                raise ValueError(f"load_events() comes after load() of the same view, '{view.name}'")
+            table = events.event_table(view)
+            newest = watermark >= held.watermark
+            seen = skipped = added = removed = 0
+            if newest:
+                given = read_events(view, table.hidden, batches, watermark)
+                seen, skipped = self._insert(events.stage_events(self.connection, table), given, on_rows)
+                added, removed = events.merge_events(self.connection, table)
+            total = (held.events or 0) + added - removed
+            metadata.write_view(self.connection, replace(held, events=total))
+            self._without_events.discard(view.name)
+        return EventReport(
+            view=view.name,
+            rows_seen=seen,
+            added=added,
+            removed=removed,
+            skipped_null=skipped,
+            events_total=total,
+            replaced=newest,
             seconds=time.perf_counter() - started,
         )
 
@@ -142,7 +191,7 @@ class OnlineWriter:
         """Removes a view and its rows from the file; a view that is not there is no error."""
         with self._explained():
             if view in metadata.read_views(self.connection, self.path):
-                self.connection.execute(f"DROP TABLE IF EXISTS {layout.quote(view)}")
+                self._drop(view)
                 metadata.forget_view(self.connection, view)
 
     def _open(self) -> None:
@@ -167,26 +216,34 @@ class OnlineWriter:
 
     def _rebuild(self, view: OnlineView, held: StoredView | None) -> None:
         if held is not None:
-            self.connection.execute(f"DROP TABLE IF EXISTS {layout.quote(view.name)}")
-        self._check_room(view)
+            self._drop(view.name)
+        self._check_room(view, view.name, len(view.columns))
         for statement in layout.create_statements(view):
             self.connection.execute(statement)
+        if view.windows is not None:
+            table = events.event_table(view)
+            self._check_room(view, table.name, len(table.columns))
+            self.connection.execute(events.create_events(table))
 
-    def _check_room(self, view: OnlineView) -> None:
+    def _drop(self, view: str) -> None:
+        self.connection.execute(f"DROP TABLE IF EXISTS {layout.quote(view)}")
+        self.connection.execute(events.drop_events(view))
+
+    def _check_room(self, view: OnlineView, table: str, columns: int) -> None:
         """Refuses a table that SQLite cannot make, for its size or because somebody made another of its name."""
         most = self.connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN)
-        if len(view.columns) > most:
+        if columns > most:
             raise AsknownError(
                 "online-write",
-                f"the view '{view.name}' has {len(view.columns)} columns, and an SQLite table at most {most}",
+                f"the view '{view.name}' has {columns} columns, and an SQLite table at most {most}",
                 hint="split the view in two, or set online=false in its config()",
             )
         query = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE"
-        taken = self.connection.execute(query, (view.name,)).fetchone()
+        taken = self.connection.execute(query, (table,)).fetchone()
         if taken:
             raise AsknownError(
                 "online-write",
-                f"{self.path} already has a {taken[0]} named '{view.name}' that asknown did not make",
+                f"{self.path} already has a {taken[0]} named '{table}' that asknown did not make",
                 hint="rename or drop it, or name another path under 'online' in profiles.yml",
             )
 
@@ -200,16 +257,21 @@ class OnlineWriter:
         """Rows seen, skipped, and changed (inserted or updated)."""
         connection = self.connection
         connection.create_function(layout.COMPARE, 3, _comparison(view), deterministic=True)
-        upsert = layout.upsert_statement(view)
-        seen = skipped = 0
         before = connection.total_changes
-        for rows in read_rows(view, batches, watermark):
-            connection.executemany(upsert, rows.values)
+        rows = read_rows(view, batches, watermark)
+        seen, skipped = self._insert(layout.upsert_statement(view), rows, on_rows)
+        return seen, skipped, connection.total_changes - before
+
+    def _insert(self, statement: str, chunks: Iterable[Rows], on_rows: Callable[[int], None] | None) -> tuple[int, int]:
+        """Runs ``statement`` for every row, and counts the rows seen and skipped."""
+        seen = skipped = 0
+        for rows in chunks:
+            self.connection.executemany(statement, rows.values)
             seen += rows.seen
             skipped += rows.skipped
             if on_rows is not None:
                 on_rows(seen)
-        return seen, skipped, connection.total_changes - before
+        return seen, skipped
 
     def _checkpoint(self) -> None:
         """Moves the log into the file, as far as readers let it; the rows are safe without it."""
@@ -266,6 +328,11 @@ def write_view(
         return writer.load(view, batches, watermark, full_refresh=full_refresh, on_rows=on_rows)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """The instant, aware; a naive one is UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 def _differs(held: OnlineView, view: OnlineView) -> bool:
     return held.fingerprint != view.fingerprint or metadata.shape(held) != metadata.shape(view)
 
@@ -274,7 +341,7 @@ def _comparison(view: OnlineView) -> Callable[[int, Any, Any], int | None]:
     """The body of :data:`layout.COMPARE` for a view's features."""
     compare = {
         place: stored_comparison(feature.type)
-        for place, feature in enumerate(view.features)
+        for place, feature in enumerate(view.kept)
         if not orders_in_sqlite(feature.type)
     }
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView
-from asknown.plan.nodes import AsOfJoin, Match, Output, Plan, Spine, TrailingWindow
+from asknown.plan.nodes import AsOfJoin, Form, Output, Plan, Spine, TrailingWindow, WindowForm
 from asknown.plan.request import Asked
+from asknown.plan.rules import Sample, choose_match, choose_windows
 from asknown.types import comparable
 
 
-def build_plan(spine: Spine, asked: Sequence[Asked], choose: Callable[[FeatureView], Match]) -> Plan:
-    """The plan that answers ``asked`` on ``spine``; ``choose`` picks the form of each view's match.
+def build_plan(
+    spine: Spine,
+    asked: Sequence[Asked],
+    look: Callable[[FeatureView], Sample | None],
+    *,
+    forms: Mapping[str, Form] | None = None,
+    window_form: WindowForm | None = None,
+) -> Plan:
+    """The plan that answers ``asked`` on ``spine``; ``look`` tells what a look at a view's rows shows.
+
+    ``forms`` forces the form of a view's match (``*``: of all), ``window_form`` that of all windows.
 
     Raises ``spine-key`` where the spine lacks a key column and ``key-type`` where its type does not compare.
     """
@@ -28,14 +38,16 @@ def build_plan(spine: Spine, asked: Sequence[Asked], choose: Callable[[FeatureVi
         wanted |= {name for item in items.values() if item is not None for name in item.columns}
         calls = sorted({call for item in items.values() if item is not None for call in item.windows})
         listed = () if view.lifted is None else view.lifted.calls
-        as_of = windows = None
+        as_of = None
         if wanted:
             as_of = len(steps)
             columns = tuple(column for column in view.fetched if column.name in wanted)
-            steps.append(AsOfJoin(label, view, keys, columns, choose(view)))
-        if calls:
-            windows = len(steps)
-            steps.append(TrailingWindow(label, view, keys, tuple(calls)))
+            forced = (forms or {}).get(view.name, (forms or {}).get("*"))
+            steps.append(AsOfJoin(label, view, keys, columns, choose_match(view, look(view), forced=forced)))
+        windows: dict[int, int] = {}
+        for form, reason, some, tile in choose_windows(calls, listed, look(view), forced=window_form):
+            windows |= dict.fromkeys(some, len(steps))
+            steps.append(TrailingWindow(label, view, keys, some, form, reason, tile))
         for place, computed in items.items():
             outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)
     return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))

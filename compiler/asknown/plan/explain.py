@@ -52,7 +52,7 @@ def _as_of(step: AsOfJoin) -> list[str]:
 def _windows(step: TrailingWindow) -> list[str]:
     lifted = step.view.lifted
     assert lifted is not None
-    return [f"  {_call(lifted.calls[place])}" for place in step.calls]
+    return [f"  form: {step.form} ({step.reason})", *(f"  {_call(lifted.calls[place])}" for place in step.calls)]
 
 
 def _call(call: WindowCall) -> str:

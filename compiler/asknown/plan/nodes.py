@@ -5,7 +5,8 @@ A step reads the spine's distinct *moments* (keys, instant) and gives one row fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -19,6 +20,16 @@ FORMS: tuple[Form, ...] = ("cascade", "asof", "range")
 ``asof``: one sort of the view's keys and times: never bad.
 ``cascade``: join on the keys and a time bucket first, and ``asof`` for the moments that found nothing: best for
 dense histories, because nothing big is sorted.
+"""
+
+
+WindowForm = Literal["pairs", "bands", "tiles"]
+WINDOW_FORMS: tuple[WindowForm, ...] = ("pairs", "bands", "tiles")
+"""Ways to aggregate over frames, with the same results.
+
+``pairs``: every pair of moment and row counts in each frame that the row lies in. ``bands``: it goes into its one band
+of age, and the frames are put together from the bands. ``tiles``: as bands, with a key's rows added up by tiles of
+time beforehand; only tiles that the edge of a frame cuts are read row by row.
 """
 
 
@@ -83,19 +94,23 @@ class TrailingWindow:
     view: FeatureView
     keys: tuple[Column, ...]
     calls: tuple[int, ...]
+    form: WindowForm
+    reason: str
+    tile: int = 0  # the length of a tile, in microseconds
 
 
 @dataclass(frozen=True)
 class Output:
     """A column of the result: a fetched column, or the expression of ``item`` over fetched columns and windows.
 
-    ``as_of`` and ``windows`` are the places of the steps that it reads from; ``calls`` is the view's list of calls.
+    ``as_of`` is the place of the step that it fetches from, ``windows`` those of the steps that compute its calls, by
+    the call's place in the view's list ``calls``.
     """
 
     name: str
     column: Column
     as_of: int | None
-    windows: int | None = None
+    windows: Mapping[int, int] = field(default_factory=dict)
     item: Item | None = None
     calls: tuple[WindowCall, ...] = ()
 

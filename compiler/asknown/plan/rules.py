@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from asknown.durations import spell
-from asknown.model.nodes import FeatureView
-from asknown.plan.nodes import Form, Match
+from asknown.model.nodes import FeatureView, WindowCall
+from asknown.plan.nodes import Form, Match, WindowForm
 
 DAY = 86_400_000_000
 # A bucket this many times the typical distance between two rows of a key finds nearly every moment's row.
 SPACINGS_IN_A_BUCKET = 8
 # Up to this many candidate rows for each moment, looking at them all costs less than being clever.
 FEW_ROWS = 16
+# From this many rows in the longest frame on, adding them up by tiles pays.
+MANY_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,39 @@ def choose_match(view: FeatureView, sample: Sample | None, *, forced: Form | Non
         return Match("asof", 0, f"about {in_age:.0f} rows for a key: too few for buckets")
     width = _width(view, sample)
     return Match("cascade", width, f"a row every {spell(_round(sample.spacing))} for a key: buckets of {spell(width)}")
+
+
+def choose_windows(
+    places: Sequence[int],
+    calls: Sequence[WindowCall],
+    sample: Sample | None,
+    *,
+    forced: WindowForm | None = None,
+) -> Iterator[tuple[WindowForm, str, tuple[int, ...], int]]:
+    """How the calls at ``places`` are computed: (form, why, the places, length of a tile), for each pass it takes."""
+    merging = tuple(place for place in places if calls[place].aggregate.merges)
+    others = tuple(place for place in places if place not in merging)
+    frames = {calls[place].frame for place in merging}
+    if merging and forced != "pairs":
+        longest = max(frame.oldest for frame in frames)
+        tile = _tile(longest, len(frames) + 1, sample)
+        rows = longest / sample.spacing if sample is not None and sample.spacing else 0.0
+        if forced == "tiles" or (forced is None and tile and rows > MANY_ROWS):
+            tile = tile or max(longest // 16, 1)
+            yield "tiles", f"about {rows:.0f} rows in the longest frame: added up by {spell(tile)} first", merging, tile
+            places = others
+        elif forced == "bands" or len(frames) > 1:
+            yield "bands", f"each row into its band of age, once for {len(frames)} frames", merging, 0
+            places = others
+    if places:
+        yield "pairs", "every value is needed" if others else "one frame", tuple(places), 0
+
+
+def _tile(longest: int, edges: int, sample: Sample | None) -> int:
+    """The length at which reading tiles and reading rows at the frames' edges cost the same; 0 if nothing is known."""
+    if sample is None or not sample.spacing:
+        return 0
+    return _round(int((longest * sample.spacing / edges) ** 0.5))
 
 
 def _width(view: FeatureView, sample: Sample | None) -> int:

@@ -14,7 +14,7 @@ from jinja2 import pass_environment
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.filters import do_indent, do_round, do_sum, make_attrgetter
 
-from asknown.render.budget import Budget, measure, weigh
+from asknown.render.budget import ELEMENT, Budget, measure, weigh
 from asknown.render.failures import RenderError
 from asknown.render.texts import format_percent, join, replace
 
@@ -29,12 +29,13 @@ _AS_IN_JINJA = (
 )
 # Of these, the ones that turn whatever they are given into text.
 _OF_TEXT = {"capitalize", "lower", "string", "title", "trim", "truncate", "upper", "wordcount"}
+# The ones that make a list of whatever they are given, a text's characters too.
+_OF_LISTS = {"list", "sort", "unique"}
 
 
 def make_filters(environment: BoundedEnvironment) -> dict[str, Callable[..., Any]]:
     """The filters by name. They count against the budget that ``environment`` has when they run."""
-    filters = {name: _counted(environment, JINJA_FILTERS[name], name in _OF_TEXT) for name in _AS_IN_JINJA}
-    return filters | {
+    return {name: _counted(environment, name) for name in _AS_IN_JINJA} | {
         "format": _format,
         "indent": _indent,
         "join": _join,
@@ -44,7 +45,8 @@ def make_filters(environment: BoundedEnvironment) -> dict[str, Callable[..., Any
     }
 
 
-def _counted(environment: BoundedEnvironment, function: Callable[..., Any], of_text: bool) -> Callable[..., Any]:
+def _counted(environment: BoundedEnvironment, name: str) -> Callable[..., Any]:
+    function = JINJA_FILTERS[name]
     # Jinja puts its environment or context before the value where the function is marked so; wraps keeps the mark.
     position = 1 if hasattr(function, "jinja_pass_arg") else 0
 
@@ -52,8 +54,10 @@ def _counted(environment: BoundedEnvironment, function: Callable[..., Any], of_t
     def counted(*args: Any, **kwargs: Any) -> Any:
         budget, value = environment.budget, args[position]
         budget.step()
-        if of_text:
+        if name in _OF_TEXT:
             budget.spend(measure(value))
+        elif name in _OF_LISTS and isinstance(value, str):
+            budget.spend(len(value) * ELEMENT)
         else:
             budget.spend(weigh(value))
         return function(*args, **kwargs)

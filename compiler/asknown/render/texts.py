@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2.sandbox import SandboxedFormatter
 
-from asknown.render.budget import MAX_BITS, Budget, measure, weigh
+from asknown.render.budget import ELEMENT, MAX_BITS, Budget, measure, weigh
 from asknown.render.failures import RenderError
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def call_builtin(budget: Budget, function: Any, args: tuple[Any, ...], kwargs: d
         return replace(budget, given, *args, **kwargs)
     if isinstance(given, str) and function.__name__ == "join" and len(args) == 1:
         return _join_texts(budget, given, list(args[0]))
+    if isinstance(given, str) and function.__name__ in ("split", "rsplit", "splitlines"):
+        budget.spend(len(given) // 2 * ELEMENT)  # at most so many parts
     return function(*args, **kwargs)
 
 
@@ -102,7 +104,7 @@ class BoundedFormatter(SandboxedFormatter):
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         """The value as its conversion (``!r``) asks for it."""
-        measure(value)
+        self._env.budget.spend(measure(value))
         return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:

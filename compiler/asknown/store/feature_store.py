@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asknown.engines.engine import Engine
     from asknown.model.nodes import FeatureView
     from asknown.online.nodes import LoadReport
-    from asknown.plan.nodes import Form, Match
+    from asknown.plan.nodes import Form, WindowForm
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.workbench import Workbench
 
@@ -36,10 +36,17 @@ class FeatureStore:
     """
 
     def __init__(
-        self, path: str | Path = ".", target: str | None = None, *, forms: Mapping[str, Form] | None = None
+        self,
+        path: str | Path = ".",
+        target: str | None = None,
+        *,
+        forms: Mapping[str, Form] | None = None,
+        window_form: WindowForm | None = None,
     ) -> None:
         self.project: Project = load_project(path, target=target)
-        self._forms = dict(forms or {})  # for tests: the form of match by view, "*" for all
+        # For tests: the form of match by view ("*" for all), and of windows. The results are the same.
+        self._forms = dict(forms or {})
+        self._window_form = window_form
         self._reader: OnlineReader | None = None
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -74,7 +81,7 @@ class FeatureStore:
         spine = read_spine(entity_df, bench, self._catalog.renderer, timestamp=timestamp)
         taken = [column.name for column in spine.columns]
         asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
-        plan = build_plan(spine, asked, self._choose)
+        plan = build_plan(spine, asked, bench.sample, forms=self._forms, window_form=self._window_form)
         models = bench.ctes([*views, *spine.refs], sources=spine.sources)
         return RetrievalJob(plan, models, bench.taken(), self._engine)
 
@@ -100,7 +107,12 @@ class FeatureStore:
         views = {item.view: bench.view(item.view) for item in wanted}
         asked = name_features(wanted, views, full_names=full_feature_names, taken=[])
         spine = spine_to_come(asked, self._engine.dialect)
-        job = RetrievalJob(build_plan(spine, asked, self._choose), bench.ctes(views), bench.taken(), self._engine)
+        job = RetrievalJob(
+            build_plan(spine, asked, bench.sample, forms=self._forms, window_form=self._window_form),
+            bench.ctes(views),
+            bench.taken(),
+            self._engine,
+        )
         return job.sql()
 
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
@@ -222,12 +234,6 @@ class FeatureStore:
         from asknown.plan.request import read_request
 
         return read_request(features, self.project.services, self._catalog.is_view, _Views(self._catalog))
-
-    def _choose(self, view: FeatureView) -> Match:
-        from asknown.plan.rules import choose_match
-
-        forced = self._forms.get(view.name, self._forms.get("*"))
-        return choose_match(view, self._bench.sample(view), forced=forced)
 
     def _online_views(self) -> list[str]:
         names = [name for name in self._catalog.views() if self._catalog.model(name).rendered.config.online]

@@ -1,0 +1,133 @@
+"""Pairs of a moment and a row: joins on the keys and on pieces of time, so that no pair is made that is far apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from asknown.emit.match import bucket_of
+from asknown.emit.sql import Names, all_of, col, interval, named, subquery, table
+from asknown.emit.step import Step
+
+# The longest frame is looked for in this many buckets and the one that its far end lies in: more of them overshoot
+# less, and repeat each moment more often.
+BUCKETS = 4
+
+
+class Pairs:
+    """The pairs of a step's moments with rows no older than ``longest`` microseconds.
+
+    ``edges`` cut ages into bands: band i holds those from ``edges[i]`` to just below ``edges[i + 1]``. All queries that
+    are joined with give (keys, event_time, known_at where the view has it, …).
+    """
+
+    def __init__(self, step: Step, moments: str, longest: int, edges: Sequence[int]) -> None:
+        inside = Names(column.name for column in step.view.columns)
+        inside.take([step.t, step.event_time, step.known_at, step.created_at, step.bucket])
+        self.step = step
+        self.edges = edges
+        self.longest = longest
+        self.band = inside.fresh("band")
+        self.tile = inside.fresh("tile")
+        self.cut = inside.fresh("cut")
+        self._moments = moments
+        self._size = max(longest // BUCKETS, 1)
+        # The earliest instant of each band, computed once for each moment instead of once for each pair.
+        self._since = {edge: inside.fresh(f"since{place}") for place, edge in enumerate(edges[1:])}
+
+    def in_buckets(self, rows: exp.Select, columns: Sequence[exp.Expr], *, banded: bool) -> exp.Select:
+        """``columns`` aggregated over the pairs with ``rows``, for each moment (and band)."""
+        step = self.step
+        own = bucket_of(col(step.t, step.m), self._size)
+        places = [exp.Sub(this=own.copy(), expression=exp.Literal.number(i)) for i in range(BUCKETS + 1)]
+        moments = self._asking([named(exp.Explode(this=exp.Array(expressions=places)), step.bucket)])
+        bucket = bucket_of(col(step.event_time, step.v), self._size)
+        placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(rows, step.v))
+        same = col(step.bucket, step.m).eq(col(step.bucket, step.v))
+        return self._joined(moments, placed, [same], columns, banded=banded)
+
+    def in_whole_tiles(self, tiles: exp.Select, length: int, columns: Sequence[exp.Expr]) -> exp.Select:
+        """As :meth:`in_buckets`, with ``tiles`` that no edge cuts: each lies in one band as a whole."""
+        step = self.step
+        own = bucket_of(col(step.t, step.m), self._size)
+        places = [exp.Sub(this=own.copy(), expression=exp.Literal.number(i)) for i in range(BUCKETS + 1)]
+        buckets = named(exp.Explode(this=exp.Array(expressions=places)), step.bucket)
+        moments = self._asking([buckets, named(self._cut_tiles(length), self.cut)])
+        bucket = bucket_of(col(step.event_time, step.v), self._size)
+        placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(tiles, step.v))
+        same = col(step.bucket, step.m).eq(col(step.bucket, step.v))
+        whole = exp.Not(
+            this=exp.Anonymous(this="list_contains", expressions=[col(self.cut, step.m), col(self.tile, step.v)])
+        )
+        return self._joined(moments, placed, [same, whole], columns, banded=True)
+
+    def in_cut_tiles(self, rows: exp.Select, length: int, columns: Sequence[exp.Expr]) -> exp.Select:
+        """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts."""
+        step = self.step
+        moments = self._asking([named(exp.Explode(this=self._cut_tiles(length)), self.tile)])
+        tile = bucket_of(col(step.event_time, step.v), length)
+        placed = exp.select(exp.Star(), named(tile, self.tile)).from_(subquery(rows, step.v))
+        same = col(self.tile, step.m).eq(col(self.tile, step.v))
+        return self._joined(moments, placed, [same], columns, banded=True)
+
+    def _cut_tiles(self, length: int) -> exp.Expr:
+        """The numbers of the tiles that hold an edge's instant.
+
+        With ``known_at``, a whole tile must be known as well: its rows are those known within one more tile's length,
+        so the tile before the present one is cut too.
+        """
+        ages = [*self.edges, *([length] if self.step.view.known_at is not None else [])]
+        micros = exp.Anonymous(this="epoch_us", expressions=[col(self.step.t, self.step.m)])
+        numbers: list[exp.Expr] = [
+            exp.IntDiv(
+                this=exp.Paren(this=exp.Sub(this=micros.copy(), expression=exp.Literal.number(age))),
+                expression=exp.Literal.number(length),
+            )
+            for age in dict.fromkeys(ages)
+        ]
+        return exp.Anonymous(this="list_distinct", expressions=[exp.Array(expressions=numbers)])
+
+    def _asking(self, columns: Sequence[exp.Expr]) -> exp.Select:
+        since = [
+            named(exp.Sub(this=col(self.step.t, self.step.m), expression=interval(edge - 1)), name)
+            for edge, name in self._since.items()
+        ]
+        return exp.select(*self.step.moment(), *since, *columns).from_(table(self._moments, self.step.m))
+
+    def _joined(
+        self,
+        moments: exp.Select,
+        rows: exp.Select,
+        same: Sequence[exp.Expr],
+        columns: Sequence[exp.Expr],
+        *,
+        banded: bool,
+    ) -> exp.Select:
+        step = self.step
+        when = col(step.event_time, step.v)
+        on = [*step.same_keys(), *same, when <= col(step.t, step.m), when.copy() >= self._reach()]
+        if step.view.known_at is not None:
+            on.append(col(step.known_at, step.v) <= col(step.t, step.m))
+        grouped = [*step.moment(), *([self._band()] if banded else [])]
+        shown = [*step.moment(), *([named(self._band(), self.band)] if banded else [])]
+        return (
+            exp.select(*shown, *columns)
+            .from_(subquery(moments, step.m))
+            .join(subquery(rows, step.v), on=all_of(on))
+            .group_by(*grouped)
+        )
+
+    def _reach(self) -> exp.Expr:
+        return col(self._since[self.edges[-1]], self.step.m)
+
+    def _band(self) -> exp.Expr:
+        """The number of the band that a row's age lies in."""
+        step = self.step
+        names = list(self._since.values())
+        ifs = [
+            exp.If(this=col(step.event_time, step.v) >= col(name, step.m), true=exp.Literal.number(place))
+            for place, name in enumerate(names[:-1])
+        ]
+        last = exp.Literal.number(len(names) - 1)
+        return exp.Case(ifs=ifs, default=last) if ifs else last

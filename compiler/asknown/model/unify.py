@@ -1,0 +1,178 @@
+"""The types of expressions as the engine decides them: of arithmetic, of mixed operands, and what converts to what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from asknown.types import SqlType, parse_type
+
+BOOLEAN = parse_type("BOOLEAN")
+INTEGER = parse_type("INTEGER")
+BIGINT = parse_type("BIGINT")
+HUGEINT = parse_type("HUGEINT")
+DOUBLE = parse_type("DOUBLE")
+NULL = SqlType("NULL", "other")
+
+_MOST_DIGITS = 38
+_FEW_DIGITS = 18  # decimals that fit in 64 bits
+_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19, 128: 38}
+
+
+class NotPortableError(Exception):
+    """The reason why an expression cannot be computed exactly outside the engine."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A written part of an expression. ``literal`` is the number of an integer literal, which takes on other types."""
+
+    tree: tuple[Any, ...]
+    type: SqlType
+    literal: int | None = None
+
+    def settled(self) -> Part:
+        """The part in its own type, be it a literal or not."""
+        return Part(self.tree, self.type)
+
+
+def literal_integer(value: int) -> Part:
+    """An integer literal, of the first of INTEGER, BIGINT and HUGEINT that can hold it."""
+    for kind in (INTEGER, BIGINT, HUGEINT):
+        if holds(kind, value):
+            return Part(("literal", kind.name, value), kind, value)
+    raise NotPortableError(f"the number {value} is not offered in an expression over windows")
+
+
+def holds(kind: SqlType, value: int) -> bool:
+    """Whether a value is in the range of an integer type."""
+    least = -(1 << (kind.bits - 1)) if kind.signed else 0
+    return least <= value < 1 << (kind.bits - kind.signed)
+
+
+def integer_type(left: Part, right: Part) -> SqlType:
+    """The type in which the engine computes with two integers."""
+    for one, other in ((left, right), (right, left)):
+        if one.literal is not None and other.literal is None and holds(other.type, one.literal):
+            return other.type
+    return _wider(left.type, right.type)
+
+
+def add_type(left: SqlType, right: SqlType, *, bare: bool = False) -> SqlType:
+    """The type of the sum or difference of two decimals, or of a decimal and an integer.
+
+    ``bare`` is without the digit for the carry: the least decimal that can hold both.
+    """
+    (digits, scale), (more, places) = _decimal(left), _decimal(right)
+    behind = max(scale, places)
+    width = max(digits - scale, more - places) + behind + (not bare)
+    return _decimal_type(width, behind)
+
+
+def multiply_type(left: SqlType, right: SqlType) -> SqlType:
+    """The type of the product of two decimals, or of a decimal and an integer."""
+    (digits, scale), (more, places) = _decimal(left), _decimal(right)
+    width, behind = digits + more, scale + places
+    if behind > _MOST_DIGITS:
+        raise NotPortableError(f"a product of {left} and {right} has too many places: cast one of them")
+    if width > _FEW_DIGITS >= max(digits, more) and behind < _FEW_DIGITS:
+        width = _FEW_DIGITS
+    return _decimal_type(width, behind)
+
+
+def unify(parts: Sequence[Part]) -> SqlType:
+    """The one type that the engine compares or chooses these values in."""
+    typed = [part for part in parts if part.type is not NULL]
+    if not typed:
+        return NULL
+    fixed = [part.type for part in typed if part.literal is None]
+    literals = [part for part in typed if part.literal is not None]
+    if not fixed:
+        return reduce(_wider, (part.type for part in literals))
+    kind = reduce(_unify_types, fixed)
+    if kind.kind == "integer":
+        if all(holds(kind, part.literal or 0) for part in literals):
+            return kind
+        return reduce(_unify_types, (part.type for part in literals), kind)
+    if kind.kind == "float":
+        return kind
+    return reduce(_unify_types, (part.type for part in literals), kind)
+
+
+def _unify_types(left: SqlType, right: SqlType) -> SqlType:
+    if left == right:
+        return left
+    kinds = {left.kind, right.kind}
+    if kinds == {"integer"}:
+        return _wider(left, right)
+    if DOUBLE in (left, right) and kinds <= {"float", "integer", "decimal"}:
+        return DOUBLE
+    if kinds <= {"integer", "decimal"}:
+        return add_type(left, right, bare=True)
+    raise NotPortableError(f"values of {left} and {right} together are not offered: cast one of them")
+
+
+def _wider(left: SqlType, right: SqlType) -> SqlType:
+    if left == right:
+        return left
+    if not (left.signed and right.signed):
+        raise NotPortableError(f"values of {left} and {right} together are not offered: cast one of them")
+    return left if left.bits >= right.bits else right
+
+
+def convert(part: Part, kind: SqlType, *, asked: bool = False) -> Part:
+    """The part in another type, as the engine converts it; ``asked`` where the author wrote the cast."""
+    if part.type == kind:
+        return part.settled()
+    if part.type is NULL:
+        return Part(("literal", kind.name, None), kind)
+    if part.literal is not None and kind.kind == "integer" and holds(kind, part.literal):
+        return Part(("literal", kind.name, part.literal), kind)
+    if not _converts(part, kind, asked=asked):
+        raise NotPortableError(f"a conversion from {part.type} to {kind} is not offered in an expression over windows")
+    return Part(("cast", kind.name, part.tree), kind)
+
+
+def convert_exactly(part: Part, kind: SqlType) -> Part:
+    """The part in the feature's declared type, where no value can change by it."""
+    given = part.type
+    widens = (
+        part.type in (kind, NULL)
+        or given.kind == kind.kind == "integer"
+        or (given.kind == kind.kind == "decimal" and given.scale <= kind.scale)
+        or (given.name, kind) == ("FLOAT", DOUBLE)
+    )
+    if not widens:
+        raise NotPortableError(f"it gives a {given} here and a {kind} in the engine: cast it to {kind}")
+    return convert(part, kind)
+
+
+def as_double(part: Part) -> Part:
+    """The part as a double."""
+    return convert(part, DOUBLE)
+
+
+def _converts(part: Part, kind: SqlType, *, asked: bool) -> bool:
+    given = part.type
+    if "UHUGEINT" in (given.name, kind.name):
+        return False
+    if kind.kind == "float":
+        # Only what single precision holds exactly becomes a FLOAT.
+        small = part.literal is not None and abs(part.literal) <= 2**24
+        numeric = given.kind in ("integer", "decimal", "float") or (asked and given == BOOLEAN)
+        return small or (kind == DOUBLE and numeric)
+    if kind.kind in ("integer", "decimal") and given.kind in ("integer", "decimal"):
+        return asked or given.kind == "integer" or kind.kind == "decimal"
+    return asked and (given.kind, kind.kind) in (("boolean", "integer"), ("float", "integer"), ("integer", "boolean"))
+
+
+def _decimal(kind: SqlType) -> tuple[int, int]:
+    if kind.kind == "decimal":
+        return kind.precision, kind.scale
+    return _DIGITS[kind.bits] + (kind.bits == 64 and not kind.signed), 0
+
+
+def _decimal_type(width: int, scale: int) -> SqlType:
+    return parse_type(f"DECIMAL({min(width, _MOST_DIGITS)},{scale})")

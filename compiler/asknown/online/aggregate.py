@@ -1,0 +1,290 @@
+"""The aggregates of a trailing window over its rows, exactly as the training query has them (rules 4 and 5).
+
+Each is a function of the values in the window, none of them NULL, in the order (event time, known-at, created-at,
+value); arg_min and arg_max take pairs (value, order). Sums are exact and rounded once; NaN is the greatest number;
+where zeros are compared they have no sign. The standard library only: the reader imports this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Context, Decimal
+from fractions import Fraction
+from functools import cmp_to_key
+from typing import Any
+
+from asknown.online.order import comparison, is_enum
+from asknown.online.sums import (
+    Values,
+    mean_decimals,
+    mean_floats,
+    mean_integers,
+    ratio,
+    sum_decimals,
+    sum_floats,
+    sum_integers,
+)
+from asknown.types import Kind, SqlType
+
+Finish = Callable[[Values], Any]
+Key = Callable[[Any], Any]
+
+ORDERED = frozenset({"first", "last", "list"})
+"""Aggregates that depend on the order of the values."""
+
+PAIRED = frozenset({"arg_min", "arg_max"})
+"""Aggregates of two columns."""
+
+_WIDE = Context(prec=100)
+_NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
+_NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
+
+
+def finisher(aggregate: str, kind: SqlType | None, order: SqlType | None = None, number: float | None = None) -> Finish:
+    """The function from a window's values of this type to the aggregate. ValueError where :func:`refusal` says why."""
+    reason = refusal(aggregate, kind)
+    if reason is not None:
+        raise ValueError(reason)
+    if kind is None or aggregate == "count":
+        return len
+    if aggregate in PAIRED and order is not None:
+        return _extreme_of_pairs(order, greatest=aggregate == "arg_max")
+    if aggregate in ("min", "max"):
+        return _extreme(kind, greatest=aggregate == "max")
+    if aggregate in ("median", "quantile_cont", "quantile_disc"):
+        return _quantile(aggregate, kind, 0.5 if number is None else number)
+    by_kind = _BY_KIND.get((aggregate, kind.kind))
+    return by_kind if by_kind is not None else _ANY_KIND[aggregate]
+
+
+def refusal(aggregate: str, kind: SqlType | None) -> str | None:
+    """Why this aggregate over values of this type cannot be computed online, or None where it can."""
+    if kind is None or aggregate in ("count", *ORDERED, *PAIRED):
+        return None
+    if aggregate in ("sum", "avg") and kind.name == "UHUGEINT":
+        return f"{aggregate}() of a UHUGEINT is not exact in the training query: cast it to HUGEINT"
+    allowed = _ALLOWED.get(aggregate)
+    if allowed is not None and kind.kind not in allowed:
+        return f"{aggregate}() of a {kind} is not offered online"
+    if kind.kind in _NESTED:
+        return f"{aggregate}() of a {kind} is not offered online"
+    if aggregate in ("median", "quantile_cont") and kind.name == "FLOAT":
+        return f"{aggregate}() of a FLOAT is computed in single precision by the engine: cast it to DOUBLE"
+    return None
+
+
+def sort_key(kind: SqlType) -> Key | None:
+    """The key by which values order as in the engine, zeros without a sign; None where Python's order is that order."""
+    if kind.kind == "float":
+        return _float_key
+    if kind.kind in _NESTED or is_enum(kind):
+        return cmp_to_key(comparison(kind))
+    return None
+
+
+def total_key(kind: SqlType) -> Key | None:
+    """The key of the order in which no two different values tie."""
+    return cmp_to_key(comparison(kind)) if kind.kind == "float" else sort_key(kind)
+
+
+# ---------------------------------------------------------------- spread
+
+
+def _variance(values: Values, less: int) -> float | None:
+    """The sum of squared distances from the mean, over ``len(values) - less``; in two passes, so that it is stable."""
+    count = len(values)
+    if count <= less:
+        return None
+    if count == 1:
+        return 0.0  # of a NaN or an infinity too, as the engine has it
+    floats = [float(v) for v in values]
+    mean = mean_floats(floats)
+    if mean is None or not math.isfinite(mean):
+        return math.nan
+    apart = [v - mean for v in floats]
+    try:
+        rounding = math.fsum(apart)  # the mean was rounded, so this is not quite zero
+        squares = math.fsum(d * d for d in apart) - rounding * rounding / count
+    except OverflowError:
+        return math.inf
+    return max(squares, 0.0) / (count - less)
+
+
+def _var_samp(values: Values) -> float | None:
+    return _variance(values, 1)
+
+
+def _var_pop(values: Values) -> float | None:
+    return _variance(values, 0)
+
+
+def _stddev_samp(values: Values) -> float | None:
+    variance = _variance(values, 1)
+    return None if variance is None else math.sqrt(variance)
+
+
+def _stddev_pop(values: Values) -> float | None:
+    variance = _variance(values, 0)
+    return None if variance is None else math.sqrt(variance)
+
+
+# ---------------------------------------------------------------- extremes, and values as they are
+
+
+def _extreme(kind: SqlType, *, greatest: bool) -> Finish:
+    if kind.kind == "float":
+        return _max_floats if greatest else _min_floats
+    pick: Any = max if greatest else min
+    key = sort_key(kind)
+    return lambda values: pick(values, key=key) if values else None
+
+
+def _max_floats(values: Values) -> float | None:
+    if not values:
+        return None
+    return math.nan if _has_nan(values) else float(max(values)) + 0.0
+
+
+def _min_floats(values: Values) -> float | None:
+    if not values:
+        return None
+    if _has_nan(values):
+        values = [v for v in values if v == v] or [math.nan]  # noqa: PLR0124
+    return float(min(values)) + 0.0
+
+
+def _has_nan(values: Values) -> bool:
+    """Whether a NaN is among the doubles: it would make their sum NaN, which is cheap to see."""
+    total = sum(values)
+    return total != total and any(v != v for v in values)  # noqa: PLR0124
+
+
+def _extreme_of_pairs(order: SqlType, *, greatest: bool) -> Finish:
+    key = sort_key(order)
+
+    def pick(pairs: Values) -> Any:
+        """The value beside the extreme: of those that tie, the last one in order."""
+        if not pairs:
+            return None
+        by = [y for _, y in pairs] if key is None else [key(y) for _, y in pairs]
+        extreme = max(by) if greatest else min(by)
+        return pairs[len(by) - 1 - by[::-1].index(extreme)][0]
+
+    return pick
+
+
+def _count_distinct(values: Values) -> int:
+    return len(set(values))
+
+
+def _count_distinct_floats(values: Values) -> int:
+    numbers = {v for v in values if v == v}  # noqa: PLR0124
+    return len(numbers) + _has_nan(values)
+
+
+def _bool_and(values: Values) -> bool | None:
+    return all(values) if values else None
+
+
+def _bool_or(values: Values) -> bool | None:
+    return any(values) if values else None
+
+
+def _first(values: Values) -> Any:
+    return values[0] if values else None
+
+
+def _last(values: Values) -> Any:
+    return values[-1] if values else None
+
+
+def _list(values: Values) -> list[Any] | None:
+    return list(values) if values else None
+
+
+# ---------------------------------------------------------------- quantiles
+
+
+def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
+    key = sort_key(kind)
+    if aggregate == "quantile_disc" or kind.kind not in _NUMBERS:
+        share = Fraction(Decimal(repr(number)))  # 0.9 is nine tenths
+
+        def discrete(values: Values) -> Any:
+            if not values:
+                return None
+            return _unsigned(sorted(values, key=key)[max(1, math.ceil(share * len(values))) - 1])
+
+        return discrete
+    blend = _blend_decimals if kind.kind == "decimal" else _blend
+
+    def continuous(values: Values) -> Any:
+        if not values:
+            return None
+        ordered = sorted(values, key=key)
+        place = (len(ordered) - 1) * number
+        below = math.floor(place)
+        return blend(ordered[below], ordered[math.ceil(place)], place - below)
+
+    return continuous
+
+
+def _blend(low: Any, high: Any, share: float) -> float:
+    """The point between two numbers: the engine fuses the first product into the sum, so it is rounded with it."""
+    left, right = float(low), float(high) * share
+    if not share:
+        return left + 0.0
+    if not (math.isfinite(left) and math.isfinite(right)):
+        return left * (1.0 - share) + right
+    exact = Fraction(left) * Fraction(1.0 - share) + Fraction(right)
+    return ratio(exact.numerator, exact.denominator)
+
+
+def _blend_decimals(low: Decimal, high: Decimal, share: float) -> Decimal:
+    """The engine blends the digits as doubles and cuts off what is behind them."""
+    if not share:
+        return low
+    scale = -int(low.as_tuple().exponent)
+    left, right = (int(value.scaleb(scale, _WIDE)) for value in (low, high))
+    return Decimal(int(_blend(left, right, share))).scaleb(-scale, _WIDE)
+
+
+def _unsigned(value: Any) -> Any:
+    return value + 0.0 if isinstance(value, float) else value
+
+
+def _float_key(value: float) -> tuple[bool, float]:
+    return (True, 0.0) if value != value else (False, value)  # noqa: PLR0124
+
+
+_ANY_KIND: dict[str, Finish] = {
+    "count_distinct": _count_distinct,
+    "sum": sum_integers,
+    "avg": mean_integers,
+    "bool_and": _bool_and,
+    "bool_or": _bool_or,
+    "stddev_samp": _stddev_samp,
+    "stddev_pop": _stddev_pop,
+    "var_samp": _var_samp,
+    "var_pop": _var_pop,
+    "first": _first,
+    "last": _last,
+    "list": _list,
+}
+_BY_KIND: dict[tuple[str, Kind], Finish] = {
+    ("sum", "float"): sum_floats,
+    ("sum", "decimal"): sum_decimals,
+    ("avg", "float"): mean_floats,
+    ("avg", "decimal"): mean_decimals,
+    ("count_distinct", "float"): _count_distinct_floats,
+}
+_ALLOWED: dict[str, frozenset[Kind]] = {
+    "sum": _NUMBERS | {"boolean"},
+    "avg": _NUMBERS,
+    "bool_and": frozenset({"boolean"}),
+    "bool_or": frozenset({"boolean"}),
+    **dict.fromkeys(("stddev_samp", "stddev_pop", "var_samp", "var_pop"), _NUMBERS),
+    "quantile_cont": _NUMBERS,
+    "median": _NUMBERS | {"text", "boolean", "uuid", "blob"},
+}

@@ -1,0 +1,392 @@
+"""Evaluates the expressions of features over windows, with the engine's result to the bit.
+
+An expression is a tree of nested tuples ``(operation, type, *parts)``, written by ``model.portable``, which has put in
+every conversion: operands are of the types that :data:`_STRICT` and the rest of this page say, and nothing is
+converted here unasked. NULL is None. What the engine refuses (an integer out of its type's range) raises
+:class:`EvaluationError`. The standard library only: the reader imports this.
+
+Leaves: ``("call", type, place)``, ``("column", type, name)``, ``("literal", type, value)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
+
+from asknown.types import SqlType, parse_type
+
+Evaluate = Callable[[Sequence[Any], Mapping[str, Any]], Any]
+"""From the results of the calls, and the hidden as-of columns by name, to the value."""
+
+Function = Callable[..., Any]
+
+_WIDE = Context(prec=200)
+
+
+class EvaluationError(Exception):
+    """The engine refuses to compute this: a number is out of its type's range, or an integer is divided by zero."""
+
+
+def compile_expression(tree: Any, places: Mapping[int, int]) -> Evaluate:
+    """The function that evaluates ``tree``; ``places`` says where the result of each call stands among the results."""
+    operation, name, *parts = tree
+    match operation:
+        case "call":
+            place = places[parts[0]]
+            return lambda calls, kept: calls[place]
+        case "column":
+            column = parts[0]
+            return lambda calls, kept: kept[column]
+        case "literal":
+            read = _LITERALS.get(parse_type(name).kind)
+            value = parts[0] if read is None or parts[0] is None else read(parts[0])
+            return lambda calls, kept: value
+    inner = [compile_expression(part, places) for part in parts]
+    if operation in _LAZY:
+        return _LAZY[operation](inner)
+    types = [parse_type(part[1]) for part in parts]
+    if operation in _WITH_NULLS:
+        return _with_nulls(_WITH_NULLS[operation](types[0]), inner)
+    return _strict(_STRICT[operation](parse_type(name), types), inner)
+
+
+# ---------------------------------------------------------------- how parts are evaluated
+
+
+def _strict(function: Function, inner: list[Evaluate]) -> Evaluate:
+    """NULL where a part is NULL, else the function of the parts."""
+    if len(inner) == 1:
+        (only,) = inner
+
+        def one(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+            value = only(calls, kept)
+            return None if value is None else function(value)
+
+        return one
+    first, second = inner
+
+    def two(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+        left, right = first(calls, kept), second(calls, kept)
+        return None if left is None or right is None else function(left, right)
+
+    return two
+
+
+def _with_nulls(function: Function, inner: list[Evaluate]) -> Evaluate:
+    return lambda calls, kept: function([part(calls, kept) for part in inner])
+
+
+def _case(inner: list[Evaluate]) -> Evaluate:
+    """Condition, value, condition, value, …, and the value where no condition is true."""
+    pairs = list(zip(inner[:-1:2], inner[1::2], strict=True))
+    otherwise = inner[-1]
+
+    def evaluate(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+        for condition, value in pairs:
+            if condition(calls, kept):
+                return value(calls, kept)
+        return otherwise(calls, kept)
+
+    return evaluate
+
+
+def _coalesce(inner: list[Evaluate]) -> Evaluate:
+    def evaluate(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+        for part in inner:
+            value = part(calls, kept)
+            if value is not None:
+                return value
+        return None
+
+    return evaluate
+
+
+def _nullif(inner: list[Evaluate]) -> Evaluate:
+    """The first part, NULL where the second, a condition, is true."""
+    value, equal = inner
+    return lambda calls, kept: None if equal(calls, kept) else value(calls, kept)
+
+
+_LAZY: dict[str, Callable[[list[Evaluate]], Evaluate]] = {"case": _case, "coalesce": _coalesce, "nullif": _nullif}
+
+
+# ---------------------------------------------------------------- functions that see NULL
+
+
+def _and(values: list[Any]) -> bool | None:
+    if False in values:
+        return False
+    return None if None in values else True
+
+
+def _or(values: list[Any]) -> bool | None:
+    if True in values:
+        return True
+    return None if None in values else False
+
+
+def _is_null(values: list[Any]) -> bool:
+    return values[0] is None
+
+
+def _distinct(kind: SqlType) -> Function:
+    equal = _comparison("=", kind)
+
+    def differ(values: list[Any]) -> bool:
+        left, right = values
+        return (left is None) != (right is None) if left is None or right is None else not equal(left, right)
+
+    return differ
+
+
+def _pick(kind: SqlType, better: str) -> Function:
+    """The least or greatest of the values that are not NULL: of equal ones, the first."""
+    beats = _comparison(better, kind)
+
+    def pick(values: list[Any]) -> Any:
+        best = None
+        for value in values:
+            if value is not None and (best is None or beats(value, best)):
+                best = value
+        return best
+
+    return pick
+
+
+_WITH_NULLS: dict[str, Callable[[SqlType], Function]] = {
+    "and": lambda _: _and,
+    "or": lambda _: _or,
+    "is null": lambda _: _is_null,
+    "is distinct": _distinct,
+    "least": lambda kind: _pick(kind, "<"),
+    "greatest": lambda kind: _pick(kind, ">"),
+}
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+_COMPARE: dict[str, Function] = {
+    "=": lambda a, b: a == b,
+    "<>": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def _comparison(operation: str, kind: SqlType) -> Function:
+    compare = _COMPARE[operation]
+    if kind.kind != "float":
+        return compare
+    return lambda a, b: compare(_rank(a), _rank(b))
+
+
+def _rank(value: float) -> tuple[bool, float]:
+    """NaN is equal to itself and greater than every number."""
+    return (True, 0.0) if value != value else (False, value)  # noqa: PLR0124
+
+
+# ---------------------------------------------------------------- arithmetic
+
+
+def _arithmetic(operation: str) -> Callable[[SqlType, list[SqlType]], Function]:
+    def choose(kind: SqlType, _: list[SqlType]) -> Function:
+        if kind.kind == "float":
+            return _FLOATS[operation]
+        plain = (_DECIMALS if kind.kind == "decimal" else _INTEGERS)[operation]
+        check = _checked(kind)
+        return lambda *operands: check(plain(*operands))
+
+    return choose
+
+
+def _checked(kind: SqlType) -> Function:
+    """The function that gives an integer or decimal of this type back, or refuses one that the type cannot hold."""
+    if kind.kind == "decimal":
+        low, high = -(Decimal(10) ** (kind.precision - kind.scale)), Decimal(10) ** (kind.precision - kind.scale)
+
+        def check_decimal(value: Decimal) -> Decimal:
+            if low < value < high:
+                return value
+            raise EvaluationError(f"{value} is out of the range of {kind}")
+
+        return check_decimal
+    least = -(2 ** (kind.bits - 1)) if kind.signed else 0
+    most = 2 ** (kind.bits - kind.signed) - 1
+
+    def check(value: int) -> int:
+        if least <= value <= most:
+            return value
+        raise EvaluationError(f"{value} is out of the range of {kind}")
+
+    return check
+
+
+def _divide(a: float, b: float) -> float:
+    if b:
+        return a / b
+    if not a or a != a:  # noqa: PLR0124
+        return math.nan
+    return math.copysign(math.inf, a) * math.copysign(1.0, b)
+
+
+def _divide_whole(a: int, b: int) -> int:
+    """Towards zero."""
+    if not b:
+        raise EvaluationError(f"{a} // 0")
+    whole = abs(a) // abs(b)
+    return whole if (a < 0) == (b < 0) else -whole
+
+
+def _remainder(a: int, b: int) -> int:
+    """With the sign of the dividend."""
+    if not b:
+        raise EvaluationError(f"{a} % 0")
+    left = abs(a) % abs(b)
+    return -left if a < 0 else left
+
+
+def _remainder_floats(a: float, b: float) -> float:
+    return math.nan if math.isinf(a) or not b else math.fmod(a, b)
+
+
+_INTEGERS: dict[str, Function] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "//": _divide_whole,
+    "%": _remainder,
+    "negative": lambda a: -a,
+    "abs": abs,
+}
+_FLOATS: dict[str, Function] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": _divide,
+    "%": _remainder_floats,
+    "negative": lambda a: -a,
+    "abs": abs,
+}
+_DECIMALS: dict[str, Function] = {
+    "+": _WIDE.add,
+    "-": _WIDE.subtract,
+    "*": _WIDE.multiply,
+    "negative": lambda a: _WIDE.subtract(0, a),  # no zero with a sign
+    "abs": _WIDE.abs,
+}
+
+
+# ---------------------------------------------------------------- rounding
+
+
+def _round(value: float) -> float:
+    """To a whole number, halves away from zero."""
+    if not math.isfinite(value) or abs(value) >= 2**52:
+        return value
+    whole = math.floor(abs(value))
+    return math.copysign(float(whole + (abs(value) - whole >= 0.5)), value)
+
+
+def _round_places(value: float, places: int) -> float:
+    """As the engine does it: in doubles, by a power of ten."""
+    power = 10.0**places
+    rounded = _round(value * power) / power
+    return rounded if math.isfinite(rounded) else value
+
+
+def _floor(value: float) -> float:
+    return math.copysign(float(math.floor(value)), value) if math.isfinite(value) else value
+
+
+def _ceil(value: float) -> float:
+    return math.copysign(float(math.ceil(value)), value) if math.isfinite(value) else value
+
+
+def _sqrt(value: float) -> float:
+    return math.nan if value < 0 else math.sqrt(value)
+
+
+# ---------------------------------------------------------------- conversions
+
+
+def _cast(kind: SqlType, types: list[SqlType]) -> Function:
+    return _CASTS[types[0].kind, kind.kind](types[0], kind)
+
+
+def _to_integer(_: SqlType, kind: SqlType) -> Function:
+    check = _checked(kind)
+    return lambda value: check(int(value))
+
+
+def _float_to_integer(_: SqlType, kind: SqlType) -> Function:
+    check = _checked(kind)
+
+    def convert(value: float) -> int:
+        """To the nearest, halves to the even one."""
+        if not math.isfinite(value):
+            raise EvaluationError(f"{value} is out of the range of {kind}")
+        return int(check(round(value)))
+
+    return convert
+
+
+def _to_float(given: SqlType, _: SqlType) -> Function:
+    return huge_to_float if given.kind == "integer" and given.bits > 64 else float
+
+
+def huge_to_float(value: int) -> float:
+    """A 128-bit integer as a double, as the engine converts it: by halves, so rounded twice."""
+    high, low = value >> 64, value & (2**64 - 1)
+    if high == -1:
+        return -float(2**64 - 1 - low) - 1.0
+    return float(high) * 2.0**64 + float(low)
+
+
+def _to_decimal(given: SqlType, kind: SqlType) -> Function:
+    check = _checked(kind)
+    unit = Decimal((0, (1,), -kind.scale))
+    if given.kind == "integer":
+        return lambda value: check(Decimal(value).quantize(unit, context=_WIDE))
+    return lambda value: check(value.quantize(unit, rounding=ROUND_HALF_UP, context=_WIDE))
+
+
+def _decimal_to_integer(_: SqlType, kind: SqlType) -> Function:
+    check = _checked(kind)
+    return lambda value: check(int(value.to_integral_value(rounding=ROUND_HALF_UP, context=_WIDE)))
+
+
+_CASTS: dict[tuple[str, str], Callable[[SqlType, SqlType], Function]] = {
+    ("integer", "integer"): _to_integer,
+    ("boolean", "integer"): _to_integer,
+    ("float", "integer"): _float_to_integer,
+    ("decimal", "integer"): _decimal_to_integer,
+    ("integer", "float"): _to_float,
+    ("boolean", "float"): _to_float,
+    ("decimal", "float"): _to_float,
+    ("float", "float"): _to_float,
+    ("integer", "decimal"): _to_decimal,
+    ("decimal", "decimal"): _to_decimal,
+    ("integer", "boolean"): lambda *_: bool,
+}
+
+_LITERALS: dict[str, Function] = {"decimal": Decimal, "float": float}
+
+_STRICT: dict[str, Callable[[SqlType, list[SqlType]], Function]] = {
+    **{sign: _arithmetic(sign) for sign in ("+", "-", "*", "/", "//", "%", "negative", "abs")},
+    **{sign: lambda _, types, sign=sign: _comparison(sign, types[0]) for sign in _COMPARE},  # type: ignore[misc]
+    "not": lambda *_: lambda value: not value,
+    "round": lambda _, types: _round if len(types) == 1 else _round_places,
+    "floor": lambda *_: _floor,
+    "ceil": lambda *_: _ceil,
+    "sqrt": lambda *_: _sqrt,
+    "is nan": lambda *_: math.isnan,
+    "is infinite": lambda *_: math.isinf,
+    "is finite": lambda *_: math.isfinite,
+    "cast": _cast,
+}
+"""Operations that are NULL where a part is NULL: from the result's type and the parts' types to the function."""

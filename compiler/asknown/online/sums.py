@@ -1,0 +1,97 @@
+"""Sums and averages that are exact and rounded once, whatever the order of the values (DESIGN section 3, rule 5).
+
+The standard library only: the reader imports this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Context, Decimal
+from fractions import Fraction
+from functools import reduce
+from itertools import chain
+from typing import Any
+
+Values = Sequence[Any]
+
+_WIDE = Context(prec=100)
+_SCALED = 2**1074  # every finite double is a whole number of 1 / 2**1074
+
+
+def sum_floats(values: Values) -> float | None:
+    """The exact sum of doubles, rounded once; NaN and infinities as IEEE addition has them."""
+    if not values:
+        return None
+    try:
+        return math.fsum(values) + 0.0  # no sign on a zero
+    except ValueError:  # inf and -inf
+        return math.nan
+    except OverflowError:  # on the way only, or for good
+        return _special(values) or ratio(_whole(values), _SCALED)
+
+
+def mean_floats(values: Values) -> float | None:
+    """The exact sum of doubles divided by their number, rounded once."""
+    if not values:
+        return None
+    try:
+        parts = [math.fsum(values)]
+        if math.isfinite(parts[0]):
+            # What the rounded sum left out, until nothing is left: mostly nothing is.
+            while left := math.fsum(chain(values, [-part for part in parts])):
+                parts.append(left)
+    except ValueError:
+        return math.nan
+    except OverflowError:
+        return _special(values) or ratio(_whole(values), _SCALED * len(values))
+    if len(parts) == 1:
+        return parts[0] / len(values) + 0.0
+    total = sum(map(Fraction, parts))
+    return ratio(total.numerator, total.denominator * len(values))
+
+
+def _special(values: Values) -> float | None:
+    """The sum where a NaN or an infinity decides it."""
+    special = [v for v in values if not math.isfinite(v)]
+    return float(sum(special)) if special else None
+
+
+def _whole(values: Values) -> int:
+    """The exact sum of finite doubles as a number of 1 / _SCALED."""
+    total = 0
+    for value in values:
+        above, below = value.as_integer_ratio()
+        total += above * (_SCALED // below)
+    return total
+
+
+def ratio(above: int, below: int) -> float:
+    """The quotient rounded once, infinite where it is too large for a double."""
+    try:
+        return above / below
+    except OverflowError:
+        return math.inf if above > 0 else -math.inf
+
+
+def sum_integers(values: Values) -> int | None:
+    """The sum of integers, or of booleans as 0 and 1."""
+    return sum(values) if values else None
+
+
+def mean_integers(values: Values) -> float | None:
+    """The exact sum of integers divided by their number, rounded once."""
+    return sum(values) / len(values) if values else None
+
+
+def sum_decimals(values: Values) -> Decimal | None:
+    """The exact sum of decimals, in their scale."""
+    return reduce(_WIDE.add, values) if values else None
+
+
+def mean_decimals(values: Values) -> float | None:
+    """The exact sum of decimals divided by their number, rounded once."""
+    if not values:
+        return None
+    above, below = reduce(_WIDE.add, values).as_integer_ratio()
+    return above / (below * len(values))
