@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -76,57 +77,38 @@ LITERALS = ["0", "1", "2", "-1", "100", "1000", "3000000000", "0.5", "1.0", "100
 NUMBERS = [n for n in NAMES if TYPES[n] not in ("BOOLEAN", "VARCHAR", "DATE")]
 TRUTHS = ["yes", "no", "true", "false", "null"]
 TEXTS = ["word", "'a'", "'é'"]
+NUMBER_FORMS = [
+    *(f"(N {sign} N)" for sign in ("+", "-", "*", "/", "//", "%")),
+    *(f"{name}(N)" for name in ("abs", "round", "floor", "ceil", "sqrt", "-")),
+    *(f"round(N, {places})" for places in (0, 1, 2, 6)),
+    *(f"{name}(N, N)" for name in ("coalesce", "least", "greatest", "nullif")),
+    *(f"cast(N as {kind})" for kind in ("double", "bigint", "hugeint", "decimal(12,1)", "decimal(38,6)", "smallint")),
+    *("case when T then N else N end", "case N when N then N end", "if(T, N, N)", "coalesce(N, N, N)"),
+    *("cast(T as integer)", "cast(T as double)"),
+]
+TRUTH_FORMS = [
+    *(f"({x} {sign} {x})" for x in "NNX" for sign in ("=", "<>", "<", "<=", ">", ">=")),
+    *("(N is distinct from N)", "(X is not distinct from X)", "(T and T)", "(T or T)", "(T = T)", "(not T)"),
+    *("(N is null)", "(X is not null)", "(T is null)", "(T is true)", "(T is not false)", "(day = day)"),
+    *("(N between N and N)", "(N in (N, N))", "(N not in (N, N, N))", "(word in ('a', 'z'))"),
+    *("isnan(N)", "isinf(N)", "isfinite(N)"),
+]
+TEXT_FORMS = ["coalesce(X, X)", "case when T then X else X end", "nullif(X, X)", "greatest(X, X)"]
+LEAVES = {"N": [*NUMBERS, *NUMBERS, *LITERALS], "T": TRUTHS, "X": TEXTS}
+FORMS = {"N": NUMBER_FORMS, "T": TRUTH_FORMS, "X": TEXT_FORMS}
 
 
-def _joined(*parts: Any) -> st.SearchStrategy[str]:
-    return st.tuples(*(p if isinstance(p, st.SearchStrategy) else st.just(p) for p in parts)).map("".join)
+@st.composite
+def expressions(draw: st.DrawFn, kind: str = "", depth: int = 3) -> str:
+    """SQL of an expression of numbers (N), truth values (T) or text (X)."""
+    kind = kind or draw(st.sampled_from("NNNNTX"))
+    if not depth or draw(st.integers(0, 4)) == 0:
+        return draw(st.sampled_from(LEAVES[kind]))
+    form = draw(st.sampled_from(FORMS[kind]))
+    return re.sub(r"\b[NTX]\b", lambda match: draw(expressions(match[0], depth - 1)), form)
 
 
-def _number(inner: st.SearchStrategy[str], truth: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    sign = st.sampled_from([" + ", " - ", " * ", " / ", " // ", " % "])
-    function = st.sampled_from(["abs", "round", "floor", "ceil", "sqrt", "-"])
-    chooser = st.sampled_from(["coalesce", "least", "greatest", "nullif"])
-    kinds = st.sampled_from(["double", "bigint", "integer", "hugeint", "decimal(12,1)", "decimal(38,6)", "smallint"])
-    return (
-        _joined("(", inner, sign, inner, ")")
-        | _joined(function, "(", inner, ")")
-        | _joined("round(", inner, st.sampled_from([", 0)", ", 1)", ", 2)", ", 6)"]))
-        | _joined(chooser, "(", inner, ", ", inner, ")")
-        | _joined("case when ", truth, " then ", inner, " else ", inner, " end")
-        | _joined("case ", inner, " when ", inner, " then ", inner, " end")
-        | _joined("if(", truth, ", ", inner, ", ", inner, ")")
-        | _joined("cast(", inner, " as ", kinds, ")")
-        | _joined("cast(", truth, " as ", st.sampled_from(["integer", "double"]), ")")
-    )
-
-
-def _truth(number: st.SearchStrategy[str], inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    sign = st.sampled_from([" = ", " <> ", " < ", " <= ", " > ", " >= ", " is distinct from ", " is not distinct from "])
-    anything = number | inner | st.sampled_from([*TEXTS, "day"])
-    return (
-        _joined("(", number, sign, number, ")")
-        | _joined("(", st.sampled_from(TEXTS), sign, st.sampled_from(TEXTS), ")")
-        | _joined("(", inner, st.sampled_from([" and ", " or ", " = "]), inner, ")")
-        | _joined("(not ", inner, ")")
-        | _joined("(", anything, st.sampled_from([" is null)", " is not null)"]))
-        | _joined("(", inner, st.sampled_from([" is true)", " is not false)"]))
-        | _joined("(", number, " between ", number, " and ", number, ")")
-        | _joined("(", number, st.sampled_from([" in (", " not in ("]), number, ", ", number, "))")
-        | _joined("(word in ('a', 'z'))")
-        | _joined(st.sampled_from(["isnan(", "isinf(", "isfinite("]), number, ")")
-    )
-
-
-def _expressions() -> st.SearchStrategy[str]:
-    number: st.SearchStrategy[str] = st.sampled_from(NUMBERS) | st.sampled_from(NUMBERS) | st.sampled_from(LITERALS)
-    truth: st.SearchStrategy[str] = st.sampled_from(TRUTHS)
-    for _ in range(3):
-        number, truth = number | _number(number, truth), truth | _truth(number, truth)
-    text = _joined("coalesce(word, ", st.sampled_from(TEXTS), ")") | _joined("case when ", truth, " then word else 'b' end")
-    return number | truth | text | st.just("coalesce(day, day)")
-
-
-EXPRESSIONS = _expressions()
+EXPRESSIONS = expressions()
 
 
 def parsed(sql: str) -> exp.Expr:

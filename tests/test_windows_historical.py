@@ -46,7 +46,7 @@ START = datetime(2024, 1, 1)
 @contextmanager
 def opened(folder: Path, form: Any = None) -> Iterator[FeatureStore]:
     """The store over a project, with its plan of windows forced or not."""
-    options: dict[str, Any] = {} if form is None else {"window_forms": {"*": form}}
+    options: dict[str, Any] = {} if form is None else {"window_form": form}
     with closing(FeatureStore(folder, **options)) as store:
         yield store
 
@@ -168,7 +168,7 @@ def test_a_day_has_24_hours_in_every_night(form: Any, zone: str, night: datetime
         item("n", "BIGINT", "count(*)", Window("count", None, DAY)),
         item("s", "HUGEINT", "sum(x)", Window("sum", "x", DAY, "right")),
     ]
-    spine = [(1, night + timedelta(hours=h)) for h in range(-8, 60)]
+    spine = [(1, night + timedelta(hours=h)) for h in range(-6, 60)]
     made = world_of(rows, {"x": "INTEGER"}, items, spine)
     (data,) = made.views
     columns = tuple(Column(c.name, "TIMESTAMP WITH TIME ZONE" if c.name == "ts" else c.type) for c in data.columns)
@@ -180,7 +180,7 @@ def test_a_day_has_24_hours_in_every_night(form: Any, zone: str, night: datetime
         asked=("v",),
     )
     folder = write_project(world, tmp_path)
-    dev = {"type": "duckdb", "path": "warehouse.duckdb", "settings": {"TimeZone": zone}}
+    dev = {"type": "duckdb", "path": "warehouse.duckdb", "settings": {"timezone": zone}}
     (folder / "profiles.yml").write_text(json.dumps({"world": {"target": "dev", "outputs": {"dev": dev}}}))
     with opened(folder, form) as store:
         table = train(store, world)

@@ -252,13 +252,13 @@ def single_items(draw: st.DrawFn, scope: Scope) -> Made:
 
 
 @st.composite
-def expressions(draw: st.DrawFn, scope: Scope) -> Made:
-    """An expression over several windows, or over windows and the view's own columns."""
+def expressions(draw: st.DrawFn, scope: Scope, *, mixed: bool) -> Made:
+    """An expression over several windows, or (if ``mixed``) over windows and the view's own columns."""
     whole, doubles = scope.of_type("INTEGER"), scope.of_type("DOUBLE")
     makers = [ratios(scope), differences(scope), guarded(scope)]
     makers += [fallbacks(scope)] if whole else []
-    makers += [against_average(scope)] if whole or doubles else []
-    makers += [comparisons(scope)] if doubles else []
+    makers += [against_average(scope)] if mixed and (whole or doubles) else []
+    makers += [comparisons(scope)] if mixed and doubles else []
     makers += [texts(scope)] if scope.of_type("VARCHAR") else []
     return draw(st.one_of(makers))
 
@@ -360,7 +360,7 @@ def value_columns(draw: st.DrawFn, taken: set[str]) -> tuple[tuple[Column, ...],
 
 @st.composite
 def windowed_views(
-    draw: st.DrawFn, name: str, world_keys: Sequence[Column], taken: set[str], grid: Sequence[datetime]
+    draw: st.DrawFn, name: str, world_keys: Sequence[Column], taken: set[str], grid: Sequence[datetime], *, mixed: bool
 ) -> ViewData:
     """A view with windows over some of the world's keys (seldom over none), without the ``taken`` feature names."""
     keys = tuple(key for key in world_keys if draw(st.integers(0, 4)) > 0)
@@ -387,7 +387,9 @@ def windowed_views(
     selected = [*keys, *times, *(v for v in values if style == "star" or draw(st.booleans()))]
     names_of_columns = [column.name for column in columns if column.name in {c.name for c in selected}]
     select = (*names_of_columns, *windows)
-    if style != "star":
+    if style == "aliased":  # the macro's windows name the columns by their new names, which must come first
+        select = (*draw(st.permutations(names_of_columns)), *windows)
+    elif style != "star":
         select = tuple(draw(st.permutations(select)))
     others = {*key_names, *(time.name for time in times)}
     as_of = [c for n in select if n not in others for c in (windows[n].columns if n in windows else (n,))]
@@ -413,7 +415,7 @@ def windowed_views(
 
 
 @st.composite
-def worlds(draw: st.DrawFn, max_views: int = 2) -> World:
+def worlds(draw: st.DrawFn, max_views: int = 2, *, mixed: bool = True) -> World:
     """A world whose first view has windows; the others may have none."""
     start, step = draw(st.sampled_from(strategies.STARTS)), draw(st.sampled_from(STEPS))
     grid = [start + i * step for i in range(draw(st.sampled_from((2, 4, 8))))]
@@ -424,8 +426,8 @@ def worlds(draw: st.DrawFn, max_views: int = 2) -> World:
     names = draw(st.lists(st.sampled_from(strategies.VIEW_NAMES), min_size=1, max_size=max_views, unique=True))
     for name in names:
         plain = bool(datas) and draw(st.booleans())
-        make = strategies.views if plain else windowed_views
-        data = draw(make(name, world_keys, taken, grid))
+        one = (name, world_keys, taken, grid)
+        data = draw(strategies.views(*one) if plain else windowed_views(*one, mixed=mixed))
         datas.append(data)
         taken |= {feature.casefold() for feature in data.feature_names()}
     columns, rows = draw(strategies.spines(world_keys, timestamp, ("label",), grid))

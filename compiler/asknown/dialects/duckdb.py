@@ -18,5 +18,11 @@ DUCKDB = Dialect(
     },
     asof_join=True,
     pins_ctes=True,
-    session=("set TimeZone = 'UTC'", "set default_null_order = 'nulls_last'"),
+    session=(
+        "set TimeZone = 'UTC'",
+        "set default_null_order = 'nulls_last'",
+        "set default_order = 'asc'",
+        "set default_collation = ''",
+        "set preserve_insertion_order = true",
+    ),
 )

@@ -60,7 +60,7 @@ def _step_ctes(join: AsOfJoin | TrailingWindow, step: Step, moments: str) -> lis
     match join:
         case AsOfJoin():
             match = match_moments(step, moments, join.match)
-            return [*match, *fetch_rows(step, match[-1].name, join.columns)]
+            return [*match, *fetch_rows(step, match[-1].name, join.columns, many_ties=join.match.many_ties)]
         case TrailingWindow():
             return window_ctes(step, moments, join)
     assert_never(join)
@@ -120,7 +120,7 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) ->
     match = match_entities(step, plan.at)
     times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
     wanted = [c for c in view.columns if c in view.fetched or c in times]
-    fetched = fetch_rows(step, match.name, wanted)
+    fetched = fetch_rows(step, match.name, wanted, once=True)
     query = exp.select(*[ident(c.name) for c in (*view.keys, *wanted)]).from_(table(fetched[-1].name))
     if view.keys:
         query = query.order_by(*[exp.Ordered(this=exp.column(ident(k.name)), nulls_first=False) for k in view.keys])

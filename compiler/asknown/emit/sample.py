@@ -14,7 +14,7 @@ ROWS = 100_000
 
 
 def compile_sample(view: FeatureView, models: Sequence[Cte]) -> tuple[Statement, int]:
-    """(the query, its most rows): it gives (rows, distinct keys, first and last event time in microseconds).
+    """(the query, its most rows): it gives (rows, keys, keys and event times, first and last microsecond).
 
     It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
     """
@@ -27,5 +27,7 @@ def compile_sample(view: FeatureView, models: Sequence[Cte]) -> tuple[Statement,
     keys: list[exp.Expr] = [col(key.name, v) for key in view.keys] or [exp.Literal.number(1)]
     micros = [exp.Anonymous(this="epoch_us", expressions=[f(this=col(when, v))]) for f in (exp.Min, exp.Max)]
     counted = exp.ApproxDistinct(this=exp.Anonymous(this="hash", expressions=keys))
-    query = exp.select(exp.Count(this=exp.Star()), counted, *micros).from_(subquery(some, v))
+    together = [*(key.copy() for key in keys), col(when, v)]
+    times = exp.ApproxDistinct(this=exp.Anonymous(this="hash", expressions=together))
+    query = exp.select(exp.Count(this=exp.Star()), counted, times, *micros).from_(subquery(some, v))
     return Statement(tuple(models), query), ROWS

@@ -42,11 +42,11 @@ class DuckDB:
         options = target.options
         self._con = duckdb.connect(":memory:", config=_config(options))
         try:
-            for statement in DUCKDB.session:
-                self._con.execute(statement)
-            self._set("file_search_path", str(root))
             for name, value in dict(options.get("settings") or {}).items():
                 self._set(name, str(value))
+            for statement in DUCKDB.session:  # last, for results depend on them
+                self._con.execute(statement)
+            self._set("file_search_path", str(root))
             path = options.get("path")
             if path and path != ":memory:":
                 self._attach(Path(path), writable=writable)

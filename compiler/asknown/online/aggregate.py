@@ -37,6 +37,7 @@ PAIRED = frozenset({"arg_min", "arg_max"})
 """Aggregates of two columns."""
 
 _WIDE = Context(prec=100)
+_FEW_DIGITS = 18  # decimals that the engine keeps in 64 bits
 _NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 
@@ -69,8 +70,8 @@ def refusal(aggregate: str, kind: SqlType | None) -> str | None:
         return f"{aggregate}() of a {kind} is not offered online"
     if kind.kind in _NESTED:
         return f"{aggregate}() of a {kind} is not offered online"
-    if aggregate in ("median", "quantile_cont") and kind.name == "FLOAT":
-        return f"{aggregate}() of a FLOAT is computed in single precision by the engine: cast it to DOUBLE"
+    if aggregate in ("median", "quantile_cont") and (kind.name == "FLOAT" or kind.precision > _FEW_DIGITS):
+        return f"{aggregate}() of a {kind} is rounded by the engine in its own way: cast it to DOUBLE"
     return None
 
 

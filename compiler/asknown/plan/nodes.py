@@ -35,11 +35,15 @@ time beforehand; only tiles that the edge of a frame cuts are read row by row.
 
 @dataclass(frozen=True)
 class Match:
-    """How a step matches. ``width`` is the bucket of a cascade in microseconds, 0 in the other forms."""
+    """How a step matches. ``width`` is the bucket of a cascade in microseconds, 0 in the other forms.
+
+    ``many_ties`` says that many rows share keys and event time.
+    """
 
     form: Form
     width: int
     reason: str
+    many_ties: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asknown.durations import spell
 from asknown.model.nodes import FeatureView, WindowCall
@@ -14,6 +14,8 @@ DAY = 86_400_000_000
 SPACINGS_IN_A_BUCKET = 8
 # Up to this many candidate rows for each moment, looking at them all costs less than being clever.
 FEW_ROWS = 16
+# From this many rows at one event time of a key on, looking at them again for each moment costs too much.
+MANY_TIES = 1.5
 # From this many rows in the longest frame on, adding them up by tiles pays.
 MANY_ROWS = 200
 
@@ -24,12 +26,17 @@ class Sample:
 
     rows: int
     keys: int
+    times: int  # distinct pairs of key and event time
     span: int
     whole: bool  # the sample is all there is
 
     @property
     def rows_of_a_key(self) -> float:
         return self.rows / max(self.keys, 1)
+
+    @property
+    def rows_of_a_time(self) -> float:
+        return self.rows / max(self.times, 1)
 
     @property
     def spacing(self) -> int:
@@ -43,21 +50,36 @@ def choose_match(view: FeatureView, sample: Sample | None, *, forced: Form | Non
     The width of a bucket decides speed alone, never the result.
     """
     if forced is not None:
-        return Match(forced, _width(view, sample) if forced == "cascade" else 0, "asked for")
-    if sample is None:
-        if view.ttl:
-            return Match("cascade", _width(view, None), "nothing is known of the rows: buckets of a quarter of the ttl")
-        return Match("asof", 0, "nothing is known of the rows, and there is no ttl")
+        match = Match(forced, _width(view, sample) if forced == "cascade" else 0, "asked for")
+    elif sample is None:
+        match = _choose_blindly(view)
+    else:
+        match = _choose_by(view, sample)
+    return replace(match, many_ties=sample is not None and sample.rows_of_a_time > MANY_TIES)
+
+
+def _choose_blindly(view: FeatureView) -> Match:
+    if view.ttl:
+        return Match("cascade", _width(view, None), "nothing is known of the rows: buckets of a quarter of the ttl")
+    return Match("asof", 0, "nothing is known of the rows, and there is no ttl")
+
+
+def _choose_by(view: FeatureView, sample: Sample) -> Match:
     of_a_key = sample.rows_of_a_key
     if sample.whole and of_a_key <= FEW_ROWS:
-        return Match("range", 0, f"about {of_a_key:.0f} rows for a key: joining them all is cheap")
+        return Match("range", 0, f"{_about(of_a_key)} for a key: joining them all is cheap")
     in_age = of_a_key * min(1.0, view.ttl / sample.span) if view.ttl and sample.span else of_a_key
     if view.ttl and in_age <= FEW_ROWS:
-        return Match("cascade", view.ttl, f"about {in_age:.0f} rows within the ttl: buckets of its length find all")
+        return Match("cascade", view.ttl, f"{_about(in_age)} within the ttl: buckets of its length find all")
     if in_age <= FEW_ROWS:
-        return Match("asof", 0, f"about {in_age:.0f} rows for a key: too few for buckets")
+        return Match("asof", 0, f"{_about(in_age)} for a moment: too few for buckets")
     width = _width(view, sample)
     return Match("cascade", width, f"a row every {spell(_round(sample.spacing))} for a key: buckets of {spell(width)}")
+
+
+def _about(rows: float) -> str:
+    count = max(round(rows), 1)
+    return f"about {count} row{'' if count == 1 else 's'}"
 
 
 def choose_windows(
@@ -77,7 +99,7 @@ def choose_windows(
         rows = longest / sample.spacing if sample is not None and sample.spacing else 0.0
         if forced == "tiles" or (forced is None and tile and rows > MANY_ROWS):
             tile = tile or max(longest // 16, 1)
-            yield "tiles", f"about {rows:.0f} rows in the longest frame: added up by {spell(tile)} first", merging, tile
+            yield "tiles", f"{_about(rows)} in the longest frame: added up by {spell(tile)} first", merging, tile
             places = others
         elif forced == "bands" or len(frames) > 1:
             yield "bands", f"each row into its band of age, once for {len(frames)} frames", merging, 0

@@ -74,8 +74,8 @@ class Workbench:
 
     def _look(self, view: FeatureView) -> Sample:
         statement, most = compile_sample(view, self.ctes([view.name]))
-        ((rows, keys, first, last),) = self.engine.rows(write(statement, self.engine.dialect))
-        return Sample(int(rows), int(keys), int(last or 0) - int(first or 0), whole=rows < most)
+        ((rows, keys, times, first, last),) = self.engine.rows(write(statement, self.engine.dialect))
+        return Sample(int(rows), int(keys), int(times), int(last or 0) - int(first or 0), whole=rows < most)
 
     def _describe(self, model: Model) -> tuple[Column, ...]:
         statement = with_ctes(self.ctes([model.name]), model.name)

@@ -1,0 +1,146 @@
+"""The parity law for trailing windows (rule 9): online equals offline equals the oracle, by equality."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import oracle
+import strategies
+import window_worlds
+from asknown import FeatureStore
+from test_parity import (
+    Load,
+    Rows,
+    all_loaded,
+    apply,
+    dump,
+    instants_to_read,
+    offline_rows,
+    project,
+    read_online,
+    visible_rows,
+)
+from worlds import World, agrees, asked_features, exact, exact_rows, inexact_features, settled
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
+
+EXAMPLES = max(15, settings().max_examples // 5)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def ends_of_frames(world: World, rows: Rows, watermark: datetime) -> list[datetime]:
+    """Instants at or after the watermark at which some row enters or leaves some window, and just before and after."""
+    ends = set()
+    for data in world.views:
+        windows = {window for item in data.windows for window in item.feature.windows}
+        for row in rows[data.view.name]:
+            if oracle.visible(row, watermark, data.view):
+                event_time = oracle.microseconds(row[data.view.event_time])
+                ends |= {event_time + w.delay + length for w in windows for length in (0, w.length)}
+    since = oracle.microseconds(watermark)
+    until = oracle.microseconds(datetime(9999, 1, 1))
+    chosen = sorted(end for end in ends if since <= end < until)
+    some = {*chosen[:2], *chosen[len(chosen) // 2 : len(chosen) // 2 + 1], *chosen[-1:]}
+    around = sorted({end + by for end in some for by in (-1, 0, 1) if end + by >= since})
+    return [oracle.instant(end).replace(tzinfo=None) for end in around]
+
+
+def assert_online_is(store: FeatureStore, world: World, loaded: tuple[Rows, Rows, datetime], at: datetime) -> None:
+    """Asserts values, statuses and event timestamps against the oracle, for every feature of every entity row.
+
+    ``loaded`` are the rows that some load brought in, those of the newest one, and the watermark.
+    """
+    as_of, events, watermark = loaded
+    values, response = read_online(store, world, at)
+    statuses, event_timestamps = response.statuses(), response.event_timestamps()
+    inexact = inexact_features(world)
+    for data, feature, name in asked_features(world):
+        known = events if feature in data.view.windows else as_of
+        for i, row in enumerate(world.spine):
+            key = [row[column] for column in data.view.keys]
+            value, status, event_time = oracle.online(known[data.view.name], key, at, watermark, data.view)[feature]
+            if not (name in inexact and agrees(values[i][name], value)):
+                assert exact(values[i][name]) == exact(value), (name, row, at)
+            assert statuses[name][i] == status, (name, row, at)
+            assert event_timestamps[name][i] == event_time, (name, row, at)
+
+
+@st.composite
+def watched_worlds(draw: st.DrawFn, max_views: int = 2) -> tuple[World, datetime]:
+    """A world with windows and a watermark among its times."""
+    world = draw(window_worlds.worlds(max_views))
+    return world, world.start + draw(st.integers(0, 8)) * strategies.STEP + draw(st.integers(-1, 1)) * MICROSECOND
+
+
+@given(watched=watched_worlds())
+@settings(max_examples=EXAMPLES)
+def test_online_equals_offline_equals_the_oracle(watched: tuple[World, datetime]) -> None:
+    world, watermark = watched
+    rows = visible_rows(world, watermark)
+    with project(world) as folder, closing(FeatureStore(folder)) as store:
+        store.materialize(until=watermark.replace(tzinfo=UTC))
+        instants = sorted({*instants_to_read(world, rows, watermark), *ends_of_frames(world, rows, watermark)})
+        for at in instants:
+            assert_online_is(store, world, (rows, rows, watermark), at)
+        at = instants[len(instants) // 2]
+        online, _ = read_online(store, world, at)
+        offline = offline_rows(world, rows, at)
+        assert exact_rows(settled(online, offline, inexact_features(world))) == exact_rows(offline)
+
+
+# --- several loads ----------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[World, list[Load]]:
+    """A world without mixed items, and loads of it between which rows arrive and go away."""
+    world = draw(window_worlds.worlds(max_views=1, mixed=False))
+    loads: list[Load] = []
+    for _ in range(draw(st.integers(2, 3))):
+        there = {d.view.name: [r for r in d.rows[:40] if draw(st.integers(0, 3)) > 0] for d in world.views}
+        loads.append((there, world.start + draw(st.integers(0, 8)) * strategies.STEP))
+    return world, loads
+
+
+def events_after(world: World, loads: Sequence[Load]) -> tuple[Rows, datetime]:
+    """The rows of the newest load: of the greatest watermark, and of those with an equal one the last."""
+    rows, watermark = loads[0]
+    for each, at in loads[1:]:
+        if at >= watermark:
+            rows, watermark = each, at
+    visible = {d.view.name: [r for r in rows[d.view.name] if oracle.visible(r, watermark, d.view)] for d in world.views}
+    return visible, watermark
+
+
+@given(history=histories())
+@settings(max_examples=EXAMPLES)
+def test_windows_are_over_the_events_of_the_newest_load(history: tuple[World, list[Load]]) -> None:
+    world, loads = history
+    with project(world.with_rows(loads[0][0])) as folder:
+        for load in loads:
+            apply(folder, world, load)
+        events, watermark = events_after(world, loads)
+        with closing(FeatureStore(folder)) as store:
+            for at in (watermark, *ends_of_frames(world, events, watermark)[:3]):
+                assert_online_is(store, world, (all_loaded(world, loads), events, watermark), at)
+        before = dump(folder)
+        newest = max(loads, key=lambda load: load[1])
+        if loads[-1][1] == newest[1]:
+            apply(folder, world, loads[-1])  # again
+            assert dump(folder) == before
+
+
+def test_the_parity_command(capsys: Any) -> None:
+    """bench/parity.py on few reads: no difference between the online table and the training set."""
+    import parity
+
+    assert parity.main(["--reads", "400", "--rows", "2000"]) == 0
+    assert "differences: 0" in capsys.readouterr().out
