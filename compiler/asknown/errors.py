@@ -57,6 +57,7 @@ CODES: dict[str, str] = {
     "online-corrupt": "The online file is damaged, or is not an online table.",
     "online-layout": "The online file was written by another version of asknown.",
     "online-stale": "The online table no longer fits the project's definition of a view.",
+    "not-online": "A feature's expression cannot be computed in the online table to the bit.",
     "online-write": "The online table cannot be written (read-only, locked, or the disk is full).",
     "before-watermark": "A read asks for an instant before the online table's watermark.",
     "missing-extra": "An optional package that this needs is not installed.",

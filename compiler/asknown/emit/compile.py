@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from sqlglot import exp
 
 from asknown.emit.aggregate import call_name
 from asknown.emit.fetch import fetch_rows
-from asknown.emit.match import match_entities, match_moments
+from asknown.emit.match import match_moments
 from asknown.emit.sql import Names, all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
+from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows import window_ctes
-from asknown.model.nodes import Column, FeatureView
-from asknown.model.parse import is_repeatable
-from asknown.plan.nodes import AsOfJoin, LoadPlan, Output, Plan, Spine, TrailingWindow
+from asknown.model.nodes import Column
+from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
 
 HEADER = "Written by asknown. Session: time zone UTC."
 
@@ -59,8 +60,9 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
 def _step_ctes(join: AsOfJoin | TrailingWindow, step: Step, moments: str) -> list[Cte]:
     match join:
         case AsOfJoin():
-            match = match_moments(step, moments, join.match)
-            return [*match, *fetch_rows(step, match[-1].name, join.columns, many_ties=join.match.many_ties)]
+            *before, match = match_moments(step, moments, join.match)
+            fetched = fetch_rows(step, match.name, join.columns, many_ties=join.match.many_ties)
+            return [*before, replace(match, keep=True if len(fetched) > 1 else None), *fetched]
         case TrailingWindow():
             return window_ctes(step, moments, join)
     assert_never(join)
@@ -88,43 +90,6 @@ def _window_value(output: Output, place: int, aliases: Sequence[str]) -> exp.Exp
     value: exp.Expr = col(call_name(place), aliases[output.windows[place]])
     empty = output.calls[place].aggregate.empty
     return value if empty is None else exp.Coalesce(this=value, expressions=[exp.Literal.number(empty)])
-
-
-class ViewRows:
-    """The CTEs that views' rows are read from: the model's own, or for a view with windows its lifted select."""
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
-        self._made: dict[str, str] = {}
-
-    def of(self, view: FeatureView) -> list[Cte]:
-        """The CTE of the view's rows, where it is not there yet."""
-        if view.lifted is None or view.name in self._made:
-            return []
-        self._made[view.name] = self._names.fresh(f"{view.name}__events")
-        keep = None if is_repeatable(view.lifted.tree) else True
-        return [Cte(self._made[view.name], view.lifted.tree, keep=keep, comment=f"{view.name} without its windows")]
-
-    def name(self, view: FeatureView) -> str:
-        """The name of the CTE of the view's rows."""
-        return self._made.get(view.name, view.name)
-
-
-def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
-    """The query of a load: one row for each entity, all the columns that are fetched, ordered by key."""
-    view = plan.view
-    names = Names([*taken, *(cte.name for cte in models)])
-    rows = ViewRows(names)
-    ctes = rows.of(view)
-    step = Step(view, view.name, rows.name(view), names, Bounds(None, plan.at))
-    match = match_entities(step, plan.at)
-    times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
-    wanted = [c for c in view.columns if c in view.fetched or c in times]
-    fetched = fetch_rows(step, match.name, wanted, once=True)
-    query = exp.select(*[ident(c.name) for c in (*view.keys, *wanted)]).from_(table(fetched[-1].name))
-    if view.keys:
-        query = query.order_by(*[exp.Ordered(this=exp.column(ident(k.name)), nulls_first=False) for k in view.keys])
-    return Statement((*models, *ctes, match, *fetched), query, comment=HEADER)
 
 
 def spine_ctes(spine: Spine, names: Names, inside: Names, *, row: str | None = None) -> tuple[list[Cte], str, str]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from asknown.emit.compile import ViewRows, moments_cte, spine_ctes
+from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.match import match_moments
 from asknown.emit.sql import Names, all_of, col, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
+from asknown.emit.view_rows import ViewRows
 from asknown.plan.nodes import AsOfJoin, Plan
 
 

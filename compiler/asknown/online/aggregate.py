@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from functools import cmp_to_key
 from typing import Any
@@ -36,8 +36,6 @@ ORDERED = frozenset({"first", "last", "list"})
 PAIRED = frozenset({"arg_min", "arg_max"})
 """Aggregates of two columns."""
 
-_WIDE = Context(prec=100)
-_FEW_DIGITS = 18  # decimals that the engine keeps in 64 bits
 _NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 
@@ -70,7 +68,7 @@ def refusal(aggregate: str, kind: SqlType | None) -> str | None:
         return f"{aggregate}() of a {kind} is not offered online"
     if kind.kind in _NESTED:
         return f"{aggregate}() of a {kind} is not offered online"
-    if aggregate in ("median", "quantile_cont") and (kind.name == "FLOAT" or kind.precision > _FEW_DIGITS):
+    if aggregate in ("median", "quantile_cont") and (kind.name == "FLOAT" or kind.kind == "decimal"):
         return f"{aggregate}() of a {kind} is rounded by the engine in its own way: cast it to DOUBLE"
     return None
 
@@ -218,20 +216,18 @@ def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
             return _unsigned(sorted(values, key=key)[max(1, math.ceil(share * len(values))) - 1])
 
         return discrete
-    blend = _blend_decimals if kind.kind == "decimal" else _blend
-
     def continuous(values: Values) -> Any:
         if not values:
             return None
         ordered = sorted(values, key=key)
         place = (len(ordered) - 1) * number
         below = math.floor(place)
-        return blend(ordered[below], ordered[math.ceil(place)], place - below)
+        return _blend(ordered[below], ordered[math.ceil(place)], place - below)
 
     return continuous
 
 
-def _blend(low: Any, high: Any, share: float) -> float:
+def _blend(low: float, high: float, share: float) -> float:
     """The point between two numbers: the engine fuses the first product into the sum, so it is rounded with it."""
     left, right = float(low), float(high) * share
     if not share:
@@ -240,15 +236,6 @@ def _blend(low: Any, high: Any, share: float) -> float:
         return left * (1.0 - share) + right
     exact = Fraction(left) * Fraction(1.0 - share) + Fraction(right)
     return ratio(exact.numerator, exact.denominator)
-
-
-def _blend_decimals(low: Decimal, high: Decimal, share: float) -> Decimal:
-    """The engine blends the digits as doubles and cuts off what is behind them."""
-    if not share:
-        return low
-    scale = -int(low.as_tuple().exponent)
-    left, right = (int(value.scaleb(scale, _WIDE)) for value in (low, high))
-    return Decimal(int(_blend(left, right, share))).scaleb(-scale, _WIDE)
 
 
 def _unsigned(value: Any) -> Any:

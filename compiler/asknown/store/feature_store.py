@@ -82,7 +82,7 @@ class FeatureStore:
         taken = [column.name for column in spine.columns]
         asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
         plan = build_plan(spine, asked, bench.sample, forms=self._forms, window_form=self._window_form)
-        models = bench.ctes([*views, *spine.refs], sources=spine.sources)
+        models = bench.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
         return RetrievalJob(plan, models, bench.taken(), self._engine)
 
     def compile_model(self, name: str) -> str:
@@ -109,7 +109,7 @@ class FeatureStore:
         spine = spine_to_come(asked, self._engine.dialect)
         job = RetrievalJob(
             build_plan(spine, asked, bench.sample, forms=self._forms, window_form=self._window_form),
-            bench.ctes(views),
+            bench.ctes_of_views(views.values()),
             bench.taken(),
             self._engine,
         )

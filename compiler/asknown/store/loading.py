@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from asknown.emit.check import check_sql
-from asknown.emit.compile import compile_load
-from asknown.emit.statement import write
-from asknown.model.nodes import Column, FeatureView
-from asknown.online.nodes import Column as OnlineColumn
+from asknown.emit.load import compile_events, compile_load
+from asknown.emit.statement import Statement, write
+from asknown.model.nodes import FeatureView
 from asknown.online.nodes import LoadReport, OnlineService, OnlineView, ServicePart
 from asknown.online.writer import OnlineWriter, open_writer
 from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import Service
+from asknown.store.storing import stored_view
 from asknown.store.workbench import Workbench
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def load_views(
@@ -28,9 +32,13 @@ def load_views(
 ) -> list[LoadReport]:
     """Loads the views ``names`` as of ``watermark`` and keeps the project's services; one report for each view."""
     project = bench.catalog.project
-    views = [bench.view(name) for name in names]  # every definition is sound before the first row is written
+    views = [bench.view(name) for name in names]
+    stored = [stored_view(view, bench) for view in views]  # every definition is sound before the first row is written
+    reports = []
     with open_writer(project.profile.online.path) as writer:
-        reports = [_load(writer, bench, view, watermark, full_refresh=full_refresh, on_rows=on_rows) for view in views]
+        for view, online in zip(views, stored, strict=True):
+            tell = None if on_rows is None else partial(on_rows, view.name)
+            reports.append(_load(writer, bench, view, online, watermark, full_refresh=full_refresh, tell=tell))
         writer.services(_stored_service(service) for service in project.services.values())
     return reports
 
@@ -39,35 +47,24 @@ def _load(
     writer: OnlineWriter,
     bench: Workbench,
     view: FeatureView,
+    online: OnlineView,
     watermark: datetime,
     *,
     full_refresh: bool,
-    on_rows: Callable[[str, int], None] | None,
+    tell: Callable[[int], None] | None,
 ) -> LoadReport:
-    statement = compile_load(LoadPlan(view, watermark), bench.ctes([view.name]), bench.taken())
-    dialect = bench.engine.dialect
-    batches = bench.engine.stream(check_sql(write(statement, dialect), dialect))
-    tell = None if on_rows is None else partial(on_rows, view.name)
-    stored = _stored_view(view, bench.fingerprint(view))
-    return writer.load(stored, batches, watermark, full_refresh=full_refresh, on_rows=tell)
+    plan = LoadPlan(view, watermark)
+    models = bench.ctes_of_views([view])
 
+    def run(statement: Statement) -> pa.RecordBatchReader:
+        dialect = bench.engine.dialect
+        return bench.engine.stream(check_sql(write(statement, dialect), dialect))
 
-def _stored_view(view: FeatureView, mark: str) -> OnlineView:
-    return OnlineView(
-        name=view.name,
-        fingerprint=mark,
-        keys=_stored_columns(view.keys),
-        event_time=view.event_time.name,
-        known_at=view.known_at.name if view.known_at else None,
-        created_at=view.created_at.name if view.created_at else None,
-        features=_stored_columns(view.features),
-        ttl=view.ttl,
-        columns=_stored_columns(view.columns),
-    )
-
-
-def _stored_columns(columns: Sequence[Column]) -> tuple[OnlineColumn, ...]:
-    return tuple(OnlineColumn(column.name, column.type) for column in columns)
+    newest = run(compile_load(plan, models, bench.taken()))
+    report = writer.load(online, newest, watermark, full_refresh=full_refresh, on_rows=tell)
+    if online.windows is not None:
+        writer.load_events(online, run(compile_events(plan, models, bench.taken())), watermark)
+    return report
 
 
 def _stored_service(service: Service) -> OnlineService:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
+from asknown.emit.load import compile_call_types
 from asknown.emit.models import model_cte, relation_query, source_cte, source_name, source_query
 from asknown.emit.sample import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
@@ -16,6 +18,8 @@ from asknown.model.columns import written_columns
 from asknown.model.nodes import Column, FeatureView, Model
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
+from asknown.project.nodes import SourceTable
+from asknown.types import SqlType
 
 
 class Workbench:
@@ -58,6 +62,24 @@ class Workbench:
         wanted = dict.fromkeys([*sources, *(source for model in closure for source in model.rendered.sources)])
         return [self._source(source) for source in wanted] + [self._cte(model) for model in closure]
 
+    def ctes_of_views(
+        self, views: Iterable[FeatureView], *, refs: Iterable[str] = (), sources: Iterable[tuple[str, str]] = ()
+    ) -> list[Cte]:
+        """The CTEs that some views' rows stand on. A view with windows brings its own select, without them."""
+        names, tables = list(refs), list(sources)
+        for view in views:
+            if view.lifted is None:
+                names.append(view.name)
+            else:
+                names += view.model.rendered.refs
+                tables += view.model.rendered.sources
+        return self.ctes(names, sources=tables)
+
+    def call_types(self, view: FeatureView) -> list[SqlType]:
+        """The types of the view's window calls, as the engine describes them."""
+        statement = compile_call_types(view, self.ctes_of_views([view]), self.taken())
+        return [kind for _, kind in self.engine.describe(write(statement, self.engine.dialect))]
+
     def taken(self) -> list[str]:
         """Every name that a model, a source or a spine's query can refer to."""
         project = self.catalog.project
@@ -73,7 +95,7 @@ class Workbench:
         return self._samples[view.name]
 
     def _look(self, view: FeatureView) -> Sample:
-        statement, most = compile_sample(view, self.ctes([view.name]))
+        statement, most = compile_sample(view, self.ctes_of_views([view]), self.taken())
         ((rows, keys, times, first, last),) = self.engine.rows(write(statement, self.engine.dialect))
         return Sample(int(rows), int(keys), int(times), int(last or 0) - int(first or 0), whole=rows < most)
 
@@ -105,11 +127,17 @@ class Workbench:
 
     def _source(self, key: tuple[str, str]) -> Cte:
         if key not in self._sources:
-            table = self.catalog.project.sources[key]
+            table = self._located(self.catalog.project.sources[key])
             dialect = self.engine.dialect
             columns = self._ask(key, source_query(table, dialect))  # a file that is missing is the source's fault
             self._sources[key] = source_cte(table, columns, dialect)
         return self._sources[key]
+
+    def _located(self, table: SourceTable) -> SourceTable:
+        """The source with its path made absolute: an engine would look for it where the user is first."""
+        if table.path is None or "://" in table.path:
+            return table
+        return replace(table, path=str(self.catalog.project.settings.root / table.path))
 
     def _ask(self, key: tuple[str, str], statement: Statement) -> tuple[Column, ...]:
         try:

@@ -1,0 +1,89 @@
+"""Compiles the queries of a load: each entity's newest row, and the events that its windows will need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from asknown.emit.compile import HEADER
+from asknown.emit.fetch import fetch_rows
+from asknown.emit.match import match_entities
+from asknown.emit.sql import Names, at_instant, col, given, ident, interval, named, subquery, table
+from asknown.emit.statement import Cte, Statement
+from asknown.emit.step import Bounds, Step
+from asknown.emit.view_rows import ViewRows
+from asknown.model.nodes import Column, FeatureView, WindowCall
+from asknown.plan.nodes import LoadPlan
+
+
+def kept_columns(view: FeatureView) -> tuple[Column, ...]:
+    """The columns of the table of newest rows: keys, times, and what is fetched, in the order that breaks ties."""
+    times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
+    return tuple(dict.fromkeys([*view.keys, *times, *view.fetched]))
+
+
+def event_columns(view: FeatureView) -> tuple[Column, ...]:
+    """The hidden columns that the view's windows read of each event."""
+    if view.lifted is None:
+        return ()
+    read = {name for call in view.lifted.calls for name in (call.value, call.order, call.condition)}
+    return tuple(column for column in view.columns if column.name in read)
+
+
+def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+    """The query of a load: one row for each entity, all the columns that are fetched, ordered by key."""
+    view = plan.view
+    names = Names([*taken, *(cte.name for cte in models)])
+    rows = ViewRows(names)
+    ctes = rows.of(view)
+    step = Step(view, view.name, rows.name(view), names, Bounds(None, plan.at))
+    match = match_entities(step, plan.at)
+    wanted = [column for column in kept_columns(view) if column not in view.keys]
+    fetched = fetch_rows(step, match.name, wanted, once=True)
+    query = exp.select(*[ident(c.name) for c in (*view.keys, *wanted)]).from_(table(fetched[-1].name))
+    if view.keys:
+        query = query.order_by(*[exp.Ordered(this=exp.column(ident(k.name)), nulls_first=False) for k in view.keys])
+    return Statement((*models, *ctes, match, *fetched), query, comment=HEADER)
+
+
+def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+    """The events visible at the watermark that a window can reach then or later: keys, times, hidden columns."""
+    view = plan.view
+    assert view.lifted is not None
+    names = Names([*taken, *(cte.name for cte in models)])
+    rows = ViewRows(names)
+    ctes = rows.of(view)
+    step = Step(view, view.name, rows.name(view), names, Bounds(None, plan.at))
+    at = at_instant(plan.at)
+    oldest = exp.Sub(this=at.copy(), expression=interval(view.lifted.longest))
+    conditions = [step.when() <= at, step.when() >= oldest, *(given(key) for key in step.keys_of(step.v))]
+    if view.known_at is not None:
+        conditions.append(step.known() <= at.copy())
+    times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
+    columns = [*view.keys, *times, *event_columns(view)]
+    query = exp.select(*[col(c.name, step.v) for c in columns]).from_(table(step.source, step.v)).where(*conditions)
+    return Statement((*models, *ctes), query, comment=HEADER)
+
+
+def compile_call_types(view: FeatureView, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+    """A query whose columns have the types of the view's window calls, to be described and never run."""
+    assert view.lifted is not None
+    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]))
+    ctes = rows.of(view)
+    calls = [named(_plain(call), f"w{place}") for place, call in enumerate(view.lifted.calls)]
+    source = exp.select("*").from_(table(rows.name(view)))
+    return Statement((*models, *ctes), exp.select(*calls).from_(subquery(source, "v")))
+
+
+def _plain(call: WindowCall) -> exp.Expr:
+    """The aggregate of a call over all rows."""
+    if call.value is None:
+        return exp.Count(this=exp.Star())
+    arguments: list[exp.Expr] = [exp.column(ident(call.value))]
+    if call.order is not None:
+        arguments.append(exp.column(ident(call.order)))
+    if call.number is not None:
+        arguments.append(exp.Literal.number(str(call.number)))
+    name = "count" if call.aggregate.name == "count_distinct" else call.aggregate.name
+    return exp.Anonymous(this=name, expressions=arguments)

@@ -1,0 +1,2 @@
+{{ config(entity='thing', event_time='day') }}
+select id, day, rate from {{ source('raw', 'rates') }}

@@ -1,0 +1,7 @@
+{{ config(entity='user', event_time='bought_at') }}
+
+select
+    user_id,
+    bought_at,
+    sum(distinct amount) over {{ last('1 day') }} as f
+from {{ source('raw', 'purchases') }}

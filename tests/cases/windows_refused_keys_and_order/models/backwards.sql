@@ -1,0 +1,7 @@
+{{ config(entity='user', event_time='bought_at') }}
+
+select
+    user_id,
+    bought_at,
+    sum(amount) over (partition by user_id order by bought_at desc range between interval '1 day' preceding and current row) as f
+from {{ source('raw', 'purchases') }}

@@ -1,0 +1,8 @@
+{{ config(entity='user', event_time='bought_at') }}
+
+select
+    user_id,
+    bought_at,
+    sum(sum(amount)) over {{ last('1 day') }} as f
+from {{ source('raw', 'purchases') }}
+group by user_id, bought_at

@@ -1,0 +1,9 @@
+{{ config(entity='user', event_time='bought_at') }}
+
+select
+    user_id,
+    bought_at,
+    sum(amount) over {{ last('1 day') }} as f
+from {{ source('raw', 'purchases') }}
+order by bought_at
+limit 3
