@@ -95,3 +95,78 @@
     {%- set number, unit = spell_duration(duration).split(' ') -%}
     {{ number }}{{ units[unit.removesuffix('s')] }}
 {%- endmacro %}
+
+
+{#
+    share(condition, window, closed='both', delay=none)
+
+    The share of a window's rows that meet a condition, from 0 to 1; NULL where the window is empty.
+
+        {{ share('arr_delay > 15', '24 hours') }} as late_share_24h
+
+    renders to
+
+        count(*) filter (where arr_delay > 15) over (…) / nullif(count(*) over (…), 0) as late_share_24h
+#}
+{% macro share(condition, window, closed='both', delay=none) -%}
+    count(*) filter (where {{ condition }}) over {{ last(window, closed, delay) }}
+        / nullif(count(*) over {{ last(window, closed, delay) }}, 0)
+{%- endmacro %}
+
+
+{#
+    ratio(numerator, denominator, window, closed='both', delay=none)
+
+    The ratio of two sums over a window; NULL where the second is 0 or the window is empty.
+
+        {{ ratio('clicks', 'views', '7 days') }} as click_rate_7d
+
+    renders to  sum(clicks) over (…) / nullif(sum(views) over (…), 0) as click_rate_7d
+#}
+{% macro ratio(numerator, denominator, window, closed='both', delay=none) -%}
+    sum({{ numerator }}) over {{ last(window, closed, delay) }}
+        / nullif(sum({{ denominator }}) over {{ last(window, closed, delay) }}, 0)
+{%- endmacro %}
+
+
+{#
+    distinct_count(column, window, closed='both', delay=none)
+
+    How many different values a column has in a window; 0 where it is empty.
+
+        {{ distinct_count('dest', '7 days') }} as destinations_7d
+
+    renders to  count(distinct dest) over (…) as destinations_7d
+#}
+{% macro distinct_count(column, window, closed='both', delay=none) -%}
+    count(distinct {{ column }}) over {{ last(window, closed, delay) }}
+{%- endmacro %}
+
+
+{#
+    last_event(window, closed='both', delay=none)
+
+    When the newest event of a window was; NULL where the window is empty. The time since then is the spine's instant
+    less this.
+
+        {{ last_event('30 days') }} as last_order_at
+
+    renders to  max(ordered_at) over (…) as last_order_at
+#}
+{% macro last_event(window, closed='both', delay=none) -%}
+    max({{ view.event_time }}) over {{ last(window, closed, delay) }}
+{%- endmacro %}
+
+
+{#
+    change(aggregate, column, recent, before)
+
+    How an aggregate over a short window differs from the same over a longer one.
+
+        {{ change('avg', 'arr_delay', '24 hours', '7 days') }} as arr_delay_change
+
+    renders to  avg(arr_delay) over (… 24 hours …) - avg(arr_delay) over (… 7 days …) as arr_delay_change
+#}
+{% macro change(aggregate, column, recent, before) -%}
+    {{ aggregate }}({{ column }}) over {{ last(recent) }} - {{ aggregate }}({{ column }}) over {{ last(before) }}
+{%- endmacro %}

@@ -6,9 +6,12 @@ destination's clock, where the models add the delay to the scheduled landing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -204,6 +207,25 @@ def winners(view: View, ordered: pd.DataFrame) -> Integers:
     return np.where(instants - view.event[found] <= view.ttl, found, -1)
 
 
+def events(view: View, key: tuple[object, ...], t: int, length: int) -> Integers:
+    """The rows of a key whose event lies within ``length`` before ``t`` and which were known by then."""
+    rows = np.asarray(_rows_of(view).get(key if len(key) > 1 else key[0], ()), np.int64)
+    seen = (view.event[rows] <= t) & (view.event[rows] >= t - length)
+    if view.known is not None:
+        seen &= view.known[rows] <= t
+    found: Integers = rows[seen]
+    return found
+
+
+def _rows_of(view: View) -> dict[object, Integers]:
+    if id(view) not in _ROWS:
+        _ROWS[id(view)] = view.key_columns.groupby(list(view.keys)).indices
+    return _ROWS[id(view)]
+
+
+_ROWS: dict[int, dict[object, Integers]] = {}
+
+
 def features(view: View, found: Integers) -> pa.Table:
     """The view's features at the rows found; NULL where there is none."""
     return view.features.take(pa.array(found, mask=found < 0))
@@ -225,3 +247,66 @@ def winners_by_loops(view: View, ordered: pd.DataFrame, numbers: Sequence[int]) 
             if best < 0 or place[row] > place[best]:
                 best = int(row)
         yield best
+
+
+Window = Callable[[View, tuple[object, ...], int], object]
+
+
+def _over(column: str, length: int, aggregate: Callable[[list[Any]], object]) -> Window:
+    """An aggregate of a column's values over the events of the last ``length`` microseconds."""
+
+    def compute(view: View, key: tuple[object, ...], t: int) -> object:
+        rows = events(view, key, t, length)
+        values = view.features[column].take(pa.array(rows)).to_pylist()
+        return aggregate(values)
+
+    return compute
+
+
+def _mean(values: list[Any]) -> float | None:
+    given = [value for value in values if value is not None]
+    return float(Fraction(sum(given), len(given))) if given else None
+
+
+def _most(values: list[Any]) -> object:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _total(values: list[Any]) -> float | None:
+    given = [value for value in values if value is not None]
+    return math.fsum(given) if given else None
+
+
+def _late(values: list[Any]) -> int:
+    return sum(value is not None and value > 15 for value in values)
+
+
+def _late_share(values: list[Any]) -> float | None:
+    return _late(values) / len(values) if values else None
+
+
+def _mean_change(view: View, key: tuple[object, ...], t: int) -> object:
+    day, week = (_over("last_arr_delay", days * _DAY, _mean)(view, key, t) for days in (1, 7))
+    return None if day is None or week is None else day - week  # type: ignore[operator]
+
+
+_HOUR, _DAY = 3_600_000_000, 86_400_000_000
+WINDOWS: dict[str, Window] = {
+    "landings_1h": _over("last_arr_delay", _HOUR, len),
+    "avg_arr_delay_1h": _over("last_arr_delay", _HOUR, _mean),
+    "max_arr_delay_1h": _over("last_arr_delay", _HOUR, _most),
+    "avg_arr_delay_24h": _over("last_arr_delay", _DAY, _mean),
+    "max_arr_delay_24h": _over("last_arr_delay", _DAY, _most),
+    "late_share_24h": _over("last_arr_delay", _DAY, _late_share),
+    "late_flights_7d": _over("last_arr_delay", 7 * _DAY, _late),
+    "arr_delay_change": _mean_change,
+    "precip_24h": _over("precip", _DAY, _total),
+    "max_wind_24h": _over("wind_speed", _DAY, _most),
+    "aircraft_landings_24h": _over("aircraft_last_arr_delay", _DAY, len),
+    "aircraft_avg_arr_delay_7d": _over("aircraft_last_arr_delay", 7 * _DAY, _mean),
+    "route_flights_24h": _over("route_last_arr_delay", _DAY, len),
+    "route_avg_arr_delay_7d": _over("route_last_arr_delay", 7 * _DAY, _mean),
+    "route_late_share_7d": _over("route_last_arr_delay", 7 * _DAY, _late_share),
+    "route_carriers_7d": _over("route_last_carrier", 7 * _DAY, lambda values: len(set(values))),
+}
+"""The window features, each by a plain aggregate over the events that :func:`events` finds."""

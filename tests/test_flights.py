@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 FLIGHTS = 336_776
 SERVICE = "flight_delay_v1"
 SPINE = ["carrier", "flight", "tailnum", "origin", "dest", "event_timestamp", "arrived_late"]
-FEATURES = {
+FETCHED = {
     "carrier_delays": [
         "last_arr_delay", "last_dep_delay", "last_minutes_made_up", "last_arrived_late", "last_distance",
     ],
@@ -32,6 +32,20 @@ FEATURES = {
         "route_last_carrier", "route_last_dep_delay", "route_last_arr_delay", "route_last_air_time",
     ],
 }  # fmt: skip
+
+WINDOWS = {
+    "carrier_delays": [
+        "landings_1h", "avg_arr_delay_1h", "max_arr_delay_1h", "avg_arr_delay_24h", "max_arr_delay_24h",
+        "late_share_24h", "late_flights_7d", "arr_delay_change",
+    ],
+    "origin_weather": ["precip_24h", "max_wind_24h"],
+    "aircraft_last_landing": ["aircraft_landings_24h", "aircraft_avg_arr_delay_7d"],
+    "route_history": [
+        "route_flights_24h", "route_avg_arr_delay_7d", "route_late_share_7d", "route_carriers_7d",
+    ],
+}  # fmt: skip
+FEATURES = {view: names + WINDOWS.get(view, []) for view, names in FETCHED.items()}
+SAMPLE = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +83,7 @@ def test_the_columns_are_the_spine_and_then_the_service(training_set: pa.Table) 
     assert training_set.column_names == SPINE + [feature for names in FEATURES.values() for feature in names]
 
 
-@pytest.mark.parametrize(("view", "feature"), [(view, name) for view, names in FEATURES.items() for name in names])
+@pytest.mark.parametrize(("view", "feature"), [(view, name) for view, names in FETCHED.items() for name in names])
 def test_a_feature_equals_the_reference_on_every_flight(
     view: str, feature: str, training_set: pa.Table, expected: dict[str, pa.Table]
 ) -> None:
@@ -80,6 +94,24 @@ def test_a_feature_equals_the_reference_on_every_flight(
     shown = [(int(row), got[int(row)].as_py(), wanted[int(row)].as_py()) for row in differ[:5]]
     assert not len(differ), f"{len(differ)} flights differ; (row, got, wanted): {shown}"
     assert wanted.null_count < FLIGHTS / 2 or feature == "wind_gust"  # the comparison is about values
+
+
+def test_windows_equal_plain_loops_on_a_sample(
+    training_set: pa.Table, views: dict[str, reference.View], ordered: pd.DataFrame
+) -> None:
+    numbers = random.Random(7).sample(range(FLIGHTS), SAMPLE)
+    instants = reference.microseconds(ordered["scheduled"])
+    got = training_set.take(numbers).select([n for names in WINDOWS.values() for n in names]).to_pylist()
+    wanted: list[dict[str, object]] = []
+    for number in numbers:
+        wanted.append({})
+        for name, names in WINDOWS.items():
+            key = tuple(ordered[column].iat[number] for column in views[name].keys)
+            wanted[-1] |= {n: reference.WINDOWS[n](views[name], key, int(instants[number])) for n in names}
+    differ = [
+        (n, n_got, n_wanted) for n, n_got, n_wanted in zip(numbers, got, wanted, strict=True) if n_got != n_wanted
+    ]
+    assert not differ, f"{len(differ)} of {SAMPLE} differ, the first: {differ[0]}"
 
 
 def differing_rows(got: pa.Array, wanted: pa.Array) -> np.ndarray:

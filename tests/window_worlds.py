@@ -378,9 +378,8 @@ def windowed_views(
     step = grid[1] - grid[0]
     some = tuple(draw(frames(names, step, number, named)) for number in range(draw(st.integers(1, 3))))
     scope = Scope(values, some, names)
-    made = draw(
-        st.lists(st.one_of(single_items(scope), single_items(scope), expressions(scope)), min_size=1, max_size=5)
-    )
+    item = st.one_of(single_items(scope), single_items(scope), expressions(scope, mixed=mixed))
+    made = draw(st.lists(item, min_size=1, max_size=5))
     fresh = st.sampled_from([each for each in (*strategies.PLAIN_NAMES, *NAMES) if each.casefold() not in own])
     called_so = draw(st.lists(fresh, min_size=len(made), max_size=len(made), unique_by=str.casefold))
     windows = dict(zip(called_so, made, strict=True))

@@ -14,5 +14,7 @@ select
     wind_gust,
     precip,
     pressure,
-    visib
+    visib,
+    sum(precip) over {{ last('24 hours') }} as precip_24h,
+    max(wind_speed) over {{ last('24 hours') }} as max_wind_24h
 from {{ ref('weather_hours') }}

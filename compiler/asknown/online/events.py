@@ -7,6 +7,7 @@ and event time are numbered in a fixed order of the whole row, so that one bag o
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from asknown.online.layout import quote
 from asknown.online.nodes import Column, OnlineView
 
 _GIVEN = 'temp."_asknown_given"'  # the events of a load as they came
+_SIGN = "asknown_sign"  # the SQL function that tells 0.0 from -0.0, which to SQLite are one value
 _SORTED = 'temp."_asknown_sorted"'  # the same, in order and numbered
 
 
@@ -87,6 +89,7 @@ def stage_events(connection: sqlite3.Connection, table: EventTable) -> str:
 
 def merge_events(connection: sqlite3.Connection, table: EventTable) -> tuple[int, int]:
     """Makes the table hold exactly the staged events, writing only what differs: how many were added and removed."""
+    connection.create_function(_SIGN, 1, lambda zero: math.copysign(1.0, zero), deterministic=True)
     target = quote(table.name)
     listed = ", ".join(table.columns)
     if connection.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {target})").fetchone()[0]:
@@ -140,8 +143,8 @@ def _numbered(table: EventTable) -> str:
     order = times[1:]
     for column, name in zip(table.hidden, hidden, strict=True):
         order.append(name)
-        if column.type.kind == "float":  # 0.0 and -0.0 are equal to SQLite, and not the same value
-            order.append(f"({name} = 0 AND quote({name}) = '0.0')")
+        if column.type.kind == "float":
+            order.append(_sign_of_zero(name))
     by = ", ".join([*keys, times[0]])
     number = f"row_number() OVER (PARTITION BY {by}{' ORDER BY ' if order else ''}{', '.join(order)})"
     return f"SELECT {', '.join([*keys, *times, number, *hidden])}\nFROM {_GIVEN}"
@@ -153,8 +156,12 @@ def _same_values(table: EventTable) -> list[str]:
         left, right = (f"{row}.{quote(column.name)}" for row in "se")
         conditions.append(f"{left} IS {right}")
         if column.type.kind == "float":
-            conditions.append(f"({left} IS NOT 0.0 OR quote({left}) = quote({right}))")
+            conditions.append(f"{_sign_of_zero(left)} IS {_sign_of_zero(right)}")
     return conditions
+
+
+def _sign_of_zero(value: str) -> str:
+    return f"CASE WHEN {value} = 0 THEN {_SIGN}({value}) END"
 
 
 def _free(name: str, taken: set[str]) -> str:

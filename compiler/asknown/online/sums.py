@@ -94,4 +94,4 @@ def mean_decimals(values: Values) -> float | None:
     if not values:
         return None
     above, below = reduce(_WIDE.add, values).as_integer_ratio()
-    return above / (below * len(values))
+    return ratio(above, below * len(values))

@@ -13,10 +13,11 @@ from itertools import accumulate, compress
 from operator import ne
 from typing import Any
 
+from asknown.errors import AsknownError
 from asknown.online.aggregate import ORDERED, PAIRED, Finish, finisher, total_key
 from asknown.online.codec import decoder
 from asknown.online.events import event_table, scan_statement
-from asknown.online.expressions import compile_expression
+from asknown.online.expressions import EvaluationError, compile_expression
 from asknown.online.nodes import OnlineView, StoredCall, StoredFeature
 from asknown.types import SqlType
 
@@ -52,12 +53,14 @@ class WindowRead:
         places = {call: place for place, call in enumerate(used)}
         self._features = tuple(
             (
+                feature.name,
                 compile_expression(feature.expression, places),
                 tuple(dict.fromkeys(self._frames.index((c.oldest, c.newest)) for c in _calls_of(feature, view))),
             )
             for feature in features
         )
         self._count = len(calls)
+        self._view = view.name
 
     def answer(self, rows: Sequence[Sequence[Any]], instant: int, kept: Mapping[str, Any]) -> Answer:
         """The features at ``instant`` (microseconds) of a key with these events and these hidden as-of values."""
@@ -80,10 +83,17 @@ class WindowRead:
             for place, finish in finishers:
                 results[place] = finish(inside)
         ends = [times[high - 1] if high > low else None for low, high in spans]
-        return Answer(
-            [evaluate(results, kept) for evaluate, _ in self._features],
-            [_latest([ends[frame] for frame in frames]) for _, frames in self._features],
-        )
+        values = []
+        for name, evaluate, _ in self._features:
+            try:
+                values.append(evaluate(results, kept))
+            except EvaluationError as error:
+                raise AsknownError(
+                    "engine",
+                    f"feature '{name}' of '{self._view}' cannot be computed: {error}",
+                    hint="the training query fails for this row as well: cast to a wider type in the model",
+                ) from error
+        return Answer(values, [_latest([ends[frame] for frame in frames]) for _, _, frames in self._features])
 
 
 class _Selection:
