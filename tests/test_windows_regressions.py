@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,33 @@ def test_equal_numbers_do_not_vary(tmp_path: Path) -> None:
     kinds = dict.fromkeys(("var_samp", "var_pop", "stddev_samp", "stddev_pop"), "DOUBLE")
     world = world_of(rows, {"x": "DOUBLE"}, items_of("x", kinds, DAY), [(1, hours(10)), (1, hours(30))])
     check(world, tmp_path, {name: [0.0, 0.0] for name in kinds}, hours(10))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e8 + 1, 1e8 + 2, 1e8 + 3.3] * 50,
+        [1e15, 1e15 + 1, 1e15 + 3],
+        [1e17, 1e17 + 16],
+        [0.1, 0.2, 1e17],
+        [1e-9, 2e-9, 1.0],
+    ],
+)
+def test_the_variance_holds_to_the_twelfth_digit(values: list[float], tmp_path: Path) -> None:
+    """One pass with a running mean (Welford) is stable, and still loses digits where the mean is large."""
+    rows = [{"k": 1, "ts": hours(i / 100), "x": x} for i, x in enumerate(values)]
+    kinds = dict.fromkeys(("var_samp", "var_pop", "stddev_samp", "stddev_pop"), "DOUBLE")
+    world = world_of(rows, {"x": "DOUBLE"}, items_of("x", kinds, DAY), [(1, hours(2))])
+    exactly = [Fraction(x) for x in values]
+    squares = sum(((x - sum(exactly) / len(values)) ** 2 for x in exactly), start=Fraction(0))
+    sample, population = float(squares / (len(values) - 1)), float(squares / len(values))
+    wanted = {
+        "var_samp": [sample],
+        "var_pop": [population],
+        "stddev_samp": [math.sqrt(sample)],
+        "stddev_pop": [math.sqrt(population)],
+    }
+    check(world, tmp_path, wanted, hours(2))
 
 
 def test_a_day_is_not_18_hours_at_any_hour(tmp_path: Path) -> None:
@@ -223,6 +251,34 @@ def test_inf_minus_inf_is_nan_and_then_gone(tmp_path: Path) -> None:
         "max": [INF, 1.5, 1.5],
     }
     check(world_of(rows, {"x": "DOUBLE"}, items, spine), tmp_path, wanted, hours(2))
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        "'7 minutes'::interval",
+        "cast('7 minutes' as interval)",
+        "to_minutes(7)",
+        "interval (7) minutes",
+        "to_minutes(7 * k)",
+    ],
+)
+def test_a_window_is_never_silently_that_of_the_last_event(bound: str, tmp_path: Path) -> None:
+    """A frame whose bound is not understood must be refused: as a plain column it would be stale, 5 an hour later."""
+    world = world_of(
+        [{"k": 1, "ts": T0, "x": 5}], {"x": "INTEGER"}, items_of("x", {"sum": "HUGEINT"}, HOUR), [(1, hours(1))]
+    )
+    folder = write_project(world, tmp_path)
+    model = folder / "models" / "v.sql"
+    over = f"(partition by k order by ts range between {bound} preceding and current row)"
+    model.write_text(model.read_text().replace("{{ last('3600000000 microseconds', closed='both') }}", over))
+    with opened(folder) as store:
+        try:
+            (row,) = train(store, world).to_pylist()
+        except AsknownError as error:
+            assert error.code in ("bad-window", "engine")
+        else:
+            assert row["sum"] is None
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------

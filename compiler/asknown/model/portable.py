@@ -7,25 +7,35 @@ with a reason: the feature then needs a plainer expression, or its view ``online
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
+from asknown.model.arithmetic import (
+    Write,
+    Writer,
+    absolute,
+    negative,
+    of_double,
+    operation,
+    product,
+    quotient,
+    remainder,
+    rounded,
+    sum_or_difference,
+    whole_quotient,
+)
 from asknown.model.unify import (
     BOOLEAN,
     DOUBLE,
     NULL,
     NotPortableError,
     Part,
-    add_type,
-    as_double,
     convert,
     convert_exactly,
-    integer_type,
     literal_integer,
-    multiply_type,
     unify,
 )
 from asknown.types import Kind, SqlType, parse_type
@@ -45,7 +55,7 @@ def portable(
 
     Raises :class:`NotPortableError` with the reason where it cannot be computed exactly outside the engine.
     """
-    part = _Writer(call_types, column_types).part(expression)
+    part = _Tree(call_types, column_types).part(expression)
     return convert_exactly(part, result).tree
 
 
@@ -61,7 +71,7 @@ def why_not_portable(
 
 
 @dataclass(frozen=True)
-class _Writer:
+class _Tree:
     call_types: Sequence[SqlType]
     column_types: Mapping[str, SqlType]
 
@@ -88,22 +98,22 @@ class _Writer:
 # ---------------------------------------------------------------- leaves
 
 
-def _paren(writer: _Writer, node: exp.Expr) -> Part:
+def _paren(writer: Writer, node: exp.Expr) -> Part:
     return writer.part(node.this)
 
 
-def _call(writer: _Writer, node: exp.Expr) -> Part:
+def _call(writer: Writer, node: exp.Expr) -> Part:
     place = int(node.name)
     kind = writer.call_types[place]
     return Part(("call", kind.name, place), kind)
 
 
-def _column(writer: _Writer, node: exp.Expr) -> Part:
+def _column(writer: Writer, node: exp.Expr) -> Part:
     kind = writer.column_types[node.name]
     return Part(("column", kind.name, node.name), kind)
 
 
-def _literal(_writer: _Writer, node: exp.Expr) -> Part:
+def _literal(_writer: Writer, node: exp.Expr) -> Part:
     text = node.name
     if node.args["is_string"]:
         return Part(("literal", "VARCHAR", text), parse_type("VARCHAR"))
@@ -119,122 +129,24 @@ def _literal(_writer: _Writer, node: exp.Expr) -> Part:
     return Part(("literal", kind.name, f"{whole or '0'}.{places}" if places else whole), kind)
 
 
-def _boolean(_: _Writer, node: exp.Expr) -> Part:
+def _boolean(_: Writer, node: exp.Expr) -> Part:
     return Part(("literal", "BOOLEAN", bool(node.this)), BOOLEAN)
 
 
-def _null(_: _Writer, __: exp.Expr) -> Part:
+def _null(_: Writer, __: exp.Expr) -> Part:
     return Part(("literal", NULL.name, None), NULL)
-
-
-# ---------------------------------------------------------------- arithmetic
-
-
-def _negative(writer: _Writer, node: exp.Expr) -> Part:
-    part = writer.part(node.this)
-    if part.literal is not None and isinstance(node.this, exp.Literal):
-        return literal_integer(-part.literal)
-    return _signed("negative", part)
-
-
-def _abs(writer: _Writer, node: exp.Expr) -> Part:
-    return _signed("abs", writer.part(node.this))
-
-
-def _signed(operation: str, part: Part) -> Part:
-    part = part.settled()
-    _require_number(part)
-    if part.type.kind == "integer" and not part.type.signed and operation == "negative":
-        raise NotPortableError(f"the negative of an unsigned {part.type}: cast it first")
-    return Part((operation, part.type.name, part.tree), part.type)
-
-
-def _sum(sign: str) -> Callable[[_Writer, exp.Expr], Part]:
-    def write(writer: _Writer, node: exp.Expr) -> Part:
-        left, right = _operands(writer, node)
-        kind = _common(left, right, add_type)
-        return _operation(sign, kind, convert(left, kind), convert(right, kind))
-
-    return write
-
-
-def _product(writer: _Writer, node: exp.Expr) -> Part:
-    left, right = _operands(writer, node)
-    kind = _common(left, right, multiply_type)
-    if kind.kind != "decimal":
-        return _operation("*", kind, convert(left, kind), convert(right, kind))
-    factors = (convert(p, _wide(p.type)) if p.type.kind == "integer" else p for p in (left, right))
-    return _operation("*", kind, *factors)
-
-
-def _wide(kind: SqlType) -> SqlType:
-    """The decimal that an integer becomes in a product."""
-    return add_type(kind, parse_type("DECIMAL(1,0)"), bare=True)
-
-
-def _quotient(writer: _Writer, node: exp.Expr) -> Part:
-    left, right = _operands(writer, node)
-    if "FLOAT" in (left.type.name, right.type.name) and DOUBLE not in (left.type, right.type):
-        raise NotPortableError("a division in single precision (FLOAT): cast to DOUBLE first")
-    return _operation("/", DOUBLE, as_double(left), as_double(right))
-
-
-def _whole_quotient(writer: _Writer, node: exp.Expr) -> Part:
-    return _of_integers("//", writer, node)
-
-
-def _remainder(writer: _Writer, node: exp.Expr) -> Part:
-    left, right = _operands(writer, node)
-    if "decimal" not in (left.type.kind, right.type.kind) and DOUBLE in (left.type, right.type):
-        return _operation("%", DOUBLE, as_double(left), as_double(right))
-    return _of_integers("%", writer, node)
-
-
-def _of_integers(sign: str, writer: _Writer, node: exp.Expr) -> Part:
-    left, right = _operands(writer, node)
-    if {left.type.kind, right.type.kind} != {"integer"}:
-        raise NotPortableError(f"{sign} of a {left.type} and a {right.type}: only whole numbers are offered")
-    kind = integer_type(left, right)
-    return _operation(sign, kind, convert(left, kind), convert(right, kind))
-
-
-def _operands(writer: _Writer, node: exp.Expr) -> tuple[Part, Part]:
-    left, right = writer.parts(node.this, node.expression)
-    for part in (left, right):
-        _require_number(part)
-    return left, right
-
-
-def _common(left: Part, right: Part, of_decimals: Callable[[SqlType, SqlType], SqlType]) -> SqlType:
-    kinds = {left.type.kind, right.type.kind}
-    if "float" in kinds:
-        if DOUBLE not in (left.type, right.type):
-            raise NotPortableError("arithmetic in single precision (FLOAT): cast to DOUBLE first")
-        return DOUBLE
-    if kinds == {"integer"}:
-        return integer_type(left, right)
-    return of_decimals(left.type, right.type)
-
-
-def _operation(sign: str, kind: SqlType, *parts: Part) -> Part:
-    return Part((sign, kind.name, *(part.tree for part in parts)), kind)
-
-
-def _require_number(part: Part) -> None:
-    if part.type.kind not in ("integer", "float", "decimal") or part.type.name == "UHUGEINT":
-        raise NotPortableError(f"arithmetic with a {part.type} is not offered")
 
 
 # ---------------------------------------------------------------- conditions
 
 
-def _comparison(sign: str) -> Callable[[_Writer, exp.Expr], Part]:
+def _comparison(sign: str) -> Write:
     return lambda writer, node: _compare(sign, *writer.parts(node.this, node.expression))
 
 
-def _compare(sign: str, *parts: Part, operation: str | None = None) -> Part:
+def _compare(sign: str, *parts: Part, instead: str | None = None) -> Part:
     left, right = _unified(parts, _EQUAL if sign in ("=", "<>") else _ORDERED)
-    return Part((operation or sign, "BOOLEAN", left.tree, right.tree), BOOLEAN)
+    return operation(instead or sign, BOOLEAN, left, right)
 
 
 def _unified(parts: Sequence[Part], kinds: frozenset[Kind]) -> list[Part]:
@@ -245,64 +157,64 @@ def _unified(parts: Sequence[Part], kinds: frozenset[Kind]) -> list[Part]:
     return [convert(part, kind) for part in parts]
 
 
-def _and_or(operation: str) -> Callable[[_Writer, exp.Expr], Part]:
-    def write(writer: _Writer, node: exp.Expr) -> Part:
-        return _operation(operation, BOOLEAN, writer.condition(node.this), writer.condition(node.expression))
+def _and_or(name: str) -> Write:
+    def write(writer: Writer, node: exp.Expr) -> Part:
+        return operation(name, BOOLEAN, writer.condition(node.this), writer.condition(node.expression))
 
     return write
 
 
-def _not(writer: _Writer, node: exp.Expr) -> Part:
-    return _operation("not", BOOLEAN, writer.condition(node.this))
+def _not(writer: Writer, node: exp.Expr) -> Part:
+    return operation("not", BOOLEAN, writer.condition(node.this))
 
 
-def _is(writer: _Writer, node: exp.Expr) -> Part:
+def _is(writer: Writer, node: exp.Expr) -> Part:
     other = node.args["expression"]
     if isinstance(other, exp.Null):
         return Part(("is null", "BOOLEAN", writer.part(node.this).tree), BOOLEAN)
     if isinstance(other, exp.Boolean):
-        same = _operation("is distinct", BOOLEAN, writer.condition(node.this), writer.part(other))
-        return _operation("not", BOOLEAN, same)
+        same = operation("is distinct", BOOLEAN, writer.condition(node.this), writer.part(other))
+        return operation("not", BOOLEAN, same)
     raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
 
 
-def _distinct(*, same: bool) -> Callable[[_Writer, exp.Expr], Part]:
-    def write(writer: _Writer, node: exp.Expr) -> Part:
-        differ = _compare("=", *writer.parts(node.this, node.expression), operation="is distinct")
-        return _operation("not", BOOLEAN, differ) if same else differ
+def _distinct(*, same: bool) -> Write:
+    def write(writer: Writer, node: exp.Expr) -> Part:
+        differ = _compare("=", *writer.parts(node.this, node.expression), instead="is distinct")
+        return operation("not", BOOLEAN, differ) if same else differ
 
     return write
 
 
-def _between(writer: _Writer, node: exp.Expr) -> Part:
+def _between(writer: Writer, node: exp.Expr) -> Part:
     value, low, high = _unified(writer.parts(node.this, node.args["low"], node.args["high"]), _ORDERED)
-    above, below = _operation(">=", BOOLEAN, value, low), _operation("<=", BOOLEAN, value, high)
-    return _operation("and", BOOLEAN, above, below)
+    above, below = operation(">=", BOOLEAN, value, low), operation("<=", BOOLEAN, value, high)
+    return operation("and", BOOLEAN, above, below)
 
 
-def _in(writer: _Writer, node: exp.Expr) -> Part:
+def _in(writer: Writer, node: exp.Expr) -> Part:
     if not node.expressions:
         raise NotPortableError("IN with a subquery is not offered in an expression over windows")
     value, *listed = _unified(writer.parts(node.this, *node.expressions), _EQUAL)
-    return _operation("or", BOOLEAN, *(_operation("=", BOOLEAN, value, item) for item in listed))
+    return operation("or", BOOLEAN, *(operation("=", BOOLEAN, value, item) for item in listed))
 
 
 # ---------------------------------------------------------------- choices
 
 
-def _coalesce(writer: _Writer, node: exp.Expr) -> Part:
+def _coalesce(writer: Writer, node: exp.Expr) -> Part:
     parts = writer.parts(node.this, *node.expressions)
     kind = unify(parts)
-    return _operation("coalesce", kind, *(convert(part, kind) for part in parts))
+    return operation("coalesce", kind, *(convert(part, kind) for part in parts))
 
 
-def _nullif(writer: _Writer, node: exp.Expr) -> Part:
+def _nullif(writer: Writer, node: exp.Expr) -> Part:
     value, other = writer.parts(node.this, node.expression)
     equal = _compare("=", value, other)
-    return _operation("nullif", value.settled().type, value.settled(), equal)
+    return operation("nullif", value.settled().type, value.settled(), equal)
 
 
-def _case(writer: _Writer, node: exp.Expr) -> Part:
+def _case(writer: Writer, node: exp.Expr) -> Part:
     conditions: list[Part] = []
     for branch in node.args["ifs"]:
         if node.this is None:
@@ -313,66 +225,38 @@ def _case(writer: _Writer, node: exp.Expr) -> Part:
     return _choice(writer, conditions, [branch.args["true"] for branch in node.args["ifs"]], otherwise)
 
 
-def _if(writer: _Writer, node: exp.Expr) -> Part:
+def _if(writer: Writer, node: exp.Expr) -> Part:
     return _choice(writer, [writer.condition(node.this)], [node.args["true"]], node.args.get("false"))
 
 
-def _choice(writer: _Writer, conditions: list[Part], values: list[exp.Expr], otherwise: exp.Expr | None) -> Part:
+def _choice(writer: Writer, conditions: list[Part], values: list[exp.Expr], otherwise: exp.Expr | None) -> Part:
     parts = writer.parts(*values, otherwise if otherwise is not None else exp.null())
     # The engine lets the last branch speak first: an integer literal there is an INTEGER, elsewhere as small as it can.
     kind = unify([parts[-1], *parts[:-1]])
     converted = [convert(part, kind) for part in parts]
     branches = [part for pair in zip(conditions, converted[:-1], strict=True) for part in pair]
-    return _operation("case", kind, *branches, converted[-1])
+    return operation("case", kind, *branches, converted[-1])
 
 
-def _extreme(operation: str) -> Callable[[_Writer, exp.Expr], Part]:
-    def write(writer: _Writer, node: exp.Expr) -> Part:
+def _extreme(name: str) -> Write:
+    def write(writer: Writer, node: exp.Expr) -> Part:
         parts = _unified(writer.parts(node.this, *node.expressions), _ORDERED)
-        return _operation(operation, parts[0].type, *parts)
+        return operation(name, parts[0].type, *parts)
 
     return write
 
 
-# ---------------------------------------------------------------- functions of one number
+# ---------------------------------------------------------------- conversions and other functions
 
 
-def _round(writer: _Writer, node: exp.Expr) -> Part:
-    part = writer.part(node.this)
-    places = node.args.get("decimals")
-    whole = part.type.kind == "integer" and part.type.signed
-    if part.type != DOUBLE and not whole:
-        raise NotPortableError(f"round() of a {part.type} is not offered: cast it to DOUBLE first")
-    digits = None if places is None else writer.part(places)
-    if digits is not None and (digits.literal is None or not 0 <= digits.literal <= 15):
-        raise NotPortableError("round() takes a number of places from 0 to 15")
-    if whole:
-        return part.settled()
-    if digits is None or digits.literal is None:
-        return _operation("round", DOUBLE, part)
-    return _operation("round", DOUBLE, part, literal_integer(digits.literal))
-
-
-def _of_double(operation: str, kind: SqlType = DOUBLE) -> Callable[[_Writer, exp.Expr], Part]:
-    def write(writer: _Writer, node: exp.Expr) -> Part:
-        part = writer.part(node.this)
-        if part.type.kind == "integer":
-            part = as_double(part)
-        if part.type != DOUBLE:
-            raise NotPortableError(f"{operation} of a {part.type} is not offered: cast it to DOUBLE first")
-        return _operation(operation, kind, part)
-
-    return write
-
-
-def _cast(writer: _Writer, node: exp.Expr) -> Part:
+def _cast(writer: Writer, node: exp.Expr) -> Part:
     part, kind = writer.part(node.this), parse_type(node.args["to"].sql("duckdb"))
     if isinstance(node, exp.TryCast) or node.args.get("format") is not None:
         raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
     return convert(part, kind, asked=True)
 
 
-def _anonymous(writer: _Writer, node: exp.Expr) -> Part:
+def _anonymous(writer: Writer, node: exp.Expr) -> Part:
     write = _FUNCTIONS.get(node.name.lower())
     if write is None or len(node.expressions) != 1:
         raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
@@ -388,27 +272,27 @@ def _spell(node: exp.Expr) -> str:
     return f"{name}()" if isinstance(node, exp.Func) else name
 
 
-_FUNCTIONS: dict[str, Callable[[_Writer, exp.Expr], Part]] = {
-    "isfinite": _of_double("is finite", BOOLEAN),
-    "isinf": _of_double("is infinite", BOOLEAN),
-    "isnan": _of_double("is nan", BOOLEAN),
+_FUNCTIONS: dict[str, Write] = {
+    "isfinite": of_double("is finite", BOOLEAN),
+    "isinf": of_double("is infinite", BOOLEAN),
+    "isnan": of_double("is nan", BOOLEAN),
 }
 
-_NODES: dict[type[exp.Expr], Callable[[_Writer, Any], Part]] = {
+_NODES: dict[type[exp.Expr], Write] = {
     exp.Paren: _paren,
     exp.Parameter: _call,
     exp.Column: _column,
     exp.Literal: _literal,
     exp.Boolean: _boolean,
     exp.Null: _null,
-    exp.Neg: _negative,
-    exp.Abs: _abs,
-    exp.Add: _sum("+"),
-    exp.Sub: _sum("-"),
-    exp.Mul: _product,
-    exp.Div: _quotient,
-    exp.IntDiv: _whole_quotient,
-    exp.Mod: _remainder,
+    exp.Neg: negative,
+    exp.Abs: absolute,
+    exp.Add: sum_or_difference("+"),
+    exp.Sub: sum_or_difference("-"),
+    exp.Mul: product,
+    exp.Div: quotient,
+    exp.IntDiv: whole_quotient,
+    exp.Mod: remainder,
     exp.EQ: _comparison("="),
     exp.NEQ: _comparison("<>"),
     exp.LT: _comparison("<"),
@@ -429,12 +313,12 @@ _NODES: dict[type[exp.Expr], Callable[[_Writer, Any], Part]] = {
     exp.If: _if,
     exp.Least: _extreme("least"),
     exp.Greatest: _extreme("greatest"),
-    exp.Round: _round,
-    exp.Floor: _of_double("floor"),
-    exp.Ceil: _of_double("ceil"),
-    exp.Sqrt: _of_double("sqrt"),
-    exp.IsNan: _of_double("is nan", BOOLEAN),
-    exp.IsInf: _of_double("is infinite", BOOLEAN),
+    exp.Round: rounded,
+    exp.Floor: of_double("floor"),
+    exp.Ceil: of_double("ceil"),
+    exp.Sqrt: of_double("sqrt"),
+    exp.IsNan: of_double("is nan", BOOLEAN),
+    exp.IsInf: of_double("is infinite", BOOLEAN),
     exp.Cast: _cast,
     exp.TryCast: _cast,
     exp.Anonymous: _anonymous,
