@@ -197,3 +197,90 @@ def test_a_portable_expression_gives_the_engine_s_result(
         if "refused" in (ours, theirs) and (NULL in (ours, theirs) or re.search(r"coalesce|case|if\(", sql)):
             continue  # the engine may refuse a branch that is not taken, and spare an operand beside a NULL
         assert ours == theirs, (sql, row)
+
+
+# ---------------------------------------------------------------- what people write, and what is refused
+
+CALL_TYPES = [
+    parse_type(kind) for kind in ("HUGEINT", "BIGINT", "DOUBLE", "DECIMAL(38,2)", "BOOLEAN", "FLOAT", "UHUGEINT")
+]
+KEPT = {"delay": parse_type("DOUBLE"), "tag": parse_type("VARCHAR"), "flags": parse_type("INTEGER[]")}
+
+
+def write(sql: str, kind: str) -> Any:
+    return portable(sqlglot.parse_one(sql, dialect="duckdb"), CALL_TYPES, KEPT, parse_type(kind))
+
+
+def refusal(sql: str, kind: str = "DOUBLE") -> str | None:
+    return why_not_portable(sqlglot.parse_one(sql, dialect="duckdb"), CALL_TYPES, KEPT, parse_type(kind))
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "value"),
+    [
+        ("$0", "HUGEINT", 7),
+        ("$0 / nullif($1, 0)", "DOUBLE", 3.5),
+        ("$0 / nullif($1 - 2, 0)", "DOUBLE", None),
+        ("$0 / ($1 - 2)", "DOUBLE", math.inf),
+        ("100.0 * $1 / $0", "DOUBLE", 28.571428571428573),
+        ("delay / $2", "DOUBLE", 0.5),
+        ("coalesce($0, 0)", "HUGEINT", 7),
+        ("round($0 / $1, 1)", "DOUBLE", 3.5),
+        ("case when $1 > 1 and delay is not null then $2 else 0 end", "DOUBLE", 2.5),
+        ("case when $4 then 'late' else tag end", "VARCHAR", "late"),
+        ("$3 * 2", "DECIMAL(38,2)", Decimal("3.00")),
+        ("$1 > 1 or null", "BOOLEAN", True),
+        ("$1 between 1 and 2.5", "BOOLEAN", True),
+        ("$5", "FLOAT", 0.5),
+        ("$5 + delay", "DOUBLE", 1.75),
+        ("flags", "INTEGER[]", [1, None]),
+    ],
+)
+def test_what_people_write(sql: str, kind: str, value: Any) -> None:
+    evaluate = compile_expression(write(sql, kind), {i: i for i in range(7)})
+    calls = [7, 2, 2.5, Decimal("1.50"), True, 0.5, 1]
+    assert exactly(evaluate(calls, {"delay": 1.25, "tag": None, "flags": [1, None]})) == exactly(value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("ln($2)", "ln()"),
+        ("tag || 'x'", "tag || 'x'"),
+        ("$5 + 1", "single precision"),
+        ("$2 // 2", "only whole numbers"),
+        ("$3 % 2", "only whole numbers"),
+        ("round($3)", "cast it to DOUBLE"),
+        ("cast($2 as decimal(10,2))", "conversion from DOUBLE to DECIMAL(10,2)"),
+        ("cast($2 as varchar)", "conversion from DOUBLE to VARCHAR"),
+        ("try_cast(tag as double)", "not offered"),
+        ("$6 + 1", "UHUGEINT"),
+        ("coalesce($4, $0)", "BOOLEAN and HUGEINT"),
+        ("case when $0 then 1.0 end", "no condition"),
+        ("flags = flags", "comparison of INTEGER[]"),
+        ("random() * $2", "rand()"),
+        ("$1", "a BIGINT here and a DOUBLE in the engine"),
+    ],
+)
+def test_what_is_refused_says_why(sql: str, reason: str) -> None:
+    found = refusal(sql)
+    assert found is not None
+    assert reason in found
+    assert "$" not in found  # no windows by number: the author never wrote one
+
+
+def test_a_portable_expression_has_no_reason() -> None:
+    assert refusal("$0 / $1") is None
+
+
+def test_a_number_out_of_range_is_refused_as_in_the_engine() -> None:
+    evaluate = compile_expression(write("$1 * $1", "BIGINT"), {1: 0})
+    assert evaluate([2**31], {}) == 2**62
+    with pytest.raises(EvaluationError, match="out of the range of BIGINT"):
+        evaluate([2**32], {})
+
+
+def test_a_huge_integer_becomes_a_double_in_two_roundings() -> None:
+    engine = duckdb.connect()
+    for value in (2**127 - 1, -(2**127), 2**64 + 2**11 + 1, -(2**64) - 2**11 - 1, -1, -(2**64), 3 * 2**62 + 513):
+        assert huge_to_float(value) == engine.execute(f"select '{value}'::hugeint::double").fetchall()[0][0]

@@ -216,6 +216,7 @@ def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
             return _unsigned(sorted(values, key=key)[max(1, math.ceil(share * len(values))) - 1])
 
         return discrete
+
     def continuous(values: Values) -> Any:
         if not values:
             return None

@@ -83,7 +83,9 @@ def drop_events(view: str) -> str:
 def stage_events(connection: sqlite3.Connection, table: EventTable) -> str:
     """Makes room for the events of a load, in a temporary table, and gives the statement that inserts one."""
     connection.execute(f"DROP TABLE IF EXISTS {_GIVEN}")
-    connection.execute(f"CREATE TEMP TABLE {_GIVEN.removeprefix('temp.')} (\n    {_body(table, numbered=False)}\n) STRICT")
+    connection.execute(
+        f"CREATE TEMP TABLE {_GIVEN.removeprefix('temp.')} (\n    {_body(table, numbered=False)}\n) STRICT"
+    )
     return f"INSERT INTO {_GIVEN} VALUES ({', '.join('?' * len(table.given))})"
 
 
