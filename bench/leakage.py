@@ -150,12 +150,12 @@ def describe(known: pa.Table, naive: pa.Table, windows: set[str], at_events: pa.
         lines.append(f"| `{view}:{feature}` | {areas[0]:.3f} | {areas[1]:.3f} |")
     ours, theirs = known[f"carrier_delays__{WINDOW}"], at_events[f"at_last_event__{WINDOW}"]
     gone = as_flags(ours.is_null()) & as_flags(theirs.is_valid())
-    differing, stale = 100 * differ(ours, theirs).mean(), 100 * gone.mean()
-    differing, stale = 100 * differ(ours, theirs).mean(), 100 * gone.mean()
+    apart, stale = 100 * differ(ours, theirs).mean(), 100 * gone.mean()
+    apart, stale = 100 * differ(ours, theirs).mean(), 100 * gone.mean()
     lines += [
         "",
         f"And `{WINDOW}` as a column of each event, joined as of the departure, against the window that ends at the",
-        f"departure: they differ for {differing:.2f} % of the flights. For {stale:.2f} % nothing landed in those 24 hours,",
+        f"departure: they differ for {apart:.2f} % of the flights. For {stale:.2f} % nothing landed in those hours,",
         "and the column of the last event still has a number.",
     ]
     return "\n".join(lines)
