@@ -16,13 +16,25 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from asknown import AsknownError, FeatureStore
 from oracle import Window, WindowFeature
 from small_windows import DAY, HOUR, WINDOW_FORMS, item, items_of, online_answers, opened, train, world_of
 from test_parity import visible_rows
-from worlds import WindowItem, World, exact, exact_rows, expected, inexact_features, settled, write_project
+from worlds import (
+    Column,
+    WindowItem,
+    World,
+    assert_equals,
+    exact,
+    exact_rows,
+    expected,
+    inexact_features,
+    settled,
+    write_project,
+)
 
 MICROSECOND = timedelta(microseconds=1)
 NAN, INF = math.nan, math.inf
@@ -385,6 +397,144 @@ def test_a_feature_may_have_the_name_of_the_column_that_it_aggregates(tmp_path: 
     ]
     world = world_of(rows, {"x": "INTEGER"}, items, [(1, hours(2))])
     check(world, tmp_path, {"x": [3], "_1": [2]}, hours(2))
+
+
+GENERATED = (
+    "w0",
+    "w1",
+    "s0",
+    "_1",
+    "_1a",
+    "_1b",
+    "_1c",
+    "_1d",
+    "_2",
+    "sums",
+    "misfit",
+    "band",
+    "tile",
+    "age",
+    "bucket",
+)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_key_may_have_the_name_of_a_generated_column(name: str, tmp_path: Path) -> None:
+    """Whatever the query calls its own columns by, a user's column of that name must not take its place."""
+    names = {"k": name}
+    rows = [{"k": 7, "ts": hours(i), "x": x, "i": i} for i, x in enumerate((0.1, 0.2, 2.0**-90))]
+    items = [
+        item("total", "DOUBLE", "sum(x)", Window("sum", "x", DAY)),
+        item("mean", "DOUBLE", "avg(x)", Window("avg", "x", 2 * DAY)),
+        item("n", "BIGINT", "count(*)", Window("count", None, HOUR)),
+        item("most", "INTEGER", "max(i)", Window("max", "i", DAY)),
+        item("which", "DOUBLE", "arg_max(x, i)", Window("arg_max", "x", DAY, order="i")),
+    ]
+    world = world_of(rows, {"x": "DOUBLE", "i": "INTEGER"}, items, [(7, hours(2)), (7, hours(25))])
+    (data,) = world.views
+    renamed = replace(
+        world,
+        views=(
+            replace(
+                data,
+                view=replace(data.view, keys=(name,)),
+                columns=tuple(Column(names.get(c.name, c.name), c.type) for c in data.columns),
+                entities=(("e", (name,)),),
+                rows=tuple({names.get(key, key): value for key, value in row.items()} for row in data.rows),
+                select=tuple(names.get(each, each) for each in data.select),
+            ),
+        ),
+        spine_columns=tuple(Column(names.get(c.name, c.name), c.type) for c in world.spine_columns),
+        spine=tuple({names.get(key, key): value for key, value in row.items()} for row in world.spine),
+    )
+    write_project(renamed, tmp_path)
+    for form in WINDOW_FORMS:
+        with opened(tmp_path, form) as store:
+            assert_equals(train(store, renamed), renamed)
+
+
+# --- what cannot be meant ---------------------------------------------------------------------------------------------
+
+
+def train_item(text: str, tmp_path: Path, *, select: str = "k, ts") -> list[dict[str, Any]]:
+    """The training set of one view with this select item, over three rows of key 1, at 2 and at 25 o'clock."""
+    rows = [{"k": 1, "ts": hours(i), "x": x, "s": s} for i, (x, s) in enumerate(((3, "a"), (None, ""), (1, "b")))]
+    world = world_of(rows, {"x": "INTEGER", "s": "VARCHAR"}, [], [(1, hours(2)), (1, hours(25))])
+    folder = write_project(world, tmp_path)
+    config = "{{ config(entity='e', event_time='ts') }}"
+    (folder / "models" / "v.sql").write_text(
+        f"{config}\n\nselect {select}, {text}\nfrom {{{{ source('raw', 'raw_v') }}}}\n"
+    )
+    with opened(folder) as store:
+        return train(store, world).to_pylist()
+
+
+FRAME = "order by ts range between interval '1 day' preceding and current row"
+LAST = "{{ last('1 day') }}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"sum(x) over (partition by k {FRAME} exclude current row) as f",
+        f"sum(x) over (partition by k {FRAME} exclude ties) as f",
+        f"max(x, 2) over {LAST} as f",
+        f"arg_max(s, x, 2) over {LAST} as f",
+        f"first(x order by s) over {LAST} as f",
+        f"first_value(x respect nulls) over {LAST} as f",
+        f"nth_value(x, 2) over {LAST} as f",
+        f"lag(x) over {LAST} as f",
+        f"quantile_cont(x, [0.1, 0.5]) over {LAST} as f",
+        f"avg(distinct x) over {LAST} as f",
+    ],
+)
+def test_what_the_windows_do_not_have_is_refused(text: str, tmp_path: Path) -> None:
+    """Not computed as if it were not written."""
+    with pytest.raises(AsknownError) as caught:
+        train_item(text, tmp_path)
+    assert caught.value.code == "bad-window", str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (f"mean(x) over {LAST} as f", [2.0, 1.0]),
+        (f"count() over {LAST} as f", [3, 2]),
+        (f"count(1) over {LAST} as f", [3, 2]),
+        (f"sum(case when s = '' then 1 else 0 end) over {LAST} as f", [1, 1]),
+        (f"max(length(s)) over {LAST} as f", [1, 1]),
+        (f"sum(x) over {LAST} + 1 as f", [5, 2]),
+        (f"-max(x) over {LAST} as f", [-3, -1]),
+        (f"(count(x) over {LAST})::varchar || 's' as f", ["2s", "1s"]),
+        (f"list(s) over {LAST}[1] as f", ["a", ""]),
+        (f"sum(x) over (partition by k {FRAME}) as f", [4, 1]),
+        (f"argmax(s, x) over {LAST} as f", ["a", "b"]),
+        (f"x - avg(x) over {LAST} as f", [-1.0, 0.0]),
+    ],
+)
+def test_what_may_be_written(text: str, wanted: list[Any], tmp_path: Path) -> None:
+    rows = train_item(text, tmp_path)
+    assert [exact(row["f"]) for row in rows] == [exact(value) for value in wanted]
+
+
+def test_the_keys_and_times_may_be_renamed(tmp_path: Path) -> None:
+    """Standard SQL does not know a select's new names inside it: the window says the table's own."""
+    rows = [{"k": 1, "ts": hours(i), "x": i} for i in range(3)]
+    folder = write_project(world_of(rows, {"x": "INTEGER"}, [], []), tmp_path)
+    (folder / "models" / "v.sql").write_text(
+        """{{ config(entity='e', event_time='happened') }}
+
+        select r.k as customer, r.ts as happened,
+            sum(x) over (partition by r.k order by r.ts range between interval '1 hour' preceding and current row) as f
+        from {{ source('raw', 'raw_v') }} as r
+        """
+    )
+    properties = (folder / "models" / "world.yml").read_text()
+    (folder / "models" / "world.yml").write_text(properties.replace('["k"]', '["customer"]'))
+    spine = pa.table({"customer": [1, 1], "event_timestamp": [hours(2), hours(3)]})
+    with opened(folder) as store:
+        table = store.get_historical_features(entity_df=spine, features=["v"]).to_arrow()
+    assert [int(value) for value in table.column("f").to_pylist()] == [3, 2]
 
 
 def test_late_events_and_old_ones_online(tmp_path: Path) -> None:

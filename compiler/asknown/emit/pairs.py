@@ -31,6 +31,8 @@ class Pairs:
         self.band = inside.fresh("band")
         self.tile = inside.fresh("tile")
         self.cut = inside.fresh("cut")
+        self.lengths = inside.fresh("lengths")
+        self.tile_length = inside.fresh("length")
         self._moments = moments
         self._size = max(longest // BUCKETS, 1)
         # The earliest instant of each band, computed once for each moment instead of once for each pair.
@@ -47,13 +49,16 @@ class Pairs:
         same = col(step.bucket, step.m).eq(col(step.bucket, step.v))
         return self._joined(moments, placed, [same], columns, banded=banded)
 
-    def in_whole_tiles(self, tiles: exp.Select, length: int, columns: Sequence[exp.Expr]) -> exp.Select:
-        """As :meth:`in_buckets`, with ``tiles`` that no edge cuts: each lies in one band as a whole."""
+    def in_whole_tiles(self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
+        """As :meth:`in_buckets`, with ``tiles`` that no edge cuts: each lies in one band as a whole.
+
+        ``lengths`` is a CTE of each key and the length of its tiles.
+        """
         step = self.step
         own = bucket_of(col(step.t, step.m), self._size)
         places = [exp.Sub(this=own.copy(), expression=exp.Literal.number(i)) for i in range(BUCKETS + 1)]
         buckets = named(exp.Explode(this=exp.Array(expressions=places)), step.bucket)
-        moments = self._asking([buckets, named(self._cut_tiles(length), self.cut)])
+        moments = self.with_length(self._asking([buckets, named(self._cut_tiles(), self.cut)]), lengths, step.m)
         bucket = bucket_of(col(step.event_time, step.v), self._size)
         placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(tiles, step.v))
         same = col(step.bucket, step.m).eq(col(step.bucket, step.v))
@@ -62,29 +67,41 @@ class Pairs:
         )
         return self._joined(moments, placed, [same, whole], columns, banded=True)
 
-    def in_cut_tiles(self, rows: exp.Select, length: int, columns: Sequence[exp.Expr]) -> exp.Select:
-        """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts."""
+    def in_cut_tiles(self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
+        """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts. ``rows`` know their ``tile``."""
         step = self.step
-        moments = self._asking([named(exp.Explode(this=self._cut_tiles(length)), self.tile)])
-        tile = bucket_of(col(step.event_time, step.v), length)
-        placed = exp.select(exp.Star(), named(tile, self.tile)).from_(subquery(rows, step.v))
+        asking = self._asking([named(exp.Explode(this=self._cut_tiles()), self.tile)])
+        moments = self.with_length(asking, lengths, step.m)
+        placed = rows
         same = col(self.tile, step.m).eq(col(self.tile, step.v))
         return self._joined(moments, placed, [same], columns, banded=True)
 
-    def _cut_tiles(self, length: int) -> exp.Expr:
+    def with_length(self, query: exp.Select, lengths: str, alias: str) -> exp.Select:
+        """``query`` over rows called ``alias``, joined with the length of their key's tiles."""
+        same: list[exp.Expr] = [col(key, alias).eq(col(key, self.lengths)) for key in self.step.keys]
+        return query.join(table(lengths, self.lengths), on=all_of(same))
+
+    def length(self) -> exp.Expr:
+        """The length of a key's tiles, in microseconds."""
+        return col(self.tile_length, self.lengths)
+
+    def tile_of(self, when: exp.Expr) -> exp.Expr:
+        """The number of the tile that an instant lies in."""
+        return exp.IntDiv(this=exp.Anonymous(this="epoch_us", expressions=[when]), expression=self.length())
+
+    def _cut_tiles(self) -> exp.Expr:
         """The numbers of the tiles that hold an edge's instant.
 
         With ``known_at``, a whole tile must be known as well: its rows are those known within one more tile's length,
         so the tile before the present one is cut too.
         """
-        ages = [*self.edges, *([length] if self.step.view.known_at is not None else [])]
+        ages: list[exp.Expr] = [exp.Literal.number(edge) for edge in self.edges]
+        if self.step.view.known_at is not None:
+            ages.append(self.length())
         micros = exp.Anonymous(this="epoch_us", expressions=[col(self.step.t, self.step.m)])
         numbers: list[exp.Expr] = [
-            exp.IntDiv(
-                this=exp.Paren(this=exp.Sub(this=micros.copy(), expression=exp.Literal.number(age))),
-                expression=exp.Literal.number(length),
-            )
-            for age in dict.fromkeys(ages)
+            exp.IntDiv(this=exp.Paren(this=exp.Sub(this=micros.copy(), expression=age)), expression=self.length())
+            for age in ages
         ]
         return exp.Anonymous(this="list_distinct", expressions=[exp.Array(expressions=numbers)])
 

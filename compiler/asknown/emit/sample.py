@@ -15,7 +15,7 @@ ROWS = 100_000
 
 
 def compile_sample(view: FeatureView, models: Sequence[Cte], taken: Sequence[str]) -> tuple[Statement, int]:
-    """(the query, its most rows): it gives (rows, keys, keys and event times, first and last microsecond).
+    """(the query, its most rows): it gives (rows, keys, most rows of a key, keys and times, first, last microsecond).
 
     It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
     """
@@ -23,16 +23,24 @@ def compile_sample(view: FeatureView, models: Sequence[Cte], taken: Sequence[str
     ctes = rows.of(view)
     inside = Names([c.name for c in view.columns])
     v, when = inside.fresh("v"), inside.fresh("event_time")
+    count, times, first, last = (inside.fresh(name) for name in ("count", "times", "first", "last"))
     time = instant(col(view.event_time.name, v), view.event_time.type)
-    some = (
-        exp.select(*[col(key.name, v) for key in view.keys], named(time, when))
-        .from_(table(rows.name(view), v))
-        .limit(ROWS)
-    )
-    keys: list[exp.Expr] = [col(key.name, v) for key in view.keys] or [exp.Literal.number(1)]
-    micros = [exp.Anonymous(this="epoch_us", expressions=[f(this=col(when, v))]) for f in (exp.Min, exp.Max)]
-    counted = exp.ApproxDistinct(this=exp.Anonymous(this="hash", expressions=keys))
-    together = [*(key.copy() for key in keys), col(when, v)]
-    times = exp.ApproxDistinct(this=exp.Anonymous(this="hash", expressions=together))
-    query = exp.select(exp.Count(this=exp.Star()), counted, times, *micros).from_(subquery(some, v))
+    keys = [col(key.name, v) for key in view.keys]
+    some = exp.select(*keys, named(time, when)).from_(table(rows.name(view), v)).limit(ROWS)
+    of_a_key = exp.select(
+        named(exp.Count(this=exp.Star()), count),
+        named(exp.ApproxDistinct(this=col(when, v)), times),
+        named(exp.Min(this=col(when, v)), first),
+        named(exp.Max(this=col(when, v)), last),
+    ).from_(subquery(some, v))
+    if keys:
+        of_a_key = of_a_key.group_by(*[key.copy() for key in keys])
+    query = exp.select(
+        exp.Sum(this=col(count, v)),
+        exp.Count(this=exp.Star()),
+        exp.Max(this=col(count, v)),
+        exp.Sum(this=col(times, v)),
+        exp.Anonymous(this="epoch_us", expressions=[exp.Min(this=col(first, v))]),
+        exp.Anonymous(this="epoch_us", expressions=[exp.Max(this=col(last, v))]),
+    ).from_(subquery(of_a_key, v))
     return Statement((*models, *ctes), query), ROWS

@@ -16,7 +16,6 @@ from typing import ClassVar, assert_never
 from sqlglot import exp
 
 from asknown.emit.aggregate import Columns, call_name, read_aggregate
-from asknown.emit.match import bucket_of
 from asknown.emit.pairs import Pairs
 from asknown.emit.rounding import ExactSum, fill, round_sums
 from asknown.emit.sql import all_of, col, ident, interval, named, subquery
@@ -41,8 +40,7 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
         case "bands":
             query = windows.by_bands()
         case "tiles":
-            tiles, query = windows.by_tiles(join.tile)
-            ctes.append(tiles)
+            ctes, query = windows.by_tiles()
         case _:
             assert_never(join.form)
     if windows.sums.entries:
@@ -91,48 +89,70 @@ class _Windows:
         values = self._from_bands(states)
         return self._put_together(self.pairs.in_buckets(self._rows(), states.columns(), banded=True), values)
 
-    def by_tiles(self, length: int) -> tuple[Cte, exp.Select]:
+    def by_tiles(self) -> tuple[list[Cte], exp.Select]:
         """States of tiles, of the rows in cut tiles, and (with ``known_at``) of rows known late, put together."""
         states = _States()
         values = self._from_bands(states)
-        prompt, late = self._prompt(length)
-        step = self.step
-        first = named(exp.Min(this=col(step.event_time, step.v)), step.event_time)
-        times = [first]
+        step, pairs = self.step, self.pairs
+        lengths = Cte(step.name("lengths"), self._lengths(), keep=True, comment="tiles as long as it pays for the key")
+        prompt, late = self._prompt()
+        tile = pairs.tile_of(col(step.event_time, step.v))
+        rows = exp.select(exp.Column(this=exp.Star(), table=ident(step.v)), named(tile, pairs.tile))
+        rows = pairs.with_length(rows.from_(subquery(self._rows(), step.v)), lengths.name, step.v)
+        times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
         if step.view.known_at is not None:
             times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
-        tile = bucket_of(col(step.event_time, step.v), length)
-        by = [*step.keys_of(step.v), tile]
+        by = [*step.keys_of(step.v), col(pairs.tile, step.v)]
         tiles = (
-            exp.select(*step.keys_of(step.v), named(tile.copy(), self.pairs.tile), *times, *states.columns())
-            .from_(subquery(self._rows().where(*prompt), step.v))
-            .group_by(*by)
+            exp.select(*by, *times, *states.columns())
+            .from_(subquery(rows.copy().where(*prompt), step.v))
+            .group_by(*[column.copy() for column in by])
         )
-        cte = Cte(step.name("tiles"), tiles, keep=True, comment="each key's rows, added up by tiles of time")
-        stored = exp.select("*").from_(exp.Table(this=ident(cte.name)))
-        parts = [
-            self.pairs.in_whole_tiles(stored, length, states.merged(step.v)),
-            self.pairs.in_cut_tiles(self._rows().where(*prompt), length, states.columns()),
-        ]
+        kept = Cte(step.name("tiles"), tiles, keep=True, comment="each key's rows, added up by tiles of time")
+        stored = exp.select("*").from_(exp.Table(this=ident(kept.name)))
+        union: exp.Query = exp.union(
+            pairs.in_whole_tiles(stored, lengths.name, states.merged(step.v)),
+            pairs.in_cut_tiles(rows.copy().where(*prompt), lengths.name, states.columns()),
+            distinct=False,
+        )
         if late:
-            parts.append(self.pairs.in_buckets(self._rows().where(*late), states.columns(), banded=True))
-        union: exp.Query = parts[0]
-        for part in parts[1:]:
-            union = exp.union(union, part, distinct=False)
-        return cte, self._put_together(union, values)
+            slow = pairs.in_buckets(rows.where(*late), states.columns(), banded=True)
+            union = exp.union(union, slow, distinct=False)
+        return [lengths, kept], self._put_together(union, values)
+
+    def _lengths(self) -> exp.Select:
+        """For each key the length at which a window reads about as many tiles as rows at the frames' edges."""
+        step = self.step
+        when = col(step.event_time, step.v)
+        spacing = "(EPOCH_US(MAX(:t)) - EPOCH_US(MIN(:t))) / COUNT(*)"
+        length = fill(
+            f"GREATEST(1, CAST(SQRT(:longest * {spacing} / :edges) AS BIGINT))",
+            longest=exp.cast(exp.Literal.number(self.longest), "DOUBLE"),
+            t=when,
+            edges=exp.Literal.number(len(self.edges)),
+        )
+        query = exp.select(*step.keys_of(step.v), named(length, self.pairs.tile_length))
+        query = query.from_(subquery(Columns(step).query().where(*self._in_sight()), step.v))
+        return query.group_by(*step.keys_of(step.v)) if step.keys else query
 
     def _calls(self) -> list[tuple[int, WindowCall]]:
         return list(self.calls.items())
 
     def _rows(self) -> exp.Select:
-        return self.columns.query().where(*self.step.between(self.step.bounds, self.longest + 1))
+        return self.columns.query().where(*self._in_sight())
 
-    def _prompt(self, length: int) -> tuple[list[exp.Expr], list[exp.Expr]]:
-        """Conditions on rows that were known within ``length`` of their event time, and on the others."""
-        if self.step.view.known_at is None:
+    def _in_sight(self) -> list[exp.Expr]:
+        return self.step.between(self.step.bounds, self.longest + 1)
+
+    def _prompt(self) -> tuple[list[exp.Expr], list[exp.Expr]]:
+        """Conditions on rows that were known within a tile's length of their event time, and on the others."""
+        step = self.step
+        if step.view.known_at is None:
             return [], []
-        soon = exp.Add(this=self.step.when(), expression=interval(length))
-        return [self.step.known() <= soon], [self.step.known() > soon.copy()]
+        delay = fill(
+            "EPOCH_US(:known) - EPOCH_US(:t)", known=col(step.known_at, step.v), t=col(step.event_time, step.v)
+        )
+        return [delay <= self.pairs.length()], [delay.copy() > self.pairs.length()]
 
     def _from_bands(self, states: _States) -> list[exp.Expr]:
         values = [

@@ -45,9 +45,9 @@ def build_plan(
             forced = (forms or {}).get(view.name, (forms or {}).get("*"))
             steps.append(AsOfJoin(label, view, keys, columns, choose_match(view, look(view), forced=forced)))
         windows: dict[int, int] = {}
-        for form, reason, some, tile in choose_windows(calls, listed, look(view), forced=window_form):
+        for form, reason, some in choose_windows(calls, listed, look(view), forced=window_form):
             windows |= dict.fromkeys(some, len(steps))
-            steps.append(TrailingWindow(label, view, keys, some, form, reason, tile))
+            steps.append(TrailingWindow(label, view, keys, some, form, reason))
         for place, computed in items.items():
             outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)
     return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))

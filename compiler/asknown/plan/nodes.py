@@ -100,7 +100,6 @@ class TrailingWindow:
     calls: tuple[int, ...]
     form: WindowForm
     reason: str
-    tile: int = 0  # the length of a tile, in microseconds
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ FEW_ROWS = 16
 MANY_TIES = 1.5
 # From this many rows in the longest frame on, adding them up by tiles pays.
 MANY_ROWS = 200
+VERY_MANY_ROWS = 4_000
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Sample:
 
     rows: int
     keys: int
+    hottest: int  # rows of the key that has the most
     times: int  # distinct pairs of key and event time
     span: int
     whole: bool  # the sample is all there is
@@ -79,7 +81,7 @@ def _choose_by(view: FeatureView, sample: Sample) -> Match:
 
 def _about(rows: float) -> str:
     count = max(round(rows), 1)
-    return f"about {count} row{'' if count == 1 else 's'}"
+    return f"about {count:,} row{'' if count == 1 else 's'}"
 
 
 def choose_windows(
@@ -88,31 +90,31 @@ def choose_windows(
     sample: Sample | None,
     *,
     forced: WindowForm | None = None,
-) -> Iterator[tuple[WindowForm, str, tuple[int, ...], int]]:
-    """How the calls at ``places`` are computed: (form, why, the places, length of a tile), for each pass it takes."""
+) -> Iterator[tuple[WindowForm, str, tuple[int, ...]]]:
+    """How the calls at ``places`` are computed: (form, why, the places), for each pass that it takes."""
     merging = tuple(place for place in places if calls[place].aggregate.merges)
     others = tuple(place for place in places if place not in merging)
     frames = {calls[place].frame for place in merging}
     if merging and forced != "pairs":
-        longest = max(frame.oldest for frame in frames)
-        tile = _tile(longest, len(frames) + 1, sample)
-        rows = longest / sample.spacing if sample is not None and sample.spacing else 0.0
-        if forced == "tiles" or (forced is None and tile and rows > MANY_ROWS):
-            tile = tile or max(longest // 16, 1)
-            yield "tiles", f"{_about(rows)} in the longest frame: added up by {spell(tile)} first", merging, tile
+        rows, most = _rows_in(max(frame.oldest for frame in frames), sample)
+        if forced == "tiles" or (forced is None and (rows > MANY_ROWS or most > VERY_MANY_ROWS)):
+            yield "tiles", f"{_about(rows)} in the longest frame, up to {_about(most)}: added up beforehand", merging
             places = others
         elif forced == "bands" or len(frames) > 1:
-            yield "bands", f"each row into its band of age, once for {len(frames)} frames", merging, 0
+            yield "bands", f"each row into its band of age, once for {len(frames)} frames", merging
             places = others
     if places:
-        yield "pairs", "every value is needed" if others else "one frame", tuple(places), 0
+        yield "pairs", "every value is needed" if others else "one frame", tuple(places)
 
 
-def _tile(longest: int, edges: int, sample: Sample | None) -> int:
-    """The length at which reading tiles and reading rows at the frames' edges cost the same; 0 if nothing is known."""
-    if sample is None or not sample.spacing:
-        return 0
-    return _round(int((longest * sample.spacing / edges) ** 0.5))
+def _rows_in(length: int, sample: Sample | None) -> tuple[float, float]:
+    """The rows of a key in so many microseconds: typically, and of the key that has the most."""
+    if sample is None or not sample.span:
+        return 0.0, 0.0
+    share = length / sample.span
+    if sample.whole:
+        share = min(1.0, share)
+    return sample.rows_of_a_key * share, sample.hottest * share
 
 
 def _width(view: FeatureView, sample: Sample | None) -> int:

@@ -96,8 +96,9 @@ class Workbench:
 
     def _look(self, view: FeatureView) -> Sample:
         statement, most = compile_sample(view, self.ctes_of_views([view]), self.taken())
-        ((rows, keys, times, first, last),) = self.engine.rows(write(statement, self.engine.dialect))
-        return Sample(int(rows), int(keys), int(times), int(last or 0) - int(first or 0), whole=rows < most)
+        (found,) = self.engine.rows(write(statement, self.engine.dialect))
+        rows, keys, hottest, times, first, last = (int(value or 0) for value in found)
+        return Sample(rows, keys, hottest, times, last - first, whole=rows < most)
 
     def _describe(self, model: Model) -> tuple[Column, ...]:
         statement = with_ctes(self.ctes([model.name]), model.name)
