@@ -58,7 +58,7 @@ def test_file_names_itself_and_its_layout(path: Path) -> None:
     load(path, make_view(PLAIN), [])
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"asKn"
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()

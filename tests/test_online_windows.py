@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
-from asknown.online import metadata, migrations
+from asknown.online import metadata, migrations, tiles
 from asknown.online.nodes import (
     Column,
     EventReport,
@@ -118,8 +118,12 @@ def read(path: Path, view: OnlineView, keys: Sequence[Any] = (1,), *, at: dateti
     return [{name: value for name, value in row.items() if name != "id"} for row in response.rows()]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(params=[(tiles.FEWEST, tiles.LENGTH), (1, 1), (2, 3)], ids=["as it is", "tiles of 1", "tiles of 3"])
+def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a test, which runs with and without tiles."""
+    fewest, length = request.param
+    monkeypatch.setattr(tiles, "FEWEST", fewest)
+    monkeypatch.setattr(tiles, "LENGTH", length)
     return tmp_path / "online.db"
 
 
@@ -166,17 +170,18 @@ MANY = windowed(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EVENTS, EVENTS, st.randoms())
 def test_the_same_events_leave_the_same_bytes_in_whatever_order_they_come(
-    tmp_path: Path, before: list[dict[str, Any]], events: list[dict[str, Any]], random: Any
+    path: Path, before: list[dict[str, Any]], events: list[dict[str, Any]], random: Any
 ) -> None:
     shuffled = random.sample(events, len(events))
-    paths = [tmp_path / f"{place}.db" for place in range(2)]
-    for path in paths:
-        path.unlink(missing_ok=True)
+    paths = [path.with_name(f"{place}.db") for place in range(2)]
+    for each in paths:
+        each.unlink(missing_ok=True)
     load(paths[0], MANY, events)
     load(paths[1], MANY, before)
     load(paths[1], MANY, shuffled, watermark=NOON + TICK)
     stored = [repr(row) for row in stored_rows(paths[0], "orders.events")]
-    assert dump(paths[0], "orders.events") == dump(paths[1], "orders.events")
+    for table in ("orders.events", "orders.tiles"):
+        assert dump(paths[0], table) == dump(paths[1], table)
     assert [repr(row) for row in stored_rows(paths[1], "orders.events")] == stored  # the sign of a zero as well
     assert len(stored) == len(events)  # duplicates stay
     again = load(paths[1], MANY, events, watermark=NOON + TICK)
@@ -243,7 +248,7 @@ def test_another_definition_makes_the_events_anew(path: Path) -> None:
     plain = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"})
     with open_writer(path) as writer:
         writer.load(plain, [make_batch(plain, [{"id": 1, "ts": T, "amount": 2.0}])], NOON)
-    assert dump(path, "orders.events") == []
+    assert dump(path, "orders.events") == dump(path, "orders.tiles") == []
     assert read(path, plain) == [{"amount": 2.0}]
 
 
@@ -251,7 +256,7 @@ def test_a_forgotten_view_leaves_no_events(path: Path) -> None:
     load(path, SUM, [{"id": 1, "ts": T, "_1": 1.0}])
     with open_writer(path) as writer:
         writer.forget("orders")
-    assert dump(path, "orders.events") == []
+    assert dump(path, "orders.events") == dump(path, "orders.tiles") == []
 
 
 def test_somebody_else_s_table_is_not_taken_for_the_events(path: Path) -> None:
@@ -598,7 +603,7 @@ FRAMES = st.tuples(st.integers(0, 6), st.integers(0, 2)).map(lambda f: (max(f) *
     ),
     later=st.integers(0, 5),
 )
-def test_windows_are_what_plain_loops_give(tmp_path: Path, events: list[Any], frames: list[Any], later: int) -> None:
+def test_windows_are_what_plain_loops_give(path: Path, events: list[Any], frames: list[Any], later: int) -> None:
     calls = {
         f"f{place}": call(name, oldest=oldest, newest=newest, condition="_2" if conditional else None)
         for place, (name, (oldest, newest), conditional) in enumerate(frames)
@@ -606,7 +611,6 @@ def test_windows_are_what_plain_loops_give(tmp_path: Path, events: list[Any], fr
     view = windowed(calls, {"_1": "BIGINT", "_2": "BOOLEAN"})
     noon, t = NOON.replace(tzinfo=None), NOON + timedelta(seconds=later)
     rows = [{"id": k, "ts": noon + timedelta(seconds=s), "_1": v, "_2": c} for k, s, v, c in events]
-    path = tmp_path / "online.db"
     path.unlink(missing_ok=True)
     load(path, view, rows)
     for key, row in zip((1, 2, 3), read(path, view, (1, 2, 3), at=t), strict=True):

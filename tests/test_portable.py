@@ -150,6 +150,7 @@ def evaluated(tree: Any, row: dict[str, Any]) -> Any:
 def engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set threads = 1")
+    connection.execute("pragma disable_optimizer")  # it turns 0 = x - 1 into x = 1, and so spares an overflow
     connection.execute(f"create table t (i integer, {', '.join(f'{n} {k}' for n, k in TYPES.items())})")
     return connection
 

@@ -16,6 +16,7 @@ import oracle
 import strategies
 import window_worlds
 from asknown import FeatureStore
+from small_windows import online_answers
 from test_parity import (
     Load,
     Rows,
@@ -28,7 +29,8 @@ from test_parity import (
     read_online,
     visible_rows,
 )
-from worlds import World, agrees, asked_features, exact, exact_rows, inexact_features, settled
+from test_windows_historical import START, hot_rows, hot_world, reference
+from worlds import World, agrees, asked_features, exact, exact_rows, inexact_features, settled, write_project
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 
@@ -136,6 +138,18 @@ def test_windows_are_over_the_events_of_the_newest_load(history: tuple[World, li
         if loads[-1][1] == newest[1]:
             apply(folder, world, loads[-1])  # again
             assert dump(folder) == before
+
+
+def test_one_key_with_a_hundred_thousand_events(tmp_path: Path) -> None:
+    """The hot key's windows from the stored events, hours and days after the load, against bisection."""
+    rows = hot_rows()
+    watermark = START + timedelta(days=30)
+    instants = [watermark + timedelta(minutes=m) for m in (0, 1, 59, 60, 61, 1439, 1440, 1441, 5000, 10_080, 10_081)]
+    world = hot_world(rows, instants)
+    folder = write_project(world, tmp_path)
+    seen = [row for row in rows if row["ts"] <= watermark]
+    for row, wanted in zip(online_answers(folder, world, watermark), reference(seen, instants), strict=True):
+        assert {name: exact(row[name]) for name in wanted} == {name: exact(value) for name, value in wanted.items()}
 
 
 def test_the_parity_command(capsys: Any) -> None:

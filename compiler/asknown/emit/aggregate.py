@@ -40,9 +40,15 @@ class Columns:
         self.step = step
         self._columns: dict[str, exp.Expr] = {}
 
-    def column(self, name: str, value: exp.Expr | None = None) -> exp.Expr:
-        """A column of the rows: the view's own, or one that is computed from them."""
-        self._columns.setdefault(name, col(name, self.step.v) if value is None else value)
+    def column(self, name: str) -> exp.Expr:
+        """One of the view's columns."""
+        self._columns.setdefault(name, col(name, self.step.v))
+        return col(name, self.step.v)
+
+    def computed(self, wish: str, value: exp.Expr) -> exp.Expr:
+        """A column that is computed from the view's, under a name like ``wish``."""
+        name = self.step.inner(wish)
+        self._columns.setdefault(name, value)
         return col(name, self.step.v)
 
     def query(self, *more: exp.Expr) -> exp.Select:
@@ -51,11 +57,6 @@ class Columns:
         columns += [named(value, name) for name, value in step.later_times()]
         columns += [named(value, name) for name, value in self._columns.items()]
         return exp.select(*columns, *more).from_(table(step.source, step.v))
-
-
-def call_name(place: int) -> str:
-    """The name of a call's column."""
-    return f"w{place}"
 
 
 def read_aggregate(step: Step, rows: Columns, call: WindowCall, reduce: Reduce) -> exp.Expr | Unrounded:
@@ -101,7 +102,34 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
         case "quantile_cont" | "quantile_disc":
             share = exp.Literal.number(str(call.number))
             return reduce.take(exp.Anonymous(this=name, expressions=[_unsigned(value, x), share]), conditions)
-    return reduce.take(exp.Anonymous(this=name, expressions=[x]), conditions)
+        case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
+            return _variance(name, value, x, conditions, reduce)
+    raise KeyError(f"the aggregate {name} is not written in SQL")
+
+
+_MIDDLE = "l[(LEN(l) + 1) // 2]"
+_SQUARES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : (x - {_MIDDLE}) * (x - {_MIDDLE})), 'fsum')"
+_DISTANCES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : x - {_MIDDLE}), 'fsum')"
+_DEVIATION = f"GREATEST(0, {_SQUARES} - {_DISTANCES} * {_DISTANCES} / LEN(l))"
+_VARIANCES = {
+    "pop": f"{_DEVIATION} / LEN(l)",
+    "samp": f"CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END",
+}
+
+
+def _variance(name: str, value: Column, x: exp.Expr, conditions: list[exp.Expr], reduce: Reduce) -> exp.Expr:
+    """Variance or deviation by two passes over the values in order, around the middle one.
+
+    The middle one is within a deviation of the mean, so nothing cancels, and equal numbers do not vary at all.
+    """
+    wide = exp.cast(x, "DOUBLE")
+    ordered = exp.Order(this=wide, expressions=[exp.Ordered(this=x.copy(), nulls_first=True)])
+    values = reduce.take(exp.Anonymous(this="list", expressions=[ordered]), [*conditions, given(x.copy())])
+    root, _, kind = name.partition("_")
+    result = _VARIANCES[kind] if root == "var" else f"SQRT({_VARIANCES[kind]})"
+    function = exp.Lambda(this=fill(result), expressions=[exp.to_identifier("l")])
+    alone = exp.Anonymous(this="list_transform", expressions=[exp.Array(expressions=[values]), function])
+    return exp.Anonymous(this="list_extract", expressions=[alone, exp.Literal.number(1)])
 
 
 def _exact(rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce, *, average: bool) -> Unrounded:
@@ -111,17 +139,17 @@ def _exact(rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Red
     if value.type.kind != "float":
         scale = value.type.scale if value.type.kind == "decimal" else 0
         whole = exp.cast(fill(f":x * {10**scale}", x=col(value.name, rows.step.v)), "INT128")
-        total = reduce.take(exp.Sum(this=rows.column(f"{value.name}a", whole)), conditions)
+        total = reduce.take(exp.Sum(this=rows.computed(f"{value.name}a", whole)), conditions)
         return Unrounded(ExactSum(total, exp.Literal.number(0), exp.Literal.number(0), count, scale))
     wide = exp.cast(col(value.name, rows.step.v), "DOUBLE")
     parts = {
-        part: reduce.take(exp.Sum(this=rows.column(f"{value.name}{part}", cut)), conditions)
+        part: reduce.take(exp.Sum(this=rows.computed(f"{value.name}{part}", cut)), conditions)
         for part, cut in float_parts(wide).items()
     }
     # NaN and infinities have no parts: where they occur, their own sum is the result.
     odd = exp.Case(ifs=[exp.If(this=fill("NOT ISFINITE(:x)", x=wide), true=wide.copy())])
-    special = reduce.take(exp.Sum(this=rows.column(f"{value.name}x", odd)), conditions)
-    misfit = reduce.take(exp.LogicalOr(this=rows.column(f"{value.name}d", misfits(wide))), conditions)
+    special = reduce.take(exp.Sum(this=rows.computed(f"{value.name}x", odd)), conditions)
+    misfit = reduce.take(exp.LogicalOr(this=rows.computed(f"{value.name}d", misfits(wide))), conditions)
     return Unrounded(ExactSum(parts["a"], parts["b"], parts["c"], count, 0), special, misfit)
 
 

@@ -8,7 +8,6 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from asknown.emit.aggregate import call_name
 from asknown.emit.fetch import fetch_rows
 from asknown.emit.match import match_moments
 from asknown.emit.sql import Names, all_of, col, given, ident, instant, named, table
@@ -36,7 +35,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
     ctes = [*models, *spines]
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
-    aliases: list[str] = []
+    joined: list[tuple[str, Step]] = []
     moments: dict[tuple[str, tuple[Column, ...]], tuple[Step, str]] = {}
     bounds = Bounds(plan.spine.earliest, plan.spine.latest)
     for join in plan.steps:
@@ -48,12 +47,12 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
         step, asking = moments[join.label, join.keys]
         ctes += _step_ctes(join, step, asking)
         alias = inside.fresh(join.label if isinstance(join, AsOfJoin) else f"{join.label}_windows")
-        aliases.append(alias)
+        joined.append((alias, step))
         on = [col(k.name, s).eq(col(v, alias)) for k, v in zip(join.keys, step.keys, strict=True)]
         on.append(col(t, s).eq(col(step.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
     known = given(col(t, s))
-    query = query.select(*[named(_output(output, aliases, known), output.name) for output in plan.outputs])
+    query = query.select(*[named(_output(output, joined, known), output.name) for output in plan.outputs])
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
 
 
@@ -68,17 +67,17 @@ def _step_ctes(join: AsOfJoin | TrailingWindow, step: Step, moments: str) -> lis
     assert_never(join)
 
 
-def _output(output: Output, aliases: Sequence[str], known: exp.Expr) -> exp.Expr:
+def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr) -> exp.Expr:
     """A result column: what was fetched, or the item's expression over windows and what was fetched."""
     if output.item is None or output.item.expression is None:
         assert output.as_of is not None
-        return col(output.column.name, aliases[output.as_of])
+        return col(output.column.name, joined[output.as_of][0])
 
     def put(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Parameter):
-            return _window_value(output, int(node.name), aliases)
+            return _window_value(output, int(node.name), joined)
         if isinstance(node, exp.Column) and output.as_of is not None:
-            return col(node.name, aliases[output.as_of])
+            return col(node.name, joined[output.as_of][0])
         return node
 
     value = exp.cast(output.item.expression.transform(put), output.column.type.name, dialect="duckdb")
@@ -86,8 +85,9 @@ def _output(output: Output, aliases: Sequence[str], known: exp.Expr) -> exp.Expr
     return exp.Case(ifs=[exp.If(this=known.copy(), true=value)])
 
 
-def _window_value(output: Output, place: int, aliases: Sequence[str]) -> exp.Expr:
-    value: exp.Expr = col(call_name(place), aliases[output.windows[place]])
+def _window_value(output: Output, place: int, joined: Sequence[tuple[str, Step]]) -> exp.Expr:
+    alias, step = joined[output.windows[place]]
+    value: exp.Expr = col(step.call(place), alias)
     empty = output.calls[place].aggregate.empty
     return value if empty is None else exp.Coalesce(this=value, expressions=[exp.Literal.number(empty)])
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from asknown.emit.match import bucket_of
-from asknown.emit.sql import Names, all_of, col, interval, named, subquery, table
+from asknown.emit.sql import all_of, col, interval, named, subquery, table
 from asknown.emit.step import Step
 
 # The longest frame is looked for in this many buckets and the one that its far end lies in: more of them overshoot
@@ -23,20 +23,18 @@ class Pairs:
     """
 
     def __init__(self, step: Step, moments: str, longest: int, edges: Sequence[int]) -> None:
-        inside = Names(column.name for column in step.view.columns)
-        inside.take([step.t, step.event_time, step.known_at, step.created_at, step.bucket])
         self.step = step
         self.edges = edges
         self.longest = longest
-        self.band = inside.fresh("band")
-        self.tile = inside.fresh("tile")
-        self.cut = inside.fresh("cut")
-        self.lengths = inside.fresh("lengths")
-        self.tile_length = inside.fresh("length")
+        self.band = step.inner("band")
+        self.tile = step.inner("tile")
+        self.cut = step.inner("cut")
+        self.lengths = step.inner("lengths")
+        self.tile_length = step.inner("length")
         self._moments = moments
-        self._size = max(longest // BUCKETS, 1)
+        self._size = max(-(-longest // BUCKETS), 1)  # rounded up: together they reach the far end
         # The earliest instant of each band, computed once for each moment instead of once for each pair.
-        self._since = {edge: inside.fresh(f"since{place}") for place, edge in enumerate(edges[1:])}
+        self._since = {edge: step.inner(f"since{place}") for place, edge in enumerate(edges[1:])}
 
     def in_buckets(self, rows: exp.Select, columns: Sequence[exp.Expr], *, banded: bool) -> exp.Select:
         """``columns`` aggregated over the pairs with ``rows``, for each moment (and band)."""
@@ -126,7 +124,8 @@ class Pairs:
         on = [*step.same_keys(), *same, when <= col(step.t, step.m), when.copy() >= self._reach()]
         if step.view.known_at is not None:
             on.append(col(step.known_at, step.v) <= col(step.t, step.m))
-        grouped = [*step.moment(), *([self._band()] if banded else [])]
+        # A number in GROUP BY would mean a column's place.
+        grouped = [*step.moment(), *([self._band()] if banded and len(self._since) > 1 else [])]
         shown = [*step.moment(), *([named(self._band(), self.band)] if banded else [])]
         return (
             exp.select(*shown, *columns)

@@ -27,7 +27,8 @@ class Step:
     """
 
     def __init__(self, view: FeatureView, label: str, source: str, names: Names, bounds: Bounds) -> None:
-        inside = Names(column.name for column in view.columns)
+        self._inside = inside = Names(column.name for column in view.columns)
+        self._inner: dict[str, str] = {}
         self.view = view
         self.label = label
         self.source = source
@@ -47,6 +48,16 @@ class Step:
     def name(self, part: str) -> str:
         """A CTE's name: the step's label and the part it plays."""
         return self._names.fresh(f"{self.label}__{part}")
+
+    def inner(self, wish: str) -> str:
+        """The name inside that is wished for, or like it: always the same, and none of the view's columns."""
+        if wish not in self._inner:
+            self._inner[wish] = self._inside.fresh(wish)
+        return self._inner[wish]
+
+    def call(self, place: int) -> str:
+        """The name of the column of a window call."""
+        return self.inner(f"w{place}")
 
     def keys_of(self, alias: str) -> list[exp.Expr]:
         return [col(key, alias) for key in self.keys]

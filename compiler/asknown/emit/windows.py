@@ -15,7 +15,7 @@ from typing import ClassVar, assert_never
 
 from sqlglot import exp
 
-from asknown.emit.aggregate import Columns, call_name, read_aggregate
+from asknown.emit.aggregate import Columns, read_aggregate
 from asknown.emit.pairs import Pairs
 from asknown.emit.rounding import ExactSum, fill, round_sums
 from asknown.emit.sql import all_of, col, ident, interval, named, subquery
@@ -25,11 +25,10 @@ from asknown.model.nodes import Frame, WindowCall
 from asknown.plan.nodes import TrailingWindow
 
 TOO_LARGE = "a number is too large or too small for an exact sum"
-SUMS, MISFIT = "sums", "misfit"
 
 
 def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
-    """The CTEs of a view's windows, the last of which has (keys, t, a column :func:`call_name` for each call)."""
+    """The CTEs of a view's windows, the last of which has (keys, t, a column for each call, ``Step.call``)."""
     lifted = step.view.lifted
     assert lifted is not None
     windows = _Windows(step, moments, {place: lifted.calls[place] for place in join.calls})
@@ -52,6 +51,7 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
 class _Sums:
     """The exact sums that wait to be rounded, and the columns that guard them."""
 
+    step: Step
     entries: list[ExactSum] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)  # of a call, in the list of entries
     special: dict[int, exp.Expr] = field(default_factory=dict)  # of a call: the sum of its NaNs and infinities
@@ -61,8 +61,11 @@ class _Sums:
         if not self.entries:
             return []
         guard = exp.or_(*self.guards, copy=False) if self.guards else exp.false()
-        columns = [named(exp.Array(expressions=[e.struct() for e in self.entries]), SUMS), named(guard, MISFIT)]
-        return columns + [named(value, f"s{place}") for place, value in self.special.items()]
+        columns = [
+            named(exp.Array(expressions=[e.struct() for e in self.entries]), self.step.inner("sums")),
+            named(guard, self.step.inner("misfit")),
+        ]
+        return columns + [named(value, self.step.inner(f"s{place}")) for place, value in self.special.items()]
 
 
 class _Windows:
@@ -76,22 +79,24 @@ class _Windows:
         self.edges = sorted({0, *(edge for frame in frames for edge in (frame.newest, frame.oldest + 1))})
         self.pairs = Pairs(step, moments, self.longest, self.edges)
         self.columns = Columns(step)
-        self.sums = _Sums()
+        self.sums = _Sums(step)
 
     def by_pairs(self) -> exp.Select:
         """Every aggregate over the pairs that lie in its own frame."""
-        values = [named(self._value(place, _Direct(self, call)), call_name(place)) for place, call in self._calls()]
+        values = [
+            named(self._value(place, _Direct(self, call)), self.step.call(place)) for place, call in self._calls()
+        ]
         return self.pairs.in_buckets(self._rows(), [*values, *self.sums.columns()], banded=False)
 
     def by_bands(self) -> exp.Select:
         """States of each band first, then every aggregate from the states of the bands in its frame."""
-        states = _States()
+        states = _States(self.step)
         values = self._from_bands(states)
         return self._put_together(self.pairs.in_buckets(self._rows(), states.columns(), banded=True), values)
 
     def by_tiles(self) -> tuple[list[Cte], exp.Select]:
         """States of tiles, of the rows in cut tiles, and (with ``known_at``) of rows known late, put together."""
-        states = _States()
+        states = _States(self.step)
         values = self._from_bands(states)
         step, pairs = self.step, self.pairs
         lengths = Cte(step.name("lengths"), self._lengths(), keep=True, comment="tiles as long as it pays for the key")
@@ -156,7 +161,7 @@ class _Windows:
 
     def _from_bands(self, states: _States) -> list[exp.Expr]:
         values = [
-            named(self._value(place, _Banded(states, self.pairs.band, self.edges, call.frame)), call_name(place))
+            named(self._value(place, _Banded(states, self.pairs.band, self.edges, call.frame)), self.step.call(place))
             for place, call in self._calls()
         ]
         return [*values, *self.sums.columns()]
@@ -182,22 +187,27 @@ class _Windows:
         """The windows with their exact sums rounded to floats."""
         entries = self.sums.entries
         divide, scaled = any(e.count is not None for e in entries), any(e.scale for e in entries)
-        rounded = round_sums(query, SUMS, divide=divide, scaled=scaled)
+        rounded = round_sums(query, self.step.inner("sums"), divide=divide, scaled=scaled)
         columns: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
         columns += [self._rounded_value(place) for place in self.calls]
         if self.sums.guards:
+            misfit = exp.column(ident(self.step.inner("misfit")))
             problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {self.step.view.name}")
-            rounded = rounded.where(fill(f"CASE WHEN {MISFIT} THEN ERROR(:problem) ELSE TRUE END", problem=problem))
+            rounded = rounded.where(
+                fill("CASE WHEN :misfit THEN ERROR(:problem) ELSE TRUE END", misfit=misfit, problem=problem)
+            )
         return exp.select(*columns).from_(subquery(rounded, "sums"))
 
     def _rounded_value(self, place: int) -> exp.Expr:
         if place not in self.sums.places:
-            return ident(call_name(place))
+            return ident(self.step.call(place))
         number = exp.Literal.number(self.sums.places[place] + 1)
-        value: exp.Expr = exp.Anonymous(this="list_extract", expressions=[exp.column(ident(SUMS)), number])
+        value: exp.Expr = exp.Anonymous(
+            this="list_extract", expressions=[exp.column(ident(self.step.inner("sums"))), number]
+        )
         if place in self.sums.special:
-            value = exp.Coalesce(this=exp.column(ident(f"s{place}")), expressions=[value])
-        return named(value, call_name(place))
+            value = exp.Coalesce(this=exp.column(ident(self.step.inner(f"s{place}"))), expressions=[value])
+        return named(value, self.step.call(place))
 
 
 class _Direct:
@@ -226,13 +236,16 @@ class _States:
         exp.LogicalAnd: exp.LogicalAnd,
     }
 
-    def __init__(self) -> None:
+    def __init__(self, step: Step) -> None:
+        self._step = step
         self._states: dict[str, tuple[str, exp.Expr, exp.Expr]] = {}
 
     def of(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr]) -> str:
         """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
         state = _only(aggregate, conditions)
-        return self._states.setdefault(state.sql("duckdb"), (f"b{len(self._states)}", aggregate, state))[0]
+        return self._states.setdefault(
+            state.sql("duckdb"), (self._step.inner(f"b{len(self._states)}"), aggregate, state)
+        )[0]
 
     def columns(self) -> list[exp.Expr]:
         """The states of rows."""

@@ -18,9 +18,10 @@ from asknown.model.nodes import Frame, Item, Lifted, Model, WindowCall
 
 
 def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
-    """Whether a window has a RANGE frame of intervals, its own or that of the named window it refers to."""
+    """Whether a window's frame is a RANGE with a bound that is a length, its own or that of the window it names."""
     spec = _merged(window, select)[2]
-    return spec is not None and _word(spec, "kind") == "RANGE" and spec.find(exp.Interval) is not None
+    bounds = (spec.args.get("start"), spec.args.get("end")) if spec is not None else ()
+    return spec is not None and _word(spec, "kind") == "RANGE" and any(isinstance(b, exp.Expr) for b in bounds)
 
 
 def lift_windows(model: Model, keys: tuple[str, ...], event_time: str) -> Lifted | None:
@@ -131,37 +132,37 @@ class _Lifter:
     def _aggregate(
         self, inner: exp.Expr, feature: str, window: exp.Window
     ) -> tuple[Aggregate, exp.Expr | None, exp.Expr | None, float | None]:
-        spelled = inner.sql("duckdb").partition("(")[0].strip().casefold()
-        distinct = isinstance(inner.this, exp.Distinct)
+        """The aggregate that a window is over: which, its value, its second argument, its number."""
+        spelled, arguments = _taken_apart(inner)
+        distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
+        if distinct:
+            arguments = [*arguments[0].expressions, *arguments[1:]]
         found = [a for a in AGGREGATES.values() if spelled in a.sql and (a.distinct == distinct or not a.distinct)]
         if not found or spelled in REFUSED:
-            reason = REFUSED.get(spelled)
             known = sorted({name for a in AGGREGATES.values() for name in a.sql})
-            raise self._refuse(
-                f"feature '{feature}': {spelled}() is not offered over a trailing window",
-                reason or did_you_mean(spelled, known, what="aggregates"),
-                near=window,
-            )
+            hint = REFUSED.get(spelled) or did_you_mean(spelled, known, what="aggregates")
+            raise self._refuse_aggregate(feature, f"{spelled}() is not offered", hint, window)
         if distinct and spelled not in ("count", "min", "max"):
-            raise self._refuse(
-                f"feature '{feature}': {spelled}(distinct …) is not offered over a trailing window",
-                "count(distinct …) is; or remove duplicates in a model before",
-                near=window,
-            )
+            hint = "count(distinct …) is; or remove duplicates in a model before"
+            raise self._refuse_aggregate(feature, f"{spelled}(distinct …) is not offered", hint, window)
         aggregate = max(found, key=lambda a: a.distinct == distinct)
-        value: exp.Expr | None = inner.this.expressions[0] if distinct else inner.this
-        if isinstance(value, exp.Star):
-            value = None
-        if isinstance(value, exp.Order):
-            raise self._refuse(
-                f"feature '{feature}': ORDER BY inside {spelled}() is not offered over a trailing window",
-                "rows are in the order of event_time; for another use arg_min(…, …) or arg_max(…, …)",
-                near=window,
+        if any(isinstance(argument, exp.Order | exp.RespectNulls) for argument in arguments):
+            hint = "rows are in the order of event_time, NULLs are skipped; for another order use arg_min or arg_max"
+            raise self._refuse_aggregate(feature, f"an order inside {spelled}() is not offered", hint, window)
+        if aggregate.name == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
+            return aggregate, None, None, None
+        wanted = 1 if aggregate.arguments in ("none", "value") else 2
+        if len(arguments) != wanted:
+            hint = f"write {spelled}(x)" if wanted == 1 else f"write {spelled}(x, …)"
+            raise self._refuse_aggregate(
+                feature, f"{spelled}() takes {wanted} here, not {len(arguments)}", hint, window
             )
-        second = inner.args.get("expression") or next(iter(inner.args.get("expressions") or []), None)
         if aggregate.arguments == "value and number":
-            return aggregate, value, None, self._fraction(second, spelled, feature, window)
-        return aggregate, value, second if aggregate.arguments == "value and order" else None, None
+            return aggregate, arguments[0], None, self._fraction(arguments[1], spelled, feature, window)
+        return aggregate, arguments[0], arguments[1] if wanted == 2 else None, None
+
+    def _refuse_aggregate(self, feature: str, what: str, hint: str, window: exp.Window) -> AsknownError:
+        return self._refuse(f"feature '{feature}': {what} over a trailing window", hint, near=window)
 
     def _fraction(self, second: exp.Expr | None, spelled: str, feature: str, window: exp.Window) -> float:
         if isinstance(second, exp.Literal) and not second.is_string and 0 <= float(second.name) <= 1:
@@ -184,8 +185,8 @@ class _Lifter:
     # -- the frame ---------------------------------------------------------------------------------------------
 
     def _check_partition(self, partition: list[exp.Expr], feature: str, window: exp.Window) -> None:
-        named = sorted(p.name.casefold() if isinstance(p, exp.Column) else p.sql() for p in partition)
-        if named != sorted(key.casefold() for key in self.keys):
+        missing = [key for key in self.keys if not any(self._is_item(value, key) for value in partition)]
+        if missing or len(partition) != len(self.keys):
             keys = ", ".join(self.keys) or "nothing"
             raise self._refuse(
                 f"the window of '{feature}' partitions by {', '.join(p.sql() for p in partition) or 'nothing'}, "
@@ -197,7 +198,7 @@ class _Lifter:
     def _check_order(self, order: list[exp.Expr], feature: str, window: exp.Window) -> None:
         plain = [o.this if isinstance(o, exp.Ordered) else o for o in order]
         ascending = all(not o.args.get("desc") for o in order if isinstance(o, exp.Ordered))
-        if len(plain) == 1 and ascending and self._is_event_time(plain[0]):
+        if len(plain) == 1 and ascending and self._is_item(plain[0], self.event_time):
             return
         raise self._refuse(
             f"the window of feature '{feature}' orders by {', '.join(o.sql() for o in plain) or 'nothing'}; "
@@ -206,16 +207,17 @@ class _Lifter:
             near=window,
         )
 
-    def _is_event_time(self, value: exp.Expr) -> bool:
-        item = next(
-            (i for i in self.model.tree.selects if i.alias_or_name.casefold() == self.event_time.casefold()), None
-        )
+    def _is_item(self, value: exp.Expr, name: str) -> bool:
+        """Whether an expression inside the select is its item called ``name``: the same expression, or the name."""
+        item = next((i for i in self.model.tree.selects if i.alias_or_name.casefold() == name.casefold()), None)
+        named = isinstance(value, exp.Column) and value.name.casefold() == name.casefold()
         if item is None:
-            return False
+            return named  # of a star
         written = item.this if isinstance(item, exp.Alias) else item
         if value.sql("duckdb").casefold() == written.sql("duckdb").casefold():
             return True
-        return isinstance(value, exp.Column) and not value.table and value.name.casefold() == self.event_time.casefold()
+        same = isinstance(written, exp.Column) and written.name.casefold() == name.casefold()
+        return named and isinstance(value, exp.Column) and (same or not value.table)
 
     def _frame(self, spec: exp.Expr, feature: str, window: exp.Window) -> Frame:
         if "FOLLOWING" in (_word(spec, "start_side"), _word(spec, "end_side")):
@@ -225,6 +227,8 @@ class _Lifter:
                 at=self._place(window),
                 hint="end the frame at the current row: … and current row",
             )
+        if spec.args.get("exclude"):
+            raise self._refuse(f"the window of feature '{feature}' has EXCLUDE", "leave it out", near=window)
         oldest, newest = (self._bound(spec.args.get(side), feature, window) for side in ("start", "end"))
         if oldest < newest:
             raise self._refuse(
@@ -235,7 +239,9 @@ class _Lifter:
     def _bound(self, bound: object, feature: str, window: exp.Window) -> int:
         if bound is None or (isinstance(bound, str) and bound.upper() == "CURRENT ROW"):
             return 0
-        if not isinstance(bound, exp.Interval):
+        if isinstance(bound, exp.Cast) and bound.is_type("interval"):
+            bound = exp.Interval(this=bound.this)
+        if not isinstance(bound, exp.Interval) or not isinstance(bound.this, exp.Literal | exp.Paren):
             raise self._refuse(
                 f"the window of feature '{feature}' has a bound that is no fixed interval",
                 "write: range between interval '7 days' preceding and current row",
@@ -277,6 +283,18 @@ def _merged(
                 below = _merged(base, select)
                 return partition or below[0], (list(order.expressions) if order else below[1]), spec or below[2]
     return partition, list(order.expressions) if order else [], spec
+
+
+def _taken_apart(call: exp.Expr) -> tuple[str, list[exp.Expr]]:
+    """The function's name in lower case, and its arguments."""
+    if isinstance(call, exp.RespectNulls):
+        name, arguments = _taken_apart(call.this)
+        return name, [*arguments, call]
+    name = call.sql("duckdb").partition("(")[0].strip().casefold()
+    given = [] if isinstance(call, exp.Anonymous) else [call.this]
+    given += [value for key, value in call.args.items() if key not in ("this", "expressions")]
+    given += call.args.get("expressions") or []
+    return name, [value for value in given if isinstance(value, exp.Expr)]
 
 
 def _word(spec: exp.Expr, part: str) -> str:

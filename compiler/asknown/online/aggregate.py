@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import cmp_to_key
 from typing import Any
 
+from asknown.online.expressions import huge_to_float
 from asknown.online.order import comparison, is_enum
 from asknown.online.sums import (
     Values,
@@ -216,6 +217,7 @@ def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
             return _unsigned(sorted(values, key=key)[max(1, math.ceil(share * len(values))) - 1])
 
         return discrete
+    as_double = huge_to_float if kind.kind == "integer" and kind.bits > 64 else float
 
     def continuous(values: Values) -> Any:
         if not values:
@@ -223,19 +225,19 @@ def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
         ordered = sorted(values, key=key)
         place = (len(ordered) - 1) * number
         below = math.floor(place)
-        return _blend(ordered[below], ordered[math.ceil(place)], place - below)
+        return _blend(as_double(ordered[below]), as_double(ordered[math.ceil(place)]), place - below)
 
     return continuous
 
 
 def _blend(low: float, high: float, share: float) -> float:
     """The point between two numbers: the engine fuses the first product into the sum, so it is rounded with it."""
-    left, right = float(low), float(high) * share
     if not share:
-        return left + 0.0
-    if not (math.isfinite(left) and math.isfinite(right)):
-        return left * (1.0 - share) + right
-    exact = Fraction(left) * Fraction(1.0 - share) + Fraction(right)
+        return low + 0.0
+    right = high * share
+    if not (math.isfinite(low) and math.isfinite(right)):
+        return low * (1.0 - share) + right
+    exact = Fraction(low) * Fraction(1.0 - share) + Fraction(right)
     return ratio(exact.numerator, exact.denominator)
 
 

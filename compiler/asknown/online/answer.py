@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from asknown.online.codec import read_instant
 from asknown.online.request import Read, Request
 from asknown.online.response import Status
-from asknown.online.windows import Answer
+from asknown.online.windows import Answer, Events
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,12 +28,12 @@ class UnreadableError(Exception):
 class Found:
     """What one read found, for each row of the request: its key, and the key's row in the view's table, or None.
 
-    ``events`` holds, by key, the rows that the windows need. The key is None where no row can have it.
+    ``events`` holds, by key, what the windows are computed from. The key is None where no row can have it.
     """
 
     keys: list[Row | None]
     rows: list[Row | None]
-    events: Mapping[Row, Sequence[Row]]
+    events: Mapping[Row | None, Events]
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,8 @@ class _Look:
         for place, key in enumerate(found.keys):
             if key not in known:
                 kept = {name: column[place] for name, column in hidden.items()}
-                rows = () if key is None else found.events[key]
                 try:
-                    known[key] = read.windows.answer(rows, instant, kept)
+                    known[key] = read.windows.answer(found.events[key], instant, kept)
                 except (ValueError, TypeError) as error:
                     raise UnreadableError(str(error)) from error
         return [known[key] for key in found.keys]
@@ -133,5 +133,6 @@ def _oldest(instant: datetime, ttl: int) -> datetime:
         return _EARLIEST
 
 
+@lru_cache(maxsize=1024)
 def _moment(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)

@@ -58,14 +58,14 @@ def event_table(view: OnlineView) -> EventTable:
     taken = {c.name.lower() for c in (*view.keys, *view.windows.columns)}
     names: dict[str, str] = {}
     for time in view.times:
-        names[time] = _free(time, taken)
+        names[time] = free_name(time, taken)
         taken.add(names[time].lower())
     return EventTable(
         name=f"{view.name}.events",
         keys=view.keys,
         times=tuple(names.values()),
         known_at=None if view.known_at is None else names[view.known_at],
-        sequence=_free("_seq", taken),
+        sequence=free_name("_seq", taken),
         hidden=view.windows.columns,
     )
 
@@ -166,7 +166,8 @@ def _sign_of_zero(value: str) -> str:
     return f"CASE WHEN {value} = 0 THEN {_SIGN}({value}) END"
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
+    """The name, with underscores before it until it is not among those taken (in lower case)."""
     while name.lower() in taken:
         name = f"_{name}"
     return name

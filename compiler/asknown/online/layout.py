@@ -111,7 +111,9 @@ def _features_greater(view: OnlineView) -> str:
         if orders_in_sqlite(feature.type):
             greater, less = f"{given} > {held}", f"{given} < {held}"
         else:
-            greater, less = (f"{COMPARE}({place}, {given}, {held}) {sign} 0" for sign in "><")
+            # Values stored alike are equal, but for a zero's sign, and need no call into Python.
+            differ = f"({given} IS NOT {held}{f' OR {given} = 0' if feature.type.kind == 'float' else ''})"
+            greater, less = (f"({differ} AND {COMPARE}({place}, {given}, {held}) {sign} 0)" for sign in "><")
         cases.append(f"WHEN ({held} IS NULL AND {given} IS NOT NULL) OR {greater} THEN 1")
         cases.append(f"WHEN ({given} IS NULL AND {held} IS NOT NULL) OR {less} THEN 0")
     return "CASE\n      " + "\n      ".join(cases) + "\n      ELSE 0 END"

@@ -172,7 +172,10 @@ def _encode_keys(read: Read, columns: Mapping[str, list[Any]], count: int) -> li
 def _find(session: Session, read: Read, keys: list[Row | None], instant: datetime) -> Found:
     """All that a read needs to know of these keys."""
     rows = _look_up(session, read, keys) if read.looks_up else []
-    return Found(keys, rows, _scan(session, read, keys, instant) if read.windows is not None else {})
+    if read.windows is None:
+        return Found(keys, rows, {})
+    at, cursor = microseconds_of(instant), session.cursor
+    return Found(keys, rows, {key: read.windows.fetch(cursor, key, at) for key in dict.fromkeys(keys)})
 
 
 def _look_up(session: Session, read: Read, keys: list[Row | None]) -> list[Row | None]:
@@ -185,12 +188,3 @@ def _look_up(session: Session, read: Read, keys: list[Row | None]) -> list[Row |
         for row in session.cursor.execute(read.query(len(some)), [part for key in some for part in key]):
             found[row[:width]] = row[width:]
     return [None if key is None else found.get(key) for key in keys]
-
-
-def _scan(session: Session, read: Read, keys: list[Row | None], instant: datetime) -> dict[Row, list[Row]]:
-    """For each key the events that its windows at ``instant`` can hold."""
-    assert read.windows is not None
-    at = microseconds_of(instant)
-    bounds = (at - read.windows.oldest, at - read.windows.newest)
-    query, cursor = read.windows.query, session.cursor
-    return {key: cursor.execute(query, (*key, *bounds)).fetchall() for key in dict.fromkeys(keys) if key is not None}

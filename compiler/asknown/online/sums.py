@@ -31,24 +31,25 @@ def sum_floats(values: Values) -> float | None:
         return _special(values) or ratio(_whole(values), _SCALED)
 
 
-def mean_floats(values: Values) -> float | None:
-    """The exact sum of doubles divided by their number, rounded once."""
+def mean_floats(values: Values, count: int | None = None) -> float | None:
+    """The exact sum of doubles divided by their number, or by ``count``, rounded once."""
     if not values:
         return None
+    count = count or len(values)
     try:
         parts = [math.fsum(values)]
         if math.isfinite(parts[0]):
-            # What the rounded sum left out, until nothing is left: mostly nothing is.
+            # What the rounded sum left out, until nothing is left: mostly little is.
             while left := math.fsum(chain(values, [-part for part in parts])):
                 parts.append(left)
     except ValueError:
         return math.nan
     except OverflowError:
-        return _special(values) or ratio(_whole(values), _SCALED * len(values))
+        return _special(values) or ratio(_whole(values), _SCALED * count)
     if len(parts) == 1:
-        return parts[0] / len(values) + 0.0
+        return parts[0] / count + 0.0
     total = sum(map(Fraction, parts))
-    return ratio(total.numerator, total.denominator * len(values))
+    return ratio(total.numerator, total.denominator * count)
 
 
 def _special(values: Values) -> float | None:
@@ -79,9 +80,9 @@ def sum_integers(values: Values) -> int | None:
     return sum(values) if values else None
 
 
-def mean_integers(values: Values) -> float | None:
-    """The exact sum of integers divided by their number, rounded once."""
-    return sum(values) / len(values) if values else None
+def mean_integers(values: Values, count: int | None = None) -> float | None:
+    """The exact sum of integers divided by their number, or by ``count``, rounded once."""
+    return sum(values) / (count or len(values)) if values else None
 
 
 def sum_decimals(values: Values) -> Decimal | None:
@@ -89,9 +90,9 @@ def sum_decimals(values: Values) -> Decimal | None:
     return reduce(_WIDE.add, values) if values else None
 
 
-def mean_decimals(values: Values) -> float | None:
-    """The exact sum of decimals divided by their number, rounded once."""
+def mean_decimals(values: Values, count: int | None = None) -> float | None:
+    """The exact sum of decimals divided by their number, or by ``count``, rounded once."""
     if not values:
         return None
     above, below = reduce(_WIDE.add, values).as_integer_ratio()
-    return ratio(above, below * len(values))
+    return ratio(above, below * (count or len(values)))

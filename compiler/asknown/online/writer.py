@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from asknown.errors import AsknownError
-from asknown.online import events, layout, lock, metadata
+from asknown.online import events, layout, lock, metadata, tiles
 from asknown.online.batches import Rows, read_events, read_rows
 from asknown.online.faults import check_sqlite, explain
 from asknown.online.migrations import migrate
@@ -163,6 +163,8 @@ class OnlineWriter:
                 given = read_events(view, table.hidden, batches, watermark)
                 seen, skipped = self._insert(events.stage_events(self.connection, table), given, on_rows)
                 added, removed = events.merge_events(self.connection, table)
+                if added or removed:
+                    tiles.write_tiles(self.connection, view)
             total = (held.events or 0) + added - removed
             metadata.write_view(self.connection, replace(held, events=total))
             self._without_events.discard(view.name)
@@ -221,13 +223,16 @@ class OnlineWriter:
         for statement in layout.create_statements(view):
             self.connection.execute(statement)
         if view.windows is not None:
-            table = events.event_table(view)
+            table, tiled = events.event_table(view), tiles.tile_table(view)
             self._check_room(view, table.name, len(table.columns))
+            self._check_room(view, tiled.name, len(tiled.columns))
             self.connection.execute(events.create_events(table))
+            self.connection.execute(tiles.create_tiles(tiled))
 
     def _drop(self, view: str) -> None:
         self.connection.execute(f"DROP TABLE IF EXISTS {layout.quote(view)}")
         self.connection.execute(events.drop_events(view))
+        self.connection.execute(tiles.drop_tiles(view))
 
     def _check_room(self, view: OnlineView, table: str, columns: int) -> None:
         """Refuses a table that SQLite cannot make, for its size or because somebody made another of its name."""

@@ -9,6 +9,7 @@ from asknown.errors import AsknownError
 from asknown.model.nodes import Column, FeatureView, Item, Lifted
 from asknown.model.portable import portable
 from asknown.model.unify import NotPortableError
+from asknown.online.aggregate import refusal
 from asknown.online.nodes import Column as OnlineColumn
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
 from asknown.store.workbench import Workbench
@@ -32,6 +33,9 @@ def stored_view(view: FeatureView, bench: Workbench) -> OnlineView:
 
 
 def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> OnlineWindows:
+    for call in lifted.calls:
+        if call.value is not None and (reason := refusal(call.aggregate.name, view.column(call.value).type)):
+            raise _not_online(view, f"{call.aggregate.name}() over '{view.name}'", str(reason))
     calls = tuple(
         StoredCall(
             aggregate=call.aggregate.name,
@@ -55,13 +59,17 @@ def _derived(view: FeatureView, item: Item, types: Sequence[SqlType]) -> StoredF
     try:
         tree = portable(item.expression, types, columns, feature.type)
     except NotPortableError as reason:
-        raise AsknownError(
-            "not-online",
-            f"feature '{item.name}' of '{view.name}' cannot be computed online to the bit: {reason}",
-            at=view.model.rendered.template_place(view.model.rendered.config_line or 1),
-            hint="make its expression plainer, or keep the view out of the online table: config(online=false)",
-        ) from None
+        raise _not_online(view, f"feature '{item.name}' of '{view.name}'", str(reason)) from None
     return StoredFeature(item.name, feature.type, tree, item.windows, item.columns)
+
+
+def _not_online(view: FeatureView, what: str, reason: str) -> AsknownError:
+    return AsknownError(
+        "not-online",
+        f"{what} cannot be computed online to the bit: {reason}",
+        at=view.model.rendered.template_place(view.model.rendered.config_line or 1),
+        hint="write it plainer, cast its input, or keep the view out of the online table: config(online=false)",
+    )
 
 
 def _columns(columns: Sequence[Column]) -> tuple[OnlineColumn, ...]:

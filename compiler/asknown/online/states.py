@@ -1,0 +1,100 @@
+"""States: what stands for many values of a window, so that most of them need not be read again.
+
+A state is the number of the values and a few values that stand in for them: for a sum, doubles whose exact sum is the
+same; for an extreme, the extreme. Put beside further values they give the aggregate of all, exactly and rounded once.
+The standard library only: the reader imports this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import chain
+from typing import Any
+
+from asknown.online.aggregate import finisher
+from asknown.online.nodes import StoredCall
+from asknown.online.order import is_enum
+from asknown.online.sums import Values, mean_decimals, mean_floats, mean_integers
+from asknown.types import Kind, SqlType
+
+Merge = Callable[[Values, int], Any]
+"""From values, stand-ins among them, and the number of all values that they are, to the aggregate."""
+
+_FAMILIES = {
+    "count": "count",
+    "sum": "sum",
+    "avg": "sum",
+    "min": "min",
+    "max": "max",
+    "bool_and": "bool_and",
+    "bool_or": "bool_or",
+}
+_KINDS: frozenset[Kind] = frozenset({"boolean", "integer", "float", "decimal", "text"})
+
+
+@dataclass(frozen=True)
+class State:
+    """Which values, and what is kept of them. Calls of one state differ in their frames, or are sum and avg."""
+
+    family: str
+    value: str | None
+    condition: str | None
+
+
+def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
+    """The state from which a call is finished, or None where it needs every value."""
+    family = _FAMILIES.get(call.aggregate)
+    if family is None or (kind is not None and not packs(kind)):
+        return None
+    if family != "count" and (kind is None or kind.kind not in _KINDS or is_enum(kind)):
+        return None
+    return State(family, call.value, call.condition)
+
+
+def packs(kind: SqlType) -> bool:
+    """Whether values of this type are in the tiles: JSON has no bytes."""
+    return kind.kind != "blob"
+
+
+def condense(family: str, kind: SqlType | None, values: Values) -> list[Any]:
+    """The values that stand in for these. OverflowError where no doubles can, because their sum is too large."""
+    if family == "count" or kind is None or not values:
+        return []
+    if family == "sum" and kind.kind == "float":
+        return _condense_floats(values)
+    return [finisher(family, kind)(values)]
+
+
+def merger(call: StoredCall, kind: SqlType | None) -> Merge:
+    """The function that finishes a call of which only the stand-ins of some values are there."""
+    if call.aggregate == "count" or kind is None:
+        return lambda values, count: count
+    if call.aggregate == "avg":
+        return {"float": mean_floats, "decimal": mean_decimals}.get(kind.kind, mean_integers)
+    finish = finisher(call.aggregate, kind)
+    return lambda values, count: finish(values)
+
+
+def spell(value: Any) -> Any:
+    """A stand-in as JSON keeps it."""
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def reader_of(kind: SqlType | None) -> Callable[[Any], Any] | None:
+    """The function from a spelled stand-in back to the value, or None where they are the same."""
+    return Decimal if kind is not None and kind.kind == "decimal" else None
+
+
+def _condense_floats(values: Values) -> list[float]:
+    """Doubles whose exact sum is that of the values: the rounded sum, and what it left out, until nothing is left."""
+    try:
+        parts = [math.fsum(values) + 0.0]
+    except ValueError:
+        return [math.nan]
+    if math.isfinite(parts[0]):
+        while left := math.fsum(chain(values, [-part for part in parts])):
+            parts.append(left)
+    return parts

@@ -1,0 +1,222 @@
+"""Tiles: the events of a busy key in packed runs, each with the states of all that came after it.
+
+A window that reaches up to the key's newest event is read from one tile: the events of it that are young enough, and
+its states for the rest. So a read costs the same whether a window holds a thousand events or a million. Where a window
+ends before the newest event, or an aggregate has no state, the tiles inside the window are unpacked instead.
+
+A key has tiles when it has :data:`FEWEST` events or more: one for every :data:`LENGTH` events. They take about 8 bytes
+for each event's time and for each of its numbers, and some 50 for each tile and aggregate. They follow from the events
+alone. The standard library only: the reader imports this.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from asknown.online.codec import is_wide, storage
+from asknown.online.events import EventTable, event_table, free_name
+from asknown.online.layout import quote
+from asknown.online.nodes import OnlineView
+from asknown.online.selection import Columns, Rows, Selection
+from asknown.online.states import State, condense, packs, spell, state_of
+from asknown.types import SqlType
+
+FEWEST = 32
+LENGTH = 128
+BEGINNING = -(2**63)
+"""Where a key's first tile starts, so that there is one for every instant."""
+
+_OWN = ("start", "number", "last", "later", "after")
+_CODES = {"float": "d", "integer": "q"}
+
+
+@dataclass(frozen=True)
+class TileTable:
+    """The tiles of one view. ``own`` and ``packed`` say what the columns are called here.
+
+    ``start`` is the event time from which on a tile holds the key's events, up to the next tile, and ``number`` counts
+    them; ``last`` is the newest event time of the key; ``later`` says how many events the tiles behind this one hold,
+    and ``after`` has their states. Packed are the events' columns, times first.
+    """
+
+    name: str
+    events: EventTable
+    states: tuple[State, ...]
+    own: Mapping[str, str]
+    packed: Mapping[str, str]
+
+    @property
+    def keys(self) -> list[str]:
+        return [quote(column.name) for column in self.events.keys]
+
+    @property
+    def columns(self) -> list[str]:
+        """All quoted columns, in the table's order."""
+        return [*self.keys, *map(quote, (*self.own.values(), *self.packed.values()))]
+
+    @property
+    def place(self) -> list[str]:
+        """The quoted columns of the primary key."""
+        return [*self.keys, quote(self.own["start"]), quote(self.own["number"])]
+
+
+def tile_table(view: OnlineView) -> TileTable:
+    """The table of a view's tiles."""
+    assert view.windows is not None
+    events = event_table(view)
+    types = {column.name: column.type for column in view.windows.columns}
+    kept = (state_of(call, None if call.value is None else types[call.value]) for call in view.windows.calls)
+    taken = {column.name.lower() for column in view.keys}
+    hidden = (column.name for column in view.windows.columns if packs(column.type))
+    own: dict[str, str] = {}
+    packed: dict[str, str] = {}
+    for names, found in ((_OWN, own), ((*events.times, *hidden), packed)):
+        for name in names:
+            found[name] = free_name(f"_{name}" if names is _OWN else name, taken)
+            taken.add(found[name].lower())
+    return TileTable(f"{view.name}.tiles", events, tuple(dict.fromkeys(s for s in kept if s is not None)), own, packed)
+
+
+def create_tiles(table: TileTable) -> str:
+    """The statement that makes the table."""
+    columns = [f"{quote(column.name)} {storage(column.type)} NOT NULL" for column in table.events.keys]
+    for role, name in table.own.items():
+        columns.append(f"{quote(name)} {'TEXT' if role == 'after' else 'INTEGER'} NOT NULL")
+    columns.extend(f"{quote(name)} ANY NOT NULL" for name in table.packed.values())
+    columns.append(f"PRIMARY KEY ({', '.join(table.place)})")
+    body = ",\n    ".join(columns)
+    return f"CREATE TABLE {quote(table.name)} (\n    {body}\n) STRICT, WITHOUT ROWID"
+
+
+def drop_tiles(view: str) -> str:
+    """The statement that removes the tiles of the view of this name, where it has any."""
+    return f"DROP TABLE IF EXISTS {quote(f'{view}.tiles')}"
+
+
+def tile_statement(table: TileTable, columns: Sequence[str], *, onwards: bool) -> str:
+    """The query for the tile that a key has at an instant: key and instant are bound.
+
+    It gives start, last, later and the states, then the packed ``columns``. ``onwards``: all tiles from the one of
+    this start up to an instant, both bound behind the key.
+    """
+    match = "".join(f"{name} = ? AND " for name in table.keys)
+    own = [quote(table.own[role]) for role in ("start", "last", "later", "after")]
+    wanted = ", ".join([*own, *(quote(table.packed[name]) for name in columns)])
+    start, number = table.place[-2:]
+    head = f"SELECT {wanted} FROM {quote(table.name)} WHERE {match}"
+    if onwards:
+        return f"{head}{start} BETWEEN ? AND ? ORDER BY {start}, {number}"
+    return f"{head}{start} < ? ORDER BY {start} DESC, {number} DESC LIMIT 1"
+
+
+def write_tiles(connection: sqlite3.Connection, view: OnlineView) -> None:
+    """Makes the tiles those of the view's events as they are now."""
+    table = tile_table(view)
+    connection.execute(f"DELETE FROM {quote(table.name)}")
+    places = ", ".join("?" * len(table.columns))
+    insert = f"INSERT INTO {quote(table.name)} ({', '.join(table.columns)}) VALUES ({places})"
+    build = _Builder(table, view)
+    width = len(table.keys)
+    cursor = connection.execute(_busy_events(table))
+    for key, rows in groupby(cursor, key=lambda row: row[:width]):
+        columns = list(zip(*rows, strict=True))[width:]
+        connection.executemany(insert, [(*key, *tile) for tile in build.tiles(columns)])
+
+
+def _busy_events(table: TileTable) -> str:
+    """The query for the events of all keys that have tiles: keys, then the columns that are packed, in order."""
+    events = table.events
+    source, keys = quote(events.name), ", ".join(table.keys)
+    wanted = ", ".join([*table.keys, *map(quote, table.packed)])
+    order = ", ".join(events.place)
+    if not keys:
+        return f"SELECT {wanted} FROM {source} WHERE (SELECT count(*) FROM {source}) >= {FEWEST} ORDER BY {order}"
+    busy = f"SELECT {keys} FROM {source} GROUP BY {keys} HAVING count(*) >= {FEWEST}"
+    return f"SELECT {wanted} FROM {source} WHERE ({keys}) IN ({busy}) ORDER BY {order}"
+
+
+class _Builder:
+    """Builds the tiles of one key after another."""
+
+    def __init__(self, table: TileTable, view: OnlineView) -> None:
+        assert view.windows is not None
+        types = {column.name: column.type for column in view.windows.columns}
+        names = list(table.packed)
+        self.codes = [code_of(types.get(name)) for name in names]
+        self.states = [
+            (
+                state.family,
+                None if state.value is None else types[state.value],
+                Selection(
+                    Rows(state.value, None, state.condition, counts=state.family == "count", in_order=False),
+                    names,
+                    types,
+                    len(table.events.times),
+                ),
+            )
+            for state in table.states
+        ]
+
+    def tiles(self, columns: Columns) -> Iterator[tuple[Any, ...]]:
+        """The tiles of a key with these events, without the key; none where a sum is too large for a state."""
+        times = columns[0]
+        try:
+            after = self._after(columns)
+        except OverflowError:
+            return
+        for number, begin in enumerate(range(0, len(times), LENGTH)):
+            inside = [column[begin : begin + LENGTH] for column in columns]
+            start = times[begin] if number else BEGINNING
+            later = max(0, len(times) - begin - LENGTH)
+            packed = (pack(code, values) for code, values in zip(self.codes, inside, strict=True))
+            yield (start, number, times[-1], later, after[number], *packed)
+
+    def _after(self, columns: Columns) -> list[str]:
+        """For each tile the states of the events behind it, as JSON: a number and stand-ins for each."""
+        counts = [0] * len(self.states)
+        kept: list[list[Any]] = [[] for _ in self.states]
+        written = []
+        for begin in reversed(range(0, len(columns[0]), LENGTH)):
+            written.append(json.dumps([[n, *map(spell, values)] for n, values in zip(counts, kept, strict=True)]))
+            inside = [column[begin : begin + LENGTH] for column in columns]
+            for place, (family, kind, selection) in enumerate(self.states):
+                values, _ = selection.select(inside)
+                counts[place] += len(values)
+                kept[place] = condense(family, kind, [*values, *kept[place]])
+        return written[::-1]
+
+
+def pack(code: str, values: Sequence[Any]) -> bytes | str:
+    """The stored values of a column in one: numbers without NULLs as 8 bytes each, little-endian, others as JSON."""
+    if not code or None in values:
+        return json.dumps(values, ensure_ascii=False)
+    numbers = array(code, map(float, values) if code == "d" else values)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def unpack(code: str, packed: bytes | str) -> Sequence[Any]:
+    """The values that :func:`pack` was given; a NaN may come back as a float where its text was given."""
+    if isinstance(packed, str):
+        values: Sequence[Any] = json.loads(packed)
+        return values
+    numbers = array(code)
+    numbers.frombytes(packed)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def code_of(kind: SqlType | None) -> str:
+    """How the numbers of a column are packed; without a type, of times. Empty: as JSON."""
+    if kind is None:
+        return "q"
+    return "" if is_wide(kind) else _CODES.get(kind.kind, "")
