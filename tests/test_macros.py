@@ -179,6 +179,29 @@ def test_short_duration(duration: str, short: str) -> None:
     assert run(f"select 1 as sum_amount_{short}") == [(1,)]
 
 
+# -- what is written by hand everywhere ----------------------------------------------------------------------------
+
+
+def test_shares_ratios_counts_and_changes_run() -> None:
+    expressions = [
+        write("share('amount > 1', '2 hours')"),
+        write("ratio('amount', 'tax', '2 hours')"),
+        write("distinct_count('amount', '1 day')"),
+        write("last_event('1 hour', closed='left')"),
+        write("change('avg', 'amount', '1 hour', '1 day')"),
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("create table landings (carrier varchar, landed_at timestamp, amount int, tax int)")
+        rows = [("UA", START + timedelta(hours=hour), amount, hour) for hour, amount in enumerate((1, 1, 4, 2))]
+        connection.executemany("insert into landings values (?, ?, ?, ?)", rows)
+        found = connection.execute(f"select {', '.join(expressions)} from landings order by landed_at").fetchall()
+    assert [row[0] for row in found] == [0.0, 0.0, 1 / 3, 2 / 3]
+    assert [row[1] for row in found] == [None, 2.0, 2.0, 7 / 6]
+    assert [row[2] for row in found] == [1, 1, 2, 3]
+    assert [row[3] for row in found] == [None, START, START + timedelta(hours=1), START + timedelta(hours=2)]
+    assert [row[4] for row in found] == [0.0, 0.0, 0.5, 1.0]
+
+
 # -- time ----------------------------------------------------------------------------------------------------------
 
 

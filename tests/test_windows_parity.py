@@ -78,7 +78,7 @@ def assert_online_is(store: FeatureStore, world: World, loaded: tuple[Rows, Rows
 @st.composite
 def watched_worlds(draw: st.DrawFn, max_views: int = 2) -> tuple[World, datetime]:
     """A world with windows and a watermark among its times."""
-    world = draw(window_worlds.worlds(max_views))
+    world = draw(window_worlds.worlds(max_views, online=True))
     return world, world.start + draw(st.integers(0, 8)) * strategies.STEP + draw(st.integers(-1, 1)) * MICROSECOND
 
 
@@ -104,7 +104,7 @@ def test_online_equals_offline_equals_the_oracle(watched: tuple[World, datetime]
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[World, list[Load]]:
     """A world without mixed items, and loads of it between which rows arrive and go away."""
-    world = draw(window_worlds.worlds(max_views=1, mixed=False))
+    world = draw(window_worlds.worlds(max_views=1, mixed=False, online=True))
     loads: list[Load] = []
     for _ in range(draw(st.integers(2, 3))):
         there = {d.view.name: [r for r in d.rows[:40] if draw(st.integers(0, 3)) > 0] for d in world.views}

@@ -176,6 +176,13 @@ class Scope:
     columns: tuple[Column, ...]
     frames: tuple[Frame, ...]
     names: Names
+    online: bool  # only what the online table offers as well
+
+    def takes(self, aggregate: str, kind: str) -> bool:
+        """Whether an aggregate may be called on a column of this type."""
+        if self.online and kind.startswith("DECIMAL") and aggregate in ("median", "quantile_cont"):
+            return False
+        return kind in AGGREGATES[aggregate].takes
 
     def of_type(self, *types: str) -> list[Column]:
         """The columns of these types."""
@@ -205,7 +212,7 @@ def conditions(draw: st.DrawFn, scope: Scope) -> tuple[str, Condition]:
 def calls(draw: st.DrawFn, scope: Scope, aggregates: Sequence[str], columns: Sequence[Column]) -> Call:
     """A call of one of these aggregates on one of these columns, which it must be able to take."""
     column = draw(st.sampled_from(columns))
-    aggregate = draw(st.sampled_from([name for name in aggregates if column.type in AGGREGATES[name].takes]))
+    aggregate = draw(st.sampled_from([name for name in aggregates if scope.takes(name, column.type)]))
     facts, frame = AGGREGATES[aggregate], draw(st.sampled_from(scope.frames))
     value: str | None = column.name
     order, fraction = None, Fraction(1, 2)
@@ -360,7 +367,7 @@ def value_columns(draw: st.DrawFn, taken: set[str]) -> tuple[tuple[Column, ...],
 
 @st.composite
 def windowed_views(
-    draw: st.DrawFn, name: str, world_keys: Sequence[Column], taken: set[str], grid: Sequence[datetime], *, mixed: bool
+    draw: st.DrawFn, name: str, world_keys: Sequence[Column], taken: set[str], grid: Sequence[datetime], **options: bool
 ) -> ViewData:
     """A view with windows over some of the world's keys (seldom over none), without the ``taken`` feature names."""
     keys = tuple(key for key in world_keys if draw(st.integers(0, 4)) > 0)
@@ -377,8 +384,8 @@ def windowed_views(
     names = Names(tuple(called[key] for key in key_names), called[parts["event_time"]], called)
     step = grid[1] - grid[0]
     some = tuple(draw(frames(names, step, number, named)) for number in range(draw(st.integers(1, 3))))
-    scope = Scope(values, some, names)
-    item = st.one_of(single_items(scope), single_items(scope), expressions(scope, mixed=mixed))
+    scope = Scope(values, some, names, options["online"])
+    item = st.one_of(single_items(scope), single_items(scope), expressions(scope, mixed=options["mixed"]))
     made = draw(st.lists(item, min_size=1, max_size=5))
     fresh = st.sampled_from([each for each in (*strategies.PLAIN_NAMES, *NAMES) if each.casefold() not in own])
     called_so = draw(st.lists(fresh, min_size=len(made), max_size=len(made), unique_by=str.casefold))
@@ -414,8 +421,11 @@ def windowed_views(
 
 
 @st.composite
-def worlds(draw: st.DrawFn, max_views: int = 2, *, mixed: bool = True) -> World:
-    """A world whose first view has windows; the others may have none."""
+def worlds(draw: st.DrawFn, max_views: int = 2, *, mixed: bool = True, online: bool = False) -> World:
+    """A world whose first view has windows; the others may have none.
+
+    ``mixed``: also with items of windows and columns; ``online``: only with what the online table offers.
+    """
     start, step = draw(st.sampled_from(strategies.STARTS)), draw(st.sampled_from(STEPS))
     grid = [start + i * step for i in range(draw(st.sampled_from((2, 4, 8))))]
     world_keys = draw(strategies.key_columns())
@@ -426,7 +436,7 @@ def worlds(draw: st.DrawFn, max_views: int = 2, *, mixed: bool = True) -> World:
     for name in names:
         plain = bool(datas) and draw(st.booleans())
         one = (name, world_keys, taken, grid)
-        data = draw(strategies.views(*one) if plain else windowed_views(*one, mixed=mixed))
+        data = draw(strategies.views(*one) if plain else windowed_views(*one, mixed=mixed, online=online))
         datas.append(data)
         taken |= {feature.casefold() for feature in data.feature_names()}
     columns, rows = draw(strategies.spines(world_keys, timestamp, ("label",), grid))
