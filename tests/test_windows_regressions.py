@@ -470,6 +470,22 @@ def test_a_key_may_have_the_name_of_a_generated_column(tmp_path: Path) -> None:
             assert_equals(train(store, wide), wide)
 
 
+@pytest.mark.parametrize("name", ["_1", "_2", "__1"])
+def test_a_star_may_bring_a_column_of_a_generated_name(name: str, tmp_path: Path) -> None:
+    """The hidden columns of the windows' arguments must not have the name of a column that only the table knows."""
+    rows = [{"k": 1, "ts": T0, "x": 7, name: 100, "y": 9}]
+    items = [
+        item("total", "HUGEINT", "sum(x)", Window("sum", "x", DAY)),
+        item("most", "INTEGER", "max(y)", Window("max", "y", DAY)),
+    ]
+    world = world_of(rows, {"x": "INTEGER", name: "INTEGER", "y": "INTEGER"}, items, [(1, hours(1))])
+    (data,) = world.views
+    columns = tuple(column.name for column in data.columns)
+    view = replace(data.view, features=columns[2:])
+    starred = replace(data, view=view, style="star", select=(*columns, "total", "most"))
+    check(replace(world, views=(starred,)), tmp_path, {"x": [7], name: [100], "y": [9], "total": [7], "most": [9]}, T0)
+
+
 # --- what cannot be meant ---------------------------------------------------------------------------------------------
 
 

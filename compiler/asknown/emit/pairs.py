@@ -38,14 +38,8 @@ class Pairs:
 
     def in_buckets(self, rows: exp.Select, columns: Sequence[exp.Expr], *, banded: bool) -> exp.Select:
         """``columns`` aggregated over the pairs with ``rows``, for each moment (and band)."""
-        step = self.step
-        own = bucket_of(col(step.t, step.m), self._size)
-        places = [exp.Sub(this=own.copy(), expression=exp.Literal.number(i)) for i in range(BUCKETS + 1)]
-        moments = self._asking([named(exp.Explode(this=exp.Array(expressions=places)), step.bucket)])
-        bucket = bucket_of(col(step.event_time, step.v), self._size)
-        placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(rows, step.v))
-        same = col(step.bucket, step.m).eq(col(step.bucket, step.v))
-        return self._joined(moments, placed, [same], columns, banded=banded)
+        placed, same = self._placed(rows)
+        return self._joined(self._asking([self._buckets()]), placed, [same], columns, banded=banded)
 
     def in_whole_tiles(self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
         """As :meth:`in_buckets`, with ``tiles`` that no edge cuts: each lies in one band as a whole.
@@ -53,26 +47,31 @@ class Pairs:
         ``lengths`` is a CTE of each key and the length of its tiles.
         """
         step = self.step
-        own = bucket_of(col(step.t, step.m), self._size)
+        asking = self._asking([self._buckets(), named(self._cut_tiles(), self.cut)])
+        placed, same = self._placed(tiles)
+        cut = exp.Anonymous(this="list_contains", expressions=[col(self.cut, step.m), col(self.tile, step.v)])
+        moments = self.with_length(asking, lengths, step.m)
+        return self._joined(moments, placed, [same, exp.Not(this=cut)], columns, banded=True)
+
+    def _buckets(self) -> exp.Expr:
+        """A moment's own bucket of time and the ones before it that the longest frame can reach."""
+        own = bucket_of(col(self.step.t, self.step.m), self._size)
         places = [exp.Sub(this=own.copy(), expression=exp.Literal.number(i)) for i in range(BUCKETS + 1)]
-        buckets = named(exp.Explode(this=exp.Array(expressions=places)), step.bucket)
-        moments = self.with_length(self._asking([buckets, named(self._cut_tiles(), self.cut)]), lengths, step.m)
+        return named(exp.Explode(this=exp.Array(expressions=places)), self.step.bucket)
+
+    def _placed(self, rows: exp.Select) -> tuple[exp.Select, exp.Expr]:
+        """``rows`` with their bucket, and the condition that it is one that the moment asks for."""
+        step = self.step
         bucket = bucket_of(col(step.event_time, step.v), self._size)
-        placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(tiles, step.v))
-        same = col(step.bucket, step.m).eq(col(step.bucket, step.v))
-        whole = exp.Not(
-            this=exp.Anonymous(this="list_contains", expressions=[col(self.cut, step.m), col(self.tile, step.v)])
-        )
-        return self._joined(moments, placed, [same, whole], columns, banded=True)
+        placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(rows, step.v))
+        return placed, col(step.bucket, step.m).eq(col(step.bucket, step.v))
 
     def in_cut_tiles(self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
         """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts. ``rows`` know their ``tile``."""
         step = self.step
         asking = self._asking([named(exp.Explode(this=self._cut_tiles()), self.tile)])
-        moments = self.with_length(asking, lengths, step.m)
-        placed = rows
         same = col(self.tile, step.m).eq(col(self.tile, step.v))
-        return self._joined(moments, placed, [same], columns, banded=True)
+        return self._joined(self.with_length(asking, lengths, step.m), rows, [same], columns, banded=True)
 
     def with_length(self, query: exp.Select, lengths: str, alias: str) -> exp.Select:
         """``query`` over rows called ``alias``, joined with the length of their key's tiles."""

@@ -41,16 +41,8 @@ def build_view(
         raise AsknownError(
             "bad-config", f"the entities of '{model.name}' have a key column in common: {', '.join(names)}", at=at
         )
-    event_time = find(config.event_time, "event_time")
-    known_at = find(config.known_at, "known_at") if config.known_at else None
-    created_at = find(config.created_at, "created_at") if config.created_at else None
-    for role, column in (("event_time", event_time), ("known_at", known_at), ("created_at", created_at)):
-        if column is not None:
-            _check_time(model, role, column, at)
-            if column in keys:
-                raise AsknownError("bad-config", f"{role} of '{model.name}' is a key: '{column.name}'", at=at)
-
-    roles = {column.name for column in (*keys, event_time, known_at, created_at) if column}
+    event_time, known_at, created_at = _times(model, find, keys, at)
+    roles = {column.name for column in (*keys, event_time, known_at, created_at) if column is not None}
     features = tuple(column for column in columns if column.name not in roles)
     for feature in features:
         require_exact(feature.type, column=feature.name, view=model.name)
@@ -61,11 +53,6 @@ def build_view(
             at=at,
             hint="select at least one more column",
         )
-    # A column that stands earlier in the order of rule 3 breaks no tie a second time.
-    if known_at == event_time:
-        known_at = None
-    if created_at in (event_time, known_at):
-        created_at = None
     lifted = lift_windows(model, tuple(key.name for key in keys), event_time.name)
     rows = tuple(columns) if lifted is None else tuple(describe(lifted.tree))
     return FeatureView(
@@ -82,6 +69,28 @@ def build_view(
         repeatable=repeatable and is_repeatable(model.tree if lifted is None else lifted.tree),
         lifted=lifted,
     )
+
+
+def _times(
+    model: Model, find: Callable[[str, str], Column], keys: Sequence[Column], at: Where
+) -> tuple[Column, Column | None, Column | None]:
+    """The event time, and the known-at and created-at times where they are declared and are columns of their own."""
+    config = model.rendered.config
+    assert config.event_time is not None
+    event_time = find(config.event_time, "event_time")
+    known_at = find(config.known_at, "known_at") if config.known_at else None
+    created_at = find(config.created_at, "created_at") if config.created_at else None
+    for role, column in (("event_time", event_time), ("known_at", known_at), ("created_at", created_at)):
+        if column is not None:
+            _check_time(model, role, column, at)
+            if column in keys:
+                raise AsknownError("bad-config", f"{role} of '{model.name}' is a key: '{column.name}'", at=at)
+    # A column that stands earlier in the order of rule 3 breaks no tie a second time.
+    if known_at == event_time:
+        known_at = None
+    if created_at in (event_time, known_at):
+        created_at = None
+    return event_time, known_at, created_at
 
 
 def _fetched(lifted: Lifted | None, rows: Sequence[Column], features: Sequence[Column]) -> Iterator[Column]:
