@@ -297,3 +297,12 @@ def test_a_huge_integer_becomes_a_double_in_two_roundings() -> None:
     engine = duckdb.connect()
     for value in (2**127 - 1, -(2**127), 2**64 + 2**11 + 1, -(2**64) - 2**11 - 1, -1, -(2**64), 3 * 2**62 + 513):
         assert huge_to_float(value) == engine.execute(f"select '{value}'::hugeint::double").fetchall()[0][0]
+
+
+def test_decimals_that_need_more_than_38_digits_together_are_refused() -> None:
+    """The engine would choose DECIMAL(38,3) and drop places of the other: 0.000001 would become 0."""
+    kinds = {"yes": "BOOLEAN", "total": "DECIMAL(38,3)", "share": "DECIMAL(18,6)"}
+    columns = {name: parse_type(kind) for name, kind in kinds.items()}
+    tree = sqlglot.parse_one("case when yes then total else share end", read="duckdb")
+    reason = why_not_portable(tree, [], columns, parse_type("DECIMAL(38,3)"))
+    assert reason is not None and "38 digits" in reason

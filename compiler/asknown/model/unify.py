@@ -68,6 +68,8 @@ def add_type(left: SqlType, right: SqlType, *, bare: bool = False) -> SqlType:
     (digits, scale), (more, places) = _decimal(left), _decimal(right)
     behind = max(scale, places)
     width = max(digits - scale, more - places) + behind + (not bare)
+    if bare and width > _MOST_DIGITS:  # the engine would cut decimal places
+        raise NotPortableError(f"{left} and {right} together need more than {_MOST_DIGITS} digits: cast one of them")
     return _decimal_type(width, behind)
 
 
