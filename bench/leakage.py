@@ -34,12 +34,13 @@ DELAYS = [("carrier_delays", "last_arr_delay"), ("route_history", "route_last_ar
 
 # What most write: the window as a column of each event, and then a join to the newest event.
 WINDOW = "avg_arr_delay_24h"
+WINDOW_OF_EVENTS = """select carrier, due_at, landed_at,
+    avg(arr_delay) over (partition by carrier order by due_at
+                         range between interval '24 hours' preceding and current row) as avg_arr_delay_24h
+from {{ ref('flight_times') }}
+"""
 AT_LAST_EVENT = """{{ config(entity='carrier', event_time='due_at', known_at='landed_at') }}
-with windows as (
-    select carrier, due_at, landed_at, avg(arr_delay) over {{ last('24 hours') }} as avg_arr_delay_24h
-    from {{ ref('flight_times') }}
-)
-select * from windows
+select * from {{ ref('window_of_events') }}
 """
 
 Flags = npt.NDArray[np.bool_]
@@ -65,6 +66,7 @@ def copy_with_windows_at_events(root: Path, copy: Path) -> None:
         shutil.copy(root / name, copy / name)
     shutil.copytree(root / "models", copy / "models")
     (copy / "data").symlink_to(root / "data")
+    (copy / "models" / "window_of_events.sql").write_text(WINDOW_OF_EVENTS, encoding="utf-8")
     (copy / "models" / "features" / "at_last_event.sql").write_text(AT_LAST_EVENT, encoding="utf-8")
 
 

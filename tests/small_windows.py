@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,22 @@ import oracle
 from asknown import FeatureStore
 from asknown.plan import nodes
 from oracle import Window, WindowFeature
-from worlds import Column, ViewData, WindowItem, World, spine_table
+from worlds import (
+    Column,
+    ViewData,
+    WindowItem,
+    World,
+    exact_rows,
+    expected,
+    inexact_features,
+    settled,
+    spine_table,
+    write_project,
+)
 
 WINDOW_FORMS: tuple[Any, ...] = (None, *getattr(nodes, "WINDOW_FORMS", ()))  # None: as the planner chooses
-DAY, HOUR, MINUTE = 86_400_000_000, 3_600_000_000, 60_000_000
+DAY, HOUR = 86_400_000_000, 3_600_000_000
+T0 = datetime(2024, 3, 9, 12)
 
 
 @contextmanager
@@ -84,6 +97,11 @@ def world_of(
     )
 
 
+def visible_rows(world: World, watermark: datetime) -> dict[str, list[dict[str, Any]]]:
+    """The rows that a load at the watermark can see, by view."""
+    return {d.view.name: [row for row in d.rows if oracle.visible(row, watermark, d.view)] for d in world.views}
+
+
 def online_answers(folder: Path, world: World, watermark: datetime) -> list[dict[str, Any]]:
     """What the online table, loaded at the watermark, answers for each spine row at or after it."""
     answers = []
@@ -95,3 +113,26 @@ def online_answers(folder: Path, world: World, watermark: datetime) -> list[dict
                 response = store.get_online_features(features=["v"], entity_rows=[{"k": row["k"]}], at=at)
                 answers.append(row | {name: values[0] for name, values in response.to_dict().items() if name != "k"})
     return answers
+
+
+def hours(number: float) -> datetime:
+    """The instant so many hours after noon of 9 March 2024."""
+    return T0 + timedelta(hours=number)
+
+
+def check(world: World, folder: Path, wanted: dict[str, Sequence[Any]], watermark: datetime | None = None) -> None:
+    """Asserts the features of each spine row: by the oracle, by every plan, and online from the watermark on."""
+    answer = [dict(row) | {name: values[i] for name, values in wanted.items()} for i, row in enumerate(world.spine)]
+    inexact = inexact_features(world)
+    assert exact_rows(settled(expected(world), answer, inexact)) == exact_rows(answer), "the oracle"
+    write_project(world, folder)
+    for form in WINDOW_FORMS:
+        with opened(folder, form) as store:
+            rows = train(store, world).to_pylist()
+        assert exact_rows(settled(rows, answer, inexact)) == exact_rows(answer), form
+    if watermark is not None:
+        later = [row for row in answer if row["event_timestamp"] >= watermark]
+        seen = expected(replace(world.with_rows(visible_rows(world, watermark)), spine=tuple(later)))
+        found = online_answers(folder, world, watermark)
+        assert len(found) == len(later) > 0
+        assert exact_rows(settled(found, seen, inexact)) == exact_rows(seen), "online"

@@ -75,6 +75,7 @@ REFUSED: dict[str, str] = {
     "any_value": "which value it gives is left open: write first(…), last(…), min(…) or max(…)",
     "arbitrary": "which value it gives is left open: write first(…), last(…), min(…) or max(…)",
     "string_agg": "text of any length has no place in an online table: write list(…)",
+    "listagg": "text of any length has no place in an online table: write list(…)",
     "mode": "among values that are as frequent, which one it gives is left open",
     "fsum": "sum(…) over floats is correctly rounded already",
     "favg": "avg(…) over floats is correctly rounded already",

@@ -9,7 +9,7 @@ from sqlglot import exp
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.nodes import Column, FeatureView, Lifted, Model
 from asknown.model.parse import is_repeatable
-from asknown.model.windows import lift_windows
+from asknown.model.windows import lift_windows, place_of
 from asknown.project.nodes import Entity
 from asknown.types import KEY_KINDS, TIME_KINDS, comparable, parse_type, require_exact
 
@@ -53,7 +53,7 @@ def build_view(
             at=at,
             hint="select at least one more column",
         )
-    lifted = lift_windows(model, tuple(key.name for key in keys), event_time.name)
+    lifted = lift_windows(model, tuple(key.name for key in keys), event_time.name, [c.name for c in columns])
     rows = tuple(columns) if lifted is None else tuple(describe(lifted.tree))
     return FeatureView(
         name=model.name,
@@ -190,14 +190,14 @@ def _refuse_looking_ahead(model: Model) -> None:
                     "leak",
                     f"feature '{name}' of '{model.name}' looks forward in time: "
                     + ("lead()" if lead else "a frame with FOLLOWING"),
-                    at=_place(model, name),
+                    at=place_of(model, window),
                     hint="end the frame at the current row: … and current row",
                 )
             if spec is not None and _spelled(spec, "kind") in ("ROWS", "GROUPS"):
                 raise AsknownError(
                     "bad-window",
                     f"feature '{name}' of '{model.name}' counts rows ({_spelled(spec, 'kind')}), not time",
-                    at=_place(model, name),
+                    at=place_of(model, window),
                     hint="write over {{ last('7 days') }}: a window is a length of time before the instant asked at",
                 )
 
@@ -217,12 +217,3 @@ def _reaches_ahead(spec: exp.Expr) -> bool:
 
 def _spelled(spec: exp.Expr, part: str) -> str:
     return str(spec.args.get(part) or "").upper()
-
-
-def _place(model: Model, name: str) -> Where:
-    """The line of the rendered SQL that names the feature, as a place in the template."""
-    for number, line in enumerate(model.sql.splitlines(), start=1):
-        column = line.casefold().find(name.casefold())
-        if column >= 0:
-            return model.rendered.where(number, column + 1)
-    return model.rendered.where(1)

@@ -8,6 +8,7 @@ and, under hidden names, what the windows aggregate.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -24,26 +25,38 @@ def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
     return spec is not None and _word(spec, "kind") == "RANGE" and any(isinstance(b, exp.Expr) for b in bounds)
 
 
-def lift_windows(model: Model, keys: tuple[str, ...], event_time: str) -> Lifted | None:
+def lift_windows(model: Model, keys: tuple[str, ...], event_time: str, columns: Sequence[str]) -> Lifted | None:
     """The select of ``model`` with its trailing windows lifted out, or None where it has none.
 
-    Raises ``leak`` for a frame that reaches ahead, ``bad-window`` for one that is no trailing window of the entity,
-    and for an aggregate that is not offered.
+    ``columns`` are the names of all its columns, stars expanded. Raises ``leak`` for a frame that reaches ahead, and
+    ``bad-window`` for one that is no trailing window of the entity or stands where it could not be asked at the
+    spine's instant, and for an aggregate that is not offered.
     """
-    tree = model.tree
-    if not any(is_trailing(w, w.find_ancestor(exp.Select)) for item in tree.selects for w in item.find_all(exp.Window)):
+    outer = [window for item in model.tree.selects for window in item.find_all(exp.Window)]
+    named = model.tree.args.get("windows") or []
+    for window in model.tree.find_all(exp.Window):
+        inside = not any(window is one for one in (*outer, *named))
+        if inside and is_trailing(window, window.find_ancestor(exp.Select)):
+            raise AsknownError(
+                "bad-window",
+                f"'{model.name}' has a trailing window inside a CTE or a subquery, where it ends at each event "
+                "and not at the moment of asking",
+                at=place_of(model, window),
+                hint="put it into the outermost select; if it is meant to end at each event, into a model before",
+            )
+    if not any(is_trailing(window, window.find_ancestor(exp.Select)) for window in outer):
         return None
-    return _Lifter(model, keys, event_time).lift()
+    return _Lifter(model, keys, event_time, columns).lift()
 
 
 class _Lifter:
-    def __init__(self, model: Model, keys: tuple[str, ...], event_time: str) -> None:
+    def __init__(self, model: Model, keys: tuple[str, ...], event_time: str, columns: Sequence[str]) -> None:
         self.model = model
         self.keys = keys
         self.event_time = event_time
         self.calls: list[WindowCall] = []
         self.hidden: dict[str, tuple[str, exp.Expr]] = {}  # by SQL text
-        self.taken = {name.casefold() for name in model.tree.named_selects}
+        self.taken = {name.casefold() for name in columns}
 
     def lift(self) -> Lifted:
         select = self._plain_select()
@@ -224,7 +237,7 @@ class _Lifter:
             raise AsknownError(
                 "leak",
                 f"feature '{feature}' of '{self.model.name}' looks forward in time: a frame with FOLLOWING",
-                at=self._place(window),
+                at=place_of(self.model, window),
                 hint="end the frame at the current row: … and current row",
             )
         if spec.args.get("exclude"):
@@ -251,22 +264,25 @@ class _Lifter:
         number = bound.this
         while isinstance(number, exp.Paren):
             number = number.this
-        return microseconds(f"{number.name} {unit.name if unit is not None else ''}".strip(), at=self._place(window))
+        return microseconds(
+            f"{number.name} {unit.name if unit is not None else ''}".strip(), at=place_of(self.model, window)
+        )
 
     def _refuse(self, message: str, hint: str, *, near: exp.Expr | None = None) -> AsknownError:
-        at = self.model.rendered.where(1) if near is None else self._place(near)
+        at = self.model.rendered.where(1) if near is None else place_of(self.model, near)
         return AsknownError("bad-window", f"{message} (feature view '{self.model.name}')", at=at, hint=hint)
 
-    def _place(self, node: exp.Expr) -> Where:
-        """The window's frame in the author's file, or where its expression starts."""
-        starts = [int(n.meta["start"]) for n in node.walk() if "start" in n.meta]
-        sql = self.model.rendered.sql
-        start = min(starts, default=0)
-        frame = re.compile(r"\b(range|rows|groups)\b", re.IGNORECASE).search(sql, start)
-        if isinstance(node, exp.Window) and node.args.get("spec") is not None and frame is not None:
-            start = frame.start()
-        line = sql.count("\n", 0, start) + 1
-        return self.model.rendered.where(line, start - sql.rfind("\n", 0, start))
+
+def place_of(model: Model, node: exp.Expr) -> Where:
+    """A window's frame in the author's file, or where an expression starts."""
+    starts = [int(n.meta["start"]) for n in node.walk() if "start" in n.meta]
+    sql = model.rendered.sql
+    start = min(starts, default=0)
+    frame = re.compile(r"\b(range|rows|groups)\b", re.IGNORECASE).search(sql, start)
+    if isinstance(node, exp.Window) and node.args.get("spec") is not None and frame is not None:
+        start = frame.start()
+    line = sql.count("\n", 0, start) + 1
+    return model.rendered.where(line, start - sql.rfind("\n", 0, start))
 
 
 def _merged(
