@@ -9,11 +9,13 @@ import math
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from asknown import AsknownError, FeatureStore
@@ -375,3 +377,20 @@ def test_late_events_and_old_ones_online(tmp_path: Path) -> None:
     assert read(hours(60)) == (None, 0)
     with closing(sqlite3.connect(folder / "online.db")) as file:
         assert file.execute('select count(*) from "v.events"').fetchone() == (0,)
+
+
+@pytest.mark.parametrize("scale", [2, 8, 9, 18, 30])
+def test_the_mean_of_decimals_of_any_scale_is_rounded_once(scale: int, tmp_path: Path) -> None:
+    """Dividing by a large power of ten at once would leave 128 bits."""
+    kind = f"DECIMAL(38,{scale})"
+    values = [Decimal(7).scaleb(-scale), Decimal("1.5"), Decimal(2)]
+    folder = write_project(world_of([], {}, [], []), tmp_path)
+    listed = ", ".join(f"(1, timestamp '2024-03-09 12:00:0{i}', {v}::{kind})" for i, v in enumerate(values))
+    (folder / "models" / "v.sql").write_text(
+        "{{ config(entity='e', event_time='ts') }}\n"
+        f"select k, ts, avg(x) over {{{{ last('1 day') }}}} as f from (values {listed}) as t (k, ts, x)\n"
+    )
+    spine = pa.table({"k": [1], "event_timestamp": [datetime(2024, 3, 9, 13)]})
+    with opened(folder) as store:
+        (mean,) = store.get_historical_features(entity_df=spine, features=["v"]).to_arrow()["f"].to_pylist()
+    assert mean == float(sum(map(Fraction, values), start=Fraction(0)) / len(values))

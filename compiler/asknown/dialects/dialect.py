@@ -11,13 +11,12 @@ class Dialect:
     """How one engine spells what the plan needs.
 
     ``sqlglot`` is the name sqlglot writes and reads it by. ``readers`` maps a file's ending to the table function that
-    reads it. ``asof_join`` is true where ``ASOF JOIN`` is native; ``pins_ctes`` where a CTE can be told to be kept or
-    to be read in place.
+    reads it. ``pins_ctes`` is true where a CTE can be told to be kept or to
+    be read in place.
     """
 
     name: str
     sqlglot: str
     readers: Mapping[str, str]
-    asof_join: bool
     pins_ctes: bool
     session: tuple[str, ...]  # statements that pin the session: time zone first

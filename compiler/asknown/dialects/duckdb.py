@@ -16,7 +16,6 @@ DUCKDB = Dialect(
         ".jsonl": "read_json",
         ".ndjson": "read_json",
     },
-    asof_join=True,
     pins_ctes=True,
     session=(
         "set TimeZone = 'UTC'",

@@ -138,7 +138,11 @@ def _exact(rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Red
     count = reduce.take(exp.Count(this=x), conditions) if average else None
     if value.type.kind != "float":
         scale = value.type.scale if value.type.kind == "decimal" else 0
-        whole = exp.cast(fill(f":x * {10**scale}", x=col(value.name, rows.step.v)), "INT128")
+        # A product of more than 38 digits would overflow; the digits themselves do not.
+        digits = ":x" if not scale else f":x * {10**scale}"
+        if value.type.precision + scale > 38:
+            digits = "REPLACE(CAST(:x AS VARCHAR), '.', '')"
+        whole = exp.cast(fill(digits, x=col(value.name, rows.step.v)), "INT128")
         total = reduce.take(exp.Sum(this=rows.computed(f"{value.name}a", whole)), conditions)
         return Unrounded(ExactSum(total, exp.Literal.number(0), exp.Literal.number(0), count, scale))
     wide = exp.cast(col(value.name, rows.step.v), "DOUBLE")

@@ -19,7 +19,7 @@ from asknown.emit.sql import ident, named, subquery
 
 SMALLEST = 2.0**-147  # of a smaller number, bits would lie below the third part
 LARGEST = 2.0**98  # 2^29 such numbers fit into the first part
-MOST_DIVISOR = 10**8  # a remainder times 2^100 must fit into 127 bits
+TENS = 8  # powers of ten that one division takes off: a remainder times 2^100 must fit into 127 bits
 
 _UNIT = "CAST(1267650600228229401496703205376 AS HUGEINT)"  # 2^100
 _UNIT_FLOAT = "CAST(1267650600228229401496703205376 AS DOUBLE)"
@@ -55,16 +55,17 @@ _SIGN = {
 
 
 def _divide(by: str) -> tuple[dict[str, str], ...]:
+    """The stages that divide by an expression of a whole number up to 2^27, as on paper: a digit of 2^100 at a time."""
     kept = {"minus": "s.minus", "n": "s.n", "m": "s.m"}
-    one = f"CASE WHEN s.{by} = 1 THEN"
-    middle = f"((s.a % s.{by}) * {_UNIT} + s.b)"
+    one = f"CASE WHEN {by} = 1 THEN"
+    middle = f"((s.a % {by}) * {_UNIT} + s.b)"
     last = f"(s.r * {_UNIT} + s.c)"
     return (
         {
             **kept,
-            "a": f"{one} s.a ELSE s.a // s.{by} END",
-            "b": f"{one} s.b ELSE {middle} // s.{by} END",
-            "r": f"{one} 0 ELSE {middle} % s.{by} END",
+            "a": f"{one} s.a ELSE s.a // {by} END",
+            "b": f"{one} s.b ELSE {middle} // {by} END",
+            "r": f"{one} 0 ELSE {middle} % {by} END",
             "c": "s.c",
             "more": "s.more",
         },
@@ -72,8 +73,8 @@ def _divide(by: str) -> tuple[dict[str, str], ...]:
             **kept,
             "a": "s.a",
             "b": "s.b",
-            "c": f"{one} s.c ELSE {last} // s.{by} END",
-            "more": f"{one} s.more ELSE s.more OR {last} % s.{by} <> 0 END",
+            "c": f"{one} s.c ELSE {last} // {by} END",
+            "more": f"{one} s.more ELSE s.more OR {last} % {by} <> 0 END",
         },
     )
 
@@ -140,17 +141,20 @@ class ExactSum:
     def struct(self) -> exp.Expr:
         """The value's entry in the list that :func:`round_sums` works on."""
         huge = {"a": self.a, "b": self.b, "c": self.c, "n": self.count or exp.Literal.number(1)}
-        huge["m"] = exp.Literal.number(10**self.scale)
+        huge["m"] = exp.Literal.number(self.scale)
         return _struct({name: exp.cast(value, "INT128") for name, value in huge.items()})
 
 
-def round_sums(query: exp.Select, name: str, *, divide: bool, scaled: bool) -> exp.Select:
-    """``query`` with its list ``name`` of :class:`ExactSum` structs turned into a list of floats."""
+def round_sums(query: exp.Select, name: str, *, divide: bool, scale: int) -> exp.Select:
+    """``query`` with its list ``name`` of :class:`ExactSum` structs turned into a list of floats.
+
+    ``divide`` where one of them is an average; ``scale`` is the greatest of theirs.
+    """
     stages = [*_CARRY, _SIGN]
     if divide:
-        stages += _divide("n")
-    if scaled:
-        stages += _divide("m")
+        stages += _divide("s.n")
+    for taken in range(0, scale, TENS):
+        stages += _divide(f"CAST(POW(10, LEAST({TENS}, GREATEST(0, s.m - {taken}))) AS HUGEINT)")
     for stage in (*stages, _LEADING, _LENGTH, _CUT):
         query = _project(query, name, _struct({key: fill(text) for key, text in stage.items()}))
     return _project(query, name, fill(_FLOAT))

@@ -186,8 +186,8 @@ class _Windows:
     def rounded(self, query: exp.Select) -> exp.Select:
         """The windows with their exact sums rounded to floats."""
         entries = self.sums.entries
-        divide, scaled = any(e.count is not None for e in entries), any(e.scale for e in entries)
-        rounded = round_sums(query, self.step.inner("sums"), divide=divide, scaled=scaled)
+        divide, scale = any(e.count is not None for e in entries), max(e.scale for e in entries)
+        rounded = round_sums(query, self.step.inner("sums"), divide=divide, scale=scale)
         columns: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
         columns += [self._rounded_value(place) for place in self.calls]
         if self.sums.guards:
