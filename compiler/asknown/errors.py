@@ -50,6 +50,7 @@ CODES: dict[str, str] = {
     "spine-time": "The spine's instant is missing, ambiguous, or not a timestamp.",
     "key-type": "A key is given with another type than the feature view's key has.",
     "no-data": "A file or table that a source names cannot be found.",
+    "not-in-dialect": "The target's SQL cannot say exactly what a feature asks for.",
     "engine": "The engine refused the query.",
     "output": "The result cannot be written where it should go.",
     # online

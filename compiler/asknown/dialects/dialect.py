@@ -1,22 +1,72 @@
-"""What the emitter asks of an engine's SQL. A dialect is a value; nothing asks for a dialect's name."""
+"""What the emitter asks of an engine's SQL. A dialect is a value; nothing asks for a dialect's name.
+
+What engines spell in different ways is a *word*: a piece of the engine's own SQL in which ``:x`` stands for a value.
+A word that a dialect lacks is something that it cannot say.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
+
+Clock = Literal["timestamp", "microseconds"]
+"""What an instant is inside a query: a naive timestamp in UTC, or whole microseconds since 1970."""
+
+Stage = Mapping[str, str]
+"""One projection: the columns it gives, each spelled over the columns of the stage before."""
+
+
+@dataclass(frozen=True)
+class ExactSums:
+    """How floats are added exactly and rounded once (DESIGN section 3, rule 5).
+
+    A float ``:x`` is cut into ``parts``, numbers that this engine adds exactly; NULL where it is no number. ``fits``
+    says whether it is one that can be cut. The sums of the parts become one float in stages over the columns of the
+    parts, ``n`` (the count to divide by, 1 for a sum) and ``m`` (the decimal's scale: it is divided by 10^m as well):
+    ``before``, for an average ``divide``, for decimals ``scale`` as often as it takes at ``tens`` digits a time, then
+    ``after``, and last the float itself. ``whole`` turns a whole number into the first part, ``digits`` a decimal
+    times 10^m, ``long_digits`` one whose digits that product could overflow.
+    """
+
+    parts: Mapping[str, str]
+    fits: str
+    whole: str
+    digits: str
+    long_digits: str
+    value: str
+    before: tuple[Stage, ...] = ()
+    divide: tuple[Stage, ...] = ()
+    scale: tuple[Stage, ...] = ()
+    tens: int = 38
+    after: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True)
 class Dialect:
     """How one engine spells what the plan needs.
 
-    ``sqlglot`` is the name sqlglot writes and reads it by. ``readers`` maps a file's ending to the table function that
-    reads it. ``pins_ctes`` is true where a CTE can be told to be kept or to
-    be read in place.
+    ``sqlglot`` is the name sqlglot writes and reads it by. ``forms`` and ``window_forms`` are the plan's forms that it
+    can run. ``words`` are pieces of its SQL; ``aggregates`` those that aggregate, by the aggregate's name or by
+    ``name.kind`` for a column of that kind; ``finishes`` what is left to do with an aggregate's ``:value``. ``order``
+    gives for each kind of column the terms under which values tie only if they are the same to the bit. ``types``
+    are its names for types that sqlglot would not translate, by ours. ``readers`` maps a file's ending to the table
+    function that reads it; without any, a source is the table ``source.table``.
     """
 
     name: str
     sqlglot: str
-    readers: Mapping[str, str]
-    pins_ctes: bool
-    session: tuple[str, ...]  # statements that pin the session: time zone first
+    forms: tuple[str, ...]
+    window_forms: tuple[str, ...]
+    words: Mapping[str, str]
+    aggregates: Mapping[str, str]
+    finishes: Mapping[str, str] = field(default_factory=dict)
+    order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
+    clock: Clock = "timestamp"
+    readers: Mapping[str, str] = field(default_factory=dict)
+    quotes_all: bool = True  # names are quoted even where they are plain words
+    pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
+    session: tuple[str, ...] = ()  # statements that pin the session: time zone first
+    executed: bool = True  # False: what is written for it is read back by sqlglot, and never run by us

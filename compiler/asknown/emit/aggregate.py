@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from sqlglot import exp
 
-from asknown.emit.rounding import ExactSum, fill, float_parts, misfits
-from asknown.emit.sql import col, given, named, table
+from asknown.dialects.dialect import ExactSums
+from asknown.emit.rounding import Unrounded
+from asknown.emit.sql import col, given, named, order_terms, table
 from asknown.emit.step import Step
+from asknown.emit.words import cast, fill, lacks, say
 from asknown.model.nodes import Column, WindowCall
+from asknown.types import parse_type
+
+_DOUBLE = parse_type("DOUBLE")
 
 
 class Reduce(Protocol):
-    """Takes an aggregate over the rows of one call's frame that meet some conditions."""
+    """Takes an aggregate of the dialect over the rows of one call's frame that meet some conditions."""
 
-    def take(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr: ...
-
-
-@dataclass(frozen=True)
-class Unrounded:
-    """A sum or average that is exact and still has to be rounded.
-
-    ``special`` is the sum of its NaNs and infinities, NULL where there are none; ``misfit`` says that a number was
-    beyond what can be added exactly.
-    """
-
-    sum: ExactSum
-    special: exp.Expr | None = None
-    misfit: exp.Expr | None = None
+    def take(
+        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
+    ) -> exp.Expr: ...
 
 
 class Columns:
@@ -63,24 +56,28 @@ def read_aggregate(step: Step, rows: Columns, call: WindowCall, reduce: Reduce) 
     """The value of a call, or what it has to be rounded from."""
     conditions = [] if call.condition is None else [rows.column(call.condition)]
     if call.value is None:
-        return reduce.take(exp.Count(this=exp.Star()), conditions)
+        return reduce.take("count", conditions, x=exp.Star())
     value = step.view.column(call.value)
     x = rows.column(value.name)
     name = call.aggregate.name
     match call.aggregate.state:
         case "count":
-            return reduce.take(exp.Count(this=x), conditions)
-        case "sum" if name == "sum" and value.type.kind != "float":
-            return reduce.take(exp.Sum(this=x), conditions)
+            return reduce.take("count", conditions, x=x)
         case "sum":
-            return _exact(rows, value, conditions, reduce, average=name == "avg")
-        case "flags":
-            return reduce.take((exp.LogicalAnd if name == "bool_and" else exp.LogicalOr)(this=x), conditions)
-        case "extreme":
-            return reduce.take(exp.Anonymous(this=name, expressions=[_unsigned(value, x)]), conditions)
+            return _sum(step, rows, value, conditions, reduce, average=name == "avg")
+        case "flags" | "extreme":
+            return reduce.take(aggregate_word(step, name, value), conditions, x=x)
         case "values":
             return _of_values(step, rows, call, conditions, reduce)
     assert_never(call.aggregate.state)
+
+
+def aggregate_word(step: Step, name: str, value: Column) -> str:
+    """The dialect's word for an aggregate of a column. Raises ``not-in-dialect`` where there is none."""
+    for word in (f"{name}.{value.type.kind}", name):
+        if word in step.dialect.aggregates:
+            return word
+    raise lacks(step.dialect, f"{name}() over {value.type}", hint=f"in '{step.view.name}': keep it for another target")
 
 
 def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp.Expr], reduce: Reduce) -> exp.Expr:
@@ -89,99 +86,91 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
     value = step.view.column(call.value)
     x = rows.column(value.name)
     name = call.aggregate.name
+    word = {"arg_min": "last", "arg_max": "last"}.get(name, name)
+    word = aggregate_word(step, word, value)
+    values: dict[str, exp.Expr | Sequence[exp.Expr]] = {"x": x}
+    where = [*conditions]
     match name:
-        case "count_distinct":
-            return reduce.take(exp.Count(this=exp.Distinct(expressions=[x])), conditions)
-        case "first" | "last" | "list":
-            ordered = exp.Order(this=x, expressions=[*_by_time(step), *_by_value(value, x)])
-            return reduce.take(exp.Anonymous(this=name, expressions=[ordered]), [*conditions, given(x.copy())])
-        case "arg_min" | "arg_max":
-            return _by_other(step, rows, call, conditions, reduce)
-        case "median":
-            return reduce.take(exp.Anonymous(this=name, expressions=[_unsigned(value, x)]), conditions)
+        case "count_distinct" | "median":
+            pass
         case "quantile_cont" | "quantile_disc":
-            share = exp.Literal.number(str(call.number))
-            return reduce.take(exp.Anonymous(this=name, expressions=[_unsigned(value, x), share]), conditions)
+            values["share"] = exp.Literal.number(str(call.number))
+        case "first" | "last" | "list":
+            values["order"] = [*_by_time(step), *order_terms(step.dialect, value, x, descending=False)]
+            where.append(given(x.copy()))
+        case "arg_min" | "arg_max":
+            # The value at the greatest (or least) of another column; of rows that tie there, the last one's.
+            assert call.order is not None
+            y = rows.column(call.order)
+            extreme = order_terms(step.dialect, step.view.column(call.order), y, descending=name == "arg_min")[:1]
+            values["order"] = [*extreme, *_by_time(step), *order_terms(step.dialect, value, x, descending=False)]
+            where += [given(x.copy()), given(y.copy())]
         case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
-            return _variance(name, value, x, conditions, reduce)
-    raise KeyError(f"the aggregate {name} is not written in SQL")
+            values["order"] = [exp.Ordered(this=x.copy(), nulls_first=True)]
+            where.append(given(x.copy()))
+    taken = reduce.take(word, where, **values)
+    finish = step.dialect.finishes.get(word)
+    return taken if finish is None else fill(step.dialect, finish, **{**values, "value": taken})
 
 
-_MIDDLE = "l[(LEN(l) + 1) // 2]"
-_SQUARES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : (x - {_MIDDLE}) * (x - {_MIDDLE})), 'fsum')"
-_DISTANCES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : x - {_MIDDLE}), 'fsum')"
-_DEVIATION = f"GREATEST(0, {_SQUARES} - {_DISTANCES} * {_DISTANCES} / LEN(l))"
-_VARIANCES = {
-    "pop": f"{_DEVIATION} / LEN(l)",
-    "samp": f"CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END",
-}
-
-
-def _variance(name: str, value: Column, x: exp.Expr, conditions: list[exp.Expr], reduce: Reduce) -> exp.Expr:
-    """Variance or deviation by two passes over the values in order, around the middle one.
-
-    The middle one is within a deviation of the mean, so nothing cancels, and equal numbers do not vary at all.
-    """
-    wide = exp.cast(x, "DOUBLE")
-    ordered = exp.Order(this=wide, expressions=[exp.Ordered(this=x.copy(), nulls_first=True)])
-    values = reduce.take(exp.Anonymous(this="list", expressions=[ordered]), [*conditions, given(x.copy())])
-    root, _, kind = name.partition("_")
-    result = _VARIANCES[kind] if root == "var" else f"SQRT({_VARIANCES[kind]})"
-    function = exp.Lambda(this=fill(result), expressions=[exp.to_identifier("l")])
-    alone = exp.Anonymous(this="list_transform", expressions=[exp.Array(expressions=[values]), function])
-    return exp.Anonymous(this="list_extract", expressions=[alone, exp.Literal.number(1)])
-
-
-def _exact(rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce, *, average: bool) -> Unrounded:
-    """The exact sum of a column, and how many values it is of where an average is meant."""
+def _sum(
+    step: Step, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce, *, average: bool
+) -> exp.Expr | Unrounded:
     x = rows.column(value.name)
-    count = reduce.take(exp.Count(this=x), conditions) if average else None
-    if value.type.kind != "float":
-        scale = value.type.scale if value.type.kind == "decimal" else 0
-        # A product of more than 38 digits would overflow; the digits themselves do not.
-        digits = ":x" if not scale else f":x * {10**scale}"
-        if value.type.precision + scale > 38:
-            digits = "REPLACE(CAST(:x AS VARCHAR), '.', '')"
-        whole = exp.cast(fill(digits, x=col(value.name, rows.step.v)), "INT128")
-        total = reduce.take(exp.Sum(this=rows.computed(f"{value.name}a", whole)), conditions)
-        return Unrounded(ExactSum(total, exp.Literal.number(0), exp.Literal.number(0), count, scale))
-    wide = exp.cast(col(value.name, rows.step.v), "DOUBLE")
-    parts = {
-        part: reduce.take(exp.Sum(this=rows.computed(f"{value.name}{part}", cut)), conditions)
-        for part, cut in float_parts(wide).items()
-    }
+    exact = step.dialect.exact_sums
+    whole = value.type.kind != "float"
+    if whole and not average:
+        return reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
+    count = reduce.take("count", conditions, x=x) if average else None
+    if exact is None:
+        total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
+        return total if count is None else say(step.dialect, "ratio", x=total, y=count)
+    if whole:
+        return _of_wholes(step, rows, value, conditions, reduce, exact, count)
+    wide = cast(step.dialect, col(value.name, step.v), _DOUBLE)
+    fits = fill(step.dialect, exact.fits, x=wide)
+    parts = {}
+    for part, text in exact.parts.items():
+        cut = exp.Case(ifs=[exp.If(this=fits.copy(), true=fill(step.dialect, text, x=wide))])
+        parts[part] = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{part}", cut))
     # NaN and infinities have no parts: where they occur, their own sum is the result.
-    odd = exp.Case(ifs=[exp.If(this=fill("NOT ISFINITE(:x)", x=wide), true=wide.copy())])
-    special = reduce.take(exp.Sum(this=rows.computed(f"{value.name}x", odd)), conditions)
-    misfit = reduce.take(exp.LogicalOr(this=rows.computed(f"{value.name}d", misfits(wide))), conditions)
-    return Unrounded(ExactSum(parts["a"], parts["b"], parts["c"], count, 0), special, misfit)
+    odd = say(step.dialect, "is_odd_float", x=wide)
+    own = exp.Case(ifs=[exp.If(this=odd, true=wide.copy())])
+    special = reduce.take(aggregate_word(step, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
+    beyond = exp.and_(exp.not_(odd.copy()), exp.not_(exp.paren(fits.copy())), copy=False)
+    misfit = reduce.take("bool_or", conditions, x=rows.computed(f"{value.name}d", beyond))
+    return Unrounded(parts, count, 0, special, misfit)
 
 
-def _by_other(step: Step, rows: Columns, call: WindowCall, conditions: list[exp.Expr], reduce: Reduce) -> exp.Expr:
-    """The value at the greatest (or least) of another column; of rows that tie there, the last one's."""
-    assert call.value is not None and call.order is not None
-    value = step.view.column(call.value)
-    x, y = rows.column(value.name), rows.column(call.order)
-    extreme = exp.Ordered(this=y, desc=call.aggregate.name == "arg_min", nulls_first=False)
-    ordered = exp.Order(this=x, expressions=[extreme, *_by_time(step), *_by_value(value, x)])
-    return reduce.take(
-        exp.Anonymous(this="last", expressions=[ordered]), [*conditions, given(x.copy()), given(y.copy())]
-    )
+def _of_wholes(
+    step: Step,
+    rows: Columns,
+    value: Column,
+    conditions: list[exp.Expr],
+    reduce: Reduce,
+    exact: ExactSums,
+    count: exp.Expr | None,
+) -> Unrounded:
+    """The average of whole numbers or decimals, as a sum of digits to be divided and rounded once."""
+    x = col(value.name, step.v)
+    scale = value.type.scale if value.type.kind == "decimal" else 0
+    if not scale:
+        digits = fill(step.dialect, exact.whole, x=x)
+    elif value.type.precision + scale <= 38:
+        digits = fill(step.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
+    else:  # a product of more than 38 digits would overflow; the digits themselves do not
+        digits = fill(step.dialect, exact.long_digits, x=x)
+    first, *others = exact.parts
+    total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{first}", digits))
+    nothing = fill(step.dialect, exact.whole, x=exp.Literal.number(0))
+    return Unrounded({first: total, **{part: nothing.copy() for part in others}}, count, scale)
+
+
+def _part_sum(step: Step) -> str:
+    return "sum.part" if "sum.part" in step.dialect.aggregates else "sum"
 
 
 def _by_time(step: Step) -> list[exp.Expr]:
     """Rows in the order of rule 3, least first."""
     times = [col(step.event_time, step.v), *(col(name, step.v) for name, _ in step.later_times())]
     return [exp.Ordered(this=time, nulls_first=True) for time in times]
-
-
-def _by_value(value: Column, x: exp.Expr) -> list[exp.Expr]:
-    terms: list[exp.Expr] = [exp.Ordered(this=x.copy(), nulls_first=True)]
-    if value.type.kind == "float":
-        terms.append(exp.Ordered(this=exp.func("signbit", x.copy()), desc=True, nulls_first=True))
-    return terms
-
-
-def _unsigned(value: Column, x: exp.Expr) -> exp.Expr:
-    """A float whose zero has no sign, so that equal values are the same value."""
-    return fill("CASE WHEN :x = 0 THEN 0 ELSE :x END", x=x) if value.type.kind == "float" else x

@@ -8,20 +8,23 @@ from typing import assert_never
 
 from sqlglot import exp
 
+from asknown.dialects.dialect import Dialect
 from asknown.emit.fetch import fetch_rows
+from asknown.emit.instants import instant
 from asknown.emit.match import match_moments
-from asknown.emit.sql import Names, all_of, col, given, ident, instant, named, table
+from asknown.emit.sql import Names, all_of, col, given, ident, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows import window_ctes
+from asknown.emit.words import cast, say
 from asknown.model.nodes import Column
 from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
 
 HEADER = "Written by asknown. Session: time zone UTC."
 
 
-def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
     """The training query of ``plan``: every spine row once, in order, then the features in the order asked for.
 
     ``models`` are the CTEs that the views and the spine stand on; ``taken`` are all names that a user gave to things
@@ -30,7 +33,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
     names = Names([*taken, *(cte.name for cte in models)])
     inside = Names([c.name for c in plan.spine.columns] + [output.name for output in plan.outputs])
     row = inside.fresh("row")
-    spines, spine, t = spine_ctes(plan.spine, names, inside, row=row)
+    spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
     rows = ViewRows(names)
     ctes = [*models, *spines]
     s = inside.fresh("s")
@@ -41,7 +44,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
     for join in plan.steps:
         ctes += rows.of(join.view)
         if (join.label, join.keys) not in moments:
-            step = Step(join.view, join.label, rows.name(join.view), names, bounds)
+            step = Step(join.view, join.label, rows.name(join.view), names=names, bounds=bounds, dialect=dialect)
             ctes.append(moments_cte(join, step, spine, t))
             moments[join.label, join.keys] = step, ctes[-1].name
         step, asking = moments[join.label, join.keys]
@@ -52,7 +55,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) ->
         on.append(col(t, s).eq(col(step.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
     known = given(col(t, s))
-    query = query.select(*[named(_output(output, joined, known), output.name) for output in plan.outputs])
+    query = query.select(*[named(_output(output, joined, known, dialect), output.name) for output in plan.outputs])
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
 
 
@@ -67,7 +70,7 @@ def _step_ctes(join: AsOfJoin | TrailingWindow, step: Step, moments: str) -> lis
     assert_never(join)
 
 
-def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr) -> exp.Expr:
+def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr, dialect: Dialect) -> exp.Expr:
     """A result column: what was fetched, or the item's expression over windows and what was fetched."""
     if output.item is None or output.item.expression is None:
         assert output.as_of is not None
@@ -80,7 +83,7 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr)
             return col(node.name, joined[output.as_of][0])
         return node
 
-    value = exp.cast(output.item.expression.transform(put), output.column.type.name, dialect="duckdb")
+    value = cast(dialect, output.item.expression.transform(put), output.column.type)
     # An instant that is not given gives NULL, not the answer over no rows.
     return exp.Case(ifs=[exp.If(this=known.copy(), true=value)])
 
@@ -92,16 +95,18 @@ def _window_value(output: Output, place: int, joined: Sequence[tuple[str, Step]]
     return value if empty is None else exp.Coalesce(this=value, expressions=[exp.Literal.number(empty)])
 
 
-def spine_ctes(spine: Spine, names: Names, inside: Names, *, row: str | None = None) -> tuple[list[Cte], str, str]:
+def spine_ctes(
+    spine: Spine, names: Names, inside: Names, dialect: Dialect, *, row: str | None = None
+) -> tuple[list[Cte], str, str]:
     """The spine as it was given, and the same with its canonical instants (and row numbers), computed once.
 
     Gives the CTEs, the name of the last, and the name of its instants.
     """
     raw, numbered, t = names.fresh("given"), names.fresh("spine"), inside.fresh("t")
-    when = instant(col(spine.instant.name, raw), spine.instant.type)
+    when = instant(dialect, col(spine.instant.name, raw), spine.instant.type)
     columns = [named(when, t), exp.Column(this=exp.Star(), table=ident(raw))]
     if row is not None:
-        columns.insert(0, named(exp.Window(this=exp.RowNumber()), row))
+        columns.insert(0, named(say(dialect, "row_number"), row))
     query = exp.select(*columns).from_(table(raw))
     ctes = [Cte(raw, spine.sql), Cte(numbered, query, keep=True, comment="the spine, in its own order")]
     return ctes, numbered, t

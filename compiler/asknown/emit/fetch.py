@@ -134,7 +134,7 @@ def _by_times(step: Step) -> list[exp.Expr]:
 
 
 def _by_columns(step: Step, columns: Sequence[Column]) -> list[exp.Expr]:
-    return [term for column in columns for term in order_terms(column, col(column.name, step.v))]
+    return [term for column in columns for term in order_terms(step.dialect, column, col(column.name, step.v))]
 
 
 def _is_first(step: Step, contest: _Contest, order: Sequence[exp.Expr]) -> exp.Expr:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from asknown.dialects.dialect import Dialect
 from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.match import match_moments
 from asknown.emit.sql import Names, all_of, col, table
@@ -16,19 +17,26 @@ from asknown.emit.view_rows import ViewRows
 from asknown.plan.nodes import AsOfJoin, Plan
 
 
-def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
     """One number, for a plan of one step: spine rows at which the newest row by event time is not visible yet."""
     (join,) = plan.steps
     assert isinstance(join, AsOfJoin)
     names = Names([*taken, *(cte.name for cte in models)])
     inside = Names([*(c.name for c in plan.spine.columns), *(c.name for c in join.view.columns)])
-    spines, spine, t = spine_ctes(plan.spine, names, inside)
+    spines, spine, t = spine_ctes(plan.spine, names, inside, dialect)
     bounds = Bounds(plan.spine.earliest, plan.spine.latest)
     rows = ViewRows(names)
     events = rows.of(join.view)
     source = rows.name(join.view)
-    seen = Step(join.view, join.label, source, names, bounds)
-    blind = Step(replace(join.view, known_at=None), f"{join.label}__hindsight", source, names, bounds)
+    seen = Step(join.view, join.label, source, names=names, bounds=bounds, dialect=dialect)
+    blind = Step(
+        replace(join.view, known_at=None),
+        f"{join.label}__hindsight",
+        source,
+        names=names,
+        bounds=bounds,
+        dialect=dialect,
+    )
     moments = moments_cte(join, seen, spine, t)
     known = match_moments(seen, moments.name, join.match)
     every = match_moments(blind, moments.name, join.match)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from asknown.dialects.dialect import Dialect
 from asknown.emit.compile import HEADER
 from asknown.emit.fetch import fetch_rows
+from asknown.emit.instants import at_instant, earlier
 from asknown.emit.match import match_entities
-from asknown.emit.sql import Names, at_instant, col, given, ident, interval, named, subquery, table
+from asknown.emit.sql import Names, col, given, ident, named, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
 from asknown.emit.view_rows import ViewRows
@@ -31,13 +33,13 @@ def event_columns(view: FeatureView) -> tuple[Column, ...]:
     return tuple(column for column in view.columns if column.name in read)
 
 
-def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
     """The query of a load: one row for each entity, all the columns that are fetched, ordered by key."""
     view = plan.view
     names = Names([*taken, *(cte.name for cte in models)])
     rows = ViewRows(names)
     ctes = rows.of(view)
-    step = Step(view, view.name, rows.name(view), names, Bounds(None, plan.at))
+    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(None, plan.at), dialect=dialect)
     match = match_entities(step, plan.at)
     wanted = [column for column in kept_columns(view) if column not in view.keys]
     fetched = fetch_rows(step, match.name, wanted, once=True)
@@ -47,16 +49,16 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) ->
     return Statement((*models, *ctes, match, *fetched), query, comment=HEADER)
 
 
-def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
     """The events visible at the watermark that a window can reach then or later: keys, times, hidden columns."""
     view = plan.view
     assert view.lifted is not None
     names = Names([*taken, *(cte.name for cte in models)])
     rows = ViewRows(names)
     ctes = rows.of(view)
-    step = Step(view, view.name, rows.name(view), names, Bounds(None, plan.at))
-    at = at_instant(plan.at)
-    oldest = exp.Sub(this=at.copy(), expression=interval(view.lifted.longest))
+    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(None, plan.at), dialect=dialect)
+    at = at_instant(dialect, plan.at)
+    oldest = earlier(dialect, at.copy(), view.lifted.longest)
     conditions = [step.when() <= at, step.when() >= oldest, *(given(key) for key in step.keys_of(step.v))]
     if view.known_at is not None:
         conditions.append(step.known() <= at.copy())
@@ -66,7 +68,7 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str]) 
     return Statement((*models, *ctes), query, comment=HEADER)
 
 
-def compile_call_types(view: FeatureView, models: Sequence[Cte], taken: Sequence[str]) -> Statement:
+def compile_call_types(view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
     """A query whose columns have the types of the view's window calls, to be described and never run."""
     assert view.lifted is not None
     rows = ViewRows(Names([*taken, *(cte.name for cte in models)]))

@@ -12,7 +12,8 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from asknown.emit.sql import all_of, at_instant, col, given, ident, named, subquery, table
+from asknown.emit.instants import at_instant, earlier, microseconds, whole_division
+from asknown.emit.sql import all_of, col, given, ident, named, offsets, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.step import Step
 from asknown.plan.nodes import Match
@@ -29,19 +30,19 @@ def match_moments(step: Step, moments: str, how: Match) -> list[Cte]:
             return [Cte(step.name("match"), query, comment=how.reason)]
         case "cascade":
             return _cascade(step, moments, how)
+        case "union":
+            return [Cte(step.name("match"), _running(step, moments), comment=how.reason)]
     assert_never(how.form)
 
 
 def match_entities(step: Step, at: datetime) -> Cte:
     """The match of a load: the spine "every entity, at one instant" asks each key once, so grouping is enough."""
-    view = step.view
-    conditions = [step.when() <= at_instant(at), *(given(key) for key in step.keys_of(step.v))]
+    view, now = step.view, at_instant(step.dialect, at)
+    conditions = [step.when() <= now, *(given(key) for key in step.keys_of(step.v))]
     if view.known_at is not None:
-        conditions.append(step.known() <= at_instant(at))
+        conditions.append(step.known() <= now.copy())
     query = (
-        exp.select(
-            *step.keys_of(step.v), named(at_instant(at), step.t), named(exp.Max(this=step.when()), step.event_time)
-        )
+        exp.select(*step.keys_of(step.v), named(now.copy(), step.t), named(exp.Max(this=step.when()), step.event_time))
         .from_(table(step.source, step.v))
         .where(*conditions)
     )
@@ -68,7 +69,7 @@ def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
 
     A row found near is newer than any that lies farther back, so the order of looking decides nothing but the cost.
     """
-    looking = two_buckets(step, moments, how.width)
+    looking = in_each_bucket(step, how.width, 2, table(moments, step.m), step.moment())
     same = [*step.same_keys(), col(step.bucket, step.m).eq(col(step.bucket, step.v))]
     newest = _newest(step, subquery(looking, step.m), _events(step, width=how.width), same)
     if step.view.ttl and how.width >= step.view.ttl:  # nothing that is in age lies elsewhere
@@ -105,15 +106,74 @@ def _events(step: Step, *, width: int = 0) -> exp.Select:
     if step.view.known_at is not None:
         columns.append(named(step.known(), step.known_at))
     if width:
-        columns.append(named(bucket_of(step.when(), width), step.bucket))
+        columns.append(named(bucket_of(step, step.when(), width), step.bucket))
     return exp.select(*columns).from_(table(step.source, step.v)).where(*step.in_reach(2 * width))
+
+
+def _running(step: Step, moments: str) -> exp.Select:
+    """Rows and moments of a key in one order of time; each moment takes the greatest event time that came before it.
+
+    What any engine with window functions can do, in one sort. A row at the moment's own instant stands before it.
+    """
+    place = step.inner("place")
+    rows = _in_sight(step)
+    seen = step.event_time if step.view.known_at is None else step.known_at
+    names = [ident(name) for name in step.keys]
+    before = exp.select(
+        *[name.copy() for name in names],
+        named(exp.column(ident(seen)), step.t),
+        named(exp.Literal.number(0), place),
+        named(exp.column(ident(step.event_time)), step.event_time),
+    ).from_(subquery(rows, step.v))
+    nothing = exp.Null()
+    asking = exp.select(
+        *step.keys_of(step.m), col(step.t, step.m), named(exp.Literal.number(1), place), named(nothing, step.event_time)
+    ).from_(table(moments, step.m))
+    greatest = exp.Window(
+        this=exp.Max(this=exp.column(ident(step.event_time))),
+        partition_by=[name.copy() for name in names],
+        order=exp.Order(expressions=[_ascending(ident(step.t)), _ascending(ident(place))]),
+        spec=exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
+    )
+    both = exp.union(before, asking, distinct=False)
+    newest = exp.select(
+        *[name.copy() for name in names], ident(step.t), ident(place), named(greatest, step.event_time)
+    ).from_(subquery(both, step.asked))
+    answered = [col(place, step.v).eq(exp.Literal.number(1)), given(col(step.event_time, step.v))]
+    if step.view.ttl:
+        answered.append(col(step.event_time, step.v) >= earlier(step.dialect, col(step.t, step.v), step.view.ttl))
+    return (
+        exp.select(*step.keys_of(step.v), col(step.t, step.v), col(step.event_time, step.v))
+        .from_(subquery(newest, step.v))
+        .where(*answered)
+    )
+
+
+def _in_sight(step: Step) -> exp.Select:
+    """(keys, event_time, known_at where the view has it): the rows, with the instant at which they came into sight.
+
+    With ``known_at``, that is when both its times have passed.
+    """
+    when = step.when()
+    conditions = [*step.in_reach(), given(when)]
+    columns = [*step.keys_of(step.v), named(when.copy(), step.event_time)]
+    if step.view.known_at is not None:
+        conditions.append(given(step.known()))
+        columns.append(
+            named(exp.Greatest(this=when.copy(), expressions=[step.known()], ignore_nulls=True), step.known_at)
+        )
+    return exp.select(*columns).from_(table(step.source, step.v)).where(*conditions)
+
+
+def _ascending(value: exp.Expr) -> exp.Ordered:
+    return exp.Ordered(this=value, nulls_first=False)
 
 
 def _events_in_sight(step: Step, asking: exp.Expr) -> exp.Select:
     """The rows of the keys that ask, ready for one as-of join by the instant they came into sight.
 
-    With ``known_at``, a row comes into sight when both its times have passed. In that order rows carry the greatest
-    event time so far, peers included, so the last row in sight answers for all before it.
+    With ``known_at``, in that order rows carry the greatest event time so far, peers included, so the last row in
+    sight answers for all before it.
     """
     when = step.when()
     conditions = [*step.in_reach(), given(when)]
@@ -125,7 +185,7 @@ def _events_in_sight(step: Step, asking: exp.Expr) -> exp.Select:
         greatest = exp.Window(
             this=exp.Max(this=when.copy()),
             partition_by=step.keys_of(step.v),
-            order=exp.Order(expressions=[exp.Ordered(this=in_sight.copy(), nulls_first=False)]),
+            order=exp.Order(expressions=[_ascending(in_sight.copy())]),
             spec=exp.WindowSpec(kind="RANGE", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
         )
         columns += [named(greatest, step.event_time), named(in_sight, step.known_at)]
@@ -138,14 +198,15 @@ def _events_in_sight(step: Step, asking: exp.Expr) -> exp.Select:
     return query.where(*conditions)
 
 
-def two_buckets(step: Step, moments: str, width: int) -> exp.Select:
-    """Each moment twice: with its own bucket of time, and with the one before it."""
-    own = bucket_of(col(step.t, step.m), width)
-    buckets = exp.Array(expressions=[own, exp.Sub(this=own.copy(), expression=exp.Literal.number(1))])
-    return exp.select(*step.moment(), named(exp.Explode(this=buckets), step.bucket)).from_(table(moments, step.m))
+def in_each_bucket(step: Step, width: int, count: int, asking: exp.Expr, columns: Sequence[exp.Expr]) -> exp.Select:
+    """``columns`` of those who ask, ``count`` times: with their own bucket of time, and with each one before it."""
+    back = step.inner("back")
+    own = bucket_of(step, col(step.t, step.m), width)
+    bucket = exp.Sub(this=own, expression=col(back, step.inner("buckets")))
+    numbers = offsets(count, back, step.inner("buckets"))
+    return exp.select(*columns, named(bucket, step.bucket)).from_(asking).join(numbers, join_type="cross")
 
 
-def bucket_of(when: exp.Expr, width: int) -> exp.Expr:
+def bucket_of(step: Step, when: exp.Expr, width: int) -> exp.Expr:
     """The number of the bucket of ``width`` microseconds that an instant lies in."""
-    micros = exp.Anonymous(this="epoch_us", expressions=[when])
-    return exp.IntDiv(this=micros, expression=exp.Literal.number(width))
+    return whole_division(step.dialect, microseconds(step.dialect, when), exp.Literal.number(width))

@@ -9,6 +9,7 @@ from sqlglot import exp, parse_one
 from asknown.dialects.dialect import Dialect
 from asknown.emit.sql import ident
 from asknown.emit.statement import Cte, Statement
+from asknown.emit.words import say
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Column, Model
 from asknown.project.nodes import SourceTable
@@ -27,11 +28,10 @@ def source_query(table: SourceTable, dialect: Dialect) -> Statement:
 def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) -> Cte:
     """The CTE of a source with these ``columns``: naive timestamps become UTC where it declares a time zone."""
     naive = [column for column in columns if table.timezone and column.type.kind == "timestamp"]
-    star = exp.Star()
-    if naive and table.timezone:
-        replaced = [exp.Alias(this=_from_zone(c, table.timezone), alias=ident(c.name)) for c in naive]
-        star = exp.Star(replace=replaced)
-    return Cte(source_name(table), exp.select(star).from_(_relation(table, dialect)), keep=False)
+    shown: list[exp.Expr] = [exp.Star()]
+    if naive:
+        shown = [_in_utc(c, table.timezone, dialect) if c in naive else exp.column(ident(c.name)) for c in columns]
+    return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), keep=False)
 
 
 def model_cte(model: Model, dialect: Dialect, *, authored: str) -> Cte:
@@ -57,7 +57,8 @@ def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
         parsed = parse_one(table.identifier, into=exp.Table, dialect=dialect.sqlglot)
         assert isinstance(parsed, exp.Table)
         return parsed
-    assert table.path is not None
+    if table.path is None or not dialect.readers:  # dbt's rule: a source's name is a schema's
+        return exp.Table(this=ident(table.name), db=ident(table.source))
     return exp.Table(this=_reading(table.path, dialect, at=table.at))
 
 
@@ -89,6 +90,6 @@ def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Exp
     )
 
 
-def _from_zone(column: Column, zone: str) -> exp.Expr:
-    local = exp.AtTimeZone(this=exp.Column(this=ident(column.name)), zone=exp.Literal.string(zone))
-    return exp.AtTimeZone(this=local, zone=exp.Literal.string("UTC"))
+def _in_utc(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
+    local = exp.column(ident(column.name))
+    return exp.alias_(say(dialect, "from_zone", x=local, zone=exp.Literal.string(str(zone))), ident(column.name))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from asknown.emit.match import bucket_of
-from asknown.emit.sql import all_of, col, interval, named, subquery, table
+from asknown.emit.instants import earlier, microseconds, whole_division
+from asknown.emit.match import bucket_of, in_each_bucket
+from asknown.emit.sql import all_of, col, named, subquery, table
 from asknown.emit.step import Step
 
 # The longest frame is looked for in this many buckets and the one that its far end lies in: more of them overshoot
@@ -39,7 +40,7 @@ class Pairs:
     def in_buckets(self, rows: exp.Select, columns: Sequence[exp.Expr], *, banded: bool) -> exp.Select:
         """``columns`` aggregated over the pairs with ``rows``, for each moment (and band)."""
         placed, same = self._placed(rows)
-        return self._joined(self._asking([self._buckets()]), placed, [same], columns, banded=banded)
+        return self._joined(self._asking(), placed, [same], columns, banded=banded)
 
     def in_whole_tiles(self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
         """As :meth:`in_buckets`, with ``tiles`` that no edge cuts: each lies in one band as a whole.
@@ -47,31 +48,25 @@ class Pairs:
         ``lengths`` is a CTE of each key and the length of its tiles.
         """
         step = self.step
-        asking = self._asking([self._buckets(), named(self._cut_tiles(), self.cut)])
+        moments = self.with_length(self._asking(named(self._cut_tiles(), self.cut)), lengths, step.m)
         placed, same = self._placed(tiles)
         cut = exp.Anonymous(this="list_contains", expressions=[col(self.cut, step.m), col(self.tile, step.v)])
-        moments = self.with_length(asking, lengths, step.m)
         return self._joined(moments, placed, [same, exp.Not(this=cut)], columns, banded=True)
-
-    def _buckets(self) -> exp.Expr:
-        """A moment's own bucket of time and the ones before it that the longest frame can reach."""
-        own = bucket_of(col(self.step.t, self.step.m), self._size)
-        places = [exp.Sub(this=own.copy(), expression=exp.Literal.number(i)) for i in range(BUCKETS + 1)]
-        return named(exp.Explode(this=exp.Array(expressions=places)), self.step.bucket)
 
     def _placed(self, rows: exp.Select) -> tuple[exp.Select, exp.Expr]:
         """``rows`` with their bucket, and the condition that it is one that the moment asks for."""
         step = self.step
-        bucket = bucket_of(col(step.event_time, step.v), self._size)
+        bucket = bucket_of(step, col(step.event_time, step.v), self._size)
         placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(rows, step.v))
         return placed, col(step.bucket, step.m).eq(col(step.bucket, step.v))
 
     def in_cut_tiles(self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
         """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts. ``rows`` know their ``tile``."""
         step = self.step
-        asking = self._asking([named(exp.Explode(this=self._cut_tiles()), self.tile)])
+        asking = exp.select(*step.moment(), *self._sinces(), named(exp.Explode(this=self._cut_tiles()), self.tile))
+        asking = self.with_length(asking.from_(table(self._moments, step.m)), lengths, step.m)
         same = col(self.tile, step.m).eq(col(self.tile, step.v))
-        return self._joined(self.with_length(asking, lengths, step.m), rows, [same], columns, banded=True)
+        return self._joined(asking, rows, [same], columns, banded=True)
 
     def with_length(self, query: exp.Select, lengths: str, alias: str) -> exp.Select:
         """``query`` over rows called ``alias``, joined with the length of their key's tiles."""
@@ -84,7 +79,7 @@ class Pairs:
 
     def tile_of(self, when: exp.Expr) -> exp.Expr:
         """The number of the tile that an instant lies in."""
-        return exp.IntDiv(this=exp.Anonymous(this="epoch_us", expressions=[when]), expression=self.length())
+        return whole_division(self.step.dialect, microseconds(self.step.dialect, when), self.length())
 
     def _cut_tiles(self) -> exp.Expr:
         """The numbers of the tiles that hold an edge's instant.
@@ -95,19 +90,21 @@ class Pairs:
         ages: list[exp.Expr] = [exp.Literal.number(edge) for edge in self.edges]
         if self.step.view.known_at is not None:
             ages.append(self.length())
-        micros = exp.Anonymous(this="epoch_us", expressions=[col(self.step.t, self.step.m)])
-        numbers: list[exp.Expr] = [
-            exp.IntDiv(this=exp.Paren(this=exp.Sub(this=micros.copy(), expression=age)), expression=self.length())
-            for age in ages
-        ]
+        dialect = self.step.dialect
+        micros = microseconds(dialect, col(self.step.t, self.step.m))
+        numbers = [whole_division(dialect, exp.Sub(this=micros.copy(), expression=age), self.length()) for age in ages]
         return exp.Anonymous(this="list_distinct", expressions=[exp.Array(expressions=numbers)])
 
-    def _asking(self, columns: Sequence[exp.Expr]) -> exp.Select:
-        since = [
-            named(exp.Sub(this=col(self.step.t, self.step.m), expression=interval(edge - 1)), name)
+    def _asking(self, *more: exp.Expr) -> exp.Select:
+        """The moments, with their own bucket of time and each one before it that the longest frame can reach."""
+        columns = [*self.step.moment(), *self._sinces(), *more]
+        return in_each_bucket(self.step, self._size, BUCKETS + 1, table(self._moments, self.step.m), columns)
+
+    def _sinces(self) -> list[exp.Expr]:
+        return [
+            named(earlier(self.step.dialect, col(self.step.t, self.step.m), edge - 1), name)
             for edge, name in self._since.items()
         ]
-        return exp.select(*self.step.moment(), *since, *columns).from_(table(self._moments, self.step.m))
 
     def _joined(
         self,

@@ -1,182 +1,142 @@
-"""Sums and averages of floats that are rounded once (DESIGN section 3, rule 5), in DuckDB's 128-bit integers.
+"""Exact sums turned into floats, rounded once, by the stages that a dialect names (DESIGN section 3, rule 5).
 
-A float is cut into three whole numbers: ``x = a + b / 2^100 + c / 2^200``. Whole numbers add up exactly, in any order
-and grouping, so the sums of the parts are the exact sum. It becomes a float in stages, each a projection over a list
-of structs with one entry for each value:
-
-1. carry, so that 0 <= b, c < 2^100; 2. split off the sign; 3. divide by the count, for an average, as on paper;
-4. take the leading digits, and whether anything follows; 5. cut to 60 bits or so, the last of which is set where
-anything follows; 6. convert, which the processor rounds to nearest, ties to even, and scale by a power of two.
+Every sum stands in a row of its own while it is rounded, so the stages are written once however many sums there are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlglot import exp, parse_one
+from sqlglot import exp
 
-from asknown.emit.sql import ident, named, subquery
-
-SMALLEST = 2.0**-147  # of a smaller number, bits would lie below the third part
-LARGEST = 2.0**98  # 2^29 such numbers fit into the first part
-TENS = 8  # powers of ten that one division takes off: a remainder times 2^100 must fit into 127 bits
-
-_UNIT = "CAST(1267650600228229401496703205376 AS HUGEINT)"  # 2^100
-_UNIT_FLOAT = "CAST(1267650600228229401496703205376 AS DOUBLE)"
-_REST = f"(:x - TRUNC(:x)) * {_UNIT_FLOAT}"
-_PARTS = {
-    "a": "CAST(TRUNC(:x) AS HUGEINT)",
-    "b": f"CAST(TRUNC({_REST}) AS HUGEINT)",
-    "c": f"CAST(TRUNC(({_REST} - TRUNC({_REST})) * {_UNIT_FLOAT}) AS HUGEINT)",
-}
-_FITS = f"ISFINITE(:x) AND (:x = 0 OR ABS(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r})"
-
-
-def _carried(value: str) -> str:
-    """How many times 2^100 goes into a number, rounded down. Shifts, because dividing 128 bits is slow."""
-    return f"CASE WHEN {value} >= 0 THEN {value} >> 100 ELSE -(({_UNIT} - 1 - {value}) >> 100) END"
-
-
-_LOW = "(s.b <> 0 OR s.c <> 0)"
-_CARRY = (
-    {"a": "s.a", "b": f"s.b + {_carried('s.c')}", "c": f"s.c - {_UNIT} * ({_carried('s.c')})", "n": "s.n", "m": "s.m"},
-    {"a": f"s.a + {_carried('s.b')}", "b": f"s.b - {_UNIT} * ({_carried('s.b')})", "c": "s.c", "n": "s.n", "m": "s.m"},
-)
-_SIGN = {
-    "minus": "s.a < 0",
-    "a": f"CASE WHEN s.a < 0 THEN -s.a - CASE WHEN {_LOW} THEN 1 ELSE 0 END ELSE s.a END",
-    "b": f"CASE WHEN s.a < 0 AND s.c <> 0 THEN {_UNIT} - 1 - s.b "
-    f"WHEN s.a < 0 AND s.b <> 0 THEN {_UNIT} - s.b ELSE s.b END",
-    "c": f"CASE WHEN s.a < 0 AND s.c <> 0 THEN {_UNIT} - s.c ELSE s.c END",
-    "n": "s.n",
-    "m": "s.m",
-    "more": "FALSE",
-}
-
-
-def _divide(by: str) -> tuple[dict[str, str], ...]:
-    """The stages that divide by an expression of a whole number up to 2^27, as on paper: a digit of 2^100 at a time."""
-    kept = {"minus": "s.minus", "n": "s.n", "m": "s.m"}
-    one = f"CASE WHEN {by} = 1 THEN"
-    middle = f"((s.a % {by}) * {_UNIT} + s.b)"
-    last = f"(s.r * {_UNIT} + s.c)"
-    return (
-        {
-            **kept,
-            "a": f"{one} s.a ELSE s.a // {by} END",
-            "b": f"{one} s.b ELSE {middle} // {by} END",
-            "r": f"{one} 0 ELSE {middle} % {by} END",
-            "c": "s.c",
-            "more": "s.more",
-        },
-        {
-            **kept,
-            "a": "s.a",
-            "b": "s.b",
-            "c": f"{one} s.c ELSE {last} // {by} END",
-            "more": f"{one} s.more ELSE s.more OR {last} % {by} <> 0 END",
-        },
-    )
-
-
-_WIDE = "CAST(4611686018427387904 AS HUGEINT)"  # 2^62: enough digits already
-_LAST_36 = "CAST(68719476735 AS HUGEINT)"
-_LEADING = {
-    "minus": "s.minus",
-    "digits": f"CASE WHEN s.a >= {_WIDE} THEN s.a "
-    "WHEN s.a > 0 THEN (s.a << 64) + (s.b >> 36) "
-    f"WHEN s.b >= {_WIDE} THEN s.b "
-    "WHEN s.b > 0 THEN (s.b << 64) + (s.c >> 36) "
-    "ELSE s.c END",
-    "more": f"s.more OR CASE WHEN s.a >= {_WIDE} THEN {_LOW} "
-    f"WHEN s.a > 0 THEN s.b & {_LAST_36} <> 0 OR s.c <> 0 "
-    f"WHEN s.b >= {_WIDE} THEN s.c <> 0 "
-    f"WHEN s.b > 0 THEN s.c & {_LAST_36} <> 0 ELSE FALSE END",
-    "scale": f"CASE WHEN s.a >= {_WIDE} THEN 0 WHEN s.a > 0 THEN -64 WHEN s.b >= {_WIDE} THEN -100 "
-    "WHEN s.b > 0 THEN -164 ELSE -200 END",
-}
-_LENGTH = {
-    "minus": "s.minus",
-    "digits": "s.digits",
-    "more": "s.more",
-    "scale": "s.scale",
-    "cut": "CAST(GREATEST(0, FLOOR(LOG2(CAST(GREATEST(s.digits, 1) AS DOUBLE))) - 60) AS INTEGER)",
-}
-_POWER = "(CAST(1 AS HUGEINT) << s.cut)"
-_CUT = {
-    "minus": "s.minus",
-    "digits": "s.digits >> s.cut",
-    "more": f"s.more OR (s.digits & ({_POWER} - 1)) <> 0",
-    "scale": "s.scale + s.cut",
-}
-_FLOAT = (
-    "CASE WHEN s.minus THEN -1 ELSE 1 END * CAST(CAST(s.digits + "
-    "CASE WHEN s.more AND s.digits % 2 = 0 THEN 1 ELSE 0 END AS BIGINT) AS DOUBLE) * POW(CAST(2 AS DOUBLE), s.scale)"
-)
-
-
-def float_parts(value: exp.Expr) -> dict[str, exp.Expr]:
-    """The whole numbers a, b and c of a float; NULL where it is no number that fits."""
-    return {
-        part: exp.Case(ifs=[exp.If(this=fill(_FITS, x=value), true=fill(text, x=value))])
-        for part, text in _PARTS.items()
-    }
-
-
-def misfits(value: exp.Expr) -> exp.Expr:
-    """Whether a float is finite and too large or too small to be added exactly."""
-    return fill(f"ISFINITE(:x) AND NOT ({_FITS})", x=value)
+from asknown.dialects.dialect import ExactSums, Stage
+from asknown.emit.sql import col, given, ident, named, subquery, table
+from asknown.emit.step import Step
+from asknown.emit.words import fill
 
 
 @dataclass(frozen=True)
-class ExactSum:
-    """What one value is rounded from: the sums of the three parts, and whole numbers to divide by."""
+class Unrounded:
+    """A sum or average that is exact and still has to be rounded: the sums of its parts, and what to divide them by.
 
-    a: exp.Expr
-    b: exp.Expr
-    c: exp.Expr
-    count: exp.Expr | None  # None: the sum itself
-    scale: int  # of a decimal: it is divided by 10^scale too
-
-    def struct(self) -> exp.Expr:
-        """The value's entry in the list that :func:`round_sums` works on."""
-        huge = {"a": self.a, "b": self.b, "c": self.c, "n": self.count or exp.Literal.number(1)}
-        huge["m"] = exp.Literal.number(self.scale)
-        return _struct({name: exp.cast(value, "INT128") for name, value in huge.items()})
-
-
-def round_sums(query: exp.Select, name: str, *, divide: bool, scale: int) -> exp.Select:
-    """``query`` with its list ``name`` of :class:`ExactSum` structs turned into a list of floats.
-
-    ``divide`` where one of them is an average; ``scale`` is the greatest of theirs.
+    ``special`` is the sum of its NaNs and infinities, NULL where there are none; ``misfit`` says that a number was
+    beyond what can be added exactly.
     """
-    stages = [*_CARRY, _SIGN]
-    if divide:
-        stages += _divide("s.n")
-    for taken in range(0, scale, TENS):
-        stages += _divide(f"CAST(POW(10, LEAST({TENS}, GREATEST(0, s.m - {taken}))) AS HUGEINT)")
-    for stage in (*stages, _LEADING, _LENGTH, _CUT):
-        query = _project(query, name, _struct({key: fill(text) for key, text in stage.items()}))
-    return _project(query, name, fill(_FLOAT))
+
+    parts: dict[str, exp.Expr]
+    count: exp.Expr | None = None  # None: the sum itself
+    scale: int = 0  # of a decimal: it is divided by 10^scale too
+    special: exp.Expr | None = None
+    misfit: exp.Expr | None = None
 
 
-def fill(text: str, **values: exp.Expr) -> exp.Expr:
-    """The expression that ``text`` spells, with ``:name`` standing for each of ``values``."""
+class Waiting:
+    """The exact sums of one pass, as columns that wait to be rounded."""
 
-    def put(node: exp.Expr) -> exp.Expr:
-        return values[node.name].copy() if isinstance(node, exp.Placeholder) and node.name in values else node
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._sums: dict[int, Unrounded] = {}  # by the call's place
 
-    return parse_one(text, read="duckdb").transform(put)
+    def __bool__(self) -> bool:
+        return bool(self._sums)
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._sums
+
+    def add(self, place: int, value: Unrounded) -> None:
+        self._sums[place] = value
+
+    def columns(self) -> list[exp.Expr]:
+        """The columns that the pass has to give for them."""
+        columns = []
+        for place, value in self._sums.items():
+            columns += [named(total, self._part(place, part)) for part, total in value.parts.items()]
+            if value.count is not None:
+                columns.append(named(value.count, self._part(place, "n")))
+            if value.special is not None:
+                columns.append(named(value.special, self._part(place, "x")))
+        guards = [value.misfit for value in self._sums.values() if value.misfit is not None]
+        if guards:
+            columns.append(named(exp.or_(*guards, copy=False), self.misfit))
+        return columns
+
+    @property
+    def misfit(self) -> str:
+        """The name of the column that says that a number could not be added exactly."""
+        return self._step.inner("misfit")
+
+    def may_misfit(self) -> bool:
+        """Whether there is such a column."""
+        return any(value.misfit is not None for value in self._sums.values())
+
+    def value(self, place: int, parts: str, sums: str) -> exp.Expr:
+        """The value of a call, from aliases of the pass and of the rounded sums."""
+        rounded = col(self._step.call(place), sums)
+        if self._sums[place].special is None:
+            return rounded
+        return exp.Coalesce(this=col(self._part(place, "x"), parts), expressions=[rounded])
+
+    def rounded(self, parts: str) -> exp.Select:
+        """(keys, t, the value of each call): a row for each moment of the CTE ``parts`` that has any."""
+        step, exact = self._step, self._exact()
+        values = list(self._sums.values())
+        stages = [*exact.before]
+        if any(value.count is not None for value in values):
+            stages += exact.divide
+        for _ in range(0, max(value.scale for value in values), exact.tens):
+            stages += exact.scale
+        query: exp.Query = self._in_rows(parts)
+        for stage in (*stages, *exact.after):
+            query = self._project(query, stage)
+        value = step.inner("value")
+        query = self._project(query, {"value": exact.value})
+        number = exp.column(ident(step.inner("sum")))
+        moment: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t)]
+        columns = [
+            named(
+                exp.Filter(
+                    this=exp.Max(this=exp.column(ident(value))),
+                    expression=exp.Where(this=number.eq(exp.Literal.number(place))),
+                ),
+                step.call(place),
+            )
+            for place in self._sums
+        ]
+        return exp.select(*moment, *columns).from_(subquery(query, "sums")).group_by(*[m.copy() for m in moment])
+
+    def _in_rows(self, parts: str) -> exp.Query:
+        """Each sum in a row: (keys, t, the call's place, the parts, n, m)."""
+        step, v = self._step, self._step.v
+        selects = []
+        for place, value in self._sums.items():
+            first = next(iter(value.parts))
+            columns = [named(exp.Literal.number(place), step.inner("sum"))]
+            columns += [named(col(self._part(place, part), v), step.inner(part)) for part in value.parts]
+            count = exp.Literal.number(1) if value.count is None else col(self._part(place, "n"), v)
+            columns.append(named(self._whole(count), step.inner("n")))
+            columns.append(named(self._whole(exp.Literal.number(value.scale)), step.inner("m")))
+            query = exp.select(*step.keys_of(v), col(step.t, v), *columns).from_(table(parts, v))
+            selects.append(query.where(given(col(self._part(place, first), v))))
+        return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False)
+
+    def _project(self, query: exp.Query, stage: Stage) -> exp.Select:
+        step = self._step
+        places = {name: exp.column(ident(step.inner(name))) for name in _NAMES}
+        columns = [named(fill(step.dialect, text, **places), step.inner(name)) for name, text in stage.items()]
+        kept: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t, step.inner("sum"))]
+        return exp.select(*kept, *columns).from_(subquery(query, "sums"))
+
+    def _exact(self) -> ExactSums:
+        exact = self._step.dialect.exact_sums
+        assert exact is not None, "only a dialect that adds exactly leaves sums to be rounded"
+        return exact
+
+    def _whole(self, value: exp.Expr) -> exp.Expr:
+        return fill(self._step.dialect, self._exact().whole, x=value)
+
+    def _part(self, place: int, part: str) -> str:
+        return self._step.inner(f"w{place}{part}")
 
 
-def _project(query: exp.Select, name: str, each: exp.Expr) -> exp.Select:
-    function = exp.Lambda(this=each, expressions=[exp.to_identifier("s")], colon=True)
-    listed = exp.Anonymous(this="list_transform", expressions=[exp.column(ident(name)), function])
-    star = exp.Star(except_=[ident(name)])
-    return exp.select(star, named(listed, name)).from_(subquery(query, "sums"))
-
-
-def _struct(values: dict[str, exp.Expr]) -> exp.Expr:
-    return exp.Struct(
-        expressions=[exp.PropertyEQ(this=exp.to_identifier(name), expression=value) for name, value in values.items()]
-    )
+_NAMES = ("a", "b", "c", "d", "e", "n", "m", "minus", "r", "more", "digits", "scale", "cut", "value")
+"""What a stage may call its columns."""

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from asknown.emit.sql import Names, col, instant, named, subquery, table
+from asknown.dialects.dialect import Dialect
+from asknown.emit.instants import instant, microseconds
+from asknown.emit.sql import Names, col, named, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.view_rows import ViewRows
 from asknown.model.nodes import FeatureView
@@ -14,7 +16,9 @@ from asknown.model.nodes import FeatureView
 ROWS = 100_000
 
 
-def compile_sample(view: FeatureView, models: Sequence[Cte], taken: Sequence[str]) -> tuple[Statement, int]:
+def compile_sample(
+    view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect
+) -> tuple[Statement, int]:
     """(the query, its most rows): it gives (rows, keys, most rows of a key, keys and times, first, last microsecond).
 
     It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
@@ -24,12 +28,12 @@ def compile_sample(view: FeatureView, models: Sequence[Cte], taken: Sequence[str
     inside = Names([c.name for c in view.columns])
     v, when = inside.fresh("v"), inside.fresh("event_time")
     count, times, first, last = (inside.fresh(name) for name in ("count", "times", "first", "last"))
-    time = instant(col(view.event_time.name, v), view.event_time.type)
+    time = instant(dialect, col(view.event_time.name, v), view.event_time.type)
     keys = [col(key.name, v) for key in view.keys]
     some = exp.select(*keys, named(time, when)).from_(table(rows.name(view), v)).limit(ROWS)
     of_a_key = exp.select(
         named(exp.Count(this=exp.Star()), count),
-        named(exp.ApproxDistinct(this=col(when, v)), times),
+        named(exp.Count(this=exp.Distinct(expressions=[col(when, v)])), times),
         named(exp.Min(this=col(when, v)), first),
         named(exp.Max(this=col(when, v)), last),
     ).from_(subquery(some, v))
@@ -40,7 +44,7 @@ def compile_sample(view: FeatureView, models: Sequence[Cte], taken: Sequence[str
         exp.Count(this=exp.Star()),
         exp.Max(this=col(count, v)),
         exp.Sum(this=col(times, v)),
-        exp.Anonymous(this="epoch_us", expressions=[exp.Min(this=col(first, v))]),
-        exp.Anonymous(this="epoch_us", expressions=[exp.Max(this=col(last, v))]),
+        microseconds(dialect, exp.Min(this=col(first, v))),
+        microseconds(dialect, exp.Max(this=col(last, v))),
     ).from_(subquery(of_a_key, v))
     return Statement((*models, *ctes), query), ROWS

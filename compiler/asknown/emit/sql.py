@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from sqlglot import exp
 
-from asknown.durations import spell
+from asknown.dialects.dialect import Dialect
+from asknown.emit.words import fill
 from asknown.model.nodes import Column
-from asknown.types import SqlType
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 
@@ -68,43 +67,15 @@ def given(value: exp.Expr) -> exp.Expr:
     return exp.Not(this=exp.Is(this=value, expression=exp.null()))
 
 
-def instant(value: exp.Expr, kind: SqlType) -> exp.Expr:
-    """``value`` as the canonical instant: a naive timestamp in UTC, in microseconds."""
-    match kind.kind:
-        case "timestamptz":
-            return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
-        case "date":
-            return exp.cast(value, "TIMESTAMP")
-        case "text":
-            return exp.AtTimeZone(this=exp.cast(value, "TIMESTAMPTZ"), zone=exp.Literal.string("UTC"))
-    if kind.name != "TIMESTAMP":  # nanoseconds, which the store has found to be whole microseconds
-        return exp.cast(value, "TIMESTAMP")
-    return value
+def offsets(count: int, name: str, alias: str) -> exp.Values:
+    """A table of the numbers from 0 below ``count``."""
+    rows = [exp.Tuple(expressions=[exp.Literal.number(number)]) for number in range(count)]
+    return exp.Values(expressions=rows, alias=exp.TableAlias(this=ident(alias), columns=[ident(name)]))
 
 
-def at_instant(moment: datetime) -> exp.Expr:
-    """The literal of a naive UTC instant."""
-    return exp.cast(exp.Literal.string(moment.isoformat(sep=" ")), "TIMESTAMP")
-
-
-def at_instant_of(moment: datetime, kind: SqlType) -> exp.Expr:
-    """The literal of a naive UTC instant in a column's own type, so that comparing needs no cast of the column."""
-    if kind.kind == "timestamptz":
-        return exp.cast(exp.Literal.string(moment.isoformat(sep=" ") + "+00"), "TIMESTAMPTZ")
-    return at_instant(moment)
-
-
-def interval(length: int) -> exp.Interval:
-    """The interval of ``length`` microseconds."""
-    count, unit = spell(length).split(" ")
-    return exp.Interval(this=exp.Literal.string(count), unit=exp.Var(this=unit.removesuffix("s").upper()))
-
-
-def order_terms(column: Column, value: exp.Expr) -> list[exp.Expr]:
-    """Sort terms, greatest first and NULLs last, under which two values tie only if they are the same to the bit."""
-    terms = [exp.Ordered(this=value, desc=True, nulls_first=False)]
-    if column.type.kind == "float":  # -0.0 equals 0.0, and is not the same value
-        terms.append(exp.Ordered(this=exp.func("signbit", value.copy()), nulls_first=False))
-    elif column.type.kind in ("list", "struct"):
-        terms.append(exp.Ordered(this=exp.cast(value.copy(), "VARCHAR"), desc=True, nulls_first=False))
-    return list(terms)
+def order_terms(dialect: Dialect, column: Column, value: exp.Expr, *, descending: bool = True) -> list[exp.Expr]:
+    """Sort terms, NULLs lowest, under which two values tie only if they are the same to the bit."""
+    terms = dialect.order.get(column.type.kind, (":x",))
+    return [
+        exp.Ordered(this=fill(dialect, term, x=value), desc=descending, nulls_first=not descending) for term in terms
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlglot import exp, tokenize
+from sqlglot import ErrorLevel, exp, tokenize
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.sql import ident
@@ -38,7 +38,7 @@ def write(statement: Statement, dialect: Dialect) -> str:
         pin = ""
         if dialect.pins_ctes and cte.keep is not None:
             pin = "MATERIALIZED " if cte.keep else "NOT MATERIALIZED "
-        name = ident(cte.name).sql(dialect.sqlglot)
+        name = ident(cte.name).sql(dialect.sqlglot, identify=dialect.quotes_all)
         comment = "".join(f"-- {line}\n" for line in cte.comment.splitlines())
         parts.append(f"{comment}{name} AS {pin}(\n{_indent(_text(cte.body, dialect), dialect)}\n)")
     header = "".join(f"-- {line}\n" for line in statement.comment.splitlines())
@@ -47,7 +47,17 @@ def write(statement: Statement, dialect: Dialect) -> str:
 
 
 def _text(body: Body, dialect: Dialect) -> str:
-    return body if isinstance(body, str) else body.sql(dialect.sqlglot, pretty=True, comments=False)
+    return (
+        body
+        if isinstance(body, str)
+        else body.sql(
+            dialect.sqlglot,
+            pretty=True,
+            comments=False,
+            identify=dialect.quotes_all,
+            unsupported_level=ErrorLevel.RAISE,
+        )
+    )
 
 
 def _indent(text: str, dialect: Dialect) -> str:

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlglot import exp
 
-from asknown.emit.sql import Names, at_instant_of, col, instant, interval
+from asknown.dialects.dialect import Dialect
+from asknown.emit.instants import bound, earlier, instant
+from asknown.emit.sql import Names, col
 from asknown.model.nodes import Column, FeatureView
 
 
@@ -26,13 +28,16 @@ class Step:
     that it makes is one of the view's columns.
     """
 
-    def __init__(self, view: FeatureView, label: str, source: str, names: Names, bounds: Bounds) -> None:
+    def __init__(
+        self, view: FeatureView, label: str, source: str, *, names: Names, bounds: Bounds, dialect: Dialect
+    ) -> None:
         self._inside = inside = Names(column.name for column in view.columns)
         self._inner: dict[str, str] = {}
         self.view = view
         self.label = label
         self.source = source
         self.bounds = bounds
+        self.dialect = dialect
         self.keys = [key.name for key in view.keys]
         self._names = names
         self.t = inside.fresh("t")
@@ -71,24 +76,23 @@ class Step:
 
     def when(self) -> exp.Expr:
         """The view's event time as an instant."""
-        return _instant(self.view.event_time, self.v)
+        return self._instant(self.view.event_time)
 
     def known(self) -> exp.Expr:
         """The view's known-at time as an instant."""
         assert self.view.known_at is not None
-        return _instant(self.view.known_at, self.v)
+        return self._instant(self.view.known_at)
 
     def later_times(self) -> list[tuple[str, exp.Expr]]:
         """The times that break ties of the event time, greatest first: (the name inside, the value)."""
         named = ((self.known_at, self.view.known_at), (self.created_at, self.view.created_at))
-        return [(name, _instant(column, self.v)) for name, column in named if column is not None]
+        return [(name, self._instant(column)) for name, column in named if column is not None]
 
     def in_age(self) -> list[exp.Expr]:
         """``event_time + ttl >= t``, said of the match's own columns; nothing without a ttl."""
         if not self.view.ttl:
             return []
-        oldest = exp.Sub(this=col(self.t, self.m), expression=interval(self.view.ttl))
-        return [col(self.event_time, self.v) >= oldest]
+        return [col(self.event_time, self.v) >= earlier(self.dialect, col(self.t, self.m), self.view.ttl)]
 
     def in_reach(self, reach: int = 0) -> list[exp.Expr]:
         """Constants that let the engine skip what no moment can see; ``reach`` narrows how far back one looks."""
@@ -97,18 +101,18 @@ class Step:
 
     def between(self, bounds: Bounds, back: int) -> list[exp.Expr]:
         """The event time lies within ``back`` microseconds before the first moment, and no later than the last."""
-        kind = self.view.event_time.type
-        column = col(self.view.event_time.name, self.v)
+        column = self.view.event_time
         conditions: list[exp.Expr] = []
         if bounds.earliest is not None and back and (oldest := _earlier(bounds.earliest, back)):
-            conditions.append(column.copy() >= at_instant_of(oldest, kind))
+            when, limit = bound(self.dialect, col(column.name, self.v), column.type, oldest)
+            conditions.append(when >= limit)
         if bounds.latest is not None:
-            conditions.append(column <= at_instant_of(bounds.latest, kind))
+            when, limit = bound(self.dialect, col(column.name, self.v), column.type, bounds.latest)
+            conditions.append(when <= limit)
         return conditions
 
-
-def _instant(column: Column, alias: str) -> exp.Expr:
-    return instant(col(column.name, alias), column.type)
+    def _instant(self, column: Column) -> exp.Expr:
+        return instant(self.dialect, col(column.name, self.v), column.type)
 
 
 def _earlier(moment: datetime, length: int) -> datetime | None:

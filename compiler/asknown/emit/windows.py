@@ -9,18 +9,19 @@ as a whole, and only the tiles that an edge cuts are read row by row. So no fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, assert_never
 
 from sqlglot import exp
 
-from asknown.emit.aggregate import Columns, read_aggregate
+from asknown.emit.aggregate import Columns, Reduce, read_aggregate
+from asknown.emit.instants import earlier
 from asknown.emit.pairs import Pairs
-from asknown.emit.rounding import ExactSum, fill, round_sums
-from asknown.emit.sql import all_of, col, ident, interval, named, subquery
+from asknown.emit.rounding import Waiting
+from asknown.emit.sql import all_of, col, ident, named, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.step import Step
+from asknown.emit.words import fill, say
 from asknown.model.nodes import Frame, WindowCall
 from asknown.plan.nodes import TrailingWindow
 
@@ -42,30 +43,12 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
             ctes, query = windows.by_tiles()
         case _:
             assert_never(join.form)
-    if windows.sums.entries:
-        query = windows.rounded(query)
-    return [*ctes, Cte(step.name("windows"), query, comment=f"{join.form}: {join.reason}")]
-
-
-@dataclass
-class _Sums:
-    """The exact sums that wait to be rounded, and the columns that guard them."""
-
-    step: Step
-    entries: list[ExactSum] = field(default_factory=list)
-    places: dict[int, int] = field(default_factory=dict)  # of a call, in the list of entries
-    special: dict[int, exp.Expr] = field(default_factory=dict)  # of a call: the sum of its NaNs and infinities
-    guards: list[exp.Expr] = field(default_factory=list)
-
-    def columns(self) -> list[exp.Expr]:
-        if not self.entries:
-            return []
-        guard = exp.or_(*self.guards, copy=False) if self.guards else exp.false()
-        columns = [
-            named(exp.Array(expressions=[e.struct() for e in self.entries]), self.step.inner("sums")),
-            named(guard, self.step.inner("misfit")),
-        ]
-        return columns + [named(value, self.step.inner(f"s{place}")) for place, value in self.special.items()]
+    comment = f"{join.form}: {join.reason}"
+    if not windows.waiting:
+        return [*ctes, Cte(step.name("windows"), query, comment=comment)]
+    parts = Cte(step.name("parts"), query, keep=True, comment=comment)
+    sums = Cte(step.name("sums"), windows.waiting.rounded(parts.name), comment="exact sums, each rounded once")
+    return [*ctes, parts, sums, Cte(step.name("windows"), windows.whole(parts.name, sums.name))]
 
 
 class _Windows:
@@ -79,14 +62,12 @@ class _Windows:
         self.edges = sorted({0, *(edge for frame in frames for edge in (frame.newest, frame.oldest + 1))})
         self.pairs = Pairs(step, moments, self.longest, self.edges)
         self.columns = Columns(step)
-        self.sums = _Sums(step)
+        self.waiting = Waiting(step)
 
     def by_pairs(self) -> exp.Select:
         """Every aggregate over the pairs that lie in its own frame."""
-        values = [
-            named(self._value(place, _Direct(self, call)), self.step.call(place)) for place, call in self._calls()
-        ]
-        return self.pairs.in_buckets(self._rows(), [*values, *self.sums.columns()], banded=False)
+        values = self._values({place: _Direct(self, call) for place, call in self.calls.items()})
+        return self.pairs.in_buckets(self._rows(), values, banded=False)
 
     def by_bands(self) -> exp.Select:
         """States of each band first, then every aggregate from the states of the bands in its frame."""
@@ -131,6 +112,7 @@ class _Windows:
         when = col(step.event_time, step.v)
         spacing = "(EPOCH_US(MAX(:t)) - EPOCH_US(MIN(:t))) / COUNT(*)"
         length = fill(
+            step.dialect,
             f"GREATEST(1, CAST(SQRT(:longest * {spacing} / :edges) AS BIGINT))",
             longest=exp.cast(exp.Literal.number(self.longest), "DOUBLE"),
             t=when,
@@ -139,9 +121,6 @@ class _Windows:
         query = exp.select(*step.keys_of(step.v), named(length, self.pairs.tile_length))
         query = query.from_(subquery(Columns(step).query().where(*self._in_sight()), step.v))
         return query.group_by(*step.keys_of(step.v)) if step.keys else query
-
-    def _calls(self) -> list[tuple[int, WindowCall]]:
-        return list(self.calls.items())
 
     def _rows(self) -> exp.Select:
         return self.columns.query().where(*self._in_sight())
@@ -155,97 +134,83 @@ class _Windows:
         if step.view.known_at is None:
             return [], []
         delay = fill(
-            "EPOCH_US(:known) - EPOCH_US(:t)", known=col(step.known_at, step.v), t=col(step.event_time, step.v)
+            step.dialect,
+            "EPOCH_US(:known) - EPOCH_US(:t)",
+            known=col(step.known_at, step.v),
+            t=col(step.event_time, step.v),
         )
         return [delay <= self.pairs.length()], [delay.copy() > self.pairs.length()]
 
     def _from_bands(self, states: _States) -> list[exp.Expr]:
-        values = [
-            named(self._value(place, _Banded(states, self.pairs.band, self.edges, call.frame)), self.step.call(place))
-            for place, call in self._calls()
-        ]
-        return [*values, *self.sums.columns()]
+        band, edges = self.pairs.band, self.edges
+        return self._values({place: _Banded(states, band, edges, call.frame) for place, call in self.calls.items()})
 
     def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> exp.Select:
         moment: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
         return exp.select(*moment, *values).from_(subquery(states, "bands")).group_by(*[m.copy() for m in moment])
 
-    def _value(self, place: int, reduce: _Direct | _Banded) -> exp.Expr:
-        """A call's value, or NULL where it waits among the sums."""
-        read = read_aggregate(self.step, self.columns, self.calls[place], reduce)
-        if isinstance(read, exp.Expr):
-            return read
-        self.sums.places[place] = len(self.sums.entries)
-        self.sums.entries.append(read.sum)
-        if read.special is not None:
-            self.sums.special[place] = read.special
-        if read.misfit is not None:
-            self.sums.guards.append(read.misfit)
-        return exp.null()
+    def _values(self, reduces: Mapping[int, Reduce]) -> list[exp.Expr]:
+        """The columns of a pass: the value of each call, or the parts of those that wait to be rounded."""
+        columns = []
+        for place, call in self.calls.items():
+            read = read_aggregate(self.step, self.columns, call, reduces[place])
+            if isinstance(read, exp.Expr):
+                columns.append(named(read, self.step.call(place)))
+            else:
+                self.waiting.add(place, read)
+        return [*columns, *self.waiting.columns()]
 
-    def rounded(self, query: exp.Select) -> exp.Select:
-        """The windows with their exact sums rounded to floats."""
-        entries = self.sums.entries
-        divide, scale = any(e.count is not None for e in entries), max(e.scale for e in entries)
-        rounded = round_sums(query, self.step.inner("sums"), divide=divide, scale=scale)
-        columns: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
-        columns += [self._rounded_value(place) for place in self.calls]
-        if self.sums.guards:
-            misfit = exp.column(ident(self.step.inner("misfit")))
-            problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {self.step.view.name}")
-            rounded = rounded.where(
-                fill("CASE WHEN :misfit THEN ERROR(:problem) ELSE TRUE END", misfit=misfit, problem=problem)
-            )
-        return exp.select(*columns).from_(subquery(rounded, "sums"))
-
-    def _rounded_value(self, place: int) -> exp.Expr:
-        if place not in self.sums.places:
-            return ident(self.step.call(place))
-        number = exp.Literal.number(self.sums.places[place] + 1)
-        value: exp.Expr = exp.Anonymous(
-            this="list_extract", expressions=[exp.column(ident(self.step.inner("sums"))), number]
-        )
-        if place in self.sums.special:
-            value = exp.Coalesce(this=exp.column(ident(self.step.inner(f"s{place}"))), expressions=[value])
-        return named(value, self.step.call(place))
+    def whole(self, parts: str, sums: str) -> exp.Select:
+        """The windows: what the pass gave as it is, and its exact sums as they were rounded."""
+        step, waiting = self.step, self.waiting
+        columns = [
+            named(waiting.value(place, step.m, step.v), step.call(place))
+            if place in waiting
+            else col(step.call(place), step.m)
+            for place in self.calls
+        ]
+        same = [*step.same_keys(), col(step.t, step.m).eq(col(step.t, step.v))]
+        query = exp.select(*step.moment(), *columns).from_(table(parts, step.m))
+        query = query.join(table(sums, step.v), on=all_of(same), join_type="left")
+        if waiting.may_misfit():
+            problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {step.view.name}")
+            query = query.where(say(step.dialect, "raise", condition=col(waiting.misfit, step.m), message=problem))
+        return query
 
 
 class _Direct:
     """Takes an aggregate over the pairs in one call's frame."""
 
     def __init__(self, windows: _Windows, call: WindowCall) -> None:
-        step, frame = windows.step, call.frame
+        self._step = step = windows.step
+        frame = call.frame
         when, t = col(step.event_time, step.v), col(step.t, step.m)
-        self.frame: list[exp.Expr] = []
+        self._frame: list[exp.Expr] = []
         if frame.oldest < windows.longest:
-            self.frame.append(when >= exp.Sub(this=t, expression=interval(frame.oldest)))
+            self._frame.append(when >= earlier(step.dialect, t, frame.oldest))
         if frame.newest:
-            self.frame.append(when.copy() <= exp.Sub(this=t.copy(), expression=interval(frame.newest)))
+            self._frame.append(when.copy() <= earlier(step.dialect, t.copy(), frame.newest))
 
-    def take(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
-        return _only(aggregate, [*self.frame, *conditions])
+    def take(
+        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
+    ) -> exp.Expr:
+        return _taken(self._step, word, [*self._frame, *conditions], values)
 
 
 class _States:
     """What is kept of the rows of a band or a tile: each state once, however many frames it serves."""
 
-    _MERGED: ClassVar[dict[type[exp.Expr], type[exp.Expr]]] = {
-        exp.Count: exp.Sum,
-        exp.Sum: exp.Sum,
-        exp.LogicalOr: exp.LogicalOr,
-        exp.LogicalAnd: exp.LogicalAnd,
-    }
+    _MERGED: ClassVar = {"count": "sum"}  # the others merge as themselves
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self._states: dict[str, tuple[str, exp.Expr, exp.Expr]] = {}
+        self._states: dict[str, tuple[str, str, exp.Expr]] = {}
 
-    def of(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr]) -> str:
+    def of(self, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]) -> str:
         """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
-        state = _only(aggregate, conditions)
-        return self._states.setdefault(
-            state.sql("duckdb"), (self._step.inner(f"b{len(self._states)}"), aggregate, state)
-        )[0]
+        state = _taken(self._step, word, conditions, values)
+        name = self._step.inner(f"b{len(self._states)}")
+        return self._states.setdefault(f"{word} {state.sql()}", (name, word, state))[0]
 
     def columns(self) -> list[exp.Expr]:
         """The states of rows."""
@@ -255,35 +220,36 @@ class _States:
         """The states of states."""
         return [named(self.merge(name, col(name, alias)), name) for name, _, _ in self._states.values()]
 
-    def merge(self, name: str, value: exp.Expr) -> exp.Expr:
+    def merge(self, name: str, value: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
         """The aggregate that puts states of this name together."""
-        aggregate = next(a for n, a, _ in self._states.values() if n == name)
-        merge = self._MERGED.get(type(aggregate))
-        if merge is not None:
-            return merge(this=value)
-        return exp.Anonymous(this=str(aggregate.this), expressions=[value])  # min and max merge as themselves
+        word = next(word for known, word, _ in self._states.values() if known == name)
+        return _taken(self._step, self._MERGED.get(word, word), conditions, {"x": value})
 
 
 class _Banded:
     """Takes an aggregate from the states of the bands in one call's frame."""
 
     def __init__(self, states: _States, band: str, edges: Sequence[int], frame: Frame) -> None:
-        self.states = states
-        self.band = band
-        self.first = edges.index(frame.newest)
-        self.last = edges.index(frame.oldest + 1) - 1
-        self.every = self.first == 0 and self.last == len(edges) - 2
+        self._states = states
+        self._band = band
+        self._first = edges.index(frame.newest)
+        self._last = edges.index(frame.oldest + 1) - 1
+        self._every = self._first == 0 and self._last == len(edges) - 2
 
-    def take(self, aggregate: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
-        name = self.states.of(aggregate, conditions)
-        merged = self.states.merge(name, exp.column(ident(name)))
-        low, high = exp.Literal.number(self.first), exp.Literal.number(self.last)
-        within = exp.Between(this=exp.column(ident(self.band)), low=low, high=high)
-        return _only(merged, [] if self.every else [within])
+    def take(
+        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
+    ) -> exp.Expr:
+        name = self._states.of(word, conditions, values)
+        low, high = exp.Literal.number(self._first), exp.Literal.number(self._last)
+        within = exp.Between(this=exp.column(ident(self._band)), low=low, high=high)
+        return self._states.merge(name, exp.column(ident(name)), [] if self._every else [within])
 
 
-def _only(aggregate: exp.Expr, conditions: Sequence[exp.Expr]) -> exp.Expr:
-    """The aggregate over the rows that meet all ``conditions``."""
+def _taken(
+    step: Step, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
+) -> exp.Expr:
+    """The aggregate that a word names, over the rows that meet all ``conditions``."""
+    aggregate = fill(step.dialect, step.dialect.aggregates[word], **values)
     if not conditions:
         return aggregate
     where = exp.Where(this=all_of([condition.copy() for condition in conditions]))

@@ -12,14 +12,15 @@ from typing import Literal
 
 from asknown.model.nodes import Column, FeatureView, Item, WindowCall
 
-Form = Literal["cascade", "asof", "range"]
-FORMS: tuple[Form, ...] = ("cascade", "asof", "range")
+Form = Literal["cascade", "asof", "range", "union"]
+FORMS: tuple[Form, ...] = ("cascade", "asof", "range", "union")
 """Ways to find each moment's newest visible row. All give the same rows; they differ in cost.
 
 ``range``: join on the keys, keep the visible rows, take the greatest: best while pairs are few.
 ``asof``: one sort of the view's keys and times: never bad.
 ``cascade``: join on the keys and a time bucket first, and ``asof`` for the moments that found nothing: best for
 dense histories, because nothing big is sorted.
+``union``: rows and moments in one sort, and a running maximum: for engines that have no as-of join.
 """
 
 

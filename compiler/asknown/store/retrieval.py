@@ -37,7 +37,7 @@ class RetrievalJob:
 
     def sql(self) -> str:
         """The SQL that runs, in the target's dialect: one statement, formatted, its CTEs named after the views."""
-        statement = compile_training(self.plan, self._models, self._taken)
+        statement = compile_training(self.plan, self._models, self._taken, self._engine.dialect)
         return check_sql(write(statement, self._engine.dialect), self._engine.dialect)
 
     def explain(self) -> str:
@@ -88,7 +88,7 @@ class RetrievalJob:
             if not isinstance(step, AsOfJoin) or step.view.known_at is None:
                 continue
             alone = replace(self.plan, steps=(step,), outputs=())
-            statement = compile_hindsight(alone, self._models, self._taken)
+            statement = compile_hindsight(alone, self._models, self._taken, self._engine.dialect)
             ((rows,),) = self._engine.rows(write(statement, self._engine.dialect))
             found[step.label] = found.get(step.label, 0) + int(rows)
         return found

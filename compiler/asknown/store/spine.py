@@ -169,7 +169,7 @@ def _refuse_alike(columns: Sequence[Column]) -> None:
 
 def _measure(spine: Spine, bench: Workbench) -> Spine:
     """The spine with its number of rows and the range of its instants; refuses instants that do not read."""
-    statement = compile_facts(spine, bench.ctes(spine.refs, sources=spine.sources), bench.taken())
+    statement = compile_facts(spine, bench.ctes(spine.refs, sources=spine.sources), bench.taken(), bench.engine.dialect)
     (row,) = bench.engine.rows(write(statement, bench.engine.dialect))
     rows, earliest, latest, unread, example, aware, split = row
     column = spine.instant.name

@@ -77,7 +77,7 @@ class Workbench:
 
     def call_types(self, view: FeatureView) -> list[SqlType]:
         """The types of the view's window calls, as the engine describes them."""
-        statement = compile_call_types(view, self.ctes_of_views([view]), self.taken())
+        statement = compile_call_types(view, self.ctes_of_views([view]), self.taken(), self.engine.dialect)
         return [kind for _, kind in self.engine.describe(write(statement, self.engine.dialect))]
 
     def taken(self) -> list[str]:
@@ -95,7 +95,7 @@ class Workbench:
         return self._samples[view.name]
 
     def _look(self, view: FeatureView) -> Sample:
-        statement, most = compile_sample(view, self.ctes_of_views([view]), self.taken())
+        statement, most = compile_sample(view, self.ctes_of_views([view]), self.taken(), self.engine.dialect)
         (found,) = self.engine.rows(write(statement, self.engine.dialect))
         rows, keys, hottest, times, first, last = (int(value or 0) for value in found)
         return Sample(rows, keys, hottest, times, last - first, whole=rows < most)

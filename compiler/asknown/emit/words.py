@@ -1,0 +1,79 @@
+"""Says a dialect's words: its own SQL, with trees put in for the values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from sqlglot import exp, parse_one
+
+from asknown.dialects.dialect import Dialect
+from asknown.errors import AsknownError
+from asknown.types import SqlType
+
+# A colon means something else in some dialects, so a place is read as a name.
+_PLACE = re.compile(r"(?<!:):([a-z_]+)")
+_MARK = "_asknown_place_"
+
+
+def say(dialect: Dialect, word: str, /, **values: exp.Expr) -> exp.Expr:
+    """The expression of a word, with ``values`` in its places. Raises ``not-in-dialect`` where there is no word."""
+    text = dialect.words.get(word)
+    if text is None:
+        raise lacks(dialect, f"'{word.replace('_', ' ').replace('.', ' of a ')}'")
+    return fill(dialect, text, **values)
+
+
+def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]) -> exp.Expr:
+    """The expression that ``text`` spells in the dialect, with ``:name`` standing for each of ``values``.
+
+    A list stands for several: terms of an order, arguments of a function.
+    """
+    tree = _parsed(dialect.sqlglot, text).copy()
+    for node in list(tree.find_all(exp.Column)):
+        name = node.name.removeprefix(_MARK)
+        if name == node.name:
+            continue
+        value = values[name]
+        if isinstance(value, exp.Expr):
+            put = _guarded(value.copy(), node)
+            if node is tree:
+                return put
+            node.replace(put)
+        else:
+            # An ordered place is wrapped once more than a plain one.
+            place = node.parent if isinstance(node.parent, exp.Ordered) else node
+            assert place is not None
+            place.replace([item.copy() for item in value])
+    return tree
+
+
+def cast(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
+    """``value`` in the dialect's type for ``kind``."""
+    name = dialect.types.get(kind.name) or dialect.types.get(kind.kind)
+    if name is not None:
+        return exp.Cast(this=value, to=exp.DataType.build(name, dialect=dialect.sqlglot))
+    return exp.cast(value, kind.name, dialect="duckdb")
+
+
+def lacks(dialect: Dialect, what: str, *, hint: str | None = None) -> AsknownError:
+    """The error for something that a dialect cannot say."""
+    return AsknownError(
+        "not-in-dialect",
+        f"{dialect.name} has no exact {what}",
+        hint=hint or "leave the feature out for this target, or run it on another: docs/dialects.md says what each can",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _parsed(dialect: str, text: str) -> exp.Expr:
+    return parse_one(_PLACE.sub(rf"{_MARK}\1", text), read=dialect)
+
+
+def _guarded(value: exp.Expr, place: exp.Expr) -> exp.Expr:
+    """The value in parentheses where it would otherwise be torn apart by what stands around it."""
+    loose = isinstance(value, exp.Binary | exp.Unary | exp.Between | exp.Is | exp.AtTimeZone)
+    loose = loose and not isinstance(value, exp.Dot | exp.Paren)
+    around = isinstance(place.parent, exp.Binary | exp.Unary | exp.Between | exp.AtTimeZone | exp.Bracket)
+    return exp.Paren(this=value) if loose and around else value
