@@ -50,7 +50,11 @@ class Dialect:
     can run. ``words`` are pieces of its SQL; ``aggregates`` those that aggregate, by the aggregate's name or by
     ``name.kind`` for a column of that kind; ``finishes`` what is left to do with an aggregate's ``:value``. ``order``
     gives for each kind of column the terms under which values tie only if they are the same to the bit. ``types``
-    are its names for types that sqlglot would not translate, by ours. ``readers`` maps a file's ending to the table
+    are its names for types that sqlglot would not translate, by ours.
+
+    Models are translated by sqlglot; ``rewrites`` are the expressions that it would translate into something else, by
+    the kind of node, spelled over the node's own arguments; ``refused`` those that have no translation, and why.
+    Functions that sqlglot does not know go by their name in lower case. ``readers`` maps a file's ending to the table
     function that reads it; without any, a source is the table ``source.table``.
     """
 
@@ -63,6 +67,8 @@ class Dialect:
     finishes: Mapping[str, str] = field(default_factory=dict)
     order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
+    rewrites: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
     clock: Clock = "timestamp"
     readers: Mapping[str, str] = field(default_factory=dict)

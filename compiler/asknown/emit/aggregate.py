@@ -126,7 +126,11 @@ def _sum(
         total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
         return total if count is None else say(step.dialect, "ratio", x=total, y=count)
     if whole:
-        return _of_wholes(step, rows, value, conditions, reduce, exact, count)
+        first, *others = exact.parts
+        digits, scale = _digits(step, value, exact)
+        total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{first}", digits))
+        nothing = fill(step.dialect, exact.whole, x=exp.Literal.number(0))
+        return Unrounded({first: total, **{part: nothing.copy() for part in others}}, count, scale)
     wide = cast(step.dialect, col(value.name, step.v), _DOUBLE)
     fits = fill(step.dialect, exact.fits, x=wide)
     parts = {}
@@ -142,16 +146,8 @@ def _sum(
     return Unrounded(parts, count, 0, special, misfit)
 
 
-def _of_wholes(
-    step: Step,
-    rows: Columns,
-    value: Column,
-    conditions: list[exp.Expr],
-    reduce: Reduce,
-    exact: ExactSums,
-    count: exp.Expr | None,
-) -> Unrounded:
-    """The average of whole numbers or decimals, as a sum of digits to be divided and rounded once."""
+def _digits(step: Step, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]:
+    """A whole number, or a decimal as one: (its digits, how many of them lie behind the point)."""
     x = col(value.name, step.v)
     scale = value.type.scale if value.type.kind == "decimal" else 0
     if not scale:
@@ -160,10 +156,7 @@ def _of_wholes(
         digits = fill(step.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
     else:  # a product of more than 38 digits would overflow; the digits themselves do not
         digits = fill(step.dialect, exact.long_digits, x=x)
-    first, *others = exact.parts
-    total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{first}", digits))
-    nothing = fill(step.dialect, exact.whole, x=exp.Literal.number(0))
-    return Unrounded({first: total, **{part: nothing.copy() for part in others}}, count, scale)
+    return digits, scale
 
 
 def _part_sum(step: Step) -> str:

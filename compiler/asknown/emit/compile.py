@@ -15,6 +15,7 @@ from asknown.emit.match import match_moments
 from asknown.emit.sql import Names, all_of, col, given, ident, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
+from asknown.emit.translate import rewrite
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows import window_ctes
 from asknown.emit.words import cast, say
@@ -34,7 +35,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], di
     inside = Names([c.name for c in plan.spine.columns] + [output.name for output in plan.outputs])
     row = inside.fresh("row")
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
-    rows = ViewRows(names)
+    rows = ViewRows(names, dialect)
     ctes = [*models, *spines]
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
@@ -83,7 +84,9 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
             return col(node.name, joined[output.as_of][0])
         return node
 
-    value = cast(dialect, output.item.expression.transform(put), output.column.type)
+    model = joined[next(iter(output.windows.values()))][1].view.model
+    expression = rewrite(output.item.expression.copy(), dialect, model)
+    value = cast(dialect, expression.transform(put), output.column.type)
     # An instant that is not given gives NULL, not the answer over no rows.
     return exp.Case(ifs=[exp.If(this=known.copy(), true=value)])
 
@@ -105,8 +108,11 @@ def spine_ctes(
     raw, numbered, t = names.fresh("given"), names.fresh("spine"), inside.fresh("t")
     when = instant(dialect, col(spine.instant.name, raw), spine.instant.type)
     columns = [named(when, t), exp.Column(this=exp.Star(), table=ident(raw))]
+    if spine.row is not None:
+        columns[1:] = [col(column.name, raw) for column in spine.columns]
     if row is not None:
-        columns.insert(0, named(say(dialect, "row_number"), row))
+        number = say(dialect, "row_number") if spine.row is None else col(spine.row, raw)
+        columns.insert(0, named(number, row))
     query = exp.select(*columns).from_(table(raw))
     ctes = [Cte(raw, spine.sql), Cte(numbered, query, keep=True, comment="the spine, in its own order")]
     return ctes, numbered, t

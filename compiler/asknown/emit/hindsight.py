@@ -25,7 +25,7 @@ def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str], d
     inside = Names([*(c.name for c in plan.spine.columns), *(c.name for c in join.view.columns)])
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect)
     bounds = Bounds(plan.spine.earliest, plan.spine.latest)
-    rows = ViewRows(names)
+    rows = ViewRows(names, dialect)
     events = rows.of(join.view)
     source = rows.name(join.view)
     seen = Step(join.view, join.label, source, names=names, bounds=bounds, dialect=dialect)

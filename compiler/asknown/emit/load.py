@@ -37,7 +37,7 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], di
     """The query of a load: one row for each entity, all the columns that are fetched, ordered by key."""
     view = plan.view
     names = Names([*taken, *(cte.name for cte in models)])
-    rows = ViewRows(names)
+    rows = ViewRows(names, dialect)
     ctes = rows.of(view)
     step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(None, plan.at), dialect=dialect)
     match = match_entities(step, plan.at)
@@ -54,7 +54,7 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], 
     view = plan.view
     assert view.lifted is not None
     names = Names([*taken, *(cte.name for cte in models)])
-    rows = ViewRows(names)
+    rows = ViewRows(names, dialect)
     ctes = rows.of(view)
     step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(None, plan.at), dialect=dialect)
     at = at_instant(dialect, plan.at)
@@ -71,7 +71,7 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], 
 def compile_call_types(view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
     """A query whose columns have the types of the view's window calls, to be described and never run."""
     assert view.lifted is not None
-    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]))
+    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]), dialect)
     ctes = rows.of(view)
     calls = [named(_plain(call), f"w{place}") for place, call in enumerate(view.lifted.calls)]
     source = exp.select("*").from_(table(rows.name(view)))

@@ -9,6 +9,7 @@ from sqlglot import exp, parse_one
 from asknown.dialects.dialect import Dialect
 from asknown.emit.sql import ident
 from asknown.emit.statement import Cte, Statement
+from asknown.emit.translate import translate
 from asknown.emit.words import say
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Column, Model
@@ -34,7 +35,7 @@ def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) 
     return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), keep=False)
 
 
-def model_cte(model: Model, dialect: Dialect, *, authored: str) -> Cte:
+def model_cte(model: Model, dialect: Dialect) -> Cte:
     """The CTE of a model: the author's own text where the dialect is the author's, else the same, translated.
 
     A model that might read otherwise the second time is computed once. One that joins is the engine's to decide on.
@@ -42,7 +43,7 @@ def model_cte(model: Model, dialect: Dialect, *, authored: str) -> Cte:
     """
     if model.rendered.config.materialized != "ephemeral":
         return Cte(model.name, exp.select("*").from_(built_table(model)), keep=False)
-    body = model.sql if authored == dialect.sqlglot else model.tree
+    body = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
     keep = True if not model.repeatable else None if model.joins else False
     return Cte(model.name, body, keep=keep)
 
@@ -53,7 +54,7 @@ def built_table(model: Model) -> exp.Table:
 
 
 def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
-    if table.identifier is not None:
+    if table.identifier is not None and not (table.path and dialect.readers):
         parsed = parse_one(table.identifier, into=exp.Table, dialect=dialect.sqlglot)
         assert isinstance(parsed, exp.Table)
         return parsed

@@ -23,7 +23,7 @@ def compile_sample(
 
     It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
     """
-    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]))
+    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]), dialect)
     ctes = rows.of(view)
     inside = Names([c.name for c in view.columns])
     v, when = inside.fresh("v"), inside.fresh("event_time")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
+from asknown.engines.engine import LoadedSpine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
 from asknown.types import SqlType, parse_type
@@ -84,7 +85,7 @@ class DuckDB:
 
     # -- bringing in and taking out ----------------------------------------------------------------------------
 
-    def load_spine(self, data: pa.Table) -> str:
+    def load_spine(self, data: pa.Table) -> LoadedSpine:
         # A table of the in-memory database, not a temporary one: every cursor sees it.
         self._spines += 1
         name = f"memory.main.{SPINE}_{self._spines}"
@@ -93,7 +94,7 @@ class DuckDB:
             self._run(lambda: self._con.execute(f"CREATE TABLE {name} AS FROM {SPINE}"))
         finally:
             self._con.unregister(SPINE)
-        return name
+        return LoadedSpine(name)
 
     def write_file(self, sql: str, path: Path) -> int:
         kind = "CSV, HEADER" if path.suffix == ".csv" else "PARQUET, COMPRESSION zstd"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+@dataclass(frozen=True)
+class LoadedSpine:
+    """Where a spine was put. ``row`` is a column that counts its rows, for engines that keep no order of rows."""
+
+    relation: str
+    row: str | None = None
+
+
 class Engine(Protocol):
     """A connection to where the data is. Not shared between threads."""
 
@@ -21,8 +30,8 @@ class Engine(Protocol):
     def describe(self, sql: str) -> list[tuple[str, SqlType]]:
         """The names and types of the columns that a query gives, without running it."""
 
-    def load_spine(self, data: pa.Table) -> str:
-        """Puts a spine where queries can read it, and gives the relation's name."""
+    def load_spine(self, data: pa.Table) -> LoadedSpine:
+        """Puts a spine where queries can read it."""
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a small result."""

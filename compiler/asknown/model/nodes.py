@@ -25,7 +25,7 @@ class Model:
 
     ``repeatable`` says that reading it twice surely gives the same rows: no aggregate, window, limit or sample, whose
     result may follow the physical order of rows, and nothing random. ``joins`` says that it joins tables, so that
-    reading it twice costs.
+    reading it twice costs. ``dialect`` is the one that it is written in.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Model:
     tree: exp.Query
     repeatable: bool
     joins: bool
+    dialect: str
 
     @property
     def is_feature_view(self) -> bool:

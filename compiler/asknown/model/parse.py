@@ -49,7 +49,9 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
         )
     _refuse_left_over_jinja(rendered, dialect)
     joins = tree.find(exp.Join) is not None
-    return Model(rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, is_repeatable(tree), joins)
+    return Model(
+        rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, is_repeatable(tree), joins, dialect
+    )
 
 
 def literal_tables(model: Model) -> list[exp.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView
 from asknown.plan.nodes import AsOfJoin, Form, Output, Plan, Spine, TrailingWindow, WindowForm
@@ -16,6 +17,7 @@ def build_plan(
     spine: Spine,
     asked: Sequence[Asked],
     look: Callable[[FeatureView], Sample | None],
+    dialect: Dialect,
     *,
     forms: Mapping[str, Form] | None = None,
     window_form: WindowForm | None = None,
@@ -43,9 +45,13 @@ def build_plan(
             as_of = len(steps)
             columns = tuple(column for column in view.fetched if column.name in wanted)
             forced = (forms or {}).get(view.name, (forms or {}).get("*"))
-            steps.append(AsOfJoin(label, view, keys, columns, choose_match(view, look(view), forced=forced)))
+            steps.append(
+                AsOfJoin(label, view, keys, columns, choose_match(view, look(view), forms=dialect.forms, forced=forced))
+            )
         windows: dict[int, int] = {}
-        for form, reason, some in choose_windows(calls, listed, look(view), forced=window_form):
+        for form, reason, some in choose_windows(
+            calls, listed, look(view), forms=dialect.window_forms, forced=window_form
+        ):
             windows |= dict.fromkeys(some, len(steps))
             steps.append(TrailingWindow(label, view, keys, some, form, reason))
         for place, computed in items.items():

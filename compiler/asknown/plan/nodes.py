@@ -52,7 +52,9 @@ class Spine:
     """The rows that are asked for.
 
     ``sql`` is the query that gives them, standing on the models ``refs`` and the tables ``sources``. ``instant`` is
-    the time column. ``rows``, ``earliest`` and ``latest`` are known only where asking twice surely gives the same.
+    the time column. ``row`` is a column beside ``columns`` that
+    counts the rows, where the relation keeps no order. ``rows``, ``earliest`` and ``latest`` are known only where
+    asking twice surely gives the same.
     """
 
     sql: str
@@ -64,6 +66,7 @@ class Spine:
     rows: int | None = None
     earliest: datetime | None = None
     latest: datetime | None = None
+    row: str | None = None
 
 
 @dataclass(frozen=True)

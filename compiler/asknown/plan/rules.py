@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from asknown.durations import spell
 from asknown.model.nodes import FeatureView, WindowCall
-from asknown.plan.nodes import Form, Match, WindowForm
+from asknown.plan.nodes import FORMS, WINDOW_FORMS, Form, Match, WindowForm
 
 DAY = 86_400_000_000
 # A bucket this many times the typical distance between two rows of a key finds nearly every moment's row.
@@ -46,18 +46,31 @@ class Sample:
         return int(self.span / max(self.rows_of_a_key, 1.0))
 
 
-def choose_match(view: FeatureView, sample: Sample | None, *, forced: Form | None = None) -> Match:
-    """The form for ``view``: ``forced``, or by what ``sample`` says (None: nothing is known).
+def choose_match(
+    view: FeatureView, sample: Sample | None, *, forms: Sequence[str] = FORMS, forced: Form | None = None
+) -> Match:
+    """The form for ``view`` among those that the engine has: ``forced``, or by what ``sample`` says (None: nothing).
 
     The width of a bucket decides speed alone, never the result.
     """
     if forced is not None:
         match = Match(forced, _width(view, sample) if forced == "cascade" else 0, "asked for")
+    elif "cascade" not in forms:
+        match = _choose_portable(sample, forms)
     elif sample is None:
         match = _choose_blindly(view)
     else:
         match = _choose_by(view, sample)
-    return replace(match, many_ties=sample is not None and sample.rows_of_a_time > MANY_TIES)
+    # To match known_at among ties takes an as-of join.
+    return replace(match, many_ties="asof" in forms and sample is not None and sample.rows_of_a_time > MANY_TIES)
+
+
+def _choose_portable(sample: Sample | None, forms: Sequence[str]) -> Match:
+    if sample is not None and sample.whole and sample.rows_of_a_key <= FEW_ROWS:
+        return Match("range", 0, f"{_about(sample.rows_of_a_key)} for a key: joining them all is cheap")
+    if "asof" in forms:
+        return Match("asof", 0, "one sort of the rows")
+    return Match("union", 0, "rows and moments in one sort: the engine has no as-of join")
 
 
 def _choose_blindly(view: FeatureView) -> Match:
@@ -89,6 +102,7 @@ def choose_windows(
     calls: Sequence[WindowCall],
     sample: Sample | None,
     *,
+    forms: Sequence[str] = WINDOW_FORMS,
     forced: WindowForm | None = None,
 ) -> Iterator[tuple[WindowForm, str, tuple[int, ...]]]:
     """How the calls at ``places`` are computed: (form, why, the places), for each pass that it takes."""
@@ -97,7 +111,8 @@ def choose_windows(
     frames = {calls[place].frame for place in merging}
     if merging and forced != "pairs":
         rows, most = _rows_in(max(frame.oldest for frame in frames), sample)
-        if forced == "tiles" or (forced is None and (rows > MANY_ROWS or most > VERY_MANY_ROWS)):
+        many = "tiles" in forms and (rows > MANY_ROWS or most > VERY_MANY_ROWS)
+        if forced == "tiles" or (forced is None and many):
             yield "tiles", f"{_about(rows)} in the longest frame, up to {_about(most)}: added up beforehand", merging
             places = others
         elif forced == "bands" or len(frames) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from asknown.catalog.catalog import Catalog
     from asknown.engines.engine import Engine
     from asknown.model.nodes import FeatureView
-    from asknown.online.nodes import LoadReport
+    from asknown.online.inspection import Inspection
+    from asknown.online.nodes import LoadReport, OnlineView
     from asknown.plan.nodes import Form, WindowForm
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.workbench import Workbench
@@ -81,7 +82,9 @@ class FeatureStore:
         spine = read_spine(entity_df, bench, self._catalog.renderer, timestamp=timestamp)
         taken = [column.name for column in spine.columns]
         asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
-        plan = build_plan(spine, asked, bench.sample, forms=self._forms, window_form=self._window_form)
+        plan = build_plan(
+            spine, asked, bench.sample, self._engine.dialect, forms=self._forms, window_form=self._window_form
+        )
         models = bench.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
         return RetrievalJob(plan, models, bench.taken(), self._engine)
 
@@ -108,7 +111,9 @@ class FeatureStore:
         asked = name_features(wanted, views, full_names=full_feature_names, taken=[])
         spine = spine_to_come(asked, self._engine.dialect)
         job = RetrievalJob(
-            build_plan(spine, asked, bench.sample, forms=self._forms, window_form=self._window_form),
+            build_plan(
+                spine, asked, bench.sample, self._engine.dialect, forms=self._forms, window_form=self._window_form
+            ),
             bench.ctes_of_views(views.values()),
             bench.taken(),
             self._engine,
@@ -142,25 +147,25 @@ class FeatureStore:
         views: Sequence[str] | None = None,
         *,
         full_refresh: bool = False,
+        prune: bool = False,
+        wait: float = 60.0,
         on_rows: Callable[[str, int], None] | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> list[LoadReport]:
         """Loads the online table with each entity's newest row that is visible at ``until`` (default: now).
 
         All ``views`` (default: every feature view with ``online`` true) are loaded in one transaction, which also
         keeps the feature services. Each load reads the whole view, so late rows are never missed; a stored row is
         replaced by a newer one only, so repeating a load changes nothing. ``full_refresh`` drops what was stored
-        before. ``on_rows`` is told a view's name and its rows so far. Gives one report for each view.
+        before, and ``prune`` removes views that the project no longer has, or keeps out of the online table. Where
+        another load is running, waits up to ``wait`` seconds for its end, and tells ``on_wait`` so. ``on_rows`` is told
+        a view's name and its rows so far. Gives one report for each view.
         """
+        from asknown.online.writer import check_instant
         from asknown.store.loading import load_views
 
-        now = datetime.now(UTC).replace(tzinfo=None)
-        watermark = now if until is None else _naive_utc(until)
-        if watermark > now:
-            raise AsknownError(
-                "bad-value",
-                f"{watermark} is in the future: what will be known then is not known yet",
-                hint="leave --until out for now",
-            )
+        watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else _naive_utc(until)
+        check_instant(watermark.replace(tzinfo=UTC), timedelta(microseconds=self.project.profile.online.max_skew))
         names = list(views) if views is not None else self._online_views()
         for name in names:
             if not self._catalog.is_view(name):
@@ -170,7 +175,16 @@ class FeatureStore:
                     hint=did_you_mean(name, self._catalog.view_names(), what="feature views"),
                 )
         self._close_reader()
-        return load_views(self._bench, names, watermark, full_refresh=full_refresh, on_rows=on_rows)
+        return load_views(
+            self._bench,
+            names,
+            watermark,
+            full_refresh=full_refresh,
+            keep=self._online_views() if prune else None,
+            wait=wait,
+            on_rows=on_rows,
+            on_wait=on_wait,
+        )
 
     def get_online_features(
         self,
@@ -188,6 +202,22 @@ class FeatureStore:
         if self._reader is None:
             self._reader = OnlineReader(self.project.profile.online.path)
         return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
+
+    def doctor(self) -> Inspection:
+        """Looks the online table over: damage, hashes, watermarks, age, and whether it fits the project.
+
+        ``healthy`` says whether nothing needs to be done, and ``findings`` what does, each with what to run. What is
+        wrong with the file or with a model is a finding, and no error.
+        """
+        from asknown.online.inspection import inspect_file
+        from asknown.store.loading import read_definitions
+
+        definitions: Mapping[str, OnlineView | AsknownError] | AsknownError
+        try:
+            definitions = read_definitions(self._bench, self._online_views())
+        except AsknownError as error:
+            definitions = error
+        return inspect_file(self.project.profile.online.path, definitions)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 

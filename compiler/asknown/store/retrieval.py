@@ -46,7 +46,9 @@ class RetrievalJob:
 
     def head(self, rows: int) -> RetrievalJob:
         """The training set of the first ``rows`` of the spine alone."""
-        first = replace(self.plan.spine, sql=f"SELECT * FROM (\n{self.plan.spine.sql}\n) LIMIT {int(rows)}")
+        spine = self.plan.spine
+        order = "" if spine.row is None else f"\nORDER BY {spine.row}"
+        first = replace(spine, sql=f"SELECT * FROM (\n{spine.sql}\n) AS spine{order}\nLIMIT {int(rows)}")
         return RetrievalJob(replace(self.plan, spine=first), self._models, self._taken, self._engine)
 
     def to_batches(self) -> pa.RecordBatchReader:

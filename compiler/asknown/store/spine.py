@@ -85,8 +85,11 @@ def _locate(given: Any, bench: Workbench, renderer: Renderer) -> Spine:
     if isinstance(given, Path):
         return _of_file(str(given), bench)
     if not isinstance(given, str):
-        relation = bench.engine.load_spine(to_arrow(given))
-        return _of_sql(f"SELECT * FROM {relation}", bench, repeatable=True)
+        data = to_arrow(given)
+        loaded = bench.engine.load_spine(data)
+        spine = _of_sql(f"SELECT * FROM {loaded.relation}", bench, repeatable=True)
+        shown = tuple(column for column in spine.columns if column.name != loaded.row)
+        return replace(spine, columns=shown, instant=shown[0], row=loaded.row)
     name = given.strip()
     if name in bench.catalog.project.models:
         columns = bench.columns(name)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
+from asknown.dialects.dialect import Dialect
 from asknown.emit.load import compile_call_types
 from asknown.emit.models import model_cte, relation_query, source_cte, source_name, source_query
 from asknown.emit.sample import compile_sample
@@ -29,7 +30,7 @@ class Workbench:
         self.catalog = catalog
         self.engine = engine
         self._columns: dict[str, tuple[Column, ...]] = {}
-        self._sources: dict[tuple[str, str], Cte] = {}
+        self._sources: dict[tuple[str, str, str], Cte] = {}
         self._views: dict[str, FeatureView] = {}
         self._samples: dict[str, Sample | None] = {}
         self._built: frozenset[str] | None = None
@@ -55,15 +56,26 @@ class Workbench:
                     self._columns[model.name] = self._describe(model)
         return self._columns[name]
 
-    def ctes(self, names: Iterable[str], *, sources: Iterable[tuple[str, str]] = ()) -> list[Cte]:
-        """The CTEs of the models ``names`` and of all they stand on, the sources first."""
+    def ctes(
+        self, names: Iterable[str], *, sources: Iterable[tuple[str, str]] = (), dialect: Dialect | None = None
+    ) -> list[Cte]:
+        """The CTEs of the models ``names`` and of all they stand on, the sources first.
+
+        In the engine's dialect, or in ``dialect`` for another engine to read.
+        """
+        dialect = dialect or self.engine.dialect
         closure = self.catalog.closure(names)
         self._require_built(closure)
         wanted = dict.fromkeys([*sources, *(source for model in closure for source in model.rendered.sources)])
-        return [self._source(source) for source in wanted] + [self._cte(model) for model in closure]
+        return [self._source(source, dialect) for source in wanted] + [model_cte(model, dialect) for model in closure]
 
     def ctes_of_views(
-        self, views: Iterable[FeatureView], *, refs: Iterable[str] = (), sources: Iterable[tuple[str, str]] = ()
+        self,
+        views: Iterable[FeatureView],
+        *,
+        refs: Iterable[str] = (),
+        sources: Iterable[tuple[str, str]] = (),
+        dialect: Dialect | None = None,
     ) -> list[Cte]:
         """The CTEs that some views' rows stand on. A view with windows brings its own select, without them."""
         names, tables = list(refs), list(sources)
@@ -73,7 +85,7 @@ class Workbench:
             else:
                 names += view.model.rendered.refs
                 tables += view.model.rendered.sources
-        return self.ctes(names, sources=tables)
+        return self.ctes(names, sources=tables, dialect=dialect)
 
     def call_types(self, view: FeatureView) -> list[SqlType]:
         """The types of the view's window calls, as the engine describes them."""
@@ -123,16 +135,17 @@ class Workbench:
         return tuple(Column(n, k) for n, k in self.engine.describe(write(statement, self.engine.dialect)))
 
     def _source_columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
-        cte = self._source(key)
+        cte = self._source(key, self.engine.dialect)
         return self._ask(key, with_ctes([cte], cte.name))
 
-    def _source(self, key: tuple[str, str]) -> Cte:
-        if key not in self._sources:
+    def _source(self, key: tuple[str, str], dialect: Dialect) -> Cte:
+        made = (*key, dialect.name)
+        if made not in self._sources:
             table = self._located(self.catalog.project.sources[key])
-            dialect = self.engine.dialect
-            columns = self._ask(key, source_query(table, dialect))  # a file that is missing is the source's fault
-            self._sources[key] = source_cte(table, columns, dialect)
-        return self._sources[key]
+            # A file that is missing is the source's fault.
+            columns = self._ask(key, source_query(table, self.engine.dialect))
+            self._sources[made] = source_cte(table, columns, dialect)
+        return self._sources[made]
 
     def _located(self, table: SourceTable) -> SourceTable:
         """The source with its path made absolute: an engine would look for it where the user is first."""
@@ -148,10 +161,6 @@ class Workbench:
             message = f"source '{source_name(table)}': {error.message}"
             raise AsknownError(error.code, message, at=table.at, hint=error.hint) from None
         return tuple(Column(name, kind) for name, kind in found)
-
-    def _cte(self, model: Model) -> Cte:
-        authored = self.catalog.project.settings.dialect
-        return model_cte(model, self.engine.dialect, authored=authored)
 
     def _require_built(self, closure: Sequence[Model]) -> None:
         wanted = [m for m in closure if m.rendered.config.materialized != "ephemeral"]
