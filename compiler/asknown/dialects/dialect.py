@@ -72,6 +72,8 @@ class Dialect:
     exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
     clock: Clock = "timestamp"
     readers: Mapping[str, str] = field(default_factory=dict)
+    own_schema: str | None = None  # where built models are, unless the session's own path says
+    filters: bool = True  # aggregates take FILTER (WHERE …)
     quotes_all: bool = True  # names are quoted even where they are plain words
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
     session: tuple[str, ...] = ()  # statements that pin the session: time zone first

@@ -196,6 +196,7 @@ DUCKDB = Dialect(
         ".jsonl": "read_json",
         ".ndjson": "read_json",
     },
+    own_schema="main",
     quotes_all=False,
     pins_ctes=True,
     session=(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
+from asknown.dialects.postgres import POSTGRES
 from asknown.errors import AsknownError
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (DUCKDB,)}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (DUCKDB, POSTGRES)}
 
 
 def find_dialect(name: str) -> Dialect:

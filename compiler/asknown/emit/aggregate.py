@@ -91,10 +91,13 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
     values: dict[str, exp.Expr | Sequence[exp.Expr]] = {"x": x}
     where = [*conditions]
     match name:
-        case "count_distinct" | "median":
+        case "count_distinct":
             pass
+        case "median":
+            where.append(given(x.copy()))
         case "quantile_cont" | "quantile_disc":
             values["share"] = exp.Literal.number(str(call.number))
+            where.append(given(x.copy()))
         case "first" | "last" | "list":
             values["order"] = [*_by_time(step), *order_terms(step.dialect, value, x, descending=False)]
             where.append(given(x.copy()))

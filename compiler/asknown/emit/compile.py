@@ -75,7 +75,9 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
     """A result column: what was fetched, or the item's expression over windows and what was fetched."""
     if output.item is None or output.item.expression is None:
         assert output.as_of is not None
-        return col(output.column.name, joined[output.as_of][0])
+        fetched = col(output.column.name, joined[output.as_of][0])
+        own = joined[output.as_of][1].view.model.dialect == dialect.sqlglot
+        return fetched if own else cast(dialect, fetched, output.column.type)
 
     def put(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Parameter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
@@ -15,6 +15,7 @@ from asknown.emit.sql import Names, col, given, ident, named, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
 from asknown.emit.view_rows import ViewRows
+from asknown.emit.words import cast
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import LoadPlan
 
@@ -43,9 +44,9 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], di
     match = match_entities(step, plan.at)
     wanted = [column for column in kept_columns(view) if column not in view.keys]
     fetched = fetch_rows(step, match.name, wanted, once=True)
-    query = exp.select(*[ident(c.name) for c in (*view.keys, *wanted)]).from_(table(fetched[-1].name))
+    query = exp.select(*_shown(step, (*view.keys, *wanted))).from_(table(fetched[-1].name, step.v))
     if view.keys:
-        query = query.order_by(*[exp.Ordered(this=exp.column(ident(k.name)), nulls_first=False) for k in view.keys])
+        query = query.order_by(*[exp.Ordered(this=col(k.name, step.v), nulls_first=False) for k in view.keys])
     return Statement((*models, *ctes, match, *fetched), query, comment=HEADER)
 
 
@@ -64,8 +65,15 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], 
         conditions.append(step.known() <= at.copy())
     times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
     columns = [*view.keys, *times, *event_columns(view)]
-    query = exp.select(*[col(c.name, step.v) for c in columns]).from_(table(step.source, step.v)).where(*conditions)
+    query = exp.select(*_shown(step, columns)).from_(table(step.source, step.v)).where(*conditions)
     return Statement((*models, *ctes), query, comment=HEADER)
+
+
+def _shown(step: Step, columns: Iterable[Column]) -> list[exp.Expr]:
+    """The columns in the types of the model's SQL, which another dialect may have lost on the way."""
+    if step.view.model.dialect == step.dialect.sqlglot:
+        return [col(column.name, step.v) for column in columns]
+    return [named(cast(step.dialect, col(c.name, step.v), c.type), c.name) for c in columns]
 
 
 def compile_call_types(view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:

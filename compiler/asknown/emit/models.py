@@ -35,22 +35,30 @@ def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) 
     return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), keep=False)
 
 
-def model_cte(model: Model, dialect: Dialect) -> Cte:
+def typed_cte(name: str, columns: Sequence[Column]) -> Cte:
+    """A CTE without rows, for DuckDB to say which types a query over these columns has."""
+    typed = [exp.alias_(exp.cast(exp.null(), c.type.name, dialect="duckdb"), ident(c.name)) for c in columns]
+    return Cte(name, exp.select(*typed).where(exp.false()))
+
+
+def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:
     """The CTE of a model: the author's own text where the dialect is the author's, else the same, translated.
 
-    A model that might read otherwise the second time is computed once. One that joins is the engine's to decide on.
-    Any other is read in place, so that only the columns and rows that a query needs are touched.
+    Of a model that is ``built`` it is the table that stands in the warehouse. A model that might read otherwise the
+    second time is computed once. One that joins is the engine's to decide on. Any other is read in place, so that only
+    the columns and rows that a query needs are touched.
     """
-    if model.rendered.config.materialized != "ephemeral":
-        return Cte(model.name, exp.select("*").from_(built_table(model)), keep=False)
+    if built and model.rendered.config.materialized != "ephemeral":
+        return Cte(model.name, exp.select("*").from_(built_table(model, dialect)), keep=False)
     body = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
     keep = True if not model.repeatable else None if model.joins else False
     return Cte(model.name, body, keep=keep)
 
 
-def built_table(model: Model) -> exp.Table:
+def built_table(model: Model, dialect: Dialect) -> exp.Table:
     """The table or view that `asknown run` makes of a model."""
-    return exp.Table(this=ident(model.name), db=ident("main"))
+    schema = None if dialect.own_schema is None else ident(dialect.own_schema)
+    return exp.Table(this=ident(model.name), db=schema)
 
 
 def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:

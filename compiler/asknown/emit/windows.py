@@ -249,6 +249,10 @@ def _taken(
     step: Step, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
 ) -> exp.Expr:
     """The aggregate that a word names, over the rows that meet all ``conditions``."""
+    if conditions and not step.dialect.filters:  # every aggregate skips NULLs
+        rows = all_of([condition.copy() for condition in conditions])
+        one = exp.Literal.number(1) if isinstance(values["x"], exp.Star) else values["x"]
+        return _taken(step, word, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
     aggregate = fill(step.dialect, step.dialect.aggregates[word], **values)
     if not conditions:
         return aggregate

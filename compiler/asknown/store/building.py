@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from asknown.catalog.catalog import Catalog
 from asknown.emit.check import check_sql
 from asknown.emit.statement import Statement, write
+from asknown.emit.translate import translate
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
-from asknown.store.opening import open_engine
+from asknown.store.opening import open_engine, open_typist
 from asknown.store.workbench import Workbench
 
 
@@ -33,11 +34,13 @@ def build_models(
             hint="give the target a path, as in: path: warehouse.duckdb",
         )
     engine = open_engine(project, writable=True)
+    typist = open_typist(project, engine.dialect)
     try:
         for model in wanted:
-            bench = Workbench(catalog, engine)
+            bench = Workbench(catalog, engine, typist)
             upstream = bench.ctes(model.rendered.refs, sources=model.rendered.sources)
-            body = f"SELECT * FROM (\n{model.sql}\n)" if upstream else model.sql
+            text = model.sql if typist is None else translate(model, model.tree, engine.dialect)
+            body = f"SELECT * FROM (\n{text}\n) AS model" if upstream else text
             sql = check_sql(write(Statement(tuple(upstream), body), engine.dialect), engine.dialect)
             kind = model.rendered.config.materialized
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asknown.dialects.dialect import Dialect
+from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.models import columns_query, file_query, relation_query
 from asknown.emit.spine import compile_facts
 from asknown.emit.statement import Statement, write
@@ -24,9 +25,13 @@ from asknown.store.workbench import Workbench
 from asknown.types import parse_type
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from asknown.render import Renderer
 
 INSTANT = "event_timestamp"
+FILES = tuple(DUCKDB.readers)
+"""The endings of files that hold a spine."""
 _DATETIMES = ("timestamp", "timestamptz")
 
 
@@ -85,17 +90,13 @@ def _locate(given: Any, bench: Workbench, renderer: Renderer) -> Spine:
     if isinstance(given, Path):
         return _of_file(str(given), bench)
     if not isinstance(given, str):
-        data = to_arrow(given)
-        loaded = bench.engine.load_spine(data)
-        spine = _of_sql(f"SELECT * FROM {loaded.relation}", bench, repeatable=True)
-        shown = tuple(column for column in spine.columns if column.name != loaded.row)
-        return replace(spine, columns=shown, instant=shown[0], row=loaded.row)
+        return _of_data(to_arrow(given), bench)
     name = given.strip()
     if name in bench.catalog.project.models:
         columns = bench.columns(name)
         sql = relation_query(name, bench.engine.dialect)
         return Spine(sql, columns, columns[0], bench.catalog.is_repeatable(name), (name,))
-    if name.casefold().endswith(tuple(bench.engine.dialect.readers)) and not re.search(r"\s\S+\s", name):
+    if name.casefold().endswith(FILES) and not re.search(r"\s\S+\s", name):
         return _of_file(name, bench)
     if not re.search(r"\s", name):
         raise AsknownError(
@@ -131,7 +132,17 @@ def _of_file(path: str, bench: Workbench) -> Spine:
             raise AsknownError("spine", f"{path} is a folder", hint=f"give its files: {path.rstrip('/')}/*.parquet")
         if here.exists():
             path = str(here.resolve())
-    return _of_sql(file_query(path, bench.engine.dialect), bench, repeatable=True)
+    if bench.engine.dialect.readers:
+        return _of_sql(file_query(path, bench.engine.dialect), bench, repeatable=True)
+    return _of_data(bench.read_file(path), bench)
+
+
+def _of_data(data: pa.Table, bench: Workbench) -> Spine:
+    """A spine that is put where the engine can read it."""
+    loaded = bench.engine.load_spine(data)
+    spine = _of_sql(f"SELECT * FROM {loaded.relation}", bench, repeatable=True)
+    shown = tuple(column for column in spine.columns if column.name != loaded.row)
+    return replace(spine, columns=shown, instant=shown[0], row=loaded.row)
 
 
 def _of_sql(sql: str, bench: Workbench, *, repeatable: bool) -> Spine:

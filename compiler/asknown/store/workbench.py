@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
 from asknown.dialects.dialect import Dialect
 from asknown.emit.load import compile_call_types
-from asknown.emit.models import model_cte, relation_query, source_cte, source_name, source_query
+from asknown.emit.models import file_query, model_cte, relation_query, source_cte, source_name, source_query, typed_cte
 from asknown.emit.sample import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
@@ -20,20 +21,35 @@ from asknown.model.nodes import Column, FeatureView, Model
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
 from asknown.project.nodes import SourceTable
-from asknown.types import SqlType
+from asknown.types import SqlType, parse_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Workbench:
-    """A project's models with their types, on one engine. Everything is asked once and kept."""
+    """A project's models with their types, on one engine. Everything is asked once and kept.
 
-    def __init__(self, catalog: Catalog, engine: Engine) -> None:
+    Types are those of the models' SQL in the dialect that it is written in: the engine says them where that is its
+    own, else ``typist``, an engine that needs none of the rows. Without an ``engine``, sources have the columns that
+    their properties list.
+    """
+
+    def __init__(self, catalog: Catalog, engine: Engine | None, typist: Engine | None = None) -> None:
         self.catalog = catalog
-        self.engine = engine
+        self._engine = engine
+        self._typist = typist
         self._columns: dict[str, tuple[Column, ...]] = {}
-        self._sources: dict[tuple[str, str, str], Cte] = {}
+        self._sources: dict[tuple[str, str], tuple[Column, ...]] = {}
         self._views: dict[str, FeatureView] = {}
         self._samples: dict[str, Sample | None] = {}
         self._built: frozenset[str] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that has the rows."""
+        assert self._engine is not None, "nothing is run without an engine"
+        return self._engine
 
     def view(self, name: str) -> FeatureView:
         """The feature view ``name``, complete. Raises what is wrong with it or with a model it stands on."""
@@ -63,11 +79,14 @@ class Workbench:
 
         In the engine's dialect, or in ``dialect`` for another engine to read.
         """
-        dialect = dialect or self.engine.dialect
         closure = self.catalog.closure(names)
-        self._require_built(closure)
-        wanted = dict.fromkeys([*sources, *(source for model in closure for source in model.rendered.sources)])
-        return [self._source(source, dialect) for source in wanted] + [model_cte(model, dialect) for model in closure]
+        if dialect is None:
+            self._require_built(closure)
+        dialect = dialect or self.engine.dialect
+        tables = [(self._located(key), self._source(key)) for key in _sources_of(closure, sources)]
+        return [source_cte(table, columns, dialect) for table, columns in tables] + [
+            model_cte(model, dialect) for model in closure
+        ]
 
     def ctes_of_views(
         self,
@@ -88,9 +107,11 @@ class Workbench:
         return self.ctes(names, sources=tables, dialect=dialect)
 
     def call_types(self, view: FeatureView) -> list[SqlType]:
-        """The types of the view's window calls, as the engine describes them."""
-        statement = compile_call_types(view, self.ctes_of_views([view]), self.taken(), self.engine.dialect)
-        return [kind for _, kind in self.engine.describe(write(statement, self.engine.dialect))]
+        """The types of the view's window calls."""
+        rendered = view.model.rendered
+        ctes = self._typed_ctes(rendered.refs, rendered.sources)
+        statement = compile_call_types(view, ctes, self.taken(), self._types.dialect)
+        return [kind for _, kind in self._types.describe(write(statement, self._types.dialect))]
 
     def taken(self) -> list[str]:
         """Every name that a model, a source or a spine's query can refer to."""
@@ -103,7 +124,7 @@ class Workbench:
     def sample(self, view: FeatureView) -> Sample | None:
         """What a look at some of the view's rows tells, or None where a look would cost as much as the work."""
         if view.name not in self._samples:
-            self._samples[view.name] = self._look(view) if view.repeatable else None
+            self._samples[view.name] = self._look(view) if view.repeatable and self._engine is not None else None
         return self._samples[view.name]
 
     def _look(self, view: FeatureView) -> Sample:
@@ -112,10 +133,24 @@ class Workbench:
         rows, keys, hottest, times, first, last = (int(value or 0) for value in found)
         return Sample(rows, keys, hottest, times, last - first, whole=rows < most)
 
+    @property
+    def _types(self) -> Engine:
+        """The engine that says which types a query has."""
+        return self.engine if self._typist is None else self._typist
+
+    def _typed_ctes(self, names: Iterable[str], sources: Iterable[tuple[str, str]] = ()) -> list[Cte]:
+        """What a query stands on, for the engine that says its types."""
+        if self._typist is None:
+            return self.ctes(names, sources=sources)
+        closure = self.catalog.closure(names)
+        tables = self.catalog.project.sources
+        typed = [typed_cte(source_name(tables[key]), self._source(key)) for key in _sources_of(closure, sources)]
+        return typed + [model_cte(model, self._typist.dialect, built=False) for model in closure]
+
     def _describe(self, model: Model) -> tuple[Column, ...]:
-        statement = with_ctes(self.ctes([model.name]), model.name)
+        statement = with_ctes(self._typed_ctes([model.name]), model.name)
         try:
-            described = self.engine.describe(write(statement, self.engine.dialect))
+            described = self._types.describe(write(statement, self._types.dialect))
         except AsknownError as error:
             if error.at is not None:
                 raise
@@ -124,43 +159,42 @@ class Workbench:
         columns = tuple(Column(name, kind) for name, kind in described)
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
         sources = self.catalog.project.sources
-        upstream |= {source_name(sources[key]): self._source_columns(key) for key in model.rendered.sources}
+        upstream |= {source_name(sources[key]): self._source(key) for key in model.rendered.sources}
         written = written_columns(model, upstream, self.catalog.project.settings.dialect)
         refuse_duplicate_columns(model, written or [c.name for c in columns])
         return columns
 
     def _describe_rows(self, model: Model, tree: Body) -> tuple[Column, ...]:
-        ctes = self.ctes(model.rendered.refs, sources=model.rendered.sources)
-        statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, self.engine.dialect))
-        return tuple(Column(n, k) for n, k in self.engine.describe(write(statement, self.engine.dialect)))
+        dialect = self._types.dialect
+        ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
+        statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, dialect))
+        return tuple(Column(n, k) for n, k in self._types.describe(write(statement, dialect)))
 
-    def _source_columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
-        cte = self._source(key, self.engine.dialect)
-        return self._ask(key, with_ctes([cte], cte.name))
+    def _source(self, key: tuple[str, str]) -> tuple[Column, ...]:
+        """The columns of a source's table, in its own time zone."""
+        if key not in self._sources:
+            table = self._located(key)
+            self._sources[key] = _listed(table) if self._engine is None else self._ask(table, self._engine)
+        return self._sources[key]
 
-    def _source(self, key: tuple[str, str], dialect: Dialect) -> Cte:
-        made = (*key, dialect.name)
-        if made not in self._sources:
-            table = self._located(self.catalog.project.sources[key])
-            # A file that is missing is the source's fault.
-            columns = self._ask(key, source_query(table, self.engine.dialect))
-            self._sources[made] = source_cte(table, columns, dialect)
-        return self._sources[made]
-
-    def _located(self, table: SourceTable) -> SourceTable:
+    def _located(self, key: tuple[str, str]) -> SourceTable:
         """The source with its path made absolute: an engine would look for it where the user is first."""
+        table = self.catalog.project.sources[key]
         if table.path is None or "://" in table.path:
             return table
         return replace(table, path=str(self.catalog.project.settings.root / table.path))
 
-    def _ask(self, key: tuple[str, str], statement: Statement) -> tuple[Column, ...]:
+    def _ask(self, table: SourceTable, engine: Engine) -> tuple[Column, ...]:
         try:
-            found = self.engine.describe(write(statement, self.engine.dialect))
+            found = engine.describe(write(source_query(table, engine.dialect), engine.dialect))
         except AsknownError as error:
-            table = self.catalog.project.sources[key]
             message = f"source '{source_name(table)}': {error.message}"
             raise AsknownError(error.code, message, at=table.at, hint=error.hint) from None
         return tuple(Column(name, kind) for name, kind in found)
+
+    def read_file(self, path: str) -> pa.Table:
+        """The rows of a file, for an engine that reads none itself."""
+        return self._types.stream(file_query(path, self._types.dialect)).read_all()
 
     def _require_built(self, closure: Sequence[Model]) -> None:
         wanted = [m for m in closure if m.rendered.config.materialized != "ephemeral"]
@@ -177,6 +211,22 @@ class Workbench:
                     at=model.rendered.where(model.rendered.config_line or 1),
                     hint=f"run: asknown run {model.name}",
                 )
+
+
+def _sources_of(closure: Iterable[Model], more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys([*more, *(source for model in closure for source in model.rendered.sources)]))
+
+
+def _listed(table: SourceTable) -> tuple[Column, ...]:
+    """The columns that a source's properties list. Raises ``no-data`` where they do not say each one's type."""
+    if not table.columns or not all(column.data_type for column in table.columns):
+        raise AsknownError(
+            "no-data",
+            f"the columns of source '{source_name(table)}' are not known without a connection",
+            at=table.at,
+            hint="list them: columns: [{name: …, data_type: …}, …], with DuckDB's names for types",
+        )
+    return tuple(Column(column.name, parse_type(str(column.data_type))) for column in table.columns)
 
 
 def _blame(model: Model, message: str) -> Where:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option("--timestamp", metavar="COLUMN", help="The spine's instant, where it is not event_timestamp.")
 @click.option("--full-names", is_flag=True, help="Call the columns view__feature.")
+@click.option("--dialect", metavar="NAME", help="Write it for another engine; nothing is connected to.")
 @click.option("--model", "as_model", is_flag=True, help="A feature view's own select, and no training query.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
 @click.pass_obj
@@ -34,6 +35,7 @@ def command(
     spine: str | None,
     timestamp: str | None,
     full_names: bool,
+    dialect: str | None,
     as_model: bool,
     output: Path | None,
 ) -> None:
@@ -48,15 +50,18 @@ def command(
       asknown compile flight_times
       asknown compile flight_delay_v1 --spine flights_spine
       asknown compile carrier_delays --model > carrier_delays.sql
+      asknown compile flight_delay_v1 --dialect postgres
     """
     _check_usage(names, spine, timestamp, as_model)
+    if dialect is not None and spine is not None:
+        raise click.UsageError("--dialect writes for an engine that is not asked; it has no --spine")
     with session.open_store() as store:
         if spine is not None:
             sql = store.get_historical_features(spine, list(names), full_names, timestamp=timestamp).sql()
         elif as_model or _is_plain_model(store, names):
-            sql = store.compile_model(names[0])
+            sql = store.compile_model(names[0], dialect=dialect)
         else:
-            sql = store.compile_service(list(names), full_feature_names=full_names)
+            sql = store.compile_service(list(names), full_feature_names=full_names, dialect=dialect)
     write_text(sql, output)
     if output is not None:
         say(f"{output}: {len(sql.splitlines())} lines of SQL")
