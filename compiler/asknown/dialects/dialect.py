@@ -73,6 +73,7 @@ class Dialect:
     clock: Clock = "timestamp"
     readers: Mapping[str, str] = field(default_factory=dict)
     own_schema: str | None = None  # where built models are, unless the session's own path says
+    values_name_columns: bool = False  # (VALUES …) AS t(c) may stand in FROM
     filters: bool = True  # aggregates take FILTER (WHERE …)
     quotes_all: bool = True  # names are quoted even where they are plain words
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place

@@ -197,6 +197,7 @@ DUCKDB = Dialect(
         ".ndjson": "read_json",
     },
     own_schema="main",
+    values_name_columns=True,
     quotes_all=False,
     pins_ctes=True,
     session=(

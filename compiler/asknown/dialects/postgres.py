@@ -232,6 +232,7 @@ POSTGRES = Dialect(
         after=_QUOTIENT,
         value="CAST(CONCAT(:digits, CASE WHEN :more THEN '5e-' ELSE '0e-' END, :cut + 1) AS DOUBLE PRECISION)",
     ),
+    values_name_columns=True,
     quotes_all=True,
     pins_ctes=True,
     session=("SET TimeZone = 'UTC'", "SET standard_conforming_strings = on", "SET transform_null_equals = off"),

@@ -86,8 +86,10 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
     value = step.view.column(call.value)
     x = rows.column(value.name)
     name = call.aggregate.name
-    word = {"arg_min": "last", "arg_max": "last"}.get(name, name)
-    word = aggregate_word(step, word, value)
+    if name in ("arg_min", "arg_max") and name not in step.dialect.aggregates:
+        word = aggregate_word(step, "last", value)
+    else:
+        word = aggregate_word(step, name, value)
     values: dict[str, exp.Expr | Sequence[exp.Expr]] = {"x": x}
     where = [*conditions]
     match name:
@@ -99,17 +101,18 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
             values["share"] = exp.Literal.number(str(call.number))
             where.append(given(x.copy()))
         case "first" | "last" | "list":
-            values["order"] = [*_by_time(step), *order_terms(step.dialect, value, x, descending=False)]
+            values |= _ordered([*_by_time(step), *order_terms(step.dialect, value, x, descending=False)])
             where.append(given(x.copy()))
         case "arg_min" | "arg_max":
             # The value at the greatest (or least) of another column; of rows that tie there, the last one's.
             assert call.order is not None
             y = rows.column(call.order)
             extreme = order_terms(step.dialect, step.view.column(call.order), y, descending=name == "arg_min")[:1]
-            values["order"] = [*extreme, *_by_time(step), *order_terms(step.dialect, value, x, descending=False)]
+            others = [*_by_time(step), *order_terms(step.dialect, value, x, descending=False)]
+            values |= _ordered(others if word == name else [*extreme, *others]) | {"y": y}
             where += [given(x.copy()), given(y.copy())]
         case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
-            values["order"] = [exp.Ordered(this=x.copy(), nulls_first=True)]
+            values |= _ordered([exp.Ordered(this=x.copy(), nulls_first=True)])
             where.append(given(x.copy()))
     taken = reduce.take(word, where, **values)
     finish = step.dialect.finishes.get(word)
@@ -125,6 +128,8 @@ def _sum(
     if whole and not average:
         return reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
     count = reduce.take("count", conditions, x=x) if average else None
+    if exact is None and average and f"avg.{value.type.kind}" in step.dialect.aggregates:
+        return reduce.take(f"avg.{value.type.kind}", conditions, x=x)
     if exact is None:
         total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
         return total if count is None else say(step.dialect, "ratio", x=total, y=count)
@@ -164,6 +169,11 @@ def _digits(step: Step, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]
 
 def _part_sum(step: Step) -> str:
     return "sum.part" if "sum.part" in step.dialect.aggregates else "sum"
+
+
+def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:
+    """The terms of an order as a word may ask for them: ``:order`` with their directions, ``:key`` without."""
+    return {"order": terms, "key": [term.this for term in terms]}
 
 
 def _by_time(step: Step) -> list[exp.Expr]:

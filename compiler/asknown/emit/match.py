@@ -203,7 +203,7 @@ def in_each_bucket(step: Step, width: int, count: int, asking: exp.Expr, columns
     back = step.inner("back")
     own = bucket_of(step, col(step.t, step.m), width)
     bucket = exp.Sub(this=own, expression=col(back, step.inner("buckets")))
-    numbers = offsets(count, back, step.inner("buckets"))
+    numbers = offsets(step.dialect, count, back, step.inner("buckets"))
     return exp.select(*columns, named(bucket, step.bucket)).from_(asking).join(numbers, join_type="cross")
 
 

@@ -67,10 +67,13 @@ def given(value: exp.Expr) -> exp.Expr:
     return exp.Not(this=exp.Is(this=value, expression=exp.null()))
 
 
-def offsets(count: int, name: str, alias: str) -> exp.Values:
+def offsets(dialect: Dialect, count: int, name: str, alias: str) -> exp.Expr:
     """A table of the numbers from 0 below ``count``."""
-    rows = [exp.Tuple(expressions=[exp.Literal.number(number)]) for number in range(count)]
-    return exp.Values(expressions=rows, alias=exp.TableAlias(this=ident(alias), columns=[ident(name)]))
+    numbers = [exp.Literal.number(number) for number in range(count)]
+    if dialect.values_name_columns:
+        rows = [exp.Tuple(expressions=[number]) for number in numbers]
+        return exp.Values(expressions=rows, alias=exp.TableAlias(this=ident(alias), columns=[ident(name)]))
+    return subquery(exp.union(*[exp.select(named(number, name)) for number in numbers], distinct=False), alias)
 
 
 def order_terms(dialect: Dialect, column: Column, value: exp.Expr, *, descending: bool = True) -> list[exp.Expr]:

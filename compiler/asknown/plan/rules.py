@@ -109,7 +109,7 @@ def choose_windows(
     merging = tuple(place for place in places if calls[place].aggregate.merges)
     others = tuple(place for place in places if place not in merging)
     frames = {calls[place].frame for place in merging}
-    if merging and forced != "pairs":
+    if merging and forced != "pairs" and "bands" in forms:
         rows, most = _rows_in(max(frame.oldest for frame in frames), sample)
         many = "tiles" in forms and (rows > MANY_ROWS or most > VERY_MANY_ROWS)
         if forced == "tiles" or (forced is None and many):

@@ -14,6 +14,7 @@ from asknown.project.nodes import Project, Target
 ENGINES = {
     "duckdb": ("asknown.engines.duckdb", "DuckDB"),
     "postgres": ("asknown.engines.postgres", "Postgres"),
+    "sqlite": ("asknown.engines.sqlite", "SQLite"),
 }
 
 

@@ -14,6 +14,7 @@ from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.models import columns_query, file_query, relation_query
 from asknown.emit.spine import compile_facts
 from asknown.emit.statement import Statement, write
+from asknown.emit.translate import translate
 from asknown.engines.frames import to_arrow
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column
@@ -108,18 +109,20 @@ def _locate(given: Any, bench: Workbench, renderer: Renderer) -> Spine:
 
 
 def _of_text(text: str, bench: Workbench, renderer: Renderer) -> Spine:
-    """SQL, in which ref() and source() mean what they mean in a model."""
+    """SQL in the models' dialect, in which ref() and source() mean what they mean in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
-    model = parse_model(rendered, bench.engine.dialect.sqlglot)
+    dialect = bench.engine.dialect
+    model = parse_model(rendered, bench.catalog.project.settings.dialect)
+    sql = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
     closed = all(bench.catalog.is_repeatable(ref) for ref in rendered.refs)
     ctes = bench.ctes(rendered.refs, sources=rendered.sources)
-    statement = Statement(tuple(ctes), f"SELECT * FROM (\n{model.sql}\n)")
+    statement = Statement(tuple(ctes), f"SELECT * FROM (\n{sql}\n) AS spine")
     try:
-        found = bench.engine.describe(write(statement, bench.engine.dialect))
+        found = bench.engine.describe(write(statement, dialect))
     except AsknownError as error:
         raise AsknownError(error.code, f"the spine's SQL: {error.message}", hint=error.hint) from None
     columns = tuple(Column(name, kind) for name, kind in found)
-    return Spine(model.sql, columns, columns[0], closed and model.repeatable, rendered.refs, rendered.sources)
+    return Spine(sql, columns, columns[0], closed and model.repeatable, rendered.refs, rendered.sources)
 
 
 def _of_file(path: str, bench: Workbench) -> Spine:

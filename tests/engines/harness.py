@@ -1,0 +1,72 @@
+"""Engines under test: how each is started, and how a test's tables get into it, by asknown's own hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from asknown.errors import Where
+from asknown.project.nodes import Target
+from asknown.store.opening import ENGINES
+
+LIGHT = ("postgres", "sqlite")
+"""Engines that start in a second and need little to install."""
+HEAVY: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A running engine: its target's type, and what a profile says to reach it. ``schema`` is where tables are put."""
+
+    name: str
+    options: Mapping[str, Any]
+    schema: str = "main"
+
+    def target(self, folder: Path) -> dict[str, Any]:
+        """The target as profiles.yml has it, for a project in ``folder``."""
+        own = {"path": "warehouse.db"} if self.name == "sqlite" else {}
+        return {"type": self.name, **self.options, **own}
+
+    def load(self, folder: Path, tables: Mapping[str, pa.Table]) -> None:
+        """Makes the tables in the engine, in place of older ones of their names."""
+        options = dict(self.target(folder))
+        kind = options.pop("type")
+        if "path" in options:
+            options["path"] = str(folder / options["path"])
+        module, name = ENGINES[kind]
+        where = Where("profiles.yml", 1)
+        engine = getattr(import_module(module), name)(Target("dev", kind, options, where), folder, writable=True)
+        try:
+            for table, data in tables.items():
+                loaded = engine.load_spine(data)
+                columns = ", ".join(quote(self.name, column) for column in data.column_names)
+                engine.build(table, f"SELECT {columns} FROM {loaded.relation}", kind="table")
+        finally:
+            engine.close()
+
+
+def quote(engine: str, name: str) -> str:
+    """A quoted name, as the engine quotes."""
+    mark = "`" if engine in ("spark", "clickhouse") else '"'
+    return mark + name.replace(mark, mark * 2) + mark
+
+
+@contextmanager
+def started(name: str) -> Iterator[Warehouse]:
+    """The engine called ``name``, running meanwhile."""
+    match name:
+        case "postgres":
+            from engines.postgres_server import run_postgres
+
+            with run_postgres() as server:
+                yield Warehouse("postgres", {"dsn": server.dsn(), "schema": "main"})
+        case "sqlite":
+            yield Warehouse("sqlite", {})
+        case _:
+            raise ValueError(f"the tests cannot start {name}")

@@ -1,0 +1,72 @@
+"""Spark for tests: a session in this process, a Spark Connect server, and a cluster of two executors."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SMALL = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "4"}
+PATIENCE = 120
+
+
+def local_options(warehouse: Path, **more: str) -> dict[str, Any]:
+    """What a profile says for a session of this process, which keeps its tables below ``warehouse`` and forgets them.
+
+    Sessions of one process share what is set when Spark starts: the first one's warehouse.
+    """
+    return {"master": "local[2]", "settings": {**SMALL, "spark.sql.warehouse.dir": str(warehouse), **more}}
+
+
+@contextmanager
+def run_connect(folder: Path) -> Iterator[int]:
+    """The port of a Spark Connect server that runs meanwhile, as a program of its own. It logs below ``folder``."""
+    import pyspark
+
+    home = Path(pyspark.__file__).parent
+    port = _free_port()
+    settings = {
+        **SMALL,
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+    }
+    command = [str(home / "bin" / "spark-submit"), "--master", "local[2]"]
+    command += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
+    environment = {**os.environ, "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
+    with (folder / "connect.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
+        try:
+            _wait_for(port, server, folder / "connect.log")
+            yield port
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if server.poll() is not None:
+            break
+        with socket.socket() as asking:
+            if asking.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.3)
+    raise RuntimeError(f"Spark Connect does not start:\n{log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
