@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
-from asknown.online import metadata, migrations, tiles
+from asknown.online import tiles
 from asknown.online.nodes import (
     Column,
     EventReport,
@@ -223,12 +223,11 @@ def test_rows_that_can_never_be_seen_are_left_out(path: Path) -> None:
     assert read(path, view) == [{"n": 1}]
 
 
-def test_an_event_after_the_watermark_is_a_bug_of_the_caller(path: Path) -> None:
-    with pytest.raises(ValueError, match="after the load's watermark"):
-        load(path, SUM, [{"id": 1, "ts": (NOON + TICK).replace(tzinfo=None)}])
-    with pytest.raises(AsknownError) as caught:
-        OnlineReader(path)
-    assert caught.value.code == "no-online"
+def test_events_after_the_watermark_are_left_out_and_counted(path: Path) -> None:
+    after = {"id": 1, "ts": (NOON + TICK).replace(tzinfo=None)}
+    report = load(path, SUM, [after, {"id": 1, "ts": T, "_1": 1.0}])
+    assert (report.rows_seen, report.rows_future, report.events_total) == (2, 1, 1)
+    assert read(path, SUM) == [{"total": 1.0, "n": 1}]
 
 
 def test_a_load_of_rows_without_their_events_is_not_committed(path: Path) -> None:
@@ -296,49 +295,6 @@ def test_hostile_names(path: Path) -> None:
     )
     load(path, view, [{"id": 1, "_seq": T, 'x "y"': 2.0}])
     assert read(path, view) == [{'a "b"': 2.0}]
-
-
-# ---------------------------------------------------------------- files of the layout before windows
-
-
-def _write_layout_1(path: Path) -> OnlineView:
-    """A file as the version before windows wrote it, with one row."""
-    view = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"})
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("BEGIN")
-    migrations.MIGRATIONS[0](connection)
-    connection.execute("PRAGMA user_version = 1")
-    connection.execute('CREATE TABLE "orders" ("id" INTEGER PRIMARY KEY, "ts" TEXT NOT NULL, "amount" ANY) STRICT')
-    connection.execute("INSERT INTO orders VALUES (1, '2013-05-01 10:00:00.000000', 2.5)")
-    row = {k: v for k, v in metadata.shape(view).items() if k != "windows"}
-    row |= {"view": "orders", "fingerprint": "one", "ttl_us": 0, "watermark": "2013-05-01 11:00:00.000000", "rows": 1}
-    row |= {"load_id": "x", "loaded_at": "2013-05-01 11:00:00.000000"}
-    names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
-    connection.execute(f"INSERT INTO _asknown_views ({names}) VALUES ({places})", row)
-    connection.execute("COMMIT")
-    connection.close()
-    return view
-
-
-def test_a_file_of_the_layout_before_windows_is_read_as_it_is(path: Path) -> None:
-    view = _write_layout_1(path)
-    content = path.read_bytes()
-    assert read(path, view) == [{"amount": 2.5}]
-    with OnlineReader(path) as reader:
-        assert reader.views()["orders"].describe()["windows"] is None
-    assert path.read_bytes() == content
-
-
-def test_a_load_brings_a_file_of_the_layout_before_windows_up_to_date(path: Path) -> None:
-    view = _write_layout_1(path)
-    with open_writer(path) as writer:
-        writer.load(view, [make_batch(view, [{"id": 2, "ts": T, "amount": 3.5}])], NOON)
-    connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    connection.close()
-    assert read(path, view, [1, 2]) == [{"amount": 2.5}, {"amount": 3.5}]
-    load(path, SUM, [{"id": 1, "ts": T, "_1": 1.0}])
-    assert read(path, SUM) == [{"total": 1.0, "n": 1}]
 
 
 # ---------------------------------------------------------------- the frames

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import reduce
+from itertools import compress
 from typing import Any
 
 import pyarrow as pa
@@ -45,49 +46,56 @@ _BOUNDS["timestamptz"] = _BOUNDS["timestamp"]
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to bind, in the order of the view's columns; ``skipped`` had no key or no time and are not among them."""
+    """Rows to bind, in the order of the view's columns, and how many were seen.
+
+    Not among them are those ``skipped``, which had no key or no time, and those of the ``future``, whose event time or
+    known-at lies after the load's watermark: they are not visible yet (rule 2), and would block their keys until then.
+    """
 
     seen: int
     skipped: int
+    future: int
     values: Iterable[tuple[Any, ...]]
 
 
 def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> Iterator[Rows]:
-    """The rows of the batches, a chunk at a time, with values as SQLite keeps them.
-
-    Rows that can never match are left out: those with a NULL key, event time or known-at time (rule 2).
-    A row later than the watermark is a bug of the caller, and raises ValueError.
-    """
+    """The rows of the batches, a chunk at a time, with values as SQLite keeps them."""
     visible = _visible_times(view)
     limit = spell_instant(watermark)
     for seen, kept in _complete_rows(view, batches):
         columns = {c.name: _encode(kept.column(c.name), c, view.name) for c in view.columns}
-        for name in visible:
-            latest = max(columns[name], default="")
-            if latest > limit:
-                raise _too_late(latest, name, view.name, limit)
-        yield Rows(seen, seen - kept.num_rows, zip(*columns.values(), strict=True))
+        early = _not_after(limit, [columns[name] for name in visible])
+        yield _rows(seen, kept.num_rows, list(columns.values()), early)
 
 
 def read_events(
     view: OnlineView, hidden: Sequence[Column], batches: Iterable[Any], watermark: datetime
 ) -> Iterator[Rows]:
-    """The events of the batches, a chunk at a time: keys, times as microseconds since 1970, then hidden columns.
-
-    Left out and refused as by :func:`read_rows`.
-    """
+    """The events of the batches, a chunk at a time: keys, times as microseconds since 1970, then hidden columns."""
     visible = _visible_times(view)
     times = [Column(name, view.type_of(name)) for name in view.times]
     limit = (watermark.replace(tzinfo=None) - _EPOCH) // timedelta(microseconds=1)
     for seen, kept in _complete_rows(view, batches):
         instants = {c.name: _encode(kept.column(c.name), c, view.name, _encode_instant) for c in times}
-        for name in visible:
-            latest = max(instants[name], default=limit)
-            if latest > limit:
-                raise _too_late(latest, name, view.name, limit)
+        early = _not_after(limit, [instants[name] for name in visible])
         keys = [_encode(kept.column(c.name), c, view.name) for c in view.keys]
         others = [_encode(kept.column(c.name), c, view.name) for c in hidden]
-        yield Rows(seen, seen - kept.num_rows, zip(*keys, *instants.values(), *others, strict=True))
+        yield _rows(seen, kept.num_rows, [*keys, *instants.values(), *others], early)
+
+
+def _rows(seen: int, complete: int, columns: Sequence[Sequence[Any]], early: list[bool] | None) -> Rows:
+    """The chunk's rows, without those that are not ``early``."""
+    values = zip(*columns, strict=True)
+    if early is None:
+        return Rows(seen, seen - complete, 0, values)
+    return Rows(seen, seen - complete, early.count(False), compress(values, early))
+
+
+def _not_after(limit: Any, times: Sequence[Sequence[Any]]) -> list[bool] | None:
+    """Whether each row has none of its times after the limit; None where all rows are so."""
+    if all(max(column, default=limit) <= limit for column in times):
+        return None
+    return [max(row) <= limit for row in zip(*times, strict=True)]
 
 
 def _visible_times(view: OnlineView) -> tuple[str, ...]:
@@ -107,10 +115,6 @@ def _complete_rows(view: OnlineView, batches: Iterable[Any]) -> Iterator[tuple[i
 def _drop_nulls(batch: Any, required: Sequence[str]) -> Any:
     masks = [batch.column(name).is_valid() for name in required if batch.column(name).null_count]
     return batch.filter(reduce(pc.and_, masks)) if masks else batch
-
-
-def _too_late(latest: object, column: str, view: str, limit: object) -> ValueError:
-    return ValueError(f"{view}.{column} has {latest}, which is after the load's watermark {limit}")
 
 
 def _encode(array: Any, column: Column, view: str, encode: Encode | None = None) -> list[Any]:

@@ -18,15 +18,14 @@ The standard library only: the reader imports this.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from asknown.types import Kind, SqlType
 
 Convert = Callable[[Any], Any]
+ConvertColumn = Callable[[Sequence[Any]], list[Any]]
 
 _STORAGE: dict[Kind, str] = {
     "boolean": "INTEGER",
@@ -65,7 +64,17 @@ def decoder(kind: SqlType) -> Convert | None:
         return json.loads if inner is None else lambda text: inner(json.loads(text))
     if is_wide(kind):
         return int
-    return _DECODE.get(kind.kind)
+    return _find_decoder(kind.kind)
+
+
+def column_decoder(kind: SqlType) -> ConvertColumn | None:
+    """The same for many stored values, NULLs among them."""
+    decode = decoder(kind)
+    if decode is None:
+        return None
+    if kind.kind == "float":  # a double is stored as it is, and only a NaN as text
+        return lambda column: [v if v is None or type(v) is float else decode(v) for v in column]
+    return lambda column: [None if v is None else decode(v) for v in column]
 
 
 def json_encoder(kind: SqlType) -> Callable[[Any], str]:
@@ -73,6 +82,19 @@ def json_encoder(kind: SqlType) -> Callable[[Any], str]:
     inner = _to_json(kind)
     dump = json.JSONEncoder(ensure_ascii=False).encode
     return dump if inner is None else lambda value: dump(inner(value))
+
+
+def _find_decoder(kind: Kind) -> Convert | None:
+    """The decoder of a plain type. What few tables hold is imported for those alone: a reader must start fast."""
+    if kind == "decimal":
+        from decimal import Decimal
+
+        return Decimal
+    if kind == "uuid":
+        from uuid import UUID
+
+        return UUID
+    return _DECODE.get(kind)
 
 
 def _decode_float(stored: Any) -> float:
@@ -86,8 +108,6 @@ def _decode_naive(text: str) -> datetime:
 _DECODE: dict[Kind, Convert] = {
     "boolean": bool,
     "float": _decode_float,
-    "decimal": Decimal,
-    "uuid": UUID,
     "date": date.fromisoformat,
     "time": time.fromisoformat,
     "timestamp": _decode_naive,
@@ -104,15 +124,8 @@ _JSON_LEAF_IN: dict[Kind, Convert] = {
     "timestamp": spell_instant,
     "timestamptz": spell_instant,
 }
-_JSON_LEAF_OUT: dict[Kind, Convert] = {
-    "decimal": Decimal,
-    "uuid": UUID,
-    "blob": bytes.fromhex,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "timestamp": _decode_naive,
-    "timestamptz": read_instant,
-}
+_JSON_AS_STORED: frozenset[Kind] = frozenset({"decimal", "uuid", "date", "time", "timestamp", "timestamptz"})
+"""Leaves that JSON spells as a column of their type does."""
 
 
 def _to_json(kind: SqlType) -> Convert | None:
@@ -121,7 +134,9 @@ def _to_json(kind: SqlType) -> Convert | None:
 
 
 def _from_json(kind: SqlType) -> Convert | None:
-    return _nested(kind, _from_json, _JSON_LEAF_OUT.get(kind.kind))
+    if kind.kind == "blob":
+        return bytes.fromhex
+    return _nested(kind, _from_json, _find_decoder(kind.kind) if kind.kind in _JSON_AS_STORED else None)
 
 
 def _nested(kind: SqlType, inside: Callable[[SqlType], Convert | None], leaf: Convert | None) -> Convert | None:

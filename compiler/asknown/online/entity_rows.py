@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from asknown.errors import AsknownError
@@ -13,8 +14,28 @@ MISSING: Final = object()
 """Stands where a row does not give a column that other rows give."""
 
 
-def as_columns(rows: EntityRows) -> tuple[dict[str, list[Any]], int]:
-    """The columns, in the order first seen, and the number of rows."""
+@dataclass(frozen=True)
+class Columns:
+    """A request's columns, in the order first seen, and the number of rows. ``ragged``: some have :data:`MISSING`."""
+
+    values: dict[str, list[Any]]
+    count: int
+    ragged: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The columns' names; None for a request of no rows, which has none."""
+        return tuple(self.values) if self.values or self.count else None
+
+    def filled(self) -> dict[str, list[Any]]:
+        """The columns with None where a value is missing."""
+        if not self.ragged:
+            return self.values
+        return {name: [None if v is MISSING else v for v in column] for name, column in self.values.items()}
+
+
+def as_columns(rows: EntityRows) -> Columns:
+    """The rows by columns."""
     if isinstance(rows, Mapping):
         return _from_columns(rows)
     if isinstance(rows, (str, bytes)) or not isinstance(rows, Sequence):
@@ -25,10 +46,11 @@ def as_columns(rows: EntityRows) -> tuple[dict[str, list[Any]], int]:
             raise _bad_rows(f"row {place} is a {type(row).__name__}")
         names.update(dict.fromkeys(row))
     _check_names(names)
-    return {name: [row.get(name, MISSING) for row in rows] for name in names}, len(rows)
+    ragged = any(len(row) < len(names) for row in rows)
+    return Columns({name: [row.get(name, MISSING) for row in rows] for name in names}, len(rows), ragged)
 
 
-def _from_columns(rows: Mapping[str, Any]) -> tuple[dict[str, list[Any]], int]:
+def _from_columns(rows: Mapping[str, Any]) -> Columns:
     _check_names(rows)
     columns: dict[str, list[Any]] = {}
     for name, column in rows.items():
@@ -39,7 +61,7 @@ def _from_columns(rows: Mapping[str, Any]) -> tuple[dict[str, list[Any]], int]:
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
         raise _bad_rows(f"its columns differ in length: {shown}")
-    return columns, next(iter(lengths.values()), 0)
+    return Columns(columns, next(iter(lengths.values()), 0))
 
 
 def _check_names(names: Mapping[Any, Any]) -> None:

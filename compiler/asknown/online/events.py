@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from asknown.online.codec import storage
 from asknown.online.layout import quote
 from asknown.online.nodes import Column, OnlineView
 
+if TYPE_CHECKING:
+    from asknown.online.content import Change
+
 _GIVEN = 'temp."_asknown_given"'  # the events of a load as they came
 _SIGN = "asknown_sign"  # the SQL function that tells 0.0 from -0.0, which to SQLite are one value
 _SORTED = 'temp."_asknown_sorted"'  # the same, in order and numbered
+_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -89,29 +95,40 @@ def stage_events(connection: sqlite3.Connection, table: EventTable) -> str:
     return f"INSERT INTO {_GIVEN} VALUES ({', '.join('?' * len(table.given))})"
 
 
-def merge_events(connection: sqlite3.Connection, table: EventTable) -> tuple[int, int]:
-    """Makes the table hold exactly the staged events, writing only what differs: how many were added and removed."""
+def merge_events(connection: sqlite3.Connection, table: EventTable, change: Change) -> None:
+    """Makes the table hold exactly the staged events, writing only what differs, and tells ``change`` of it."""
     connection.create_function(_SIGN, 1, lambda zero: math.copysign(1.0, zero), deterministic=True)
     target = quote(table.name)
     listed = ", ".join(table.columns)
     if connection.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {target})").fetchone()[0]:
-        added, removed = connection.execute(f"INSERT INTO {target} ({listed})\n{_numbered(table)}").rowcount, 0
+        _tell(connection, f"INSERT INTO {target} ({listed})\n{_numbered(table)}\nRETURNING {listed}", change.add)
     else:
         connection.execute(f"DROP TABLE IF EXISTS {_SORTED}")
         connection.execute(_create(_SORTED, table))
         connection.execute(f"INSERT INTO {_SORTED} ({listed})\n{_numbered(table)}")
         at_place = " AND ".join(f"s.{name} = e.{name}" for name in table.place)
         same = " AND ".join([at_place, *_same_values(table)])
-        removed = connection.execute(
-            f"DELETE FROM {target} AS e WHERE NOT EXISTS (SELECT 1 FROM {_SORTED} AS s WHERE {same})"
-        ).rowcount
-        added = connection.execute(
+        _tell(
+            connection,
+            f"DELETE FROM {target} AS e WHERE NOT EXISTS (SELECT 1 FROM {_SORTED} AS s WHERE {same})\n"
+            f"RETURNING {listed}",
+            change.remove,
+        )
+        _tell(
+            connection,
             f"INSERT INTO {target} ({listed}) SELECT {listed} FROM {_SORTED} AS s\n"
-            f"WHERE NOT EXISTS (SELECT 1 FROM {target} AS e WHERE {at_place})"
-        ).rowcount
+            f"WHERE NOT EXISTS (SELECT 1 FROM {target} AS e WHERE {at_place})\nRETURNING {listed}",
+            change.add,
+        )
         connection.execute(f"DROP TABLE {_SORTED}")
     connection.execute(f"DROP TABLE {_GIVEN}")
-    return added, removed
+
+
+def _tell(connection: sqlite3.Connection, statement: str, hear: Callable[[list[tuple[Any, ...]]], None]) -> None:
+    """Runs a statement that returns rows, and hands them on, some at a time."""
+    cursor = connection.execute(statement)
+    while rows := cursor.fetchmany(_AT_ONCE):
+        hear(rows)
 
 
 def scan_statement(table: EventTable, columns: tuple[str, ...]) -> str:

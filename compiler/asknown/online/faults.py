@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asknown.errors import AsknownError
 
-_CORRUPT_HINT = "move the file away and run: asknown materialize --full-refresh"
+CORRUPT_HINT = "move the file away and run: asknown materialize --full-refresh"
 
 # By SQLite's primary result code: asknown's code, what is wrong, what to do.
 _MEANINGS: dict[int, tuple[str, str, str]] = {
@@ -43,8 +43,8 @@ _MEANINGS: dict[int, tuple[str, str, str]] = {
         "the disk failed, or is full",
         "check the disk and its free space, and run it again",
     ),
-    sqlite3.SQLITE_NOTADB: ("online-corrupt", "it is not an SQLite database", _CORRUPT_HINT),
-    sqlite3.SQLITE_CORRUPT: ("online-corrupt", "it is damaged", _CORRUPT_HINT),
+    sqlite3.SQLITE_NOTADB: ("online-corrupt", "it is not an SQLite database", CORRUPT_HINT),
+    sqlite3.SQLITE_CORRUPT: ("online-corrupt", "it is damaged", CORRUPT_HINT),
 }
 
 
@@ -52,7 +52,7 @@ def explain(error: sqlite3.Error, path: Path) -> AsknownError | None:
     """The user's error that an SQLite error on the online file amounts to; None for a bug of our own."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     text = str(error)
-    if text.startswith(("no such table", "no such column", "Could not decode")):
+    if text.startswith(("no such table", "no such column", "Could not decode")) or "has no column named" in text:
         code = sqlite3.SQLITE_CORRUPT
     if code not in _MEANINGS:
         return None
@@ -81,9 +81,9 @@ def check_sqlite(version: tuple[int, ...]) -> None:
         )
 
 
-def damaged(path: Path, why: str) -> AsknownError:
+def damaged(path: Path, why: str, hint: str = CORRUPT_HINT) -> AsknownError:
     """The error for a file in which SQLite finds no fault and we do."""
-    return AsknownError("online-corrupt", f"the online file {path} is damaged: {why}", hint=_CORRUPT_HINT)
+    return AsknownError("online-corrupt", f"the online file {path} is damaged: {why}", hint=hint)
 
 
 def not_ours(path: Path) -> AsknownError:

@@ -1,29 +1,27 @@
 """Keys of a request: the stored form of a Python value of the key's type, and nothing else (DESIGN section 3, rule 8).
 
 A value of the wrong type is an error. A value of the right type that no row can have (too large, too fine, not
-UTF-8) is simply not there: it encodes to :data:`ABSENT`, as None does.
+UTF-8) is simply not there: it encodes to None, as None itself does, which no stored key is.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal, Inexact, InvalidOperation
-from typing import Any, Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError
 from asknown.online.codec import is_wide, spell_instant
 from asknown.types import Kind, SqlType
 
-ABSENT: Final = object()
-"""Stands for a key that no stored row has."""
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from uuid import UUID
 
 Encode = Callable[[Any], Any]
-
-_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+EncodeColumn = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 class _WrongTypeError(Exception):
@@ -44,12 +42,12 @@ _EXPECTED: dict[Kind, str] = {
 
 
 def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
-    """The function from a request's value to the stored key, or to :data:`ABSENT`; a wrong type is an error."""
+    """The function from a request's value to the stored key, or to None; a wrong type is an error."""
     encode = _encoder(kind)
 
     def checked(value: Any) -> Any:
         if value is None:
-            return ABSENT
+            return None
         try:
             return encode(value)
         except _WrongTypeError:
@@ -62,11 +60,31 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
     return checked
 
 
+def column_encoder(kind: SqlType, encode: Encode) -> EncodeColumn:
+    """The same for many values; ``encode`` is the key's own. A column that needs no change is not looked at singly."""
+    if kind.kind == "integer" and not is_wide(kind):
+        low, high = _bounds(kind)
+
+        def whole(column: Sequence[Any]) -> Sequence[Any]:
+            same = set(map(type, column)) == {int} and low <= min(column) and max(column) <= high
+            return column if same else list(map(encode, column))
+
+        return whole
+    if kind.kind == "text":
+
+        def text(column: Sequence[Any]) -> Sequence[Any]:
+            same = set(map(type, column)) == {str} and "".join(column).isascii()
+            return column if same else list(map(encode, column))
+
+        return text
+    return lambda column: list(map(encode, column))
+
+
 def parse_key(text: str, kind: SqlType, *, column: str = "key") -> Any:
     """The Python value that ``text``, as typed on a command line, means for a key of this type."""
     try:
         return _PARSE[kind.kind](text)
-    except (ValueError, InvalidOperation, KeyError):
+    except (ValueError, ArithmeticError, KeyError):
         raise AsknownError(
             "key-type",
             f"{_shorten(repr(text))} cannot be read as the {kind} that '{column}' is",
@@ -79,20 +97,26 @@ def _encoder(kind: SqlType) -> Encode:
         case "integer":
             return _integer_encoder(kind)
         case "decimal":
-            return lambda value: _encode_decimal(value, kind)
+            return _decimal_encoder(kind)
+        case "uuid":
+            return _uuid_encoder()
         case _:
             return _ENCODE.get(kind.kind, _refuse)
 
 
+def _bounds(kind: SqlType) -> tuple[int, int]:
+    """The least and the greatest value of an integer type."""
+    return -(2 ** (kind.bits - 1)) if kind.signed else 0, 2 ** (kind.bits - kind.signed) - 1
+
+
 def _integer_encoder(kind: SqlType) -> Encode:
-    low = -(2 ** (kind.bits - 1)) if kind.signed else 0
-    high = 2 ** (kind.bits - kind.signed) - 1
+    low, high = _bounds(kind)
     wide = is_wide(kind)
 
     def encode(value: Any) -> Any:
         whole = value if type(value) is int else _whole(value)
         if not low <= whole <= high:
-            return ABSENT
+            return None
         return str(whole) if wide else whole
 
     return encode
@@ -108,15 +132,39 @@ def _whole(value: Any) -> int:
         raise _WrongTypeError from None
 
 
-def _encode_decimal(value: Any, kind: SqlType) -> Any:
-    number = value if isinstance(value, Decimal) else Decimal(_whole(value))
-    if not number.is_finite():
-        return ABSENT
-    try:
-        exact = number.quantize(Decimal((0, (1,), -kind.scale)), context=_EXACT)
-    except (Inexact, InvalidOperation):
-        return ABSENT  # more places or more digits than the type has
-    return format(exact if exact else exact.copy_abs(), "f")
+def _decimal_encoder(kind: SqlType) -> Encode:
+    from decimal import Context, Decimal, Inexact, InvalidOperation
+
+    exactly = Context(prec=60, traps=[Inexact, InvalidOperation])
+    unit = Decimal((0, (1,), -kind.scale))
+
+    def encode(value: Any) -> Any:
+        number = value if isinstance(value, Decimal) else Decimal(_whole(value))
+        if not number.is_finite():
+            return None
+        try:
+            exact = number.quantize(unit, context=exactly)
+        except (Inexact, InvalidOperation):
+            return None  # more places or more digits than the type has
+        return format(exact if exact else exact.copy_abs(), "f")
+
+    return encode
+
+
+def _uuid_encoder() -> Encode:
+    from uuid import UUID
+
+    def encode(value: Any) -> Any:
+        if isinstance(value, UUID):
+            return str(value)
+        if not isinstance(value, str):
+            raise _WrongTypeError
+        try:
+            return str(UUID(value))
+        except ValueError:
+            raise _WrongTypeError from None
+
+    return encode
 
 
 def _encode_text(value: Any) -> Any:
@@ -125,7 +173,7 @@ def _encode_text(value: Any) -> Any:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return ABSENT  # a lone surrogate: no table can hold it
+        return None  # a lone surrogate: no table can hold it
     return str(value)
 
 
@@ -143,17 +191,6 @@ def _encode_blob(value: Any) -> Any:
     return bytes(value)
 
 
-def _encode_uuid(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return str(value)
-    if not isinstance(value, str):
-        raise _WrongTypeError
-    try:
-        return str(UUID(value))
-    except ValueError:
-        raise _WrongTypeError from None
-
-
 def _encode_date(value: Any) -> Any:
     if not isinstance(value, date) or isinstance(value, datetime):
         raise _WrongTypeError
@@ -165,11 +202,11 @@ def _encode_timestamp(value: Any) -> Any:
         raise _WrongTypeError
     # pandas: NaT is a datetime that differs from itself, and a Timestamp may be finer than a microsecond.
     if value != value or getattr(value, "nanosecond", False):  # noqa: PLR0124
-        return ABSENT
+        return None
     try:
         return spell_instant(value)
     except OverflowError:
-        return ABSENT  # outside the years 1 to 9999 once in UTC
+        return None  # outside the years 1 to 9999 once in UTC
 
 
 def _refuse(_: Any) -> Any:
@@ -180,7 +217,6 @@ _ENCODE: dict[Kind, Encode] = {
     "boolean": _encode_boolean,
     "text": _encode_text,
     "blob": _encode_blob,
-    "uuid": _encode_uuid,
     "date": _encode_date,
     "timestamp": _encode_timestamp,
     "timestamptz": _encode_timestamp,
@@ -200,7 +236,15 @@ def _parse_boolean(text: str) -> bool:
 def _parse_decimal(text: str) -> Decimal:
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", text):
         raise ValueError(text)
+    from decimal import Decimal
+
     return Decimal(text)
+
+
+def _parse_uuid(text: str) -> UUID:
+    from uuid import UUID
+
+    return UUID(text)
 
 
 def _parse_instant(text: str) -> datetime:
@@ -214,7 +258,7 @@ _PARSE: dict[Kind, Callable[[str], Any]] = {
     "decimal": _parse_decimal,
     "text": str,
     "blob": bytes.fromhex,
-    "uuid": UUID,
+    "uuid": _parse_uuid,
     "date": date.fromisoformat,
     "timestamp": _parse_instant,
     "timestamptz": _parse_instant,

@@ -66,6 +66,15 @@ def upsert_statement(view: OnlineView) -> str:
     return f"{insert}\nON CONFLICT DO UPDATE SET\n    {assignments}\nWHERE {_is_newer(view)}"
 
 
+def range_statement(view: OnlineView) -> str:
+    """The query for all columns of the rows from one key to another, both bound."""
+    query = f"SELECT {_list(view.columns)} FROM {quote(view.name)}"
+    if not view.keys:
+        return query
+    keys, places = _list(view.keys), ", ".join("?" * len(view.keys))
+    return f"{query} WHERE ({keys}) >= ({places}) AND ({keys}) <= ({places})"
+
+
 def select_statement(view: OnlineView, columns: tuple[str, ...], rows: int) -> str:
     """The query for ``rows`` keys: the key columns, then ``columns``, of each row that is there."""
     wanted = ", ".join(f"t.{quote(name)}" for name in (*(c.name for c in view.keys), *columns))

@@ -1,50 +1,102 @@
 """One writer at a time: a lock of the operating system on a file beside the online table.
 
-It vanishes with its process, however that ends, so a killed load blocks nobody.
+It vanishes with its process, however that ends, so a killed load blocks nobody. The file says who holds it, for those
+who wait; who it was does not matter to the lock.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from asknown.durations import spell
 from asknown.errors import AsknownError
 from asknown.online.faults import explain_os
 
 _PAUSE = 0.05  # seconds between attempts
+_HOLDER = re.compile(rb"process (\d{1,10}), since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\n")
 
 
-def acquire(path: Path, timeout: float) -> int:
-    """The open descriptor that holds the writer's lock for the table at ``path``; hand it to :func:`release`."""
+def acquire(path: Path, timeout: float, on_wait: Callable[[str], None] | None = None) -> int:
+    """The open descriptor that holds the writer's lock for the table at ``path``; hand it to :func:`release`.
+
+    Waits up to ``timeout`` seconds for another writer; ``on_wait`` is told for whom and how long, once.
+    """
     try:
         held = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise explain_os(error, path) from error
-    deadline = time.monotonic() + timeout
-    while not _try_lock(held):
-        if time.monotonic() >= deadline:
-            os.close(held)
-            raise AsknownError(
-                "online-write",
-                f"another load is writing {path}",
-                hint="wait until it has finished and run it again",
-            )
-        time.sleep(_PAUSE)
+    try:
+        _wait(held, path, timeout, on_wait)
+        _say_who(held)
+    except BaseException:
+        os.close(held)
+        raise
     return held
 
 
 def release(held: int) -> None:
     """Lets the next writer in. The lock's file stays: removing it would let two writers lock two files."""
+    with suppress(OSError):
+        os.ftruncate(held, 0)
     os.close(held)
+
+
+def _wait(held: int, path: Path, timeout: float, on_wait: Callable[[str], None] | None) -> None:
+    deadline = time.monotonic() + timeout
+    waiting = False
+    while not _try_lock(held):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            longer = f", and has not finished in {_seconds(timeout)}" if timeout else ""
+            raise AsknownError(
+                "online-write",
+                f"another load is writing {path}{_holder(held)}{longer}",
+                hint="run it again when that has finished, or wait longer: asknown materialize --wait '10 minutes'",
+            )
+        if on_wait is not None and not waiting:
+            on_wait(f"another load is writing {path}{_holder(held)}; waiting for it, {_seconds(timeout)} at most")
+        waiting = True
+        time.sleep(min(_PAUSE, left))
+
+
+def _seconds(timeout: float) -> str:
+    return spell(round(timeout * 1_000_000))
+
+
+def _say_who(held: int) -> None:
+    """Writes who holds the lock into its file. A disk without room for that is no reason to stop."""
+    since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    with suppress(OSError):
+        os.ftruncate(held, 0)
+        os.lseek(held, 0, os.SEEK_SET)
+        os.write(held, f"process {os.getpid()}, since {since} UTC\n".encode())
+
+
+def _holder(held: int) -> str:
+    """Who holds the lock, in brackets; nothing where the file does not say, or is just being written."""
+    with suppress(OSError):
+        os.lseek(held, 0, os.SEEK_SET)
+        said = _HOLDER.fullmatch(os.read(held, 200))
+        if said is not None:
+            return f" (process {said[1].decode()}, since {said[2].decode()} UTC)"
+    return ""
 
 
 if sys.platform == "win32":
     import msvcrt
 
+    _FAR = 2**30  # Windows keeps others from reading what is locked, so a byte behind the text is
+
     def _try_lock(held: int) -> bool:
         try:
+            os.lseek(held, _FAR, os.SEEK_SET)
             msvcrt.locking(held, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False

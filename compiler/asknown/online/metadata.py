@@ -1,4 +1,4 @@
-"""What the file says about itself: whose it is, its views and its services.
+"""What the file says about itself: whose it is, its views and its services. :mod:`records` writes it.
 
 The standard library only: the reader imports this.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from asknown.online.codec import read_instant, spell_instant
+from asknown.errors import AsknownError
+from asknown.online.codec import read_instant
 from asknown.online.faults import damaged, not_ours, other_layout
 from asknown.online.migrations import APPLICATION_ID, LAYOUT
 from asknown.online.nodes import (
     Column,
+    Hashes,
     OnlineService,
     OnlineView,
     OnlineWindows,
@@ -32,8 +35,13 @@ def find_layout(connection: sqlite3.Connection, path: Path) -> int:
     """The layout of the open file, 0 for an empty one. Somebody else's file, or a newer layout, is an error."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     layout = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    _check_length(connection, path)
+    try:
+        filled = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except UnicodeDecodeError as error:  # SQLite's own message quotes the damaged text
+        raise damaged(path, f"its tables' definitions cannot be read: {error}") from error
     if application != APPLICATION_ID:
-        if application or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        if application or filled:
             raise not_ours(path)
         return 0
     if not 1 <= layout <= LAYOUT:  # an older one is read as it is, and brought up to date by the next load
@@ -41,76 +49,95 @@ def find_layout(connection: sqlite3.Connection, path: Path) -> int:
     return layout
 
 
+def _check_length(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuses a file that has lost its end. SQLite reads zeros there, and finds no row where one was."""
+    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    log = Path(f"{path}-wal")
+    if not (log.exists() and log.stat().st_size) and path.stat().st_size < pages * size:
+        raise damaged(path, f"it has {path.stat().st_size:,} bytes of {pages * size:,}")
+
+
 def read_views(connection: sqlite3.Connection, path: Path) -> dict[str, StoredView]:
-    """The views in the file, by name."""
-    rows = _rows(connection, "_asknown_views", "view")
-    try:
-        return {row["view"]: _stored_view(row) for row in rows}
-    except (ValueError, TypeError, KeyError) as error:
-        raise damaged(path, f"what it says of its views cannot be read: {error!r}") from error
+    """The views in the file, by name. A row of the metadata that is not what was written is an error."""
+    views, broken = sort_views(connection)
+    for name, why in broken.items():
+        raise broken_view(path, name, why)
+    return views
+
+
+def sort_views(connection: sqlite3.Connection) -> tuple[dict[str, StoredView], dict[str, str]]:
+    """The views in the file that can be used, by name; and those that cannot, with what is wrong with their row."""
+    views: dict[str, StoredView] = {}
+    broken: dict[str, str] = {}
+    for row in _rows(connection, "_asknown_views"):
+        name = str(row.get("view"))
+        try:
+            if not _is_as_written(row):
+                broken[name] = "is not what was written"
+            else:
+                views[name] = _stored_view(row)
+        except (ValueError, TypeError, KeyError) as error:
+            broken[name] = f"cannot be read: {error!r}"
+    return views, broken
+
+
+def broken_view(path: Path, name: str, why: str) -> AsknownError:
+    """The error for a view whose row of the metadata cannot be used."""
+    hint = f"load the view anew: asknown materialize {name} --full-refresh"
+    return damaged(path, f"what it says of the view '{name}' {why}", hint)
 
 
 def read_services(connection: sqlite3.Connection, path: Path) -> dict[str, OnlineService]:
     """The feature services in the file, by name."""
-    rows = _rows(connection, "_asknown_services", "service")
-    try:
-        return {
-            row["service"]: OnlineService(row["service"], tuple(_part(part) for part in json.loads(row["parts"])))
-            for row in rows
-        }
-    except (ValueError, TypeError, KeyError) as error:
-        raise damaged(path, f"what it says of its services cannot be read: {error!r}") from error
+    services: dict[str, OnlineService] = {}
+    for row in _rows(connection, "_asknown_services"):
+        try:
+            why = None if _is_as_written(row) else "is not what was written"
+            name, parts = row["service"], tuple(_part(part) for part in json.loads(row["parts"]))
+            services[name] = OnlineService(name, parts)
+        except (ValueError, TypeError, KeyError) as error:
+            why = f"cannot be read: {error!r}"
+        if why is not None:
+            hint = "write them anew: asknown materialize"
+            raise damaged(path, f"what it says of the feature services {why}", hint)
+    return services
+
+
+def hash_values(values: Mapping[str, Any]) -> str:
+    """The checksum of a row of the metadata, by the names of its columns. NULLs count as not there."""
+    there = sorted((name, value) for name, value in values.items() if value is not None)
+    return f"{crc32(dump(there).encode()):08x}"
+
+
+def _is_as_written(row: Mapping[str, Any]) -> bool:
+    """Whether the row has its checksum, or none: such a file was of a layout before there were any."""
+    others = {name: value for name, value in row.items() if name != "hash"}
+    return row.get("hash") in (None, hash_values(others))
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+    """The rows of a metadata table, by the names of its columns; in the order of the first, which names them."""
+    cursor = connection.execute(f"SELECT * FROM {table}")  # unordered: an index might give what the row no longer has
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in sorted(cursor, key=lambda row: str(row[0]))]
 
 
 def shape(view: OnlineView) -> dict[str, str | None]:
     """The part of a view's metadata that its table's columns follow from."""
     return {
-        "columns": _dump(_spell_columns(view.columns)),
-        "keys": _dump([c.name for c in view.keys]),
-        "features": _dump([c.name for c in view.features]),
+        "columns": dump(_spell_columns(view.columns)),
+        "keys": dump([c.name for c in view.keys]),
+        "features": dump([c.name for c in view.features]),
         "event_time": view.event_time,
         "known_at": view.known_at,
         "created_at": view.created_at,
-        "windows": None if view.windows is None else _dump(_spell_windows(view.windows)),
+        "windows": None if view.windows is None else dump(_spell_windows(view.windows)),
     }
 
 
-def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
-    """Writes a view's metadata, over what the file said of it before."""
-    row = {
-        "view": stored.view.name,
-        "fingerprint": stored.view.fingerprint,
-        **shape(stored.view),
-        "ttl_us": stored.view.ttl,
-        "watermark": spell_instant(stored.watermark),
-        "rows": stored.rows,
-        "events": stored.events,
-        "load_id": stored.load_id,
-        "loaded_at": spell_instant(stored.loaded_at),
-    }
-    columns, places = ", ".join(row), ", ".join(f":{name}" for name in row)
-    connection.execute(f"INSERT OR REPLACE INTO _asknown_views ({columns}) VALUES ({places})", row)
-
-
-def forget_view(connection: sqlite3.Connection, name: str) -> None:
-    """Removes a view's metadata."""
-    connection.execute("DELETE FROM _asknown_views WHERE view = ?", (name,))
-
-
-def write_services(connection: sqlite3.Connection, services: Iterable[OnlineService]) -> None:
-    """Writes the services, in place of all that were there."""
-    connection.execute("DELETE FROM _asknown_services")
-    for service in services:
-        parts = [
-            {
-                "view": part.view,
-                "alias": part.alias,
-                "features": None if part.features is None else list(part.features),
-                "keys": dict(part.keys),
-            }
-            for part in service.parts
-        ]
-        connection.execute("INSERT INTO _asknown_services VALUES (?, ?)", (service.name, _dump(parts)))
+def differs(held: OnlineView, view: OnlineView) -> bool:
+    """Whether rows of the view as the file has it cannot be mixed with rows of the view as it is now."""
+    return held.fingerprint != view.fingerprint or shape(held) != shape(view)
 
 
 def _stored_view(row: dict[str, Any]) -> StoredView:
@@ -131,7 +158,8 @@ def _stored_view(row: dict[str, Any]) -> StoredView:
         windows=windows,
     )
     watermark, loaded_at = read_instant(row["watermark"]), read_instant(row["loaded_at"])
-    return StoredView(view, watermark, row["rows"], row["load_id"], loaded_at, row.get("events"))
+    hashes = Hashes(row.get("rows_hash"), row.get("events_hash"), row.get("tiles_hash"))  # since layout 3
+    return StoredView(view, watermark, row["rows"], row["load_id"], loaded_at, row.get("events"), hashes)
 
 
 def _columns(written: list[dict[str, str]]) -> tuple[Column, ...]:
@@ -176,11 +204,6 @@ def _part(part: dict[str, Any]) -> ServicePart:
     return ServicePart(part["view"], None if features is None else tuple(features), part["alias"], part["keys"])
 
 
-def _rows(connection: sqlite3.Connection, table: str, order: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def _dump(value: object) -> str:
+def dump(value: object) -> str:
+    """The value as the metadata spells it, in JSON."""
     return json.dumps(value, ensure_ascii=False)

@@ -6,7 +6,9 @@ A step is a plain function over an open transaction. Never change a released ste
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+Step = Callable[[sqlite3.Connection], None]
 
 APPLICATION_ID = 0x61734B6E  # "asKn": how a file says that it is an online table of ours
 
@@ -50,12 +52,19 @@ def add_windows(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE _asknown_views ADD COLUMN events INTEGER")  # how many; NULL: no windows
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (create_metadata, add_windows)
+def add_hashes(connection: sqlite3.Connection) -> None:
+    """Step 3: hashes of what the tables hold, and of each row of the metadata. They come with a view's next load."""
+    for column in ("rows_hash", "events_hash", "tiles_hash", "hash"):  # the last: of the other columns of the row
+        connection.execute(f"ALTER TABLE _asknown_views ADD COLUMN {column} TEXT")
+    connection.execute("ALTER TABLE _asknown_services ADD COLUMN hash TEXT")
+
+
+MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes)
 LAYOUT = len(MIGRATIONS)
 
 
-def migrate(connection: sqlite3.Connection, layout: int) -> None:
+def migrate(connection: sqlite3.Connection, layout: int, steps: Sequence[Step] = MIGRATIONS) -> None:
     """Takes an empty file (layout 0) or one of an older layout to the present one, inside the open transaction."""
-    for number, step in enumerate(MIGRATIONS[layout:], start=layout + 1):
+    for number, step in enumerate(steps[layout:], start=layout + 1):
         step(connection)
         connection.execute(f"PRAGMA user_version = {number}")

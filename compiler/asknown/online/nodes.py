@@ -120,6 +120,18 @@ class OnlineService:
 
 
 @dataclass(frozen=True)
+class Hashes:
+    """What a view's tables held when they were last written, as :mod:`content` hashes it.
+
+    None where there is no such table, or where no load has come since the file was of a layout without hashes.
+    """
+
+    rows: str | None = None
+    events: str | None = None
+    tiles: str | None = None
+
+
+@dataclass(frozen=True)
 class StoredView:
     """A view as it stands in the file. ``watermark`` and ``loaded_at`` are aware, in UTC.
 
@@ -132,6 +144,7 @@ class StoredView:
     load_id: str
     loaded_at: datetime
     events: int | None = None
+    hashes: Hashes = Hashes()
 
     def describe(self) -> dict[str, Any]:
         """The facts a person or a program asks for, as plain values by name."""
@@ -154,8 +167,9 @@ class StoredView:
 class LoadReport:
     """What one load of one view did.
 
-    ``rows_seen`` = ``inserted`` + ``updated`` + ``unchanged`` + ``skipped_null``; ``rows_total`` is the table's size
-    after it. ``watermark`` is the one that holds now: the stored one, where the load's own was earlier.
+    ``rows_seen`` = ``inserted`` + ``updated`` + ``unchanged`` + ``skipped_null`` + ``rows_future``; ``rows_total`` is
+    the table's size after it. ``skipped_null`` had no key or no time, ``rows_future`` a time after the load's
+    watermark; neither are stored. ``watermark`` is the one that holds now: the stored one, where that is later.
     """
 
     view: str
@@ -164,6 +178,7 @@ class LoadReport:
     updated: int
     unchanged: int
     skipped_null: int
+    rows_future: int
     rows_total: int
     watermark: datetime
     rebuilt: bool
@@ -183,6 +198,7 @@ class EventReport:
     added: int
     removed: int
     skipped_null: int
+    rows_future: int
     events_total: int
     replaced: bool
     seconds: float

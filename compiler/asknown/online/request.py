@@ -3,53 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.online.codec import Convert, decoder
 from asknown.online.keys import Encode, key_encoder
-from asknown.online.layout import select_statement
 from asknown.online.nodes import Column, OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
-from asknown.online.windows import WindowRead
+
+if TYPE_CHECKING:
+    from asknown.online.windows import WindowRead
 
 
 @dataclass(frozen=True)
 class Read:
     """One look at one view. ``keys`` pairs the request's column with the encoder of the view's key.
 
-    ``features`` are the as-of features asked for, of the view's own table; ``hidden`` are columns of it, with their
-    decoders, that the expressions of ``windows`` read besides the view's events.
+    ``features`` are the as-of features asked for, of the view's own table; ``hidden`` names columns of it that the
+    expressions of ``windows`` read besides the view's events.
     """
 
     stored: StoredView
     keys: tuple[tuple[str, Encode], ...]
     features: tuple[Column, ...]
-    hidden: tuple[tuple[str, Convert | None], ...] = ()
+    hidden: tuple[str, ...] = ()
     windows: WindowRead | None = None
-    _queries: dict[int, str] = field(default_factory=dict, compare=False)
 
     @property
     def looks_up(self) -> bool:
         """Whether anything of the view's own table is needed."""
         return bool(self.features or self.hidden or self.windows is None)
 
-    def query(self, keys: int) -> str:
-        """The query for so many keys: the key columns, the event time, the features, then the hidden columns."""
-        query = self._queries.get(keys)
-        if query is None:
-            columns = (
-                self.stored.view.event_time,
-                *(f.name for f in self.features),
-                *(name for name, _ in self.hidden),
-            )
-            query = self._queries[keys] = select_statement(self.stored.view, columns, keys)
-        return query
-
 
 @dataclass(frozen=True)
 class Output:
-    """One feature of the response: where its value comes from, and how it is named and decoded.
+    """One feature of the response: where its value comes from, and how it is named.
 
     ``place`` counts among the read's as-of features, or, where ``windowed``, among those of its windows.
     """
@@ -59,7 +46,6 @@ class Output:
     read: int
     place: int
     column: Column
-    decode: Convert | None
     windowed: bool = False
 
 
@@ -85,6 +71,14 @@ class Request:
                     "of the request would have one name",
                     hint=self._clash_hint("rename the request's column"),
                 )
+
+    def check_rows(self, columns: Mapping[str, Sequence[Any]], missing: object) -> None:
+        """Refuses a row that lacks a key, where the value ``missing`` stands."""
+        for read in self.reads:
+            for column, _ in read.keys:
+                for row, value in enumerate(columns[column], start=1):
+                    if value is missing:
+                        raise missing_key(column, read.stored.view.name, (), row)
 
     def check_names(self) -> None:
         """Refuses two features that would have one name; letter case does not tell names apart."""
@@ -150,7 +144,6 @@ def resolve(
                 read=order.index(keyed_by),
                 place=[f.name for f in (derived if windowed else asof)].index(feature.name),
                 column=feature,
-                decode=decoder(feature.type),
                 windowed=windowed,
             )
         )
@@ -173,13 +166,15 @@ def _read(
     stored, mapping = views[name], dict(renamed)
     keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
     hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
-    return Read(
-        stored,
-        tuple(keys),
-        tuple(asof),
-        tuple((column, decoder(stored.view.type_of(column))) for column in hidden),
-        WindowRead(stored.view, derived) if derived else None,
-    )
+    return Read(stored, tuple(keys), tuple(asof), tuple(hidden), _window_read(stored.view, derived))
+
+
+def _window_read(view: OnlineView, derived: list[StoredFeature]) -> WindowRead | None:
+    if not derived:
+        return None
+    from asknown.online.windows import WindowRead  # half of what a reader can import, and most requests do without
+
+    return WindowRead(view, derived)
 
 
 def _parts(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from asknown.errors import AsknownError
 from asknown.types import Kind, SqlType
+
+if TYPE_CHECKING:
+    from asknown.online.answer import Answer
 
 Status = Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]
 
@@ -27,45 +29,35 @@ class OnlineResponse:
     NOT_FOUND (no row of this key), OUTSIDE_MAX_AGE (a row, but older than the view's ttl allows).
     """
 
-    def __init__(
-        self,
-        *,
-        columns: Mapping[str, Sequence[Any]],
-        values: Mapping[str, list[Any]],
-        statuses: Mapping[str, list[Status]],
-        event_timestamps: Mapping[str, list[datetime | None]],
-        types: Mapping[str, SqlType],
-        count: int,
-    ) -> None:
+    def __init__(self, columns: dict[str, list[Any]], answer: Answer, count: int) -> None:
         self._columns = columns
-        self._values = values
-        self._statuses = statuses
-        self._event_timestamps = event_timestamps
-        self._types = types
+        self._answer = answer
         self._count = count
 
     def __len__(self) -> int:
         return self._count
 
     def __repr__(self) -> str:
-        return f"OnlineResponse({self._count} rows, features={list(self._values)})"
+        return f"OnlineResponse({self._count} rows, features={list(self._answer.names)})"
 
     def to_dict(self) -> dict[str, list[Any]]:
         """The columns by name, each a list with one value per row."""
-        return {name: list(column) for name, column in {**self._columns, **self._values}.items()}
+        found = {name: list(column) for name, column in self._columns.items()}
+        found.update(zip(self._answer.names, map(list, self._answer.values), strict=True))
+        return found
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows, each a dict from column to value."""
-        columns = {**self._columns, **self._values}
-        return [{name: column[i] for name, column in columns.items()} for i in range(self._count)]
+        columns = self.to_dict()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def statuses(self) -> dict[str, list[Status]]:
         """For each feature the status of each row."""
-        return {name: list(column) for name, column in self._statuses.items()}
+        return self._answer.statuses()
 
     def event_timestamps(self) -> dict[str, list[datetime | None]]:
         """For each feature the event time (aware, UTC) of the row that each value comes from; None without a row."""
-        return {name: list(column) for name, column in self._event_timestamps.items()}
+        return self._answer.event_timestamps()
 
     def to_df(self) -> Any:
         """The rows as a pandas DataFrame; an integer with NULLs stays an integer (Int64 and its kin)."""
@@ -76,8 +68,8 @@ class OnlineResponse:
                 "missing-extra", "to_df() needs pandas", hint="type: pip install 'asknown[pandas]'"
             ) from error
         frame = {name: pd.Series(list(column)) for name, column in self._columns.items()}
-        for name, column in self._values.items():
-            frame[name] = pd.Series(column, dtype=_dtype(self._types[name]))
+        for output, values in zip(self._answer.outputs, self._answer.values, strict=True):
+            frame[output.name] = pd.Series(list(values), dtype=_dtype(output.column.type))
         return pd.DataFrame(frame, index=range(self._count))
 
 

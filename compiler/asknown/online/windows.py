@@ -28,7 +28,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Answer:
+class WindowAnswer:
     """The features of one key, and for each the newest event time in any of its frames."""
 
     values: list[Any]
@@ -157,7 +157,7 @@ class WindowRead:
 
     # -- computing ---------------------------------------------------------------------------------------------
 
-    def answer(self, events: Events, instant: int, kept: Mapping[str, Any]) -> Answer:
+    def answer(self, events: Events, instant: int, kept: Mapping[str, Any]) -> WindowAnswer:
         """The features at ``instant`` of a key with these events and these hidden as-of values."""
         # Every event in the table was visible at the watermark, and so is at any instant that may be asked for.
         if isinstance(events, tuple):
@@ -174,7 +174,7 @@ class WindowRead:
                     f"feature '{name}' of '{self._view}' cannot be computed: {error}",
                     hint="the training query fails for this row as well: cast to a wider type in the model",
                 ) from error
-        return Answer(values, [_latest([ends[frame] for frame in frames]) for _, _, frames in self._features])
+        return WindowAnswer(values, [_latest([ends[frame] for frame in frames]) for _, _, frames in self._features])
 
     def _from_columns(self, columns: Columns, instant: int) -> tuple[list[Any], list[int | None]]:
         """The calls' results, and for each frame the newest event time in it."""

@@ -12,18 +12,21 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online import events, layout, lock, metadata, tiles
+from asknown.online import events, layout, lock, metadata, records, tiles
 from asknown.online.batches import Rows, read_events, read_rows
-from asknown.online.faults import check_sqlite, explain
+from asknown.online.content import Change, hash_table
+from asknown.online.faults import check_sqlite, damaged, explain
+from asknown.online.merge import LostRowError, merge_rows
 from asknown.online.migrations import migrate
 from asknown.online.nodes import EventReport, LoadReport, OnlineService, OnlineView, StoredView
-from asknown.online.order import orders_in_sqlite, stored_comparison
+from asknown.online.tables import check_case, drop_tables, make_tables
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -38,14 +41,24 @@ _CHECKPOINT_WAIT = 1_000  # milliseconds that readers may hold up the last, opti
 class OnlineWriter:
     """One load of the file at ``path``, as a context manager: committed at its end, undone by any exception.
 
-    Waits ``timeout`` seconds for another writer to finish. Errors: ``online-write``, ``online-corrupt``,
+    Waits ``timeout`` seconds for another writer to finish; ``on_wait`` is told, once, that it does. Watermarks may
+    lie ``max_skew`` after this machine's clock, where it is given. Errors: ``online-write``, ``online-corrupt``,
     ``online-layout``.
     """
 
-    def __init__(self, path: str | Path, *, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        timeout: float = 5.0,
+        max_skew: timedelta | None = None,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
         self.path = Path(path).absolute()
         self.load_id = uuid.uuid4().hex
         self._timeout = timeout
+        self._max_skew = max_skew
+        self._on_wait = on_wait
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
         self._broken = False
@@ -66,7 +79,7 @@ class OnlineWriter:
 
     def __enter__(self) -> OnlineWriter:
         check_sqlite(sqlite3.sqlite_version_info)
-        self._lock = lock.acquire(self.path, self._timeout)
+        self._lock = lock.acquire(self.path, self._timeout, self._on_wait)
         try:
             with self._explained():
                 self._open()
@@ -104,35 +117,46 @@ class OnlineWriter:
         ``on_rows`` hears how many rows have been read so far. A view with windows needs :meth:`load_events` next.
         """
         started = time.perf_counter()
-        watermark = _in_utc(watermark)
         with self._explained():
+            watermark = self._checked(watermark)
             layout.check_name(view.name)
-            held = self._held(view)
-            rebuilt = held is None or full_refresh or _differs(held.view, view)
-            if held is None or rebuilt:
-                self._rebuild(view, held)
-                before, reached = 0, watermark
-            else:
-                before, reached = held.rows, max(watermark, held.watermark)
-            seen, skipped, changed = self._merge(view, batches, watermark, on_rows)
-            total = self.connection.execute(f"SELECT count(*) FROM {layout.quote(view.name)}").fetchone()[0]
-            kept = 0 if held is None or rebuilt else held.events
-            stored = StoredView(
-                view, reached, total, self.load_id, datetime.now(UTC), None if view.windows is None else kept
+            stored, broken = metadata.sort_views(self.connection)
+            check_case(view.name, [*stored, *broken], self.path)
+            if view.name in broken and not full_refresh:
+                raise metadata.broken_view(self.path, view.name, broken[view.name])
+            held = stored.get(view.name)
+            if view.name in broken or (held is not None and (full_refresh or metadata.differs(held.view, view))):
+                drop_tables(self.connection, view.name)
+                held = None
+            rebuilt = held is None
+            if held is None:
+                make_tables(self.connection, self.path, view)
+                held = StoredView(view, watermark, 0, self.load_id, watermark)
+            change, hashed = Change(), held.hashes.rows or hash_table(self.connection, view.name)
+            merged = merge_rows(self.connection, view, read_rows(view, batches, watermark), change, on_rows)
+            now = replace(
+                held,
+                view=view,
+                watermark=max(watermark, held.watermark),
+                rows=held.rows + merged.inserted,
+                load_id=self.load_id,
+                loaded_at=datetime.now(UTC),
+                events=None if view.windows is None else held.events or 0,
+                hashes=replace(held.hashes, rows=self._changed(hashed, change)),
             )
-            metadata.write_view(self.connection, stored)
+            records.write_view(self.connection, now)
             if view.windows is not None:
                 self._without_events.add(view.name)
-        inserted = total - before
         return LoadReport(
             view=view.name,
-            rows_seen=seen,
-            inserted=inserted,
-            updated=changed - inserted,
-            unchanged=seen - skipped - changed,
-            skipped_null=skipped,
-            rows_total=total,
-            watermark=reached,
+            rows_seen=merged.seen,
+            inserted=merged.inserted,
+            updated=merged.changed - merged.inserted,
+            unchanged=merged.seen - merged.skipped - merged.future - merged.changed,
+            skipped_null=merged.skipped,
+            rows_future=merged.future,
+            rows_total=now.rows,
+            watermark=now.watermark,
             rebuilt=rebuilt,
             seconds=time.perf_counter() - started,
         )
@@ -151,29 +175,33 @@ class OnlineWriter:
         of the keys, the times, and the windows' hidden columns. A watermark before the file's leaves the events alone.
         """
         started = time.perf_counter()
-        watermark = _in_utc(watermark)
         with self._explained():
-            held = metadata.read_views(self.connection, self.path).get(view.name)
-            if held is None or view.windows is None or _differs(held.view, view):
+            watermark = self._checked(watermark)
+            held = metadata.sort_views(self.connection)[0].get(view.name)
+            if held is None or view.windows is None or metadata.differs(held.view, view):
                 raise ValueError(f"load_events() comes after load() of the same view, '{view.name}'")
-            table = events.event_table(view)
+            table, change = events.event_table(view), Change()
             newest = watermark >= held.watermark
-            seen = skipped = added = removed = 0
+            seen = skipped = future = 0
             if newest:
+                hashed = held.hashes.events or hash_table(self.connection, table.name)
                 given = read_events(view, table.hidden, batches, watermark)
-                seen, skipped = self._insert(events.stage_events(self.connection, table), given, on_rows)
-                added, removed = events.merge_events(self.connection, table)
-                if added or removed:
-                    tiles.write_tiles(self.connection, view)
-            total = (held.events or 0) + added - removed
-            metadata.write_view(self.connection, replace(held, events=total))
+                seen, skipped, future = self._stage(events.stage_events(self.connection, table), given, on_rows)
+                events.merge_events(self.connection, table, change)
+                hashes = replace(held.hashes, events=self._changed(hashed, change))
+                if change.added or change.removed or hashes.tiles is None:
+                    hashes = replace(hashes, tiles=self._retiled(view))
+                held = replace(held, hashes=hashes)
+            total = (held.events or 0) + change.added - change.removed
+            records.write_view(self.connection, replace(held, events=total))
             self._without_events.discard(view.name)
         return EventReport(
             view=view.name,
             rows_seen=seen,
-            added=added,
-            removed=removed,
+            added=change.added,
+            removed=change.removed,
             skipped_null=skipped,
+            rows_future=future,
             events_total=total,
             replaced=newest,
             seconds=time.perf_counter() - started,
@@ -182,19 +210,19 @@ class OnlineWriter:
     def services(self, services: Iterable[OnlineService]) -> None:
         """Writes the project's feature services, in place of those in the file."""
         with self._explained():
-            metadata.write_services(self.connection, services)
+            records.write_services(self.connection, services)
 
     def stored(self) -> dict[str, StoredView]:
         """The views in the file as this load sees them."""
         with self._explained():
-            return metadata.read_views(self.connection, self.path)
+            return metadata.sort_views(self.connection)[0]
 
     def forget(self, view: str) -> None:
         """Removes a view and its rows from the file; a view that is not there is no error."""
         with self._explained():
-            if view in metadata.read_views(self.connection, self.path):
-                self._drop(view)
-                metadata.forget_view(self.connection, view)
+            if any(view in some for some in metadata.sort_views(self.connection)):
+                drop_tables(self.connection, view)
+                records.forget_view(self.connection, view)
 
     def _open(self) -> None:
         connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
@@ -205,78 +233,37 @@ class OnlineWriter:
         connection.execute("BEGIN IMMEDIATE")
         migrate(connection, metadata.find_layout(connection, self.path))
 
-    def _held(self, view: OnlineView) -> StoredView | None:
-        stored = metadata.read_views(self.connection, self.path)
-        for name in stored:
-            if name != view.name and name.lower() == view.name.lower():
-                raise AsknownError(
-                    "name-clash",
-                    f"the online file holds the view '{name}', and SQLite does not tell '{view.name}' from it",
-                    hint="rename one of them, or move the file away and run: asknown materialize",
-                )
-        return stored.get(view.name)
+    def _checked(self, watermark: datetime) -> datetime:
+        """The watermark in UTC (naive: UTC already), unless it lies further in the future than clocks may differ."""
+        watermark = watermark.replace(tzinfo=UTC) if watermark.tzinfo is None else watermark.astimezone(UTC)
+        if self._max_skew is not None:
+            check_instant(watermark, self._max_skew)
+        return watermark
 
-    def _rebuild(self, view: OnlineView, held: StoredView | None) -> None:
-        if held is not None:
-            self._drop(view.name)
-        self._check_room(view, view.name, len(view.columns))
-        for statement in layout.create_statements(view):
-            self.connection.execute(statement)
-        if view.windows is not None:
-            table, tiled = events.event_table(view), tiles.tile_table(view)
-            self._check_room(view, table.name, len(table.columns))
-            self._check_room(view, tiled.name, len(tiled.columns))
-            self.connection.execute(events.create_events(table))
-            self.connection.execute(tiles.create_tiles(tiled))
-
-    def _drop(self, view: str) -> None:
-        self.connection.execute(f"DROP TABLE IF EXISTS {layout.quote(view)}")
-        self.connection.execute(events.drop_events(view))
-        self.connection.execute(tiles.drop_tiles(view))
-
-    def _check_room(self, view: OnlineView, table: str, columns: int) -> None:
-        """Refuses a table that SQLite cannot make, for its size or because somebody made another of its name."""
-        most = self.connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN)
-        if columns > most:
-            raise AsknownError(
-                "online-write",
-                f"the view '{view.name}' has {columns} columns, and an SQLite table at most {most}",
-                hint="split the view in two, or set online=false in its config()",
-            )
-        query = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE"
-        taken = self.connection.execute(query, (table,)).fetchone()
-        if taken:
-            raise AsknownError(
-                "online-write",
-                f"{self.path} already has a {taken[0]} named '{table}' that asknown did not make",
-                hint="rename or drop it, or name another path under 'online' in profiles.yml",
-            )
-
-    def _merge(
-        self,
-        view: OnlineView,
-        batches: Iterable[Any],
-        watermark: datetime,
-        on_rows: Callable[[int], None] | None,
+    def _stage(
+        self, statement: str, chunks: Iterable[Rows], on_rows: Callable[[int], None] | None
     ) -> tuple[int, int, int]:
-        """Rows seen, skipped, and changed (inserted or updated)."""
-        connection = self.connection
-        connection.create_function(layout.COMPARE, 3, _comparison(view), deterministic=True)
-        before = connection.total_changes
-        rows = read_rows(view, batches, watermark)
-        seen, skipped = self._insert(layout.upsert_statement(view), rows, on_rows)
-        return seen, skipped, connection.total_changes - before
-
-    def _insert(self, statement: str, chunks: Iterable[Rows], on_rows: Callable[[int], None] | None) -> tuple[int, int]:
-        """Runs ``statement`` for every row, and counts the rows seen and skipped."""
-        seen = skipped = 0
+        """Runs ``statement`` for every row, and counts the rows seen, skipped, and of the future."""
+        seen = skipped = future = 0
         for rows in chunks:
             self.connection.executemany(statement, rows.values)
             seen += rows.seen
             skipped += rows.skipped
+            future += rows.future
             if on_rows is not None:
                 on_rows(seen)
-        return seen, skipped
+        return seen, skipped, future
+
+    def _retiled(self, view: OnlineView) -> str:
+        """Makes the view's tiles anew: their hash."""
+        tiles.write_tiles(self.connection, view)
+        return hash_table(self.connection, tiles.tile_table(view).name)
+
+    def _changed(self, hashed: str, change: Change) -> str:
+        try:
+            return change.apply(hashed)
+        except ValueError as error:
+            raise damaged(self.path, f"'{hashed}' is no hash of a table") from error
 
     def _checkpoint(self) -> None:
         """Moves the log into the file, as far as readers let it; the rows are safe without it."""
@@ -309,14 +296,23 @@ class OnlineWriter:
             if meaning is None:
                 raise
             raise meaning from error
+        except LostRowError as error:
+            self._broken = True
+            raise damaged(self.path, str(error)) from error
         except BaseException:
             self._broken = True
             raise
 
 
-def open_writer(path: str | Path, *, timeout: float = 5.0) -> OnlineWriter:
+def open_writer(
+    path: str | Path,
+    *,
+    timeout: float = 5.0,
+    max_skew: timedelta | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> OnlineWriter:
     """A load of the file at ``path``, to be used in a ``with`` statement."""
-    return OnlineWriter(path, timeout=timeout)
+    return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait)
 
 
 def write_view(
@@ -333,24 +329,14 @@ def write_view(
         return writer.load(view, batches, watermark, full_refresh=full_refresh, on_rows=on_rows)
 
 
-def _in_utc(moment: datetime) -> datetime:
-    """The instant, aware; a naive one is UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _differs(held: OnlineView, view: OnlineView) -> bool:
-    return held.fingerprint != view.fingerprint or metadata.shape(held) != metadata.shape(view)
-
-
-def _comparison(view: OnlineView) -> Callable[[int, Any, Any], int | None]:
-    """The body of :data:`layout.COMPARE` for a view's features."""
-    compare = {
-        place: stored_comparison(feature.type)
-        for place, feature in enumerate(view.kept)
-        if not orders_in_sqlite(feature.type)
-    }
-
-    def ordered(place: int, left: Any, right: Any) -> int | None:
-        return None if left is None or right is None else compare[place](left, right)
-
-    return ordered
+def check_instant(watermark: datetime, max_skew: timedelta) -> None:
+    """Refuses a load as of an instant (aware) that is further in the future than clocks may differ."""
+    if watermark - datetime.now(UTC) <= max_skew:
+        return
+    length = max_skew // timedelta(microseconds=1)
+    beyond = f" by more than the {spell(length)} that 'max_skew' allows" if length else ""
+    raise AsknownError(
+        "bad-value",
+        f"{watermark.replace(tzinfo=None)} is in the future{beyond}: what will be known then is not known yet",
+        hint="leave --until out for now",
+    )

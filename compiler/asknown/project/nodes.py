@@ -34,9 +34,13 @@ class Target:
 
 @dataclass(frozen=True)
 class OnlineTarget:
-    """Where the online table lives: an SQLite file, absolute."""
+    """Where the online table lives: an SQLite file, absolute.
+
+    ``max_skew`` is how far, in microseconds, a load's instant may lie after this machine's clock.
+    """
 
     path: Path
+    max_skew: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.nodes import OnlineTarget, Target
 from asknown.project.reader import Reader, as_mapping, wrong_type
@@ -24,7 +25,9 @@ TYPES = (
     "sqlite",
     "trino",
 )
-"""The types that a target may have. The options of a duckdb target are checked; the others' engines check theirs."""
+"""The types that a target may have. The options of some are checked here; the others' engines check theirs."""
+
+_Option: TypeAlias = Callable[[Reader, str, Path], Any]
 
 IN_MEMORY = ":memory:"
 ONLINE_FILE = "online.db"
@@ -37,17 +40,23 @@ def read_target(name: str, value: Value, root: Path, at: Where) -> Target:
     who = f"target '{name}'"
     given = as_mapping(value, who)
     kind = _read_type(given, who)
-    if kind != "duckdb":
+    if kind == "duckdb":
+        options = _read_options(Reader(value, who, ("type", *_DUCKDB)), _DUCKDB, root)
+    elif kind == "postgres":
+        options = _read_options(Reader(value, who, ("type", *_POSTGRES)), _POSTGRES, root)
+    else:
         options = {key: to_plain(entry.value) for key, entry in given.entries.items() if key != "type"}
-        return Target(name, kind, options, at)
-    reader = Reader(value, who, ("type", *_DUCKDB))
-    read = {key: option(reader, key, root) for key, option in _DUCKDB.items()}
-    return Target(name, kind, {key: found for key, found in read.items() if found is not None}, at)
+    return Target(name, kind, options, at)
+
+
+def _read_options(reader: Reader, known: dict[str, _Option], root: Path) -> dict[str, Any]:
+    read = {key: option(reader, key, root) for key, option in known.items()}
+    return {key: found for key, found in read.items() if found is not None}
 
 
 def read_online(value: Value, root: Path) -> OnlineTarget:
     """The online table, checked: an SQLite file, ``online.db`` in the project unless it says otherwise."""
-    reader = Reader(value, "'online'", ("type", "path"))
+    reader = Reader(value, "'online'", ("type", "path", "max_skew"))
     if (reader.optional_text("type") or "sqlite") != "sqlite":
         raise AsknownError(
             "wrong-type",
@@ -63,7 +72,9 @@ def read_online(value: Value, root: Path) -> OnlineTarget:
             at=reader.place("path"),
             hint=f"path: {ONLINE_FILE}",
         )
-    return OnlineTarget(_below(root, path))
+    skew = reader.optional_text("max_skew")
+    max_skew = 0 if skew is None else microseconds(skew, at=reader.place("max_skew"))
+    return OnlineTarget(_below(root, path), max_skew)
 
 
 def _read_type(given: Mapping, who: str) -> str:
@@ -90,7 +101,11 @@ def _folder(reader: Reader, key: str, root: Path) -> str | None:
     return str(_below(root, reader.text(key))) if reader.value(key) else None
 
 
-def _threads(reader: Reader, key: str, root: Path) -> int | None:
+def _text(reader: Reader, key: str, root: Path) -> str | None:
+    return reader.text(key) if reader.value(key) else None
+
+
+def _count(reader: Reader, key: str, root: Path) -> int | None:
     return reader.integer(key, least=1)
 
 
@@ -118,11 +133,19 @@ def _settings(reader: Reader, key: str, root: Path) -> dict[str, str] | None:
     return settings
 
 
-_DUCKDB: dict[str, Callable[[Reader, str, Path], Any]] = {
+_DUCKDB: dict[str, _Option] = {
     "path": _file,
-    "threads": _threads,
+    "threads": _count,
     "memory_limit": _memory,
     "temp_directory": _folder,
+    "settings": _settings,
+}
+_POSTGRES: dict[str, _Option] = {
+    **dict.fromkeys(("dsn", "host"), _text),
+    "port": _count,
+    **dict.fromkeys(("user", "password", "dbname"), _text),
+    "connect_timeout": _count,
+    **dict.fromkeys(("sslmode", "sslrootcert", "sslcert", "sslkey", "schema", "role"), _text),
     "settings": _settings,
 }
 

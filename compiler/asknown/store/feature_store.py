@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from asknown.catalog.catalog import Catalog
+    from asknown.dialects.dialect import Dialect
     from asknown.engines.engine import Engine
     from asknown.model.nodes import FeatureView
     from asknown.online.inspection import Inspection
@@ -88,37 +89,42 @@ class FeatureStore:
         models = bench.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
         return RetrievalJob(plan, models, bench.taken(), self._engine)
 
-    def compile_model(self, name: str) -> str:
-        """The SQL of a plain model or feature view, with all it stands on: one runnable query."""
+    def compile_model(self, name: str, *, dialect: str | None = None) -> str:
+        """The SQL of a plain model or feature view, with all it stands on: one runnable query.
+
+        In the target's dialect, or in ``dialect`` without a connection to anything but files.
+        """
         from asknown.emit.check import check_sql
         from asknown.emit.statement import with_ctes, write
 
-        bench = self._bench
+        bench, written = self._compiling(dialect)
         bench.columns(name)
-        dialect = self._engine.dialect
-        return check_sql(write(with_ctes(bench.ctes([name]), name), dialect), dialect)
+        ctes = bench.ctes([name], dialect=None if dialect is None else written)
+        return check_sql(write(with_ctes(ctes, name), written), written)
 
-    def compile_service(self, features: str | Sequence[str], *, full_feature_names: bool = False) -> str:
-        """The training query of ``features`` over a table ``spine`` that has the keys and ``event_timestamp``."""
+    def compile_service(
+        self, features: str | Sequence[str], *, full_feature_names: bool = False, dialect: str | None = None
+    ) -> str:
+        """The training query of ``features`` over a table ``spine`` that has the keys and ``event_timestamp``.
+
+        In the target's dialect, or in ``dialect`` without a connection to anything but files.
+        """
+        from asknown.emit.check import check_sql
+        from asknown.emit.compile import compile_training
+        from asknown.emit.statement import write
         from asknown.plan.build import build_plan
         from asknown.plan.request import name_features
-        from asknown.store.retrieval import RetrievalJob
         from asknown.store.spine import spine_to_come
 
-        bench = self._bench
+        bench, written = self._compiling(dialect)
         wanted = self._read_request(features)
         views = {item.view: bench.view(item.view) for item in wanted}
         asked = name_features(wanted, views, full_names=full_feature_names, taken=[])
-        spine = spine_to_come(asked, self._engine.dialect)
-        job = RetrievalJob(
-            build_plan(
-                spine, asked, bench.sample, self._engine.dialect, forms=self._forms, window_form=self._window_form
-            ),
-            bench.ctes_of_views(views.values()),
-            bench.taken(),
-            self._engine,
-        )
-        return job.sql()
+        spine = spine_to_come(asked, written)
+        look = bench.sample if dialect is None else _unseen
+        plan = build_plan(spine, asked, look, written, forms=self._forms, window_form=self._window_form)
+        models = bench.ctes_of_views(views.values(), dialect=None if dialect is None else written)
+        return check_sql(write(compile_training(plan, models, bench.taken(), written), written), written)
 
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
         """The first rows of a model, as the engine gives them; all of them when ``limit`` is None."""
@@ -256,9 +262,22 @@ class FeatureStore:
 
     @cached_property
     def _bench(self) -> Workbench:
+        from asknown.store.opening import open_typist
         from asknown.store.workbench import Workbench
 
-        return Workbench(self._catalog, self._engine)
+        return Workbench(self._catalog, self._engine, open_typist(self.project, self._engine.dialect))
+
+    def _compiling(self, name: str | None) -> tuple[Workbench, Dialect]:
+        """What SQL is compiled on, and the dialect it is written in: the target's, or the one called ``name``."""
+        from asknown.dialects.registry import find_dialect
+        from asknown.store.opening import open_offline
+        from asknown.store.workbench import Workbench
+
+        if name is None:
+            return self._bench, self._engine.dialect
+        dialect = find_dialect(name)
+        engine, typist = open_offline(self.project, dialect)
+        return Workbench(self._catalog, engine, typist), dialect
 
     def _read_request(self, features: str | Sequence[str]) -> Any:
         from asknown.plan.request import read_request
@@ -305,6 +324,10 @@ class _Views(Iterable[str]):
 
     def __iter__(self) -> Any:
         return iter(self._catalog.view_names())
+
+
+def _unseen(view: FeatureView) -> None:
+    """Nothing is known of rows that lie in another engine."""
 
 
 def _naive_utc(moment: datetime) -> datetime:

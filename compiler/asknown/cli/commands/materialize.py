@@ -13,6 +13,7 @@ from asknown.cli.arguments import complete, parse_instant, requestable
 from asknown.cli.output import Format, format_option, write_json, write_rows
 from asknown.cli.session import ProjectCommand, Session
 from asknown.cli.talk import counting_rows, say
+from asknown.durations import microseconds
 
 if TYPE_CHECKING:
     from asknown.online.nodes import LoadReport
@@ -24,9 +25,22 @@ if TYPE_CHECKING:
     "--until", metavar="INSTANT", help="As of this instant (default: now). A date is its first moment, in UTC."
 )
 @click.option("--full-refresh", is_flag=True, help="Drop what was loaded before, and load anew.")
+@click.option("--prune", is_flag=True, help="Remove views that the project no longer has, or has online=false.")
+@click.option(
+    "--wait", metavar="DURATION", default="1 minute", show_default=True, help="How long to wait for another load."
+)
 @format_option()
 @click.pass_obj
-def command(session: Session, *, views: tuple[str, ...], until: str | None, full_refresh: bool, kind: Format) -> None:
+def command(
+    session: Session,
+    *,
+    views: tuple[str, ...],
+    until: str | None,
+    full_refresh: bool,
+    prune: bool,
+    wait: str,
+    kind: Format,
+) -> None:
     """Load the online table with the newest of every entity.
 
     Loads each VIEW (default: all with online true) as of one instant, all of them or none. A newer row is never
@@ -39,14 +53,25 @@ def command(session: Session, *, views: tuple[str, ...], until: str | None, full
     """
     started = time.perf_counter()
     instant = None if until is None else parse_instant(until, "--until")
+    patience = microseconds(wait) / 1_000_000
     with session.open_store() as store:
         with counting_rows() as on_rows:
-            reports = store.materialize(instant, list(views) or None, full_refresh=full_refresh, on_rows=on_rows)
+            reports = store.materialize(
+                instant,
+                list(views) or None,
+                full_refresh=full_refresh,
+                prune=prune,
+                wait=patience,
+                on_rows=on_rows,
+                on_wait=say,
+            )
         path = store.project.profile.online.path
     _write_reports(reports, kind)
     for report in reports:
         if report.skipped_null:
             say(f"{report.view}: {report.skipped_null:,} rows without a key were left out")
+        if report.rows_future:
+            say(f"{report.view}: {report.rows_future:,} rows of the future were left out")
     views_loaded = "1 view" if len(reports) == 1 else f"{len(reports)} views"
     say(f"{views_loaded} loaded into {path} in {time.perf_counter() - started:.1f} s")
 

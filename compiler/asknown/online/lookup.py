@@ -1,0 +1,120 @@
+"""The SQL of a read: for the rows that it needs, and for the facts that must still hold while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from asknown.online.keys import column_encoder
+from asknown.online.layout import quote, select_statement
+from asknown.online.nodes import OnlineService
+from asknown.online.request import Read, Request
+
+_LOAD = "(SELECT load_id FROM _asknown_views WHERE view = ?)"
+_SERVICE = "(SELECT parts FROM _asknown_services WHERE service = ?)"
+
+_MOST_VIEWS = 40  # in one statement: SQLite joins 64 tables
+_MOST_COLUMNS = 1_000  # in one statement: SQLite gives 2,000
+_MOST_KEYS = 200  # in one statement
+_STEP = 10  # numbers of keys are rounded up to these, so that there are few statements to keep prepared
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a request was resolved against: the loads of its views, and the services that it names.
+
+    ``condition`` is SQL that is true as long as the file says the same; ``parameters`` belong to it. Every load has an
+    id of its own, so facts that once failed never hold again.
+    """
+
+    condition: str
+    parameters: list[Any]
+
+    @property
+    def statement(self) -> str:
+        """The query that gives a row where the facts hold, and none where they do not."""
+        return f"SELECT 1 WHERE {self.condition}"
+
+
+def find_facts(
+    cursor: Any, request: Request, references: Sequence[str], services: Mapping[str, OnlineService]
+) -> Facts:
+    """The facts that ``request`` stands on, as the open transaction of ``cursor`` sees them."""
+    views = dict.fromkeys(read.stored.view.name for read in request.reads)
+    named = [reference for reference in references if reference in services and reference not in views]
+    # A view of a service's name would be meant in its place: that there is none is a fact as well.
+    asked = [*((_LOAD, view) for view in views), *((part, name) for name in named for part in (_SERVICE, _LOAD))]
+    found = cursor.execute(f"SELECT {', '.join(part for part, _ in asked)}", [name for _, name in asked]).fetchall()[0]
+    parameters = [value for (_, name), fact in zip(asked, found, strict=True) for value in (name, fact)]
+    return Facts(" AND ".join(f"{part} IS ?" for part, _ in asked), parameters)
+
+
+def row_statement(request: Request, facts: Facts) -> str | None:
+    """The query for one row of a request: its outputs in order, then the event time of each read.
+
+    Bound are the keys of each read, then the facts: where those do not hold, there is no row. Columns of a view that
+    has no such key are NULL. One statement sees one state of the file. None where one statement cannot do it.
+    """
+    reads = request.reads
+    too_large = len(reads) > _MOST_VIEWS or len(request.outputs) + len(reads) > _MOST_COLUMNS
+    if too_large or any(read.windows is not None for read in reads):
+        return None
+    wanted = [f"r{output.read}.{quote(output.column.name)}" for output in request.outputs]
+    wanted += [f"r{i}.{quote(read.stored.view.event_time)}" for i, read in enumerate(reads)]
+    joins = []
+    for i, read in enumerate(reads):
+        view = read.stored.view
+        match = " AND ".join(f"r{i}.{quote(key.name)} = ?" for key in view.keys)
+        joins.append(f"LEFT JOIN {quote(view.name)} AS r{i} ON {match or 'TRUE'}")
+    return "\n".join([f"SELECT {', '.join(wanted)}", "FROM (SELECT 1) AS one", *joins, f"WHERE {facts.condition}"])
+
+
+class Lookup:
+    """The look-up of many keys in the table of one read's view. A key is a tuple, or where it is one column its value.
+
+    A key that is None, or has a None in it, is of no row.
+    """
+
+    def __init__(self, read: Read) -> None:
+        view = read.stored.view
+        self._view = view
+        self._columns = (view.event_time, *(f.name for f in read.features), *read.hidden)
+        self._nothing = (None,) * (len(view.keys) + len(self._columns))
+        self._encoders = [
+            (name, column_encoder(key.type, encode)) for (name, encode), key in zip(read.keys, view.keys, strict=True)
+        ]
+        self._queries: dict[int, str] = {}
+
+    def encode(self, columns: Mapping[str, Sequence[Any]], count: int) -> Sequence[Any]:
+        """Each row's key as it is stored."""
+        if not self._encoders or not count:  # a request of no rows may have no columns
+            return [()] * count
+        encoded = [encode(columns[name]) for name, encode in self._encoders]
+        return encoded[0] if len(encoded) == 1 else list(zip(*encoded, strict=True))
+
+    def parts(self, key: Any) -> tuple[Any, ...]:
+        """The values of a key's columns."""
+        return (key,) if len(self._encoders) == 1 else key
+
+    def fetch(self, cursor: Any, keys: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The columns, each with a value per key: event time, the read's features, its hidden columns; else NULL."""
+        width = len(self._encoders)
+        found: dict[Any, Any] = {}
+        distinct = list(dict.fromkeys(keys))
+        for start in range(0, len(distinct), _MOST_KEYS):
+            some = distinct[start : start + _MOST_KEYS]
+            more = -len(some) % _STEP if len(some) > _STEP else 0
+            bound = some if width == 1 else list(chain.from_iterable(some))
+            rows = cursor.execute(self.query(len(some) + more), [*bound, *[None] * (more * width)]).fetchall()
+            found.update({row[0]: row for row in rows} if width == 1 else {row[:width]: row for row in rows})
+        ordered = [found.get(key, self._nothing) for key in keys]
+        return list(zip(*ordered, strict=True))[width:] or [()] * len(self._columns)
+
+    def query(self, keys: int) -> str:
+        """The query for so many keys."""
+        query = self._queries.get(keys)
+        if query is None:
+            query = self._queries[keys] = select_statement(self._view, self._columns, keys)
+        return query

@@ -1,0 +1,198 @@
+"""A request made ready to be read again and again: its statements, its encoders of keys, its decoders of values.
+
+There are two ways to read, which give the same: :meth:`ReadPlan.read_row`, the fast path, reads one row of a request in
+one statement, whatever the number of views; :meth:`ReadPlan.read_rows` reads any request, in a transaction. Both check
+in the same state of the file that it is still the one that the request was resolved against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from asknown.errors import AsknownError
+from asknown.online.answer import (
+    Answer,
+    Column,
+    Look,
+    UnreadableError,
+    decode_all,
+    earliest,
+    microseconds_of,
+    read_moments,
+)
+from asknown.online.codec import Convert, column_decoder, decoder
+from asknown.online.lookup import Facts, Lookup, row_statement
+from asknown.online.request import Read, Request
+
+if TYPE_CHECKING:
+    from asknown.online.windows import WindowAnswer, WindowRead
+
+
+class ReadPlan:
+    """One shape of request, resolved against one state of the file."""
+
+    def __init__(self, request: Request, facts: Facts) -> None:
+        self.request = request
+        self.by_row = row_statement(request, facts)
+        self._check = facts.statement
+        self._facts = facts.parameters
+        self._watermarks = [(read.stored.watermark.replace(tzinfo=None), read) for read in request.reads]
+        self.earliest = max(watermark for watermark, _ in self._watermarks)
+        self._ttls = [_ttl(read) for read in request.reads]
+        self._keys = [key for read in request.reads for key in read.keys]
+        self._outputs = request.outputs
+        self._names = tuple(output.name for output in request.outputs)
+        self._width = len(request.outputs)
+        kinds = [output.column.type for output in request.outputs]
+        self._floats = [i for i, kind in enumerate(kinds) if kind.kind == "float"]
+        self._decoders: list[tuple[int, Convert]] = [
+            (i, decode)
+            for i, kind in enumerate(kinds)
+            if kind.kind != "float" and (decode := decoder(kind)) is not None
+        ]
+        # Among the cells of a row, for each read: where its event time stands, its ttl, and the outputs that are of it.
+        self._parts = [
+            (self._width + i, ttl, [o for o, output in enumerate(request.outputs) if output.read == i])
+            for i, ttl in enumerate(self._ttls)
+        ]
+        self._tables = [_Table(read, ttl) for read, ttl in zip(request.reads, self._ttls, strict=True)]
+
+    # -- one row, in one statement -----------------------------------------------------------------------------
+
+    def read_row(self, cursor: Any, row: Mapping[str, Any], instant: datetime) -> Answer | None:
+        """The answer for one row at ``instant``; None where the file is no longer the one that the plan is for."""
+        assert self.by_row is not None
+        parameters = [encode(row[column]) for column, encode in self._keys]
+        found = cursor.execute(self.by_row, parameters + self._facts).fetchall()
+        if not found:
+            return None
+        cells = found[0]
+        values = list(cells[: self._width])
+        try:
+            looks = self._look_at(cells, values, instant)
+            self._decode(values)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise UnreadableError(str(error)) from error
+        return Answer(self._names, self._outputs, looks, [[value] for value in values])
+
+    def _look_at(self, cells: Sequence[Any], values: list[Any], instant: datetime) -> list[Look]:
+        """What each read found. Takes the values of those that are too old away."""
+        looks = []
+        for place, ttl, outputs in self._parts:
+            text = cells[place]
+            if text is None:
+                looks.append(Look([None], None))
+                continue
+            moment, oldest = datetime.fromisoformat(text), earliest(instant, ttl)
+            looks.append(Look([moment], oldest))
+            if oldest is not None and moment < oldest:
+                for output in outputs:
+                    values[output] = None
+        return looks
+
+    def _decode(self, values: list[Any]) -> None:
+        """Puts the values in place of how they are stored."""
+        for place in self._floats:  # a double is stored as it is, and only a NaN as text
+            value = values[place]
+            if value is not None and type(value) is not float:
+                values[place] = float(value)
+        for place, decode in self._decoders:
+            if values[place] is not None:
+                values[place] = decode(values[place])
+
+    # -- any request -------------------------------------------------------------------------------------------
+
+    def read_rows(
+        self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
+    ) -> Answer | None:
+        """The same for any number of rows, inside a transaction."""
+        if not cursor.execute(self._check, self._facts).fetchall():
+            return None
+        found = [table.read(cursor, columns, count, instant) for table in self._tables]
+        values = []
+        for output in self.request.outputs:
+            look, kept = found[output.read]
+            if output.windowed:
+                values.append([given.values[output.place] for given in look.windows])
+            else:
+                values.append(kept[output.place])
+        return Answer(self._names, self._outputs, [look for look, _ in found], values)
+
+    def check_watermarks(self, instant: datetime) -> None:
+        """Refuses an instant that a view's table does not answer for."""
+        for watermark, read in self._watermarks:
+            if instant < watermark:
+                view = read.stored.view.name
+                raise AsknownError(
+                    "before-watermark",
+                    f"'{view}' is loaded up to {_spell(watermark)}, "
+                    f"and the read asks for {_spell(instant)}, which is before that",
+                    hint="the online table keeps only the newest row of a key; an earlier instant is a training query: "
+                    f"asknown train {view} --spine <your keys and instants>",
+                )
+
+
+class _Table:
+    """One read, of many keys at a time."""
+
+    def __init__(self, read: Read, ttl: timedelta | None) -> None:
+        self._read = read
+        self._ttl = ttl
+        self._lookup = Lookup(read)
+        self._decoders = [column_decoder(feature.type) for feature in read.features]
+        self._hidden = [(name, column_decoder(read.stored.view.type_of(name))) for name in read.hidden]
+
+    def read(
+        self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
+    ) -> tuple[Look, list[list[Any]]]:
+        """What was found, and the values of the read's as-of features, a column each."""
+        read = self._read
+        keys = self._lookup.encode(columns, count)
+        look = Look([], None)
+        stored: list[Column] = []
+        if read.looks_up:
+            times, *stored = self._lookup.fetch(cursor, keys)
+            look = Look(read_moments(times), earliest(instant, self._ttl))
+            try:
+                stored = look.in_age(stored)
+            except TypeError as error:  # a time with a zone, which none of ours has
+                raise UnreadableError(str(error)) from error
+        width = len(self._decoders)
+        values = [decode_all(column, decode) for column, decode in zip(stored[:width], self._decoders, strict=True)]
+        if read.windows is not None:
+            hidden = [
+                (name, decode_all(column, decode))
+                for (name, decode), column in zip(self._hidden, stored[width:], strict=True)
+            ]
+            look.windows = self._answer_windows(read.windows, cursor, keys, hidden, microseconds_of(instant))
+        return look, values
+
+    def _answer_windows(
+        self,
+        windows: WindowRead,
+        cursor: Any,
+        keys: Sequence[Any],
+        hidden: Sequence[tuple[str, list[Any]]],
+        instant: int,
+    ) -> list[WindowAnswer]:
+        """The windows' features of each row; a key is read and answered once."""
+        known: dict[Any, WindowAnswer] = {}
+        for place, key in enumerate(keys):
+            if key not in known:
+                parts = self._lookup.parts(key)
+                events = windows.fetch(cursor, None if None in parts else parts, instant)
+                try:
+                    known[key] = windows.answer(events, instant, {name: column[place] for name, column in hidden})
+                except (ValueError, TypeError) as error:
+                    raise UnreadableError(str(error)) from error
+        return [known[key] for key in keys]
+
+
+def _ttl(read: Read) -> timedelta | None:
+    return timedelta(microseconds=read.stored.view.ttl) or None
+
+
+def _spell(moment: datetime) -> str:
+    return moment.isoformat(" ") + " UTC"
