@@ -1,10 +1,12 @@
 # make demo   the whole path on real flights, in one go
 # make test   everything: the checks, then the tests
+# make bench  asknown beside its peers, minutes; writes docs/benchmarks.md
 #
-# Both make .venv first, with uv where it is installed. Needs Python 3.11 or newer: make PYTHON=python3.12 test
+# They make .venv first, with uv where it is installed. Needs Python 3.11 or newer: make PYTHON=python3.12 test
 
 PYTHON ?= python3
 WORKERS ?= 2
+SOAK ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +21,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs wheel clean
+.PHONY: help demo test test-engines soak check docs bench bench-full wheel clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -30,6 +32,12 @@ demo: $(VENV)/.installed ## build the example's training set, load its online ta
 test: check ## run the checks, then every test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
+test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines: ClickHouse, Spark (Java 17 or newer)
+	ASKNOWN_ENGINES="clickhouse spark" $(BIN)/pytest tests/engines -n $(WORKERS) --dist loadgroup
+
+soak: $(VENV)/.installed-test ## the faults of the online table at length: kills, full disks, flipped bits (SOAK=3: thrice)
+	$(BIN)/pytest tests/faults --soak $(SOAK)
+
 check: $(VENV)/.installed-test ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,6 +46,13 @@ check: $(VENV)/.installed-test ## ruff, mypy --strict, the layers
 
 docs: $(VENV)/.installed ## write the generated parts of docs/ again
 	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.installed ## measure asknown beside its peers, small tables, and write docs/benchmarks.md
+	$(BIN)/python bench/run.py --size S --results bench/.cache/results-S.jsonl --timeout 120 --page
+
+bench-full: $(VENV)/.installed ## the same on 10 and 50 million rows: hours; goes on where it was cut short
+	$(BIN)/python bench/grid.py
+	$(BIN)/python bench/run.py --size M,L --others --results bench/.cache/results-full.jsonl --resume --timeout 900 --page
 
 wheel: $(VENV)/.installed-test ## build dist/*.whl and dist/*.tar.gz
 	rm -rf dist
@@ -64,6 +79,12 @@ $(VENV)/.made:
 $(VENV)/.installed: $(VENV)/.made pyproject.toml
 	@echo "installing asknown into $(VENV)"
 	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-test-engines: $(VENV)/.installed-test pyproject.toml
+	@command -v java >/dev/null || { echo "Spark needs Java 17 or newer; on Debian: apt install openjdk-17-jre-headless"; exit 1; }
+	@echo "installing what the heavy engines need into $(VENV)"
+	@$(INSTALL) --editable '.[test-engines]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed pyproject.toml

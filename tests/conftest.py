@@ -1,4 +1,4 @@
-"""Settings that every test shares: the hypothesis profiles, and ``--update-cases``."""
+"""Settings that every test shares: the hypothesis profiles, ``--update-cases`` and ``--soak``."""
 
 from __future__ import annotations
 
@@ -16,5 +16,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--update-cases``: rewrite the expected output of tests/cases instead of comparing with it."""
+    """Adds ``--update-cases``, which rewrites tests/cases' expected output, and ``--soak``: the long form of faults."""
     parser.addoption("--update-cases", action="store_true", help="rewrite tests/cases/*/expected.txt")
+    parser.addoption("--soak", type=float, default=0, metavar="N", help="run tests/faults N times their long form")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+
+from online_tables import load, make_view
+from test_online_windows import call, windowed
+from test_online_windows import load as load_events
 
 ASKNOWN = Path(sys.executable).with_name("asknown")
 COMPILER = {"duckdb", "jinja2", "sqlglot"}
@@ -62,13 +67,44 @@ def test_the_package_itself_is_nothing_but_names(report: Path) -> None:
     assert libraries(modules) == set()
 
 
-def test_reading_the_online_table_needs_the_standard_library_alone(report: Path) -> None:
+def test_the_reader_is_imported_before_anything_that_it_reads_with(report: Path) -> None:
     modules = imported_by(report, "-c", "import asknown.online.reader")
+    assert {module for module in modules if module.startswith("asknown")} == {
+        "asknown",
+        "asknown.online",
+        "asknown.online.reader",
+    }
+    assert modules & {"dataclasses", "datetime", "json", "pathlib", "sqlite3"} == set()
+
+
+READ = """
+from asknown import OnlineReader
+with OnlineReader({path!r}) as reader:
+    for rows in ([{{"id": 1}}], {{"id": [1, 2]}}):
+        response = reader.get_online_features({view!r}, rows, at="2013-05-01T12:00:00Z")
+        assert response.statuses()[{feature!r}][0] == "PRESENT", response.statuses()
+"""
+
+
+def test_reading_the_online_table_needs_the_standard_library_alone(report: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "online.db")
+    moment = datetime(2013, 5, 1, 10)
+    plain = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "x": "DOUBLE"}, name="plain")
+    load(Path(path), plain, [{"id": 1, "ts": moment, "x": 0.5}])
+    load_events(Path(path), windowed({"n": call("count", None)}, name="busy"), [{"id": 1, "ts": moment}] * 40)
+
+    modules = imported_by(report, "-c", READ.format(path=path, view="plain", feature="x"))
     assert libraries(modules) == set()
     own = {module for module in modules if module.startswith("asknown")}
     assert {module for module in own if not module.startswith("asknown.online")} <= LIGHT
-    assert "asknown.online.reader" in own
-    assert "asknown.online.writer" not in own
+    assert "asknown.online.reading" in own
+    unneeded = {f"asknown.online.{name}" for name in ("writer", "windows", "aggregate", "expressions", "tiles")}
+    assert modules & (unneeded | {"decimal", "fractions", "uuid"}) == set()
+
+    modules = imported_by(report, "-c", READ.format(path=path, view="busy", feature="n"))
+    assert libraries(modules) == set()
+    assert "asknown.online.windows" in modules
+    assert "asknown.online.writer" not in modules
 
 
 def test_a_feature_store_needs_no_data_frames(report: Path) -> None:

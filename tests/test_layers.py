@@ -36,13 +36,21 @@ HOMES = {
     "yaml": {"project"},
     "sqlglot": {"model", "catalog", "lint", "plan", "emit"},
     "duckdb": {"engines.duckdb"},
-    "sqlite_utils": {"online"},
+    "adbc_driver_manager": {"engines.postgres"},
+    "adbc_driver_postgresql": {"engines.postgres"},
+    "apsw": {"online"},
+    "chdb": {"engines.clickhouse"},
+    "clickhouse_connect": {"engines.clickhouse"},
+    "pyspark": {"engines.spark"},
     "pyarrow": {"types", "engines", "online", "store", "cli.arrow"},
     "pandas": {"engines.frames", "online", "store"},
     "polars": {"engines.frames", "store"},
 }
 # Libraries that the user may not have: imported only inside the function that needs them.
-OPTIONAL = {"pandas", "polars"}
+OPTIONAL = {
+    *("pandas", "polars", "apsw"),
+    *("adbc_driver_manager", "adbc_driver_postgresql", "chdb", "clickhouse_connect", "pyspark"),
+}
 
 # Not in a layer: the package's own __init__ names everything, lazily.
 EXEMPT = {"asknown"}

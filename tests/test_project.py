@@ -339,7 +339,7 @@ def test_home_is_understood(make: Make) -> None:
     assert options["path"] == str(Path.home() / "w.duckdb")
 
 
-@pytest.mark.parametrize("kind", ["postgres", "clickhouse", "spark", "sqlite", "snowflake", "bigquery", "trino"])
+@pytest.mark.parametrize("kind", ["clickhouse", "spark", "sqlite", "snowflake", "bigquery", "trino"])
 def test_other_engines_keep_their_options(make: Make, kind: str) -> None:
     target = profile_of(make({"profiles.yml": dev(f"{{type: {kind}, a: [1, x], b: {{c: 012}}}}")})).target
     assert (target.type, target.options) == (kind, {"a": [1, "x"], "b": {"c": "012"}})

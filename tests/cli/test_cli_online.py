@@ -69,6 +69,23 @@ def test_get_one_entity(project: Path) -> None:
     assert output.stderr == ""
 
 
+def test_get_needs_no_secret_of_the_warehouse(project: Path) -> None:
+    words = ["get", "customer_orders:last_items", "customer_id=1", "--at", JULY, "--format", "csv"]
+    expected = succeed(*words).stdout
+    write(
+        project / "profiles.yml",
+        f"""{project.name}:
+  target: "{{{{ env_var('ASKNOWN_TEST_TARGET') }}}}"
+  outputs: {{dev: {{type: postgres, password: "{{{{ env_var('ASKNOWN_TEST_SECRET') }}}}"}}}}
+  online: {{type: sqlite, path: online.db}}
+""",
+    )
+    assert succeed(*words).stdout == expected
+    assert succeed(*words, "--target", "dev").stdout == expected
+    assert "no target 'prod' among its outputs" in fail(*words, "--target", "prod")
+    assert "error[missing-env]" in fail("materialize", "--target", "dev")
+
+
 def test_get_in_json_has_all_there_is(project: Path) -> None:
     words = ["get", "customer_orders:last_amount", "customer_profile:city"]
     (found,) = succeed(*words, "customer_id=1", "--at", JULY, "--format", "json").objects()

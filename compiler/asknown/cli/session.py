@@ -34,9 +34,9 @@ class Session:
     def open_reader(self) -> Iterator[OnlineReader]:
         """The project's online table, without the project's models: reading must not pay for them."""
         from asknown.online.reader import OnlineReader
-        from asknown.project import load_profile, load_settings
+        from asknown.project import load_online, load_settings
 
-        with OnlineReader(load_profile(load_settings(self.project), self.target).online.path) as reader:
+        with OnlineReader(load_online(load_settings(self.project), self.target).path) as reader:
             yield reader
 
 

@@ -20,6 +20,7 @@ from asknown.online.checks import FAILURES, Check, guarded, unreadable
 from asknown.online.faults import CORRUPT_HINT, check_sqlite
 from asknown.online.metadata import find_layout, read_services, sort_views
 from asknown.online.migrations import LAYOUT
+from asknown.online.sqlite import claimed
 from asknown.online.view_checks import Definitions, check_definitions, check_view
 
 _FIXED = (3, 51, 3)
@@ -57,7 +58,7 @@ def inspect_file(
     at = datetime.now(UTC) if at is None else at
     checks = [_check_library()]
     try:
-        with closing(_open(path)) as connection:
+        with claimed(path, "sqlite3"), closing(_open(path)) as connection:
             connection.execute("BEGIN")
             checks.extend(_check_file(connection, path, definitions, at))  # up to a failure, if there is one
     except (*FAILURES, OSError, AsknownError) as error:

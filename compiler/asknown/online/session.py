@@ -139,7 +139,7 @@ class Sessions:
                 self._by_thread.pop(thread, None)
 
     def _open(self) -> Session:
-        if self.path.is_dir():
+        if os.path.isdir(self.path):  # noqa: PTH112 - of a folder that may not be entered, Path raises before 3.13
             raise self._absent("is a folder")
         refusal: sqlite3.Error
         try:

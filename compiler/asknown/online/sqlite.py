@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from asknown.errors import AsknownError
@@ -71,6 +73,22 @@ def claim(file: File, library: Library, path: str) -> None:
                 hint=f"read with library='{held[0]}', or close the other reader first",
             )
         held.append(library)
+
+
+@contextmanager
+def claimed(path: Path, library: Library) -> Iterator[None]:
+    """:func:`claim` of the file at ``path``, where there is one, for as long as the block lasts."""
+    try:
+        found = path.stat()
+    except OSError:
+        yield  # a file that is not there is nobody's
+        return
+    file = (found.st_dev, found.st_ino)
+    claim(file, library, str(path))
+    try:
+        yield
+    finally:
+        release(file)
 
 
 def release(file: File) -> None:

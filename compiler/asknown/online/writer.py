@@ -10,7 +10,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online import events, layout, lock, metadata, records, tiles
+from asknown.online import events, layout, lock, metadata, records, sqlite, tiles
 from asknown.online.batches import Rows, read_events, read_rows
 from asknown.online.content import Change, hash_table
 from asknown.online.faults import check_sqlite, damaged, explain
@@ -60,6 +60,7 @@ class OnlineWriter:
         self._max_skew = max_skew
         self._on_wait = on_wait
         self._lock: int | None = None
+        self._claim = ExitStack()
         self._connection: sqlite3.Connection | None = None
         self._broken = False
         self._without_events: set[str] = set()  # views with windows whose events this load has yet to bring
@@ -82,6 +83,7 @@ class OnlineWriter:
         self._lock = lock.acquire(self.path, self._timeout, self._on_wait)
         try:
             with self._explained():
+                self._claim.enter_context(sqlite.claimed(self.path, "sqlite3"))
                 self._open()
         except BaseException:
             self._close()
@@ -281,6 +283,7 @@ class OnlineWriter:
             pass  # a file that fails here keeps its last finished load all the same
         finally:
             self._connection = None
+            self._claim.close()
             if self._lock is not None:
                 lock.release(self._lock)
                 self._lock = None

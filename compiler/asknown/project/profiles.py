@@ -29,29 +29,55 @@ def load_profile(settings: Settings, target: str | None = None, *, profile: str 
     variables are asked for in the chosen target and the online table only. Errors: ``unknown-profile``,
     ``missing-env``, ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``.
     """
+    given = _open(settings, profile)
+    if given is None:
+        return _default(settings, target, profile)
+    outputs = _outputs(given)
+    name = _choose(given, outputs, target)
+    entry = outputs.entries[name]
+    chosen = read_target(name, resolve(entry.value, f"target '{name}'"), settings.root, entry.at)
+    return Profile(name=profile or settings.profile, target=chosen, online=_read_online(given, settings))
+
+
+def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
+    """Where the profile's online table lies. No environment variable of a target is asked for: reading needs none.
+
+    A ``target`` that the profile does not have is an error all the same. Errors: as :func:`load_profile`.
+    """
+    given = _open(settings, None)
+    if given is None:
+        return _default(settings, target, None).online
+    if target is not None:
+        _choose(given, _outputs(given), target)
+    return _read_online(given, settings)
+
+
+def _open(settings: Settings, profile: str | None) -> Reader | None:
+    """The profile as the file has it; None without a file."""
     path = _find(settings)
     if path is None:
-        return _default(settings, target, profile)
-    shown = show_path(path, settings.root)
-    given = _read(path, shown, profile or settings.profile)
-    reader = Reader(given, f"profile '{profile or settings.profile}'", ("target", "outputs", "online"))
-    outputs = reader.mapping("outputs")
+        return None
+    name = profile or settings.profile
+    return Reader(
+        _read(path, show_path(path, settings.root), name), f"profile '{name}'", ("target", "outputs", "online")
+    )
+
+
+def _outputs(given: Reader) -> Mapping:
+    outputs = given.mapping("outputs")
     if outputs is None or not outputs.entries:
         raise AsknownError(
             "missing-key",
-            f"{reader.what} has no 'outputs'",
-            at=reader.place("outputs"),
+            f"{given.what} has no 'outputs'",
+            at=given.place("outputs"),
             hint="outputs: {dev: {type: duckdb}}",
         )
-    name = _choose(reader, outputs, target)
-    entry = outputs.entries[name]
-    chosen = read_target(name, resolve(entry.value, f"target '{name}'"), settings.root, entry.at)
-    online = reader.value("online")
-    return Profile(
-        name=profile or settings.profile,
-        target=chosen,
-        online=_online(settings) if online is None else read_online(resolve(online, "'online'"), settings.root),
-    )
+    return outputs
+
+
+def _read_online(given: Reader, settings: Settings) -> OnlineTarget:
+    online = given.value("online")
+    return _online(settings) if online is None else read_online(resolve(online, "'online'"), settings.root)
 
 
 def _find(settings: Settings) -> Path | None:

@@ -1,0 +1,3 @@
+{{ config(entity='account', event_time='updated_at', ttl='30 days') }}
+
+select * from {{ source('raw', 'accounts_0') }}

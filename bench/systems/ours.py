@@ -1,0 +1,113 @@
+"""asknown: training sets through the library, over the views of bench/project."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from child import Job, Watch, main, save_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from asknown import FeatureStore
+
+PROJECT = Path(__file__).resolve().parents[1] / "project"
+FLIGHTS = PROJECT.parents[1]
+
+# The features of each workload, and its spine.
+ASKED: dict[str, tuple[list[str], str]] = {
+    "W1": (["merchant_stats"], "spine"),
+    "W2": (["merchant_stats", "user_profile", "last_payment"], "spine"),
+    "W3": (["spend"], "spine"),
+    "W3-even": (["spend_even"], "spine_even"),
+    "W3-hot": (["spend_hot"], "spine_hot"),
+    "W3-whole": (["spend_whole"], "spine"),
+    "W3k": (["spend_known"], "spine"),
+    "W4": ([f"wide:f{n}3" for n in range(10)], "spine"),
+    "W5": (["merchant_stats", "user_profile", "last_payment"], "spine"),
+}
+
+
+def prepare(job: Job, watch: Watch) -> None:
+    """Puts the project together: the views of bench/project, and where the tables lie."""
+    shutil.rmtree(job.work, ignore_errors=True)
+    shutil.copytree(PROJECT, job.work)
+    tables = [{"name": path.stem, "path": job.rows(path.stem)} for path in sorted(job.data.glob("*.json"))]
+    sources = {"sources": [{"name": "raw", "tables": tables}]}
+    (job.work / "models" / "sources.yml").write_text(json.dumps(sources), encoding="utf-8")
+    write_profile(job)
+
+
+def write_profile(job: Job) -> None:
+    """A target with the job's threads, and one more with its memory limit."""
+    target: dict[str, Any] = {"type": "duckdb", "threads": job.threads, "temp_directory": str(job.work / "spilled")}
+    outputs = {"dev": target, "limited": {**target, "memory_limit": "2GB"}}
+    profile = {"target": "dev", "outputs": outputs, "online": {"type": "sqlite", "path": "online.db"}}
+    (job.work / "profiles.yml").write_text(json.dumps({"bench": profile}), encoding="utf-8")
+
+
+def open_store(job: Job) -> FeatureStore:
+    """The store, in the form that the variant names."""
+    from asknown import FeatureStore
+
+    forms: dict[str, Any] = {}
+    if job.variant in ("cascade", "asof", "range"):
+        forms["forms"] = {"*": job.variant}
+    elif job.variant in ("pairs", "bands", "tiles"):
+        forms["window_form"] = job.variant
+    target = "limited" if job.memory_limit else "dev"
+    if job.workload == "F":
+        return FeatureStore(FLIGHTS, **forms)
+    return FeatureStore(job.work, target=target, **forms)
+
+
+def train(job: Job, watch: Watch) -> pa.Table:
+    """A training set into memory. "request" is all of it, "query" what the engine does at the end."""
+    with watch.phase("request"), closing(open_store(job)) as store:
+        features, spine = ASKED["W3-whole" if job.variant == "whole" else job.workload]
+        training = store.get_historical_features(job.rows(spine), features)
+        sql = training.sql()
+        with watch.phase("query"):
+            table = training.to_arrow()
+    job.work.joinpath(f"{job.workload}-{job.variant or 'chosen'}.sql").write_text(sql, encoding="utf-8")
+    job.work.joinpath(f"{job.workload}-{job.variant or 'chosen'}.txt").write_text(training.explain(), encoding="utf-8")
+    return table
+
+
+def train_to_file(job: Job, watch: Watch) -> None:
+    """A training set into a Parquet file."""
+    path = job.result or job.work / "out.parquet"
+    with watch.phase("request"), closing(open_store(job)) as store:
+        features, spine = ASKED[job.workload]
+        training = store.get_historical_features(job.rows(spine), features)
+        training.sql()
+        with watch.phase("query"):
+            training.to_parquet(path)
+
+
+def train_flights(job: Job, watch: Watch) -> pa.Table:
+    """The flights project's training set: the repository's own example, 336,776 rows of real data."""
+    import pyarrow as pa
+
+    with watch.phase("request"), closing(open_store(job)) as store:
+        training = store.get_historical_features("flights_spine", "flight_delay_v1")
+        training.sql()
+        with watch.phase("query"):
+            table = training.to_arrow()
+    return table.add_column(0, "row_id", pa.array(range(table.num_rows), pa.int64()))
+
+
+ACTS: dict[str, Callable[[Job, Watch], Any]] = {
+    "prepare": prepare,
+    "F": train_flights,
+    "W5": train_to_file,
+    "*": train,
+}
+
+if __name__ == "__main__":
+    main(ACTS, save_arrow)
