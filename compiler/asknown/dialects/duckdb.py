@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from asknown.dialects.dialect import Dialect, ExactSums, Stage
 
-# Floats are added in 128-bit integers: x = a + b / 2^100 + c / 2^200, each part a whole number. Whole numbers add up
-# exactly, in any order and grouping. From their sums to a float: carry, so that 0 <= b, c < 2^100; split off the sign;
+# Floats are added in 128-bit integers: x = w / 2^60 for the numbers that this holds exactly, which are nearly all there
+# are, else x = a + b / 2^100 + c / 2^200, each part a whole number. Whole numbers add up exactly, in any order and
+# grouping. From their sums to a float: put w into a and b; carry, so that 0 <= b, c < 2^100; split off the sign;
 # for an average divide by the count, as on paper; take the leading digits, and whether anything follows; cut to 60
 # bits or so, the last of which is set where anything follows; convert, which the processor rounds to nearest, ties to
 # even, and scale by a power of two.
@@ -22,9 +23,17 @@ def _carried(value: str) -> str:
     return f"CASE WHEN {value} >= 0 THEN {value} >> 100 ELSE -(({_UNIT} - 1 - {value}) >> 100) END"
 
 
+_PLAIN = f":x = 0 OR ABS(:x) BETWEEN {2.0**-8!r} AND {2.0**40!r}"
+_FITS = f"ISFINITE(:x) AND (:x = 0 OR ABS(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r})"
+_SELDOM = f"ISFINITE(:x) AND NOT ({_PLAIN}) AND ABS(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r}"
+_W = "COALESCE(:w, 0)"
+_60 = "CAST(1152921504606846976 AS HUGEINT)"  # 2^60
+_ABOVE = f"CASE WHEN {_W} >= 0 THEN {_W} >> 60 ELSE -(({_60} - 1 - {_W}) >> 60) END"
 _LOW = "(:b <> 0 OR :c <> 0)"
 _KEPT = {"n": ":n", "m": ":m"}
 _CARRY: tuple[Stage, ...] = (
+    {"w": _W, "above": _ABOVE, "a": "COALESCE(:a, 0)", "b": "COALESCE(:b, 0)", "c": "COALESCE(:c, 0)", **_KEPT},
+    {"a": ":a + :above", "b": f":b + ((:w - {_60} * :above) << 40)", "c": ":c", **_KEPT},
     {"a": ":a", "b": f":b + {_carried(':c')}", "c": f":c - {_UNIT} * ({_carried(':c')})", **_KEPT},
     {"a": f":a + {_carried(':b')}", "b": f":b - {_UNIT} * ({_carried(':b')})", "c": ":c", **_KEPT},
     {
@@ -171,12 +180,15 @@ DUCKDB = Dialect(
     },
     exact_sums=ExactSums(
         parts={
+            "w": "CAST(:x * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT)",
             "a": "CAST(TRUNC(:x) AS HUGEINT)",
             "b": f"CAST(TRUNC({_REST}) AS HUGEINT)",
             "c": f"CAST(TRUNC(({_REST} - TRUNC({_REST})) * {_UNIT_FLOAT}) AS HUGEINT)",
         },
-        fits=f"ISFINITE(:x) AND (:x = 0 OR ABS(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r})",
+        ranges={"w": _PLAIN, **dict.fromkeys("abc", _SELDOM)},
+        fits=_FITS,
         whole="CAST(:x AS HUGEINT)",
+        wholes="a",
         digits="CAST(:x * :power AS HUGEINT)",
         long_digits="CAST(REPLACE(CAST(:x AS VARCHAR), '.', '') AS HUGEINT)",
         before=_CARRY,

@@ -224,6 +224,7 @@ POSTGRES = Dialect(
         parts={"a": _EXACT},
         fits=_FITS,
         whole="CAST(:x AS NUMERIC)",
+        wholes="a",
         digits="CAST(:x AS NUMERIC) * :power",
         long_digits="CAST(:x AS NUMERIC) * :power",
         before=(),

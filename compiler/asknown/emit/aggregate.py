@@ -134,23 +134,23 @@ def _sum(
         total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
         return total if count is None else say(step.dialect, "ratio", x=total, y=count)
     if whole:
-        first, *others = exact.parts
         digits, scale = _digits(step, value, exact)
-        total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{first}", digits))
-        nothing = fill(step.dialect, exact.whole, x=exp.Literal.number(0))
-        return Unrounded({first: total, **{part: nothing.copy() for part in others}}, count, scale)
+        total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{exact.wholes}", digits))
+        return Unrounded({exact.wholes: total}, count, scale)
     wide = cast(step.dialect, col(value.name, step.v), _DOUBLE)
-    fits = fill(step.dialect, exact.fits, x=wide)
     parts = {}
     for part, text in exact.parts.items():
-        cut = exp.Case(ifs=[exp.If(this=fits.copy(), true=fill(step.dialect, text, x=wide))])
+        within = fill(step.dialect, exact.ranges.get(part, exact.fits), x=wide)
+        cut = exp.Case(ifs=[exp.If(this=within, true=fill(step.dialect, text, x=wide))])
         parts[part] = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{part}", cut))
     # NaN and infinities have no parts: where they occur, their own sum is the result.
     odd = say(step.dialect, "is_odd_float", x=wide)
     own = exp.Case(ifs=[exp.If(this=odd, true=wide.copy())])
     special = reduce.take(aggregate_word(step, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
-    beyond = exp.and_(exp.not_(odd.copy()), exp.not_(exp.paren(fits.copy())), copy=False)
-    misfit = reduce.take("bool_or", conditions, x=rows.computed(f"{value.name}d", beyond))
+    fits = fill(step.dialect, exact.fits, x=wide)
+    beyond = exp.and_(exp.not_(odd.copy()), exp.not_(exp.paren(fits)), copy=False)
+    guard = exp.Case(ifs=[exp.If(this=beyond, true=exp.true())])  # NULL where all is well, which costs nothing
+    misfit = reduce.take("bool_or", conditions, x=rows.computed(f"{value.name}d", guard))
     return Unrounded(parts, count, 0, special, misfit)
 
 

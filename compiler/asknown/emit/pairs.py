@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlglot import exp
 
@@ -68,10 +69,12 @@ class Pairs:
         same = col(self.tile, step.m).eq(col(self.tile, step.v))
         return self._joined(asking, rows, [same], columns, banded=True)
 
-    def with_length(self, query: exp.Select, lengths: str, alias: str) -> exp.Select:
-        """``query`` over rows called ``alias``, joined with the length of their key's tiles."""
+    def with_length(
+        self, query: exp.Select, lengths: str, alias: str, *, join_type: Literal["", "left"] = ""
+    ) -> exp.Select:
+        """``query`` over rows called ``alias``, joined with the length of their key's tiles, where it has any."""
         same: list[exp.Expr] = [col(key, alias).eq(col(key, self.lengths)) for key in self.step.keys]
-        return query.join(table(lengths, self.lengths), on=all_of(same))
+        return query.join(table(lengths, self.lengths), on=all_of(same), join_type=join_type)
 
     def length(self) -> exp.Expr:
         """The length of a key's tiles, in microseconds."""

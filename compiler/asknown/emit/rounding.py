@@ -109,14 +109,15 @@ class Waiting:
         step, v = self._step, self._step.v
         selects = []
         for place, value in self._sums.items():
-            first = next(iter(value.parts))
             columns = [named(exp.Literal.number(place), step.inner("sum"))]
-            columns += [named(col(self._part(place, part), v), step.inner(part)) for part in value.parts]
+            totals = {part: col(self._part(place, part), v) for part in value.parts}
+            nothing = self._whole(exp.null())
+            columns += [named(totals.get(part, nothing.copy()), step.inner(part)) for part in self._exact().parts]
             count = exp.Literal.number(1) if value.count is None else col(self._part(place, "n"), v)
             columns.append(named(self._whole(count), step.inner("n")))
             columns.append(named(self._whole(exp.Literal.number(value.scale)), step.inner("m")))
             query = exp.select(*step.keys_of(v), col(step.t, v), *columns).from_(table(parts, v))
-            selects.append(query.where(given(col(self._part(place, first), v))))
+            selects.append(query.where(exp.or_(*[given(total.copy()) for total in totals.values()])))
         return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False)
 
     def _project(self, query: exp.Query, stage: Stage) -> exp.Select:
@@ -138,5 +139,5 @@ class Waiting:
         return self._step.inner(f"w{place}{part}")
 
 
-_NAMES = ("a", "b", "c", "d", "e", "n", "m", "minus", "r", "more", "digits", "scale", "cut", "value")
+_NAMES = ("w", "above", "a", "b", "c", "d", "e", "n", "m", "minus", "r", "more", "digits", "scale", "cut", "value")
 """What a stage may call its columns."""

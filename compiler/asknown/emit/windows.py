@@ -3,8 +3,9 @@
 All aggregates of a view are taken in one pass over the pairs of moments and rows. In the form ``pairs``, each over its
 own frame. In the form ``bands``, each pair goes into one band of age, once, and the frames are put together from the
 bands: with several frames over the same rows, most of the work is done once instead of once for each frame. In the
-form ``tiles``, a key's rows are first added up by tiles of time; a tile that no edge of a frame cuts lies in one band
-as a whole, and only the tiles that an edge cuts are read row by row. So no frame is rounded to tiles.
+form ``tiles``, the rows of keys that have many are first added up by tiles of time; a tile that no edge of a frame
+cuts lies in one band as a whole, and only the tiles that an edge cuts are read row by row, as are the rows of all other
+keys. So no frame is rounded to tiles.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
         case "bands":
             query = windows.by_bands()
         case "tiles":
-            ctes, query = windows.by_tiles()
+            ctes, query = windows.by_tiles(join.many)
         case _:
             assert_never(join.form)
     comment = f"{join.form}: {join.reason}"
@@ -75,52 +76,55 @@ class _Windows:
         values = self._from_bands(states)
         return self._put_together(self.pairs.in_buckets(self._rows(), states.columns(), banded=True), values)
 
-    def by_tiles(self) -> tuple[list[Cte], exp.Select]:
-        """States of tiles, of the rows in cut tiles, and (with ``known_at``) of rows known late, put together."""
+    def by_tiles(self, many: int) -> tuple[list[Cte], exp.Select]:
+        """States of tiles, of the rows in cut tiles, and of all other rows, put together.
+
+        The others are those of keys that have no more than ``many`` in the longest frame, and (with ``known_at``) those
+        that were known late.
+        """
         states = _States(self.step)
         values = self._from_bands(states)
         step, pairs = self.step, self.pairs
-        lengths = Cte(step.name("lengths"), self._lengths(), keep=True, comment="tiles as long as it pays for the key")
-        prompt, late = self._prompt()
+        comment = "tiles as long as it pays for the key, where it has many rows"
+        lengths = Cte(step.name("lengths"), self._lengths(many), keep=True, comment=comment)
         tile = pairs.tile_of(col(step.event_time, step.v))
         rows = exp.select(exp.Column(this=exp.Star(), table=ident(step.v)), named(tile, pairs.tile))
         rows = pairs.with_length(rows.from_(subquery(self._rows(), step.v)), lengths.name, step.v)
+        prompt = rows.where(*self._prompt())
         times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
         if step.view.known_at is not None:
             times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
         by = [*step.keys_of(step.v), col(pairs.tile, step.v)]
-        tiles = (
-            exp.select(*by, *times, *states.columns())
-            .from_(subquery(rows.copy().where(*prompt), step.v))
-            .group_by(*[column.copy() for column in by])
-        )
-        kept = Cte(step.name("tiles"), tiles, keep=True, comment="each key's rows, added up by tiles of time")
+        tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, step.v))
+        tiles = tiles.group_by(*[column.copy() for column in by])
+        kept = Cte(step.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
         stored = exp.select("*").from_(exp.Table(this=ident(kept.name)))
-        union: exp.Query = exp.union(
+        others = exp.select(exp.Column(this=exp.Star(), table=ident(step.v))).from_(subquery(self._rows(), step.v))
+        others = pairs.with_length(others, lengths.name, step.v, join_type="left").where(self._other())
+        union = exp.union(
             pairs.in_whole_tiles(stored, lengths.name, states.merged(step.v)),
-            pairs.in_cut_tiles(rows.copy().where(*prompt), lengths.name, states.columns()),
+            pairs.in_cut_tiles(prompt.copy(), lengths.name, states.columns()),
+            pairs.in_buckets(others, states.columns(), banded=True),
             distinct=False,
         )
-        if late:
-            slow = pairs.in_buckets(rows.where(*late), states.columns(), banded=True)
-            union = exp.union(union, slow, distinct=False)
         return [lengths, kept], self._put_together(union, values)
 
-    def _lengths(self) -> exp.Select:
-        """For each key the length at which a window reads about as many tiles as rows at the frames' edges."""
+    def _lengths(self, many: int) -> exp.Select:
+        """For each key of many rows the length at which a window reads about as many tiles as rows at its edges."""
         step = self.step
-        when = col(step.event_time, step.v)
-        spacing = "(EPOCH_US(MAX(:t)) - EPOCH_US(MIN(:t))) / COUNT(*)"
-        length = fill(
-            step.dialect,
-            f"GREATEST(1, CAST(SQRT(:longest * {spacing} / :edges) AS BIGINT))",
-            longest=exp.cast(exp.Literal.number(self.longest), "DOUBLE"),
-            t=when,
-            edges=exp.Literal.number(len(self.edges)),
-        )
-        query = exp.select(*step.keys_of(step.v), named(length, self.pairs.tile_length))
+        span = "GREATEST(EPOCH_US(MAX(:t)) - EPOCH_US(MIN(:t)), 1)"
+        places = {
+            "longest": exp.cast(exp.Literal.number(self.longest), "DOUBLE"),
+            "t": col(step.event_time, step.v),
+            "edges": exp.Literal.number(len(self.edges)),
+            "many": exp.Literal.number(many),
+        }
+        length = f"GREATEST(1, CAST(SQRT(:longest * {span} / COUNT(*) / :edges) AS BIGINT))"
+        in_frame = f"COUNT(*) * LEAST(1, :longest / {span}) > :many"
+        query = exp.select(*step.keys_of(step.v), named(fill(step.dialect, length, **places), self.pairs.tile_length))
         query = query.from_(subquery(Columns(step).query().where(*self._in_sight()), step.v))
-        return query.group_by(*step.keys_of(step.v)) if step.keys else query
+        query = query.group_by(*step.keys_of(step.v)) if step.keys else query
+        return query.having(fill(step.dialect, in_frame, **places))
 
     def _rows(self) -> exp.Select:
         return self.columns.query().where(*self._in_sight())
@@ -128,18 +132,21 @@ class _Windows:
     def _in_sight(self) -> list[exp.Expr]:
         return self.step.between(self.step.bounds, self.longest + 1)
 
-    def _prompt(self) -> tuple[list[exp.Expr], list[exp.Expr]]:
-        """Conditions on rows that were known within a tile's length of their event time, and on the others."""
+    def _prompt(self) -> list[exp.Expr]:
+        """Rows that were known within a tile's length of their event time."""
+        return [] if self.step.view.known_at is None else [self._delay() <= self.pairs.length()]
+
+    def _other(self) -> exp.Expr:
+        """Rows of keys without tiles, and rows known late."""
+        untiled = exp.Is(this=self.pairs.length(), expression=exp.null())
+        if self.step.view.known_at is None:
+            return untiled
+        return exp.or_(untiled, self._delay() > self.pairs.length())
+
+    def _delay(self) -> exp.Expr:
         step = self.step
-        if step.view.known_at is None:
-            return [], []
-        delay = fill(
-            step.dialect,
-            "EPOCH_US(:known) - EPOCH_US(:t)",
-            known=col(step.known_at, step.v),
-            t=col(step.event_time, step.v),
-        )
-        return [delay <= self.pairs.length()], [delay.copy() > self.pairs.length()]
+        known, when = col(step.known_at, step.v), col(step.event_time, step.v)
+        return fill(step.dialect, "EPOCH_US(:known) - EPOCH_US(:t)", known=known, t=when)
 
     def _from_bands(self, states: _States) -> list[exp.Expr]:
         band, edges = self.pairs.band, self.edges

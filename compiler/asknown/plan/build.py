@@ -9,7 +9,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView
 from asknown.plan.nodes import AsOfJoin, Form, Output, Plan, Spine, TrailingWindow, WindowForm
 from asknown.plan.request import Asked
-from asknown.plan.rules import Sample, choose_match, choose_windows
+from asknown.plan.rules import TILED_ROWS, TILED_ROWS_FORCED, Sample, choose_match, choose_windows
 from asknown.types import comparable
 
 
@@ -53,7 +53,8 @@ def build_plan(
             calls, listed, look(view), forms=dialect.window_forms, forced=window_form
         ):
             windows |= dict.fromkeys(some, len(steps))
-            steps.append(TrailingWindow(label, view, keys, some, form, reason))
+            many = TILED_ROWS if window_form is None else TILED_ROWS_FORCED
+            steps.append(TrailingWindow(label, view, keys, some, form, reason, many))
         for place, computed in items.items():
             outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)
     return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))

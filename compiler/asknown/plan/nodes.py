@@ -29,8 +29,8 @@ WINDOW_FORMS: tuple[WindowForm, ...] = ("pairs", "bands", "tiles")
 """Ways to aggregate over frames, with the same results.
 
 ``pairs``: every pair of moment and row counts in each frame that the row lies in. ``bands``: it goes into its one band
-of age, and the frames are put together from the bands. ``tiles``: as bands, with a key's rows added up by tiles of
-time beforehand; only tiles that the edge of a frame cuts are read row by row.
+of age, and the frames are put together from the bands. ``tiles``: as bands, with the rows of keys that have many
+added up by tiles of time beforehand; only tiles that the edge of a frame cuts are read row by row.
 """
 
 
@@ -95,7 +95,8 @@ class AsOfJoin:
 class TrailingWindow:
     """Aggregates, for each moment, the visible rows in frames that end at it (DESIGN section 3, rule 4).
 
-    ``calls`` are places in the view's list of window calls.
+    ``calls`` are places in the view's list of window calls. In the form ``tiles``, keys are added up by tiles that have
+    more rows than ``many`` in the longest frame.
     """
 
     label: str
@@ -104,6 +105,7 @@ class TrailingWindow:
     calls: tuple[int, ...]
     form: WindowForm
     reason: str
+    many: int = 0
 
 
 @dataclass(frozen=True)

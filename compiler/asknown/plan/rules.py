@@ -19,6 +19,9 @@ MANY_TIES = 1.5
 # From this many rows in the longest frame on, adding them up by tiles pays.
 MANY_ROWS = 200
 VERY_MANY_ROWS = 4_000
+# A key's own rows are added up from this many in the longest frame on; of a form that is forced, from far fewer.
+TILED_ROWS = 1_000
+TILED_ROWS_FORCED = 2
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""ClickHouse."""
+
+from __future__ import annotations
+
+from asknown.dialects.clickhouse.aggregates import AGGREGATES, FINISHES, ORDER
+from asknown.dialects.clickhouse.instants import WORDS
+from asknown.dialects.clickhouse.sums import EXACT_SUMS
+from asknown.dialects.clickhouse.translation import REFUSED, REWRITES, TYPES
+from asknown.dialects.dialect import Dialect
+
+# The engine sets them on its session; whoever runs what was compiled for another has to.
+_SETTINGS = {
+    "session_timezone": "UTC",
+    "join_use_nulls": "1",
+    "aggregate_functions_null_for_empty": "1",
+    "cast_keep_nullable": "1",
+    "prefer_column_name_to_alias": "1",
+    "union_default_mode": "DISTINCT",
+    "except_default_mode": "DISTINCT",
+    "intersect_default_mode": "DISTINCT",
+}
+
+CLICKHOUSE = Dialect(
+    name="clickhouse",
+    sqlglot="clickhouse",
+    forms=("asof", "range", "union"),
+    window_forms=("pairs", "bands"),
+    words=WORDS,
+    aggregates=AGGREGATES,
+    finishes=FINISHES,
+    order=ORDER,
+    types=TYPES,
+    rewrites=REWRITES,
+    refused=REFUSED,
+    exact_sums=EXACT_SUMS,
+    clock="microseconds",
+    readers={".parquet": "file", ".csv": "file"},
+    values_name_columns=True,
+    quotes_all=True,
+    pins_ctes=True,
+    reads_in_place=False,
+    names_joined_columns=False,
+    session=tuple(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()),
+)

@@ -1,0 +1,73 @@
+"""Instants in ClickHouse: whole microseconds since 1970, in which every value of a DateTime64(6) survives."""
+
+from __future__ import annotations
+
+from asknown.dialects.clickhouse.aggregates import let, lets
+
+MICROS = "toUnixTimestamp64Micro(toDateTime64(:x, 6))"
+DAY = 86_400_000_000
+
+# Text is read by hand: ClickHouse reads fewer spellings, and reads what does not read as 1970.
+_TEXT = (
+    r"^\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?"
+    r"(Z|[+-]\d{2}(?::?\d{2})?)?\s*$"
+)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _number(place: int) -> str:
+    return f"toInt64OrZero(l_g[{place}])"
+
+
+_DAYS = (  # since 1970, of a year, month and day of the Gregorian calendar; after Howard Hinnant's days_from_civil
+    "365 * l_cy + intDiv(l_cy, 4) - intDiv(l_cy, 100) + intDiv(l_cy, 400) "
+    "+ intDiv(153 * (l_m + if(l_m > 2, -3, 9)) + 2, 5) + l_d - 719469"
+)
+_OFFSET = (
+    "if(startsWith(l_g[8], '-'), -1, 1) * (toInt64OrZero(substring(l_g[8], 2, 2)) * 3600 "
+    "+ toInt64OrZero(substring(replaceAll(l_g[8], ':', ''), 4, 2)) * 60)"
+)
+_OF_DAY = (
+    f"({_number(4)} * 3600 + {_number(5)} * 60 + {_number(6)} - {_OFFSET}) * 1000000 "
+    "+ toInt64OrZero(rightPad(l_g[7], 6, '0'))"
+)
+_VALID = (
+    "notEmpty(l_g) AND l_y > 0 AND l_m BETWEEN 1 AND 12 AND l_d BETWEEN 1 AND "
+    "if(l_m = 2, 28 + ((l_y % 4 = 0 AND l_y % 100 <> 0) OR l_y % 400 = 0), 30 + ((l_m + (l_m > 7)) % 2)) "
+    f"AND {_number(4)} < 24 AND {_number(5)} < 60 AND {_number(6)} < 60"
+)
+_PARTS = {
+    "l_g": f"extractGroups(ifNull(:x, ''), {_quoted(_TEXT)})",
+    "l_y": _number(1),
+    "l_m": _number(2),
+    "l_d": _number(3),
+    "l_cy": "l_y - (l_m < 3)",
+}
+TRY_INSTANT = lets(_PARTS, f"if({_VALID}, ({_DAYS}) * {DAY} + {_OF_DAY}, NULL)")
+
+_OFFSET_AT = "toInt64(timezoneOffset(fromUnixTimestamp64Micro({at}, :zone))) * 1000000"
+_LATER, _AFTER, _BEFORE = (_OFFSET_AT.format(at=at) for at in ("l_w - l_o", f"l_w + {DAY}", f"l_w - {DAY}"))
+# Of two instants with one wall clock the later one; of a wall clock that is skipped, as if it were not.
+_ZONED = let("l_w", MICROS, let("l_o", _AFTER, f"if({_LATER} = l_o, l_w - l_o, l_w - {_BEFORE})"))
+
+WORDS = {
+    "instant.timestamp": MICROS,
+    "instant.timestamptz": MICROS,
+    "instant.date": f"toInt64(toInt32(:x)) * {DAY}",
+    "instant.text": f"{TRY_INSTANT} + throwIf(isNotNull(:x) AND isNull({TRY_INSTANT}), "
+    "'asknown: a text does not read as a timestamp')",
+    "instant.other": MICROS,
+    "try_instant": TRY_INSTANT,
+    "from_zone": f"fromUnixTimestamp64Micro({_ZONED})",
+    "bound.timestamp": "fromUnixTimestamp64Micro(:micros)",  # the reader of literals takes no instant before 1900
+    "bound.timestamptz": "fromUnixTimestamp64Micro(:micros)",
+    "from_microseconds": "fromUnixTimestamp64Micro(:x)",
+    "whole_division": "intDiv(:x, :y)",
+    "row_number": "toInt64(ROW_NUMBER() OVER ())",
+    "has_offset": "match(:x, :pattern)",
+    "raise": "throwIf(ifNull(:condition, false), :message) = 0",
+    "is_odd_float": "NOT isFinite(:x)",
+}
