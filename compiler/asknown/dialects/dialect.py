@@ -58,7 +58,8 @@ class Dialect:
 
     Models are translated by sqlglot; ``rewrites`` are the expressions that it would translate into something else, by
     the kind of node, spelled over the node's own arguments; ``refused`` those that have no translation, and why.
-    Functions that sqlglot does not know go by their name in lower case. ``readers`` maps a file's ending to the table
+    Functions that sqlglot does not know go by their name in lower case; ``name.part`` is for a node that has the
+    argument ``part``, or whose unit is ``part``, and is looked for first. ``readers`` maps a file's ending to the table
     function that reads it; without any, a source is the table ``source.table``.
     """
 
@@ -81,5 +82,9 @@ class Dialect:
     filters: bool = True  # aggregates take FILTER (WHERE …)
     quotes_all: bool = True  # names are quoted even where they are plain words
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
+    reads_in_place: bool = True  # of a dialect that pins CTEs: it has a word for the latter too
+    names_joined_columns: bool = True  # s.k of a join comes out as k without being told so
+    files_in_order: bool = True  # a file's rows are read in their order
+    unkept: Mapping[str, str] = field(default_factory=dict)  # kinds of columns that features cannot have, and why
     session: tuple[str, ...] = ()  # statements that pin the session: time zone first
     executed: bool = True  # False: what is written for it is read back by sqlglot, and never run by us

@@ -19,8 +19,9 @@ from asknown.emit.translate import rewrite
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows import window_ctes
 from asknown.emit.words import cast, say
-from asknown.model.nodes import Column
+from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
+from asknown.types import SqlType, parse_type
 
 HEADER = "Written by asknown. Session: time zone UTC."
 
@@ -86,11 +87,30 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
             return col(node.name, joined[output.as_of][0])
         return node
 
-    model = joined[next(iter(output.windows.values()))][1].view.model
-    expression = rewrite(output.item.expression.copy(), dialect, model)
-    value = cast(dialect, expression.transform(put), output.column.type)
+    view = joined[next(iter(output.windows.values()))][1].view
+    types = {column.name.casefold(): column.type for column in view.columns}
+    types |= {f"@{place}": kind for place, call in output.calls.items() if (kind := _kind_of(call, view)) is not None}
+    expression = rewrite(output.item.expression.copy(), dialect, view.model, types)
     # An instant that is not given gives NULL, not the answer over no rows.
-    return exp.Case(ifs=[exp.If(this=known.copy(), true=value)])
+    value = exp.Case(ifs=[exp.If(this=known.copy(), true=expression.transform(put))])
+    return cast(dialect, value, output.column.type)
+
+
+def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
+    """A type of the kind that a window's value has, where that is plain."""
+    value = None if call.value is None else view.column(call.value).type
+    match call.aggregate.state:
+        case "count":
+            return parse_type("BIGINT")
+        case "flags":
+            return parse_type("BOOLEAN")
+        case "sum" if call.aggregate.name == "avg":
+            return parse_type("DOUBLE")
+        case "sum" if value is not None and value.kind == "boolean":
+            return parse_type("BIGINT")
+        case "sum" | "extreme":
+            return value
+    return value if call.aggregate.name in ("first", "last", "arg_min", "arg_max", "quantile_disc") else None
 
 
 def _window_value(output: Output, place: int, joined: Sequence[tuple[str, Step]]) -> exp.Expr:

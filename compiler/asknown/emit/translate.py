@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from sqlglot import ErrorLevel, exp
-from sqlglot.errors import UnsupportedError
+from collections.abc import Mapping, Sequence
+
+from sqlglot import ErrorLevel, exp, parse_one
+from sqlglot.errors import SqlglotError
 
 from asknown.dialects.dialect import Dialect
+from asknown.emit.operands import operand_kinds
 from asknown.emit.words import fill
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
 from asknown.model.windows import place_of
+from asknown.types import SqlType, parse_type
 
 
 def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
@@ -17,32 +21,87 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
 
     Raises ``not-in-dialect`` with the place of what has no translation.
     """
+    written = rewrite(tree.copy(), dialect, model)
     try:
-        written = rewrite(tree.copy(), dialect, model)
-        return written.sql(dialect.sqlglot, pretty=True, unsupported_level=ErrorLevel.RAISE)
-    except UnsupportedError as error:
-        raise _untranslatable(model.name, dialect, str(error).splitlines()[0], model.rendered.where(1)) from None
+        text = _written(written, dialect)
+        parse_one(text, read=dialect.sqlglot)
+        return text
+    except SqlglotError as error:
+        node = _culprit(tree, dialect) or tree
+        raise _untranslatable(model.name, dialect, _first_line(error, node), place_of(model, node)) from None
 
 
-def rewrite(tree: exp.Expr, dialect: Dialect, model: Model) -> exp.Expr:
-    """The tree with the dialect's rewrites in it, the innermost first; as it is where it is the dialect's own."""
+def rewrite(
+    tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, SqlType] | None = None
+) -> exp.Expr:
+    """The tree with the dialect's rewrites in it, the innermost first; as it is where it is the dialect's own.
+
+    ``types`` are those of its columns and parameters, where they are not those of what the model reads.
+    """
     if model.dialect == dialect.sqlglot:
         return tree
+    kinds = operand_kinds(tree, model.reads if types is None else types)
     for node in reversed(list(tree.walk())):
-        name = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
+        name = next((n for n in _names(node, kinds.get(id(node), ())) if _is_said(n, dialect)), None)
+        if name is None:
+            continue
         if name in dialect.refused:
             raise _untranslatable(model.name, dialect, dialect.refused[name], place_of(model, node))
-        text = dialect.rewrites.get(name)
-        if text is None:
-            continue
         arguments = {key: value for key, value in node.args.items() if isinstance(value, exp.Expr)}
         arguments |= {f"a{place}": value for place, value in enumerate(node.args.get("expressions") or (), start=1)}
+        text = dialect.rewrites[name]
+        if text == ":same":  # as sqlglot has it
+            continue
         written = fill(dialect, text, **arguments)
         if node is tree:
             tree = written
         else:
             node.replace(written)
     return tree
+
+
+def _is_said(name: str, dialect: Dialect) -> bool:
+    return name in dialect.rewrites or name in dialect.refused
+
+
+def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
+    """What a rewrite of a node may be called, the most particular first.
+
+    ``key.kind`` by the kind of an operand, of a cast ``cast.from.to`` and ``cast.to.kind``, ``key.argument`` by an
+    argument that it has, ``key.unit`` by its unit; then its key alone. A function that sqlglot does not know has its
+    own name for a key.
+    """
+    key = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
+    parts = list(dict.fromkeys(kinds))
+    if isinstance(node, exp.Cast):
+        to = parse_type(node.to.sql("duckdb")).kind
+        parts = [*(f"{kind}.{to}" for kind in parts), *parts, f"to.{to}"]
+    unit = node.args.get("unit") or (node.this if isinstance(node, exp.Extract) else None)
+    if isinstance(unit, exp.Expr):
+        parts.append(unit.name.casefold())
+    parts += [argument for argument, value in node.args.items() if value]
+    return [*(f"{key}.{part}" for part in parts), key]
+
+
+def _written(tree: exp.Expr, dialect: Dialect) -> str:
+    return tree.sql(dialect.sqlglot, pretty=True, unsupported_level=ErrorLevel.RAISE)
+
+
+def _culprit(tree: exp.Expr, dialect: Dialect) -> exp.Expr | None:
+    """The smallest expression that sqlglot has no translation for, or one that does not parse."""
+    for node in reversed(list(tree.walk())):
+        if not isinstance(node, exp.Condition | exp.Func | exp.TableSample | exp.Pivot):
+            continue
+        try:
+            parse_one(_written(node.copy(), dialect), read=dialect.sqlglot)
+        except SqlglotError:
+            return node
+    return None
+
+
+def _first_line(error: SqlglotError, node: exp.Expr) -> str:
+    what = str(error).splitlines()[0]
+    return f"{node.sql('duckdb')}: {what}" if not isinstance(node, exp.Query) else what
 
 
 def _untranslatable(model: str, dialect: Dialect, why: str, at: Where) -> AsknownError:
