@@ -89,7 +89,9 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
 
     view = joined[next(iter(output.windows.values()))][1].view
     types = {column.name.casefold(): column.type for column in view.columns}
-    types |= {f"@{place}": kind for place, call in output.calls.items() if (kind := _kind_of(call, view)) is not None}
+    types |= {
+        f"@{place}": kind for place, call in enumerate(output.calls) if (kind := _kind_of(call, view)) is not None
+    }
     expression = rewrite(output.item.expression.copy(), dialect, view.model, types)
     # An instant that is not given gives NULL, not the answer over no rows.
     value = exp.Case(ifs=[exp.If(this=known.copy(), true=expression.transform(put))])

@@ -30,7 +30,11 @@ def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -
     if f"bound.{kind.kind}" not in dialect.words:
         return instant(dialect, column, kind), at_instant(dialect, moment)
     text = moment.isoformat(sep=" ")
-    places = {"x": exp.Literal.string(text), "aware": exp.Literal.string(text + "+00")}
+    places = {
+        "x": exp.Literal.string(text),
+        "aware": exp.Literal.string(text + "+00"),
+        "micros": exp.Literal.number(_microseconds(moment)),
+    }
     return column, say(dialect, f"bound.{kind.kind}", **places)
 
 

@@ -58,6 +58,20 @@ def subquery(query: exp.Query, alias: str) -> exp.Subquery:
     return exp.Subquery(this=query, alias=exp.TableAlias(this=ident(alias)))
 
 
+def name_columns(query: exp.Expr) -> exp.Expr:
+    """The query with a name for every column it gives, for engines that would call ``s.k`` of a join just that."""
+    named_ = query.copy()
+    for select in named_.find_all(exp.Select):
+        columns = [
+            exp.Alias(this=item.copy(), alias=item.this.copy())
+            if isinstance(item, exp.Column) and item.table and not item.is_star
+            else item
+            for item in select.expressions
+        ]
+        select.set("expressions", columns)
+    return named_
+
+
 def all_of(conditions: Sequence[exp.Expr]) -> exp.Expr:
     return exp.and_(*conditions, copy=False) if conditions else exp.true()
 

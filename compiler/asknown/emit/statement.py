@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import ErrorLevel, exp, tokenize
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.sql import ident
+from asknown.emit.sql import ident, name_columns
 
 Body = exp.Query | str
 """A query: a tree that the emitter built, or the author's own text, kept to the letter."""
@@ -36,7 +36,7 @@ def write(statement: Statement, dialect: Dialect) -> str:
     parts = []
     for cte in statement.ctes:
         pin = ""
-        if dialect.pins_ctes and cte.keep is not None:
+        if dialect.pins_ctes and (cte.keep or (cte.keep is False and dialect.reads_in_place)):
             pin = "MATERIALIZED " if cte.keep else "NOT MATERIALIZED "
         name = ident(cte.name).sql(dialect.sqlglot, identify=dialect.quotes_all)
         comment = "".join(f"-- {line}\n" for line in cte.comment.splitlines())
@@ -47,16 +47,10 @@ def write(statement: Statement, dialect: Dialect) -> str:
 
 
 def _text(body: Body, dialect: Dialect) -> str:
-    return (
-        body
-        if isinstance(body, str)
-        else body.sql(
-            dialect.sqlglot,
-            pretty=True,
-            comments=False,
-            identify=dialect.quotes_all,
-            unsupported_level=ErrorLevel.RAISE,
-        )
+    if isinstance(body, str):
+        return body
+    return (body if dialect.names_joined_columns else name_columns(body)).sql(
+        dialect.sqlglot, pretty=True, comments=False, identify=dialect.quotes_all, unsupported_level=ErrorLevel.RAISE
     )
 
 

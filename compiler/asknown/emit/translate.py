@@ -31,9 +31,7 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
         raise _untranslatable(model.name, dialect, _first_line(error, node), place_of(model, node)) from None
 
 
-def rewrite(
-    tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, SqlType] | None = None
-) -> exp.Expr:
+def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, SqlType] | None = None) -> exp.Expr:
     """The tree with the dialect's rewrites in it, the innermost first; as it is where it is the dialect's own.
 
     ``types`` are those of its columns and parameters, where they are not those of what the model reads.

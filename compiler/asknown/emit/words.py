@@ -50,9 +50,12 @@ def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]
 
 
 def cast(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
-    """``value`` in the dialect's type for ``kind``."""
-    if "cast" in dialect.words:
-        return say(dialect, "cast", x=value, type=exp.Literal.string(kind.name))
+    """``value`` in the dialect's type for ``kind``. Raises ``not-in-dialect`` where it keeps none such."""
+    if kind.kind in dialect.unkept:
+        raise lacks(dialect, f"feature of type {kind}: {dialect.unkept[kind.kind]}")
+    for word in (f"cast.{kind.kind}", "cast"):
+        if word in dialect.words:
+            return say(dialect, word, x=value, type=exp.Literal.string(kind.name))
     name = dialect.types.get(kind.name) or dialect.types.get(kind.kind)
     if name is not None:
         return exp.Cast(this=value, to=exp.DataType.build(name, dialect=dialect.sqlglot))

@@ -39,7 +39,7 @@ def build_models(
         for model in wanted:
             bench = Workbench(catalog, engine, typist)
             upstream = bench.ctes(model.rendered.refs, sources=model.rendered.sources)
-            text = model.sql if typist is None else translate(model, model.tree, engine.dialect)
+            text = model.sql if typist is None else translate(bench.informed(model), model.tree, engine.dialect)
             body = f"SELECT * FROM (\n{text}\n) AS model" if upstream else text
             sql = check_sql(write(Statement(tuple(upstream), body), engine.dialect), engine.dialect)
             kind = model.rendered.config.materialized

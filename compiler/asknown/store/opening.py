@@ -12,6 +12,7 @@ from asknown.project.nodes import Project, Target
 
 # By a target's type: the module, imported when it is used, and the class in it.
 ENGINES = {
+    "clickhouse": ("asknown.engines.clickhouse", "ClickHouse"),
     "duckdb": ("asknown.engines.duckdb", "DuckDB"),
     "postgres": ("asknown.engines.postgres", "Postgres"),
     "sqlite": ("asknown.engines.sqlite", "SQLite"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +112,7 @@ def _of_text(text: str, bench: Workbench, renderer: Renderer) -> Spine:
     """SQL in the models' dialect, in which ref() and source() mean what they mean in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
     dialect = bench.engine.dialect
-    model = parse_model(rendered, bench.catalog.project.settings.dialect)
+    model = bench.informed(parse_model(rendered, bench.catalog.project.settings.dialect))
     sql = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
     closed = all(bench.catalog.is_repeatable(ref) for ref in rendered.refs)
     ctes = bench.ctes(rendered.refs, sources=rendered.sources)
@@ -135,7 +135,7 @@ def _of_file(path: str, bench: Workbench) -> Spine:
             raise AsknownError("spine", f"{path} is a folder", hint=f"give its files: {path.rstrip('/')}/*.parquet")
         if here.exists():
             path = str(here.resolve())
-    if bench.engine.dialect.readers:
+    if bench.engine.dialect.readers and bench.engine.dialect.files_in_order:
         return _of_sql(file_query(path, bench.engine.dialect), bench, repeatable=True)
     return _of_data(bench.read_file(path), bench)
 
@@ -206,4 +206,9 @@ def _measure(spine: Spine, bench: Workbench) -> Spine:
 
 
 def _known(value: Any) -> datetime | None:
+    if isinstance(value, int):  # of a dialect whose clock counts microseconds
+        try:
+            return datetime(1970, 1, 1) + timedelta(microseconds=value)
+        except OverflowError:
+            return None
     return value if isinstance(value, datetime) else None

@@ -56,7 +56,7 @@ class Workbench:
         if name not in self._views:
             model = self.catalog.model(name)
             self._views[name] = build_view(
-                model,
+                self.informed(model),
                 self.columns(name),
                 self.catalog.project.entities,
                 repeatable=all(self.catalog.is_repeatable(ref) for ref in model.rendered.refs),
@@ -85,8 +85,21 @@ class Workbench:
         dialect = dialect or self.engine.dialect
         tables = [(self._located(key), self._source(key)) for key in _sources_of(closure, sources)]
         return [source_cte(table, columns, dialect) for table, columns in tables] + [
-            model_cte(model, dialect) for model in closure
+            model_cte(self.informed(model), dialect) for model in closure
         ]
+
+    def informed(self, model: Model) -> Model:
+        """The model with the types of the columns that it reads: what a translation of its SQL depends on."""
+        if self._typist is None:
+            return model
+        types: dict[str, SqlType] = {}
+        unsure = set()
+        tables = [self.columns(ref) for ref in model.rendered.refs]
+        tables += [self._source(key) for key in model.rendered.sources]
+        for column in (column for columns in tables for column in columns):
+            if types.setdefault(column.name.casefold(), column.type) != column.type:
+                unsure.add(column.name.casefold())
+        return replace(model, reads={name: kind for name, kind in types.items() if name not in unsure})
 
     def ctes_of_views(
         self,

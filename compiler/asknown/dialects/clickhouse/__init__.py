@@ -40,5 +40,7 @@ CLICKHOUSE = Dialect(
     pins_ctes=True,
     reads_in_place=False,
     names_joined_columns=False,
+    files_in_order=False,
+    unkept={"list": "an Array of ClickHouse is never NULL, and becomes [] where there is no row"},
     session=tuple(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()),
 )

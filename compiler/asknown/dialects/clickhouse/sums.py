@@ -13,7 +13,7 @@ _BITS = "reinterpretAsInt64(:x)"
 _EXPONENT = "toInt32(bitAnd(bitShiftRight(reinterpretAsUInt64(:x), 52), 2047))"
 _MANTISSA = f"toInt256(bitOr(bitAnd({_BITS}, 4503599627370495), 4503599627370496))"  # 2^52 - 1, 2^52
 _SIGN = f"if({_BITS} < 0, -1, 1)"
-_SMALL = "abs(:x) < 1048576"
+_FITS = f"isFinite(:x) AND (:x = 0 OR abs(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r})"
 # A product of decimals keeps the wider one's digits; 10^23 and the like are floats as literals, and texts are exact.
 _DIGITS = "bitShiftLeft(toInt256(toDecimal256(:x, 38) * toDecimal256(toString(:power), 0)), 32)"
 _168 = "bitShiftLeft(toInt256(1), 168)"  # what the units of a and b are apart
@@ -21,15 +21,17 @@ _2_85 = "bitShiftLeft(toInt256(1), 85)"  # from here on, b only says whether any
 
 EXACT_SUMS = ExactSums(
     parts={
-        "a": f"if({_SMALL}, toInt256(0), {_SIGN} * bitShiftLeft({_MANTISSA}, greatest({_EXPONENT} - 1043, 0)))",
-        "b": f"if(:x <> 0 AND {_SMALL}, {_SIGN} * bitShiftLeft({_MANTISSA}, greatest({_EXPONENT} - 875, 0)), "
-        "toInt256(0))",
+        "a": f"{_SIGN} * bitShiftLeft({_MANTISSA}, greatest({_EXPONENT} - 1043, 0))",
+        "b": f"if(:x = 0, toInt256(0), {_SIGN} * bitShiftLeft({_MANTISSA}, greatest({_EXPONENT} - 875, 0)))",
     },
-    fits=f"isFinite(:x) AND (:x = 0 OR abs(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r})",
+    ranges={"a": f"{_FITS} AND abs(:x) >= 1048576", "b": f"{_FITS} AND abs(:x) < 1048576"},
+    fits=_FITS,
     whole="bitShiftLeft(toInt256(:x), 32)",
+    wholes="a",
     digits=_DIGITS,
     long_digits=_DIGITS,
     before=(
+        {"a": "ifNull(:a, toInt256(0))", "b": "ifNull(:b, toInt256(0))", "n": ":n", "m": ":m"},
         {
             "digits": f"if(abs(:a) < {_2_85}, :a * {_168} + :b, :a + bitShiftRight(:b, 168))",
             "more": f"abs(:a) >= {_2_85} AND bitAnd(:b, {_168} - 1) <> 0",

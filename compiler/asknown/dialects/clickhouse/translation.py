@@ -19,9 +19,13 @@ TYPES = {
     "VARCHAR": "Nullable(String)",
     "UUID": "Nullable(UUID)",
     "DATE": "Nullable(Date32)",
-    "TIME": "Nullable(Time64(6))",
     "TIMESTAMP": "Nullable(DateTime64(6))",
     "TIMESTAMP WITH TIME ZONE": "Nullable(DateTime64(6, 'UTC'))",
 }
-REWRITES: dict[str, str] = {}
+REWRITES: dict[str, str] = {
+    "cast.to.timestamp": f"CAST(:this AS {TYPES['TIMESTAMP']})",
+    "cast.to.timestamptz": f"CAST(:this AS {TYPES['TIMESTAMP WITH TIME ZONE']})",
+    "cast.to.date": f"CAST(:this AS {TYPES['DATE']})",
+    "cast.to.time": "toTime64(:this, 6)",
+}
 REFUSED: dict[str, str] = {}
