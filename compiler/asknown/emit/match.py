@@ -69,9 +69,7 @@ def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
 
     A row found near is newer than any that lies farther back, so the order of looking decides nothing but the cost.
     """
-    looking = in_each_bucket(step, how.width, 2, table(moments, step.m), step.moment())
-    same = [*step.same_keys(), col(step.bucket, step.m).eq(col(step.bucket, step.v))]
-    newest = _newest(step, subquery(looking, step.m), _events(step, width=how.width), same)
+    newest = _in_two_buckets(step, moments, how.width)
     if step.view.ttl and how.width >= step.view.ttl:  # nothing that is in age lies elsewhere
         return [Cte(step.name("match"), newest, comment=how.reason)]
 
@@ -83,9 +81,19 @@ def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
     return [
         Cte(near, newest, keep=True, comment=how.reason),
         Cte(left, rest, keep=True, comment="moments that found nothing near"),
-        Cte(far, _last_before(step, table(left, step.m), table(left))),
+        Cte(
+            far,
+            _in_two_buckets(step, left, how.rest) if how.rest else _last_before(step, table(left, step.m), table(left)),
+        ),
         Cte(match, both),
     ]
+
+
+def _in_two_buckets(step: Step, moments: str, width: int) -> exp.Select:
+    """The newest row in each moment's own bucket of time and the one before it."""
+    looking = in_each_bucket(step, width, 2, table(moments, step.m), step.moment())
+    same = [*step.same_keys(), col(step.bucket, step.m).eq(col(step.bucket, step.v))]
+    return _newest(step, subquery(looking, step.m), _events(step, width=width), same)
 
 
 def _last_before(step: Step, moments: exp.Expr, asking: exp.Expr) -> exp.Select:

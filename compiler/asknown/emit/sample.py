@@ -19,7 +19,8 @@ ROWS = 100_000
 def compile_sample(
     view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect
 ) -> tuple[Statement, int]:
-    """(the query, its most rows): it gives (rows, keys, most rows of a key, keys and times, first, last microsecond).
+    """(the query, its most rows). It gives, as plan.rules.Sample does: rows, keys, most rows of a key, the squares
+    of the rows of each key, keys and times, first and last microsecond.
 
     It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
     """
@@ -43,6 +44,7 @@ def compile_sample(
         exp.Sum(this=col(count, v)),
         exp.Count(this=exp.Star()),
         exp.Max(this=col(count, v)),
+        exp.Sum(this=exp.Mul(this=col(count, v), expression=col(count, v))),
         exp.Sum(this=col(times, v)),
         microseconds(dialect, exp.Min(this=col(first, v))),
         microseconds(dialect, exp.Max(this=col(last, v))),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -25,7 +26,8 @@ class Model:
 
     ``repeatable`` says that reading it twice surely gives the same rows: no aggregate, window, limit or sample, whose
     result may follow the physical order of rows, and nothing random. ``joins`` says that it joins tables, so that
-    reading it twice costs. ``dialect`` is the one that it is written in.
+    reading it twice costs. ``dialect`` is the one that it is written in. ``reads`` are the types of the columns that it
+    reads, by name in lower case, where they are known and one name has one type.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Model:
     repeatable: bool
     joins: bool
     dialect: str
+    reads: Mapping[str, SqlType] = field(default_factory=dict, compare=False)
 
     @property
     def is_feature_view(self) -> bool:

@@ -36,7 +36,8 @@ added up by tiles of time beforehand; only tiles that the edge of a frame cuts a
 
 @dataclass(frozen=True)
 class Match:
-    """How a step matches. ``width`` is the bucket of a cascade in microseconds, 0 in the other forms.
+    """How a step matches. ``width`` is the bucket of a cascade in microseconds, 0 in the other forms; ``rest`` that for
+    moments that found nothing in the first ones, 0 where they take an as-of join.
 
     ``many_ties`` says that many rows share keys and event time.
     """
@@ -45,6 +46,7 @@ class Match:
     width: int
     reason: str
     many_ties: bool = False
+    rest: int = 0
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Sample:
     rows: int
     keys: int
     hottest: int  # rows of the key that has the most
+    squares: int  # of the rows of each key, the squares, added up
     times: int  # distinct pairs of key and event time
     span: int
     whole: bool  # the sample is all there is
@@ -40,13 +41,18 @@ class Sample:
         return self.rows / max(self.keys, 1)
 
     @property
+    def rows_of_a_rows_key(self) -> float:
+        """The rows of the key of a row that is picked at random: where few keys have most rows, many."""
+        return self.squares / max(self.rows, 1)
+
+    @property
     def rows_of_a_time(self) -> float:
         return self.rows / max(self.times, 1)
 
     @property
     def spacing(self) -> int:
         """The typical time between two rows of one key."""
-        return int(self.span / max(self.rows_of_a_key, 1.0))
+        return int(self.span / max(self.rows_of_a_rows_key, 1.0))
 
 
 def choose_match(
@@ -57,7 +63,8 @@ def choose_match(
     The width of a bucket decides speed alone, never the result.
     """
     if forced is not None:
-        match = Match(forced, _width(view, sample) if forced == "cascade" else 0, "asked for")
+        width = _width(view, sample) if forced == "cascade" else 0
+        match = Match(forced, width, "asked for", rest=view.ttl if width else 0)
     elif "cascade" not in forms:
         match = _choose_portable(sample, forms)
     elif sample is None:
@@ -83,16 +90,21 @@ def _choose_blindly(view: FeatureView) -> Match:
 
 
 def _choose_by(view: FeatureView, sample: Sample) -> Match:
-    of_a_key = sample.rows_of_a_key
-    if sample.whole and of_a_key <= FEW_ROWS:
-        return Match("range", 0, f"{_about(of_a_key)} for a key: joining them all is cheap")
-    in_age = of_a_key * min(1.0, view.ttl / sample.span) if view.ttl and sample.span else of_a_key
-    if view.ttl and in_age <= FEW_ROWS:
-        return Match("cascade", view.ttl, f"{_about(in_age)} within the ttl: buckets of its length find all")
-    if in_age <= FEW_ROWS:
-        return Match("asof", 0, f"{_about(in_age)} for a moment: too few for buckets")
+    of_a_key, typical = sample.rows_of_a_key, sample.rows_of_a_rows_key
+    if sample.whole and typical <= FEW_ROWS:
+        return Match("range", 0, f"{_about(typical)} for a key: joining them all is cheap")
+    share = min(1.0, view.ttl / sample.span) if view.ttl and sample.span else 1.0
+    if view.ttl and typical * share <= FEW_ROWS:
+        return Match("cascade", view.ttl, f"{_about(typical * share)} within the ttl: buckets of its length find all")
+    if typical * share <= FEW_ROWS:
+        return Match("asof", 0, f"{_about(typical * share)} for a moment: too few for buckets")
     width = _width(view, sample)
-    return Match("cascade", width, f"a row every {spell(_round(sample.spacing))} for a key: buckets of {spell(width)}")
+    why = f"a row every {spell(_round(sample.spacing))} for a key: buckets of {spell(width)}"
+    if (
+        view.ttl and of_a_key * share <= FEW_ROWS
+    ):  # few keys have most of the rows; of the others there is little to see
+        return Match("cascade", width, f"{why}, then of the ttl", rest=view.ttl)
+    return Match("cascade", width, why)
 
 
 def _about(rows: float) -> str:
