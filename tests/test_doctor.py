@@ -353,3 +353,21 @@ def test_times_in_json_can_be_read_by_a_machine(project: Path) -> None:
     watermark = next(check for check in checks if check["check"] == "watermark")
     assert datetime.fromisoformat(watermark["facts"]["watermark"]) <= datetime.now(UTC)
     assert watermark["facts"]["age_seconds"] >= 0
+
+
+def test_a_target_is_looked_over_when_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = """
+case:
+  target: dev
+  outputs:
+    dev: {type: duckdb}
+    gone: {type: postgres, host: 127.0.0.1, port: 1, user: me, password: hunter2, dbname: nowhere}
+"""
+    (tmp_path / "pyproject.toml").write_text('[tool.asknown]\nname = "case"\n')
+    (tmp_path / "profiles.yml").write_text(profile)
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path)
+    well = CliRunner().invoke(main, ["doctor", "--target", "dev"], prog_name="asknown")
+    assert well.exit_code == 0 and "session zone" in well.stdout and "UTC" in well.stdout
+    ill = CliRunner().invoke(main, ["doctor", "--target", "gone"], prog_name="asknown")
+    assert ill.exit_code == 1 and "act" in ill.stdout and "hunter2" not in ill.output

@@ -137,6 +137,15 @@ class DuckDB:
         )
         return [str(name) for (name,) in found]
 
+    def check(self) -> list[tuple[str, str]]:
+        ((version, zone, threads, memory),) = self.rows(
+            "select version(), current_setting('TimeZone'), current_setting('threads')::varchar, "
+            "current_setting('memory_limit')"
+        )
+        path = self._target.options.get("path") or ":memory:"
+        names = ("version", "database", "session zone", "threads", "memory limit")
+        return list(zip(names, (version, str(path), zone, threads, memory), strict=True))
+
     def close(self) -> None:
         self._con.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,6 +47,9 @@ class Engine(Protocol):
 
     def built(self) -> Sequence[str]:
         """The tables and views that :meth:`build` can have made."""
+
+    def check(self) -> Iterable[tuple[str, str]]:
+        """What there is to know of the session, as (what, found), and what is ``missing``; no secrets."""
 
     def close(self) -> None:
         """Lets go of the connection and of what it holds."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asknown.dialects.dialect import Dialect
     from asknown.engines.engine import Engine
     from asknown.model.nodes import FeatureView
+    from asknown.online.checks import Check
     from asknown.online.inspection import Inspection
     from asknown.online.nodes import LoadReport, OnlineView
     from asknown.plan.nodes import Form, WindowForm
@@ -224,6 +225,22 @@ class FeatureStore:
         except AsknownError as error:
             definitions = error
         return inspect_file(self.project.profile.online.path, definitions)
+
+    def check_target(self) -> tuple[Check, ...]:
+        """Connects to the target, and says what it is and what it lacks, without secrets. Raises nothing of it."""
+        from asknown.online.checks import Check
+
+        name = self.project.profile.target.name
+        try:
+            facts = dict(self._engine.check())
+        except AsknownError as error:
+            return (Check("connection", name, "act", error.message, error.hint),)
+        missing = facts.pop("missing", "nothing")
+        checks = [Check("connection", name, "ok", f"a {self.project.profile.target.type} target that answers")]
+        checks += [Check(what, name, "ok", found) for what, found in facts.items()]
+        if missing != "nothing":
+            checks.append(Check("missing", name, "note", missing))
+        return tuple(checks)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 

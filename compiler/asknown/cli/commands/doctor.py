@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -19,34 +20,45 @@ if TYPE_CHECKING:
 @format_option()
 @click.pass_context
 def command(ctx: click.Context, *, kind: Format) -> None:
-    """Look the online table over, and say what to run.
+    """Look the online table over, or a target, and say what to run.
 
     Reads the whole file: its structure, and whether every table holds, to the bit, what was written. Says how old each
     view's watermark is, how many of its rows are beyond their ttl, and whether it fits the project's definition. Prints
     a line for each of these: ok, note (worth knowing) or act (needs something done). Changes nothing, and disturbs
     neither readers nor loads. Exits with 1 where something needs to be done.
 
+    With --target it connects to that target instead, and says what it is and what it lacks.
+
     \b
     Examples:
       asknown doctor
       asknown doctor --format json
+      asknown doctor --target warehouse
     """
     session = ctx.ensure_object(Session)
     with session.open_store() as store:
-        inspection = store.doctor()
+        if session.target is not None:
+            checks, subject = store.check_target(), f"target '{session.target}'"
+        else:
+            inspection = store.doctor()
+            checks, subject = inspection.checks, str(inspection.path)
+    _write(kind, checks)
+    findings = sum(check.state == "act" for check in checks)
+    if findings:
+        say(f"{subject}: {findings} of {len(checks)} checks need something done")
+        ctx.exit(1)
+    say(f"{subject} is healthy")
+
+
+def _write(kind: Format, checks: Sequence[Check]) -> None:
     if kind == "json":
-        write_json(dataclasses.asdict(check) for check in inspection.checks)
+        write_json(dataclasses.asdict(check) for check in checks)
     elif kind == "csv":
-        rows = [(check.state, check.check, check.of, check.found, check.run) for check in inspection.checks]
+        rows = [(check.state, check.check, check.of, check.found, check.run) for check in checks]
         write_rows(kind, ("state", "check", "of", "found", "run"), rows)
     else:
-        lines = [line for check in inspection.checks for line in _lines(check)]
+        lines = [line for check in checks for line in _lines(check)]
         write_rows(kind, ("state", "check", "of", "found"), lines, null="")
-    findings = len(inspection.findings)
-    if findings:
-        say(f"{inspection.path}: {findings} of {len(inspection.checks)} checks need something done")
-        ctx.exit(1)
-    say(f"{inspection.path} is healthy")
 
 
 def _lines(check: Check) -> list[tuple[str | None, ...]]:
