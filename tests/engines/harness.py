@@ -37,7 +37,7 @@ class Warehouse:
         """Makes the tables in the engine, in place of older ones of their names."""
         options = dict(self.target(folder))
         kind = options.pop("type")
-        if "path" in options:
+        if "path" in options and options["path"] != ":memory:":
             options["path"] = str(folder / options["path"])
         module, name = ENGINES[kind]
         where = Where("profiles.yml", 1)
@@ -66,6 +66,15 @@ def started(name: str) -> Iterator[Warehouse]:
 
             with run_postgres() as server:
                 yield Warehouse("postgres", {"dsn": server.dsn(), "schema": "main"})
+        case "clickhouse":
+            import chdb
+
+            # What is in memory stays as long as anybody in this process is connected.
+            connection = chdb.connect(":memory:")
+            try:
+                yield Warehouse("clickhouse", {"path": ":memory:", "database": "main"})
+            finally:
+                connection.close()
         case "sqlite":
             yield Warehouse("sqlite", {})
         case _:

@@ -16,11 +16,12 @@ from asknown.project.nodes import Target
 KEYS, EVENTS, MOMENTS = 200, 40_000, 8_000
 START = datetime(2024, 1, 1)
 UNION = """
-SELECT k, t, at FROM (
-  SELECT k, t, asks, MAX(at) OVER (PARTITION BY k ORDER BY t, asks ROWS UNBOUNDED PRECEDING) AS at FROM (
-    SELECT k, at AS t, 0 AS asks, at FROM {events} UNION ALL SELECT k, at, 1, CAST(NULL AS TIMESTAMP_NTZ) FROM {moments}
-  )
-) WHERE asks = 1 ORDER BY k, t
+SELECT k, t, seen FROM (
+  SELECT k, t, asks, MAX(seen) OVER (PARTITION BY k ORDER BY t, asks ROWS UNBOUNDED PRECEDING) AS seen FROM (
+    SELECT k, t, 0 AS asks, t AS seen FROM {events} UNION ALL
+    SELECT k, t, 1 AS asks, CAST(NULL AS TIMESTAMP_NTZ) AS seen FROM {moments}
+  ) AS everything
+) AS carried WHERE asks = 1 ORDER BY k, t
 """
 
 
@@ -30,7 +31,7 @@ def tables() -> tuple[pa.Table, pa.Table]:
     def spread(rows: int, by: int) -> pa.Table:
         keys = [place * by % KEYS for place in range(rows)]
         instants = [START + timedelta(seconds=place * by % 1_000_003) for place in range(rows)]
-        return pa.table({"k": pa.array(keys, pa.int32()), "at": pa.array(instants, pa.timestamp("us"))})
+        return pa.table({"k": pa.array(keys, pa.int32()), "t": pa.array(instants, pa.timestamp("us"))})
 
     return spread(EVENTS, 7919), spread(MOMENTS, 104_729)
 
@@ -53,11 +54,12 @@ def run(folder: Path) -> dict[str, object]:
         work = {}
         for place in range(executors.size()):
             executor = executors.apply(place)
-            work[executor.id()] = executor.completedTasks()
+            if executor.id() != "driver":
+                work[executor.id()] = executor.completedTasks()
         return {
             "rows": len(rows),
-            "answered": sum(at is not None for *_, at in rows),
-            "ages": sum((t - at).total_seconds() for _, t, at in rows if at is not None),
+            "answered": sum(seen is not None for *_, seen in rows),
+            "ages": sum((t - seen).total_seconds() for _, t, seen in rows if seen is not None),
             "work": work,
             "one partition": "SinglePartition" in plan,
         }

@@ -22,7 +22,7 @@ import pyarrow.parquet
 import pytest
 
 from asknown.engines.clickhouse import ClickHouse
-from asknown.engines.clickhouse_errors import translate
+from asknown.engines.clickhouse.errors import translate
 from asknown.engines.duckdb import DuckDB
 from asknown.errors import AsknownError, Where
 from asknown.project.nodes import Target

@@ -17,10 +17,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from postgres_server import PostgresServer, run_postgres
+from engines.postgres_server import PostgresServer, run_postgres
 
 from asknown.engines.postgres import Postgres
-from asknown.engines.postgres_options import address, hide_secrets
+from asknown.engines.postgres.options import address, hide_secrets
 from asknown.errors import AsknownError, Where
 from asknown.project.loader import load_project
 from asknown.project.nodes import Target
@@ -274,8 +274,11 @@ def test_a_database_that_is_not_there_is_named(server: PostgresServer) -> None:
 
 def test_settings_and_session(server: PostgresServer) -> None:
     options = {"host": str(server.folder), "user": "postgres", "dbname": "postgres"}
-    engine = Postgres(target(**options, settings={"work_mem": "7MB", "timezone": "Asia/Tokyo"}), Path())
-    assert engine.rows("SELECT current_setting('work_mem') AS a") == [("7MB",)]
+    engine = Postgres(target(**options, settings={"work_mem": "7MB", "timezone": "Asia/Tokyo", "jit": "on"}), Path())
+    shown = (
+        "SELECT current_setting('work_mem') AS a, current_setting('jit') AS b, current_setting('enable_nestloop') AS c"
+    )
+    assert engine.rows(shown) == [("7MB", "on", "off")]
     assert dict(engine.check())["session zone"] == "UTC"  # results depend on it, so nobody sets it
     assert engine.rows("SELECT '2024-01-01 00:00'::timestamp::timestamptz::text AS t") == [("2024-01-01 00:00:00+00",)]
     assert dict(engine.check())["missing"] == "nothing"

@@ -15,7 +15,7 @@ import pytest
 from sqlite_database import database, engine
 
 from asknown.engines.sqlite import SQLite
-from asknown.engines.sqlite_instants import micros_of, text_of
+from asknown.engines.sqlite.instants import micros_of, text_of
 from asknown.errors import AsknownError
 
 __all__ = ["database", "engine"]

@@ -74,6 +74,7 @@ class Dialect:
     types: Mapping[str, str] = field(default_factory=dict)
     rewrites: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    functions: frozenset[str] | None = None
     exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
     clock: Clock = "timestamp"
     readers: Mapping[str, str] = field(default_factory=dict)

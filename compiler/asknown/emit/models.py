@@ -27,11 +27,13 @@ def source_query(table: SourceTable, dialect: Dialect) -> Statement:
 
 
 def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) -> Cte:
-    """The CTE of a source with these ``columns``: naive timestamps become UTC where it declares a time zone."""
-    naive = [column for column in columns if table.timezone and column.type.kind == "timestamp"]
-    shown: list[exp.Expr] = [exp.Star()]
-    if naive:
-        shown = [_in_utc(c, table.timezone, dialect) if c in naive else exp.column(ident(c.name)) for c in columns]
+    """The CTE of a source with these ``columns``: naive timestamps become UTC where it declares a time zone.
+
+    Where a dialect has words for how a kind of column is read, it is read so.
+    """
+    shown: list[exp.Expr] = [_read(column, table.timezone, dialect) for column in columns]
+    if all(isinstance(column, exp.Column) for column in shown):
+        shown = [exp.Star()]
     return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), keep=False)
 
 
@@ -99,6 +101,10 @@ def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Exp
     )
 
 
-def _in_utc(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
-    local = exp.column(ident(column.name))
-    return exp.alias_(say(dialect, "from_zone", x=local, zone=exp.Literal.string(str(zone))), ident(column.name))
+def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
+    """A stored column as models read it."""
+    stored = exp.column(ident(column.name))
+    if zone and column.type.kind == "timestamp":
+        return exp.alias_(say(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
+    word = f"stored.{column.type.kind}"
+    return exp.alias_(say(dialect, word, x=stored), ident(column.name)) if word in dialect.words else stored

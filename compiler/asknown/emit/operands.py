@@ -38,6 +38,17 @@ _LIKE_OPERANDS = (
     exp.Alias,
 )
 _NUMBERS = ("integer", "decimal", "float")
+_EXAMPLES = {
+    "integer": "BIGINT",
+    "decimal": "DECIMAL(18,3)",
+    "float": "DOUBLE",
+    "text": "VARCHAR",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMPTZ",
+}
+"""A type of each kind that an alias may have."""
 
 
 def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tuple[str, ...]]:
@@ -46,7 +57,12 @@ def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tup
     ``types`` are those of the columns that the tree reads, by name in lower case, and of its parameters by ``@name``.
     A name that the tree itself gives to something is not looked up there.
     """
-    kinds = _kinds(tree, types)
+    kinds = _kinds(tree, types, {})
+    aliases: dict[str, str] = {}  # what the tree itself names, and its kind where all of a name are of one
+    for alias in tree.find_all(exp.Alias):
+        kind = kinds.get(id(alias), UNKNOWN)
+        aliases[alias.alias.casefold()] = kind if aliases.get(alias.alias.casefold(), kind) == kind else UNKNOWN
+    kinds = _kinds(tree, types, aliases)
     return {
         id(node): tuple(kinds.get(id(operand), UNKNOWN) for operand in operands_of(node))
         for node in tree.walk()
@@ -69,15 +85,23 @@ def operands_of(node: exp.Expr) -> list[exp.Expr]:
     return found
 
 
-def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
+def _kinds(tree: exp.Expr, types: Mapping[str, SqlType], aliases: Mapping[str, str]) -> dict[int, str]:
     twin = tree.copy()
     named = {alias.alias.casefold() for alias in tree.find_all(exp.Alias) if not _renames_nothing(alias)}
-    named |= {column.name.casefold() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
+    listed = {column.name.casefold() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
+    named |= listed
+    sure = {
+        name: _EXAMPLES[kind]
+        for name, kind in aliases.items()
+        if kind in _EXAMPLES and name not in listed and types.get(name, parse_type(_EXAMPLES[kind])).kind == kind
+    }
     for node in twin.walk():
         if isinstance(node, exp.Column | exp.Parameter):
             name = node.name.casefold() if isinstance(node, exp.Column) else f"@{node.name}"
             if name in types and name not in named:
                 node.type = exp.DataType.build(types[name].name, dialect="duckdb", udt=True)
+            elif name in sure:
+                node.type = exp.DataType.build(sure[name], dialect="duckdb")
         elif isinstance(node, exp.Literal) and not node.is_string and set(node.this) <= set("0123456789."):
             node.type = exp.DataType.build("DECIMAL" if "." in node.this else "BIGINT")
     try:
@@ -93,6 +117,10 @@ def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
 
 
 def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
+    if isinstance(node, exp.Interval):
+        return "interval"
+    if isinstance(node, exp.Add | exp.Sub) and len(below) > 1 and below[1] == "interval":
+        return "timestamp" if below[0] == "date" else below[0]
     if isinstance(node, exp.Sub) and below and below[0] in ("date", "timestamp", "timestamptz"):
         return {"date": "integer", "integer": "date"}.get(below[1], UNKNOWN) if below[0] == "date" else UNKNOWN
     if isinstance(node, exp.Nullif):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sqlglot import ErrorLevel, exp, parse_one
@@ -40,17 +41,18 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         return tree
     kinds = operand_kinds(tree, model.reads if types is None else types)
     for node in reversed(list(tree.walk())):
-        name = next((n for n in _names(node, kinds.get(id(node), ())) if _is_said(n, dialect)), None)
+        names = _names(node, kinds.get(id(node), ()))
+        name = next((name for name in names if name in dialect.rewrites or name in dialect.refused), None)
         if name is None:
+            if lacking := _lacking(node, dialect):
+                raise _untranslatable(model.name, dialect, f"it has no {lacking}()", place_of(model, node))
             continue
         if name in dialect.refused:
             raise _untranslatable(model.name, dialect, dialect.refused[name], place_of(model, node))
-        arguments = {key: value for key, value in node.args.items() if isinstance(value, exp.Expr)}
-        arguments |= {f"a{place}": value for place, value in enumerate(node.args.get("expressions") or (), start=1)}
         text = dialect.rewrites[name]
         if text == ":same":  # as sqlglot has it
             continue
-        written = fill(dialect, text, **arguments)
+        written = fill(dialect, text, **_arguments(node))
         if node is tree:
             tree = written
         else:
@@ -58,27 +60,47 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
     return tree
 
 
-def _is_said(name: str, dialect: Dialect) -> bool:
-    return name in dialect.rewrites or name in dialect.refused
-
-
 def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
-    """What a rewrite of a node may be called, the most particular first.
-
-    ``key.kind`` by the kind of an operand, of a cast ``cast.from.to`` and ``cast.to.kind``, ``key.argument`` by an
-    argument that it has, ``key.unit`` by its unit; then its key alone. A function that sqlglot does not know has its
-    own name for a key.
-    """
+    """What a rewrite of a node may be called, the most particular first (:class:`Dialect` says what the names mean)."""
     key = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
-    parts = list(dict.fromkeys(kinds))
+    given = [argument for argument, value in node.args.items() if value]
+    single = list(dict.fromkeys(kinds))
+    parts = [f"{single[0]}.{other}" for other in single[1:]] if kinds else []
+    parts += [f"{kinds[0]}.{kinds[0]}"] if len(kinds) > 1 and len(single) == 1 else []
+    parts += [f"{kind}.{argument}" for kind in single for argument in given]
     if isinstance(node, exp.Cast):
-        to = parse_type(node.to.sql("duckdb")).kind
-        parts = [*(f"{kind}.{to}" for kind in parts), *parts, f"to.{to}"]
+        to = parse_type(node.to.sql("duckdb"))
+        parts = [f"as.{to.name.casefold()}", *(f"{kind}.{to.kind}" for kind in single), f"to.{to.kind}"]
     unit = node.args.get("unit") or (node.this if isinstance(node, exp.Extract) else None)
     if isinstance(unit, exp.Expr):
-        parts.append(unit.name.casefold())
-    parts += [argument for argument, value in node.args.items() if value]
-    return [*(f"{key}.{part}" for part in parts), key]
+        single.append(unit.name.casefold())
+    return [*(f"{key}.{part}" for part in (*parts, *single, *given)), key]
+
+
+def _arguments(node: exp.Expr) -> dict[str, exp.Expr]:
+    """What may stand in the places of a rewrite: the node's arguments by name, those of a list by number.
+
+    A word such as a unit is given as text, and the type of a cast as ``type``.
+    """
+    found = {key: value for key, value in node.args.items() if isinstance(value, exp.Expr)}
+    found |= {f"a{place}": value for place, value in enumerate(node.args.get("expressions") or (), start=1)}
+    if isinstance(node, exp.Cast):
+        found["type"] = exp.Literal.string(parse_type(node.to.sql("duckdb")).name)
+    return {
+        key: exp.Literal.string(value.name.casefold()) if isinstance(value, exp.Var) else value
+        for key, value in found.items()
+    }
+
+
+def _lacking(node: exp.Expr, dialect: Dialect) -> str | None:
+    """The function that a node is and the dialect lacks, where it says which ones it has."""
+    if dialect.functions is None or not isinstance(node, exp.Func) or isinstance(node, exp.Binary | exp.Unary):
+        return None
+    called = _CALLED.match(node.sql(dialect.sqlglot))
+    return called[1] if called and called[1].casefold() not in dialect.functions else None
+
+
+_CALLED = re.compile(r"([A-Za-z_]\w*)\(")
 
 
 def _written(tree: exp.Expr, dialect: Dialect) -> str:

@@ -87,10 +87,8 @@ class _Windows:
         step, pairs = self.step, self.pairs
         comment = "tiles as long as it pays for the key, where it has many rows"
         lengths = Cte(step.name("lengths"), self._lengths(many), keep=True, comment=comment)
-        tile = pairs.tile_of(col(step.event_time, step.v))
-        rows = exp.select(exp.Column(this=exp.Star(), table=ident(step.v)), named(tile, pairs.tile))
-        rows = pairs.with_length(rows.from_(subquery(self._rows(), step.v)), lengths.name, step.v)
-        prompt = rows.where(*self._prompt())
+        rows = self.columns.query(named(pairs.tile_of(step.when()), pairs.tile)).where(*self._in_sight())
+        prompt = pairs.with_length(rows, lengths.name, step.v).where(*self._prompt())
         times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
         if step.view.known_at is not None:
             times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
@@ -99,8 +97,7 @@ class _Windows:
         tiles = tiles.group_by(*[column.copy() for column in by])
         kept = Cte(step.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
         stored = exp.select("*").from_(exp.Table(this=ident(kept.name)))
-        others = exp.select(exp.Column(this=exp.Star(), table=ident(step.v))).from_(subquery(self._rows(), step.v))
-        others = pairs.with_length(others, lengths.name, step.v, join_type="left").where(self._other())
+        others = pairs.with_length(self._rows(), lengths.name, step.v, join_type="left").where(self._other())
         union = exp.union(
             pairs.in_whole_tiles(stored, lengths.name, states.merged(step.v)),
             pairs.in_cut_tiles(prompt.copy(), lengths.name, states.columns()),
@@ -145,8 +142,7 @@ class _Windows:
 
     def _delay(self) -> exp.Expr:
         step = self.step
-        known, when = col(step.known_at, step.v), col(step.event_time, step.v)
-        return fill(step.dialect, "EPOCH_US(:known) - EPOCH_US(:t)", known=known, t=when)
+        return fill(step.dialect, "EPOCH_US(:known) - EPOCH_US(:t)", known=step.known(), t=step.when())
 
     def _from_bands(self, states: _States) -> list[exp.Expr]:
         band, edges = self.pairs.band, self.edges
