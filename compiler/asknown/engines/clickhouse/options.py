@@ -1,0 +1,85 @@
+"""What a target of type clickhouse may say, and the settings that every session has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.project.nodes import Target
+
+REQUIRED = {
+    "session_timezone": "UTC",
+    "join_use_nulls": "1",  # else a LEFT JOIN that finds nothing gives 0, '' and 1970-01-01
+    "aggregate_functions_null_for_empty": "1",  # else the sum of no rows is 0
+    "cast_keep_nullable": "1",
+    "prefer_column_name_to_alias": "1",  # else an alias hides the column of its name everywhere in the SELECT
+    "union_default_mode": "DISTINCT",
+    "except_default_mode": "DISTINCT",
+    "intersect_default_mode": "DISTINCT",
+}
+"""Settings that results depend on. A server that does not know one is too old."""
+
+WISHED = {
+    "enable_analyzer": "1",
+    "use_variant_as_common_type": "0",  # 1 and 'a' have no common type: an error, not a value of either
+    "date_time_overflow_behavior": "throw",
+    "enable_extended_results_for_datetime_functions": "1",  # else they clamp at 1970
+    "precise_float_parsing": "1",
+    "count_distinct_implementation": "uniqExact",
+    "transform_null_in": "0",
+    "least_greatest_legacy_null_behavior": "0",  # they skip NULLs
+    "formatdatetime_parsedatetime_m_is_month_name": "0",  # %M is minutes
+    "decimal_check_overflow": "1",
+    "async_insert": "0",
+    "allow_nonconst_timezone_arguments": "1",  # a zone may be a column
+    "enable_materialized_cte": "1",  # else MATERIALIZED is read and not done
+    "enable_nullable_tuple_type": "1",
+    "enable_time_time64_type": "1",
+    "input_format_parquet_local_time_as_utc": "0",
+    "output_format_arrow_string_as_string": "1",
+    "output_format_arrow_low_cardinality_as_dictionary": "0",
+    "print_pretty_type_names": "0",
+    "cancel_http_readonly_queries_on_client_close": "1",
+    "limit": "0",
+    "offset": "0",
+    **{
+        f"{what}_overflow_mode": "throw"  # a user's profile may say 'break': a part of the result, without a word
+        for what in ("read", "group_by", "sort", "result", "timeout", "set", "join", "transfer", "distinct")
+    },
+}
+"""Settings that say what newer servers do by default, or what an old one lacks the feature for."""
+
+_OPTIONS = (
+    *("path", "dsn", "host", "port", "user", "password", "database", "secure", "verify", "ca_cert"),
+    *("connect_timeout", "send_receive_timeout", "settings"),
+)
+
+
+def check_options(target: Target) -> dict[str, Any]:
+    """The target's options, none of them unknown, with one way to connect."""
+    options = {name: value for name, value in target.options.items() if value is not None}
+    for name in options:
+        if name not in _OPTIONS:
+            raise AsknownError(
+                "unknown-key",
+                f"target '{target.name}' has a key '{name}', which a target of type clickhouse has not",
+                at=target.at,
+                hint=did_you_mean(name, _OPTIONS, what="its keys"),
+            )
+    ways = [name for name in ("path", "dsn", "host") if name in options]
+    if len(ways) != 1:
+        raise AsknownError(
+            "missing-key" if not ways else "wrong-type",
+            f"target '{target.name}' must have one of 'dsn', 'host' and 'path'"
+            + (f", and has {' and '.join(ways)}" if ways else ""),
+            at=target.at,
+            hint="dsn: \"{{ env_var('CLICKHOUSE_DSN') }}\" for a server, as in clickhouse://user:password@host:8123/db",
+        )
+    settings = options.get("settings") or {}
+    if not isinstance(settings, Mapping) or not all(re.fullmatch(r"[a-z_0-9]+", str(name)) for name in settings):
+        raise AsknownError(
+            "wrong-type", f"'settings' of target '{target.name}' must be names of settings and values", at=target.at
+        )
+    return options

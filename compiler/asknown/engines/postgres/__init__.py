@@ -1,0 +1,5 @@
+"""Postgres: a server by its address."""
+
+from asknown.engines.postgres.session import Postgres
+
+__all__ = ["Postgres"]

@@ -1,0 +1,75 @@
+"""Postgres's errors as ours: its first line says what, its hint is the hint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from asknown.engines.postgres.options import hide_secrets
+from asknown.errors import AsknownError
+from asknown.project.nodes import Target
+
+OURS = "asknown: "  # what a query of ours raises itself
+
+_NO_TABLE = ("42P01", "3F000")
+_LOST = ("57P01", "57P02", "57P03")
+
+
+def translate(error: Exception) -> BaseException:
+    """The error of a query as one of ours; KeyboardInterrupt where the user has cancelled it."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    facts = _facts(error)
+    message = facts.get("MESSAGE_PRIMARY") or _first_line(str(error))
+    hint = facts.get("MESSAGE_HINT")
+    if message.endswith("canceling statement due to user request"):
+        return KeyboardInterrupt()
+    if found := re.search(rf"{OURS}(.+?)(?:: (?:t|\d+))?\"$", message):
+        return AsknownError("engine", found[1])
+    if found := re.fullmatch(r'relation "(.+)" does not exist', message):
+        return AsknownError(
+            "no-data", f"table '{found[1]}' does not exist", hint=hint or "is it a model? write ref('…')"
+        )
+    if state in _NO_TABLE:
+        return AsknownError("no-data", message, hint=hint)
+    if state == "25006":
+        again = message.endswith("during recovery")
+        hint = "this server is a copy that takes no tables: give the spine as SQL or a model" if again else hint
+        return AsknownError("engine", message, hint=hint or "a query may only read; models are built by `asknown run`")
+    if state == "42501" and "temporary" in message:
+        return AsknownError("engine", message, hint="grant it: grant temporary on database … to …")
+    if state == "22021" and "0x00" in message:
+        return AsknownError("spine", "a text holds the character 0, which Postgres cannot keep", hint="take it out")
+    if state in _LOST or "server closed the connection" in str(error):
+        return AsknownError("engine", f"the server ended the connection: {message}", hint="try again")
+    detail = facts.get("MESSAGE_DETAIL")
+    return AsknownError("engine", f"{message} ({detail})" if detail else message, hint=hint)
+
+
+def unreachable(text: str, target: Target, options: Mapping[str, Any]) -> AsknownError:
+    """The error for a server that does not let us in. No secret of the target is in it."""
+    said = hide_secrets(_first_line(text), options).removeprefix("connection to ")
+    hint = "check its host and port, and that the server runs"
+    if "password authentication" in said or "no password supplied" in said or "role" in said:
+        hint = "check its user and password"
+    elif "database" in said and "does not exist" in said:
+        hint = "check its dbname"
+    elif "URI" in said or "connection info string" in said or "percent-encoded" in said:
+        hint = "write the dsn as postgresql://user:password@host:5432/database, special characters as %20 or %40"
+    elif "SSL" in said:
+        hint = "check its sslmode"
+    return AsknownError("engine", f"target '{target.name}' cannot be reached: {said}", at=target.at, hint=hint)
+
+
+def _facts(error: Exception) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in getattr(error, "details", None) or ():
+        key = (name.decode() if isinstance(name, bytes) else str(name)).removeprefix("PG_DIAG_")
+        found[key] = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return found
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().splitlines()[0] if text.strip() else "no reason given"
+    line = re.sub(r"^[A-Z_]+: (?:\[libpq\] )?(?:Failed to connect: )?", "", line)
+    return re.sub(r"^.*?(?:ERROR|FATAL):\s+", "", line) if "ERROR:" in line else line

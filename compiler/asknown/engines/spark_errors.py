@@ -1,0 +1,56 @@
+"""Spark's errors as asknown's."""
+
+from __future__ import annotations
+
+import re
+
+from asknown.errors import AsknownError
+
+_NO_PATH = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST", "UNABLE_TO_INFER_SCHEMA")
+_NO_TABLE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
+_RAISED = re.compile(r"\[USER_RAISED_EXCEPTION\] (.*?)(?: SQLSTATE: \w+)?$", re.MULTILINE)
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*(.*)")
+_TAIL = re.compile(r"\s*SQLSTATE: \w{5}.*$")
+
+
+def translate(error: Exception) -> AsknownError:
+    """The first line says what, Spark's suggestion becomes the hint; names are in double quotes."""
+    text = str(error)
+    if raised := _RAISED.search(text):  # raise_error(…): the words are ours
+        return AsknownError("engine", raised[1].strip())
+    condition, message = _read(text)
+    if condition.startswith(_NO_PATH):
+        return AsknownError(
+            "no-data", message, hint="correct the path in the source; each executor must be able to read it"
+        )
+    if condition.startswith(_NO_TABLE):
+        return AsknownError("no-data", message.partition(" Verify")[0], hint="is it a model? then write {{ ref('…') }}")
+    message, _, proposal = message.partition(" Did you mean one of the following? ")
+    hint = f"did you mean {proposal.strip('[].')}" if proposal else None
+    if condition == "REMOTE":
+        hint = "is the server still there? `asknown doctor` tells"
+    return AsknownError("engine", message, hint=hint)
+
+
+def first_line(error: Exception) -> str:
+    """What the error says, without its class, its code and where in Spark it came from."""
+    return _read(str(error))[1]
+
+
+def _read(text: str) -> tuple[str, str]:
+    """The error's condition and message; of an error in a task, those of its cause."""
+    for line in text.splitlines():
+        if found := _CONDITION.search(line):
+            if found[1] in ("TASK_FAILED", "CONNECT", "FAILED_EXECUTE_UDF"):
+                continue
+            return found[1], _plain(found[2])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by: ") and "awaitResult" not in line]
+    if "StatusCode.UNAVAILABLE" in text:
+        return "REMOTE", "Spark Connect does not answer"
+    told = causes[-1] if causes else (lines[0] if lines else "Spark gave an error without a message")
+    return "", _plain(re.sub(r"^(Caused by: |: )?[\w.$]+(Exception|Error): ", "", told))
+
+
+def _plain(message: str) -> str:
+    return _TAIL.sub("", message).replace("`", '"').strip()

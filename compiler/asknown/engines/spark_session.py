@@ -1,0 +1,292 @@
+"""Opens a Spark session for a target: over Spark Connect, in a cluster, the one that runs already, or one of its own.
+
+What a target of ``type: spark`` may say is in :data:`OPTIONS`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import socket
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from asknown.engines.spark_errors import first_line
+from asknown.errors import AsknownError, did_you_mean
+from asknown.project.nodes import Target
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+EXTRA = "pip install 'asknown[spark]'"
+OPTIONS = ("remote", "master", "catalog", "schema", "warehouse", "settings")
+THREAD = "asknown-spark"  # the name of the threads that talk to Spark for us
+PATIENCE = 10.0  # seconds until a server that does not answer is given up
+
+PINS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.ansi.doubleQuotedIdentifiers": "false",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.parser.quotedRegexColumnNames": "false",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # an overflow is an error, not a rounder number
+    "spark.sql.groupByOrdinal": "true",
+    "spark.sql.orderByOrdinal": "true",
+    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
+}
+"""What results depend on, set on every session."""
+
+_OWN = {
+    "spark.app.name": "asknown",
+    "spark.log.level": "OFF",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+"""A local session that asknown starts: it writes nothing to the terminal and listens to no other machine."""
+
+
+def open_session(target: Target, root: Path, *, writable: bool) -> SparkSession:
+    """A session of its own, pinned. Raises ``missing-extra``, ``unknown-key``, or ``engine`` where none answers."""
+    _check_options(target)
+    _require_library(target)
+    _hush()
+    options = target.options
+    if options.get("remote"):
+        session = _connect(target, str(options["remote"]))
+    else:
+        session = _join_or_start(target, root, writable=writable)
+    for name, value in {**_settings(target), **PINS}.items():
+        _set(session, name, value, target)
+    _use(session, target, writable=writable)
+    return session
+
+
+def is_remote(session: SparkSession) -> bool:
+    """Whether the session is a client of Spark Connect, and has no JVM beside it."""
+    return type(session).__module__.startswith("pyspark.sql.connect")
+
+
+def _check_options(target: Target) -> None:
+    for name in target.options:
+        if name not in OPTIONS:
+            hint = did_you_mean(name, OPTIONS, what="a spark target's keys")
+            raise AsknownError("unknown-key", f"target '{target.name}' has no key '{name}'", at=target.at, hint=hint)
+    if target.options.get("remote") and target.options.get("master"):
+        raise AsknownError(
+            "wrong-type",
+            f"target '{target.name}' has both 'remote' and 'master': it connects to a server, or is a driver itself",
+            at=target.at,
+            hint="remove one of them",
+        )
+    if not isinstance(target.options.get("settings") or {}, Mapping):
+        raise AsknownError(
+            "wrong-type",
+            f"'settings' of target '{target.name}' must be names and values",
+            at=target.at,
+            hint='settings: {spark.sql.shuffle.partitions: "64"}',
+        )
+
+
+def _require_library(target: Target) -> None:
+    needed = ("pyspark", "grpc", "pandas") if target.options.get("remote") else ("pyspark",)
+    for library in needed:
+        if importlib.util.find_spec(library) is None:
+            raise AsknownError("missing-extra", f"{library} is not installed, which Spark needs", hint=EXTRA)
+    import pyspark
+
+    if int(pyspark.__version__.partition(".")[0]) < 4:
+        raise AsknownError("missing-extra", f"pyspark {pyspark.__version__} is older than Spark 4", hint=EXTRA)
+
+
+def _hush() -> None:
+    """Keeps pyspark from writing our errors to the terminal as well: what goes wrong is told once, by us."""
+    from pyspark.logger import PySparkLogger
+
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logger = PySparkLogger.getLogger(name)
+        if _is_not_ours not in logger.filters:
+            logger.addFilter(_is_not_ours)
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    return not (record.threadName or "").startswith(THREAD)
+
+
+def _connect(target: Target, url: str) -> SparkSession:
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+    from pyspark.sql.connect.session import SparkSession as RemoteSession
+
+    try:
+        channel = DefaultChannelBuilder(url)
+    except PySparkException:  # the message would repeat the address, with its token
+        raise AsknownError(
+            "wrong-type",
+            f"'remote' of target '{target.name}' is no address of Spark Connect",
+            at=target.at,
+            hint="remote: sc://host:15002",
+        ) from None
+    host, port = channel.host, int(channel.endpoint.rpartition(":")[2])
+    try:
+        socket.create_connection((host, port), timeout=PATIENCE).close()
+    except OSError as error:
+        raise _no_connection(target, f"{host}:{port}: {error.strerror or error}") from None
+    try:
+        session = cast("SparkSession", RemoteSession.builder.remote(url).create())
+        session.version  # noqa: B018  the first word with the server
+    except Exception as error:
+        reason = first_line(error).replace(url.partition(";")[2] or url, "…")
+        raise _no_connection(target, f"{host}:{port}: {reason}") from None
+    return session
+
+
+def _no_connection(target: Target, why: str) -> AsknownError:
+    return AsknownError(
+        "engine",
+        f"target '{target.name}' does not reach Spark Connect at {why}",
+        at=target.at,
+        hint="check the host, the port and the token in 'remote', and that the server runs: "
+        "start-connect-server.sh listens on 15002",
+    )
+
+
+def _join_or_start(target: Target, root: Path, *, writable: bool) -> SparkSession:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    running = SparkContext._active_spark_context is not None
+    builder = SparkSession.builder
+    if not running:
+        _require_java(target)
+        for name, value in _start_settings(target, root, writable=writable).items():
+            builder = builder.config(name, value)
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:
+        raise AsknownError(
+            "engine",
+            f"Spark does not start for target '{target.name}': {first_line(error)}",
+            at=target.at,
+            hint="check 'master' and 'settings', and that Java 17 or newer runs: java -version",
+        ) from None
+    master = target.options.get("master")
+    if running and master and session.conf.get("spark.master", None) != master:
+        raise AsknownError(
+            "engine",
+            f"target '{target.name}' asks for master {master}, but a Spark session with another one runs here already",
+            at=target.at,
+            hint="stop it first: spark.stop()",
+        )
+    return session.newSession()
+
+
+def _require_java(target: Target) -> None:
+    home = os.environ.get("JAVA_HOME")
+    if not shutil.which(str(Path(home) / "bin" / "java") if home else "java"):
+        raise AsknownError(
+            "engine",
+            f"target '{target.name}' needs Java to start Spark, and there is none"
+            + (" where JAVA_HOME points" if home else ""),
+            at=target.at,
+            hint="install Java 17 or newer (apt-get install openjdk-17-jre-headless), or set JAVA_HOME",
+        )
+
+
+def _start_settings(target: Target, root: Path, *, writable: bool) -> dict[str, str]:
+    options = target.options
+    master = str(options.get("master") or "")
+    local = master.startswith("local") or (not master and "SPARK_REMOTE" not in os.environ)
+    settings = dict(_OWN) if local else {"spark.app.name": "asknown"}
+    if master:
+        settings["spark.master"] = master
+    warehouse = options.get("warehouse")
+    if warehouse:
+        folder = root / str(warehouse)
+        settings["spark.sql.warehouse.dir"] = str(folder)
+        if local:  # tables are remembered in the folder too
+            folder.mkdir(parents=True, exist_ok=True)
+            settings["spark.sql.catalogImplementation"] = "hive"
+            settings["spark.hadoop.javax.jdo.option.ConnectionURL"] = (
+                f"jdbc:derby:;databaseName={folder / 'metastore_db'};create=true"
+            )
+            settings["spark.driver.extraJavaOptions"] = f"-Dderby.stream.error.file={folder / 'derby.log'}"
+    elif writable and local and "spark.sql.warehouse.dir" not in _settings(target):
+        raise AsknownError(
+            "missing-key",
+            f"target '{target.name}' has no place to keep tables",
+            at=target.at,
+            hint="warehouse: spark-warehouse",
+        )
+    return {**settings, **_settings(target)}
+
+
+def _settings(target: Target) -> dict[str, str]:
+    given = target.options.get("settings") or {}
+    return {str(name): _text(value) for name, value in given.items()}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _set(session: SparkSession, name: str, value: str, target: Target) -> None:
+    from pyspark.errors import PySparkException
+
+    try:
+        if str(session.conf.get(name, None)).removeprefix("file:") == value:
+            return  # what is set when Spark starts cannot be set again, not even to the same
+        session.conf.set(name, value)
+    except PySparkException as error:
+        fixed = "CANNOT_MODIFY" in (error.getCondition() or "")
+        raise AsknownError(
+            "wrong-type",
+            f"Spark does not take the setting {name}" + ("" if fixed else ": " + first_line(error).replace(value, "…")),
+            at=target.at,
+            hint="it is set when Spark starts, and this one runs already" if fixed else None,
+        ) from None
+
+
+def _use(session: SparkSession, target: Target, *, writable: bool) -> None:
+    from pyspark.errors import PySparkException
+
+    def use_schema(name: str) -> None:
+        if writable:
+            session.sql(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")
+        session.catalog.setCurrentDatabase(name)
+
+    steps: tuple[tuple[str, Callable[[str], None]], ...] = (
+        ("catalog", session.catalog.setCurrentCatalog),
+        ("schema", use_schema),
+    )
+    for option, use in steps:
+        name = target.options.get(option)
+        if name is None:
+            continue
+        try:
+            use(str(name))
+        except PySparkException as error:
+            raise AsknownError(
+                "no-data",
+                f"target '{target.name}' has no {option} '{name}': {first_line(error)}",
+                at=target.at,
+                hint=f"correct '{option}', or make it in Spark",
+            ) from None
+
+
+def quote(name: str) -> str:
+    """A name as Spark quotes it."""
+    return "`" + name.replace("`", "``") + "`"

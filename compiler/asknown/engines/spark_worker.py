@@ -1,0 +1,139 @@
+"""A thread that talks to Spark, so that an interrupt finds the caller waiting and not half-way through a message.
+
+Everything that a call starts on the cluster runs in a job group (over Spark Connect, under a tag) of the worker's
+own, and is cancelled by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from asknown.engines.spark_errors import translate
+from asknown.engines.spark_session import THREAD, is_remote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+_Result = TypeVar("_Result")
+_END = object()
+STOPPING = 15.0  # seconds that a cancelled job gets to end
+
+
+class Worker:
+    """Runs calls one at a time. Errors of Spark come out as ours."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=THREAD)
+        self._session: SparkSession | None = None
+        self._tag = f"asknown-{uuid.uuid4()}"
+
+    def adopt(self, session: SparkSession) -> None:
+        """From now on, calls run in this session and can be cancelled there."""
+        self._session = session
+        self.run(self._mark)
+
+    def run(self, work: Callable[[], _Result]) -> _Result:
+        """What ``work`` gives, done on the worker's thread. An interrupt cancels it and is raised again."""
+        future = self._pool.submit(work)
+        try:
+            _wait(future)
+        except BaseException:
+            self._stop(future)
+            raise
+        return _outcome(future)
+
+    def stream(self, data: Callable[[], DataFrame]) -> Generator[pa.RecordBatch]:
+        """The batches of a data frame in order, one partition after another, as Spark gives them."""
+        batches = self.run(lambda: _batches(data()))
+        done = False
+        try:
+            while (batch := self.run(lambda: next(batches, _END))) is not _END:
+                yield batch
+            done = True
+        finally:
+            if not done:
+                self.cancel()
+
+    def cancel(self) -> None:
+        """Ends what the worker has started on the cluster."""
+        session = self._session
+        if session is None:
+            return
+        with contextlib.suppress(Exception):
+            if is_remote(session):
+                session.interruptTag(self._tag)
+            else:
+                session.sparkContext.cancelJobGroup(self._tag)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _mark(self) -> None:
+        assert self._session is not None
+        if is_remote(self._session):
+            self._session.addTag(self._tag)
+        else:
+            self._session.sparkContext.setJobGroup(self._tag, "asknown", interruptOnCancel=True)
+
+    def _stop(self, future: Future[Any]) -> None:
+        # A statement is many jobs: the next one may start just as one is cancelled.
+        until = time.monotonic() + STOPPING
+        future.cancel()
+        while not future.done() and time.monotonic() < until:
+            self.cancel()
+            with contextlib.suppress(BaseException):
+                future.exception(timeout=0.1)
+
+
+def _wait(future: Future[Any]) -> None:
+    """Returns when the call is over, however it ended. Waits in steps, so that an interrupt is seen at once."""
+    while not future.done():
+        with contextlib.suppress(TimeoutError):
+            future.exception(timeout=0.5)
+
+
+def _outcome(future: Future[_Result]) -> _Result:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, Exception) and type(error).__module__.split(".")[0] in ("pyspark", "py4j", "grpc"):
+        raise translate(error) from None
+    raise error
+
+
+def _batches(data: DataFrame) -> Iterator[pa.RecordBatch]:
+    return _from_server(data) if is_remote(data.sparkSession) else _from_cluster(data)
+
+
+def _from_server(data: Any) -> Iterator[pa.RecordBatch]:
+    """Over Spark Connect. ``toLocalIterator`` reads the same stream, and would make Python rows of it."""
+    import pyarrow as pa
+
+    client = data.sparkSession.client
+    for part in client.to_table_as_iterator(data._plan.to_proto(client), {}):
+        if isinstance(part, pa.Table):
+            yield from part.to_batches()
+
+
+def _from_cluster(data: Any) -> Iterator[pa.RecordBatch]:
+    """From executors through this machine's JVM, the next partition computed while one is read.
+
+    ``toArrow`` would hold the whole result, and ``toLocalIterator`` makes Python rows: this is the latter over the
+    former's batches.
+    """
+    import pyarrow as pa
+    from pyspark.serializers import NoOpSerializer
+    from pyspark.sql.pandas.types import to_arrow_schema
+    from pyspark.util import _local_iterator_from_socket
+
+    schema = to_arrow_schema(data.schema, timezone="UTC")
+    jvm: Any = data.sparkSession.sparkContext._jvm
+    served = jvm.PythonRDD.toLocalIteratorAndServe(data._jdf.toArrowBatchRdd(), True)
+    for payload in _local_iterator_from_socket(served, NoOpSerializer()):
+        yield pa.ipc.read_record_batch(pa.py_buffer(payload), schema)

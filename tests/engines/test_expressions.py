@@ -1,0 +1,163 @@
+"""Every listed expression gives on each engine what it gives on DuckDB, or is refused, or stops: none differs silently.
+
+``pytest tests/engines/test_expressions.py --update-cases`` writes down what is refused and what stops.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from asknown import AsknownError, FeatureStore
+from engines.expressions import COLUMNS, NEARLY, Verdict, expressions, hostile, listed, model_of, write_list
+from engines.gaps import holds
+from engines.harness import Warehouse
+from worlds import exact, same_type
+
+ASKED = datetime(2024, 6, 1)
+Outcome = pa.ChunkedArray | AsknownError
+"""The column of an expression, or what was raised in its place."""
+
+
+def test_no_expression_differs_silently(
+    warehouse: Warehouse, here: Place, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    there = Place(warehouse, tmp_path)
+    found: dict[str, Verdict] = {}
+    for room, some in expressions().items():
+        refused = there.refusals(room, some)
+        found |= {each: Verdict("refused", why) for each, why in refused.items()}
+        left = [each for each in some if each not in refused]
+        expected, outcomes = here.outcomes(room, left), there.outcomes(room, left)
+        found |= {each: judge(each, expected[each], outcomes[each]) for each in left}
+    if pytestconfig.getoption("--update-cases"):
+        write_list(warehouse.name, found)
+    known = listed(warehouse.name)
+    wrong = [
+        f"{expression}: {verdict.word} ({verdict.reason})"
+        for expression, verdict in found.items()
+        if verdict.word == "differs" or verdict != known.get(expression, Verdict("same"))
+    ]
+    assert not wrong, f"{len(wrong)} of {len(found)}:\n" + "\n".join(wrong)
+
+
+def test_what_is_listed_is_asked() -> None:
+    """No list names an expression that is not there any more."""
+    asked = {each for some in expressions().values() for each in some}
+    for engine in ("clickhouse", "postgres", "spark", "sqlite"):
+        assert set(listed(engine)) <= asked
+
+
+def judge(expression: str, expected: Outcome, outcome: Outcome) -> Verdict:
+    """What became of an expression: where DuckDB itself stops, nothing may come out elsewhere."""
+    if isinstance(outcome, AsknownError):
+        return Verdict("stops", outcome.message)
+    if isinstance(expected, AsknownError):
+        return Verdict("differs", f"DuckDB: {expected.message}")
+    if not same_type(outcome.type, expected.type):
+        return Verdict("differs", f"DuckDB {expected.type}, here {outcome.type}")
+    nearly = any(part in expression for part in NEARLY)
+    for left, right in zip(expected.to_pylist(), outcome.to_pylist(), strict=True):
+        if exact(left) != exact(right) and not (nearly and close(left, right)):
+            return Verdict("differs", f"DuckDB {left!r}, here {right!r}")
+    return Verdict("same")
+
+
+def close(left: Any, right: Any) -> bool:
+    return isinstance(left, float) and isinstance(right, float) and math.isclose(left, right, rel_tol=1e-12)
+
+
+# --- the same models on an engine and on DuckDB -----------------------------------------------------------------------
+
+
+class Place:
+    """An engine with the table of hostile rows."""
+
+    def __init__(self, warehouse: Warehouse | None, folder: Path) -> None:
+        self._warehouse = warehouse
+        self._folder = folder
+        table = hostile()
+        if warehouse is None:
+            self._target: Mapping[str, Any] = {"type": "duckdb", "path": "warehouse.duckdb"}
+            with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+                connection.register("incoming", table)
+                connection.execute("create table hostile as select * from incoming")
+        else:
+            self._target = warehouse.target(folder)
+            warehouse.load(folder, {"hostile": table})
+        (folder / "models").mkdir()
+        (folder / "pyproject.toml").write_text('[tool.asknown]\nname = "world"\n', encoding="utf-8")
+        profile = {"world": {"target": "dev", "outputs": {"dev": self._target}}}
+        (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
+
+    def refusals(self, room: str, some: Sequence[str]) -> dict[str, str]:
+        """Those that cannot be said in the engine's SQL, and why; each with the place of what cannot."""
+        refused = {}
+        models = {f"m{number}": model_of(room, [each]) for number, each in enumerate(some)}
+        with self._opened(models) as store:
+            for name, expression in zip(models, some, strict=True):
+                try:
+                    store.compile_model(name)
+                except AsknownError as error:
+                    if error.code != "not-in-dialect":
+                        continue
+                    assert error.at is not None and error.at.line, expression
+                    assert ":" in error.message or error.hint, expression
+                    refused[expression] = error.message.partition(": ")[2]
+        return refused
+
+    def outcomes(self, room: str, some: Sequence[str]) -> dict[str, Outcome]:
+        """What comes out of each expression. All are asked at once, and fewer where one of them stops."""
+        if not some:
+            return {}
+        if len(some) == 1 or room != "queries":
+            try:
+                table = self._train(model_of(room, list(some)), len(some))
+                return {each: table.column(f"z{number}") for number, each in enumerate(some)}
+            except AsknownError as error:
+                if len(some) == 1:
+                    return {some[0]: error}
+        half = 1 if room == "queries" else len(some) // 2
+        return self.outcomes(room, some[:half]) | self.outcomes(room, some[half:])
+
+    def _train(self, model: str, count: int) -> pa.Table:
+        names = [f"z{number}" for number in range(count)]
+        config = "{{ config(entity='row', event_time='ts') }}"
+        view = f"{config}\nselect id, ts, {', '.join(names)} from {{{{ ref('m') }}}}"
+        spine = pa.table({"id": pa.array(range(1, 20), pa.int32()), "event_timestamp": pa.array([ASKED] * 19)})
+        with self._opened({"m": model, "v": view}) as store:
+            return store.get_historical_features(spine, ["v"]).to_arrow()
+
+    @contextmanager
+    def _opened(self, models: Mapping[str, str]) -> Iterator[FeatureStore]:
+        for old in (self._folder / "models").iterdir():
+            old.unlink()
+        identifier = "main.hostile" if self._warehouse is None else f"{self._warehouse.schema}.hostile"
+        properties = {
+            "sources": [{"name": "raw", "tables": [{"name": "hostile", "identifier": identifier}]}],
+            "entities": [{"name": "row", "keys": ["id"]}],
+        }
+        (self._folder / "models" / "models.yml").write_text(json.dumps(properties), encoding="utf-8")
+        for name, text in {"hostile": "select * from {{ source('raw', 'hostile') }}", **models}.items():
+            (self._folder / "models" / f"{name}.sql").write_text(text + "\n", encoding="utf-8")
+        with closing(FeatureStore(self._folder)) as store:
+            yield store
+
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """DuckDB with the same rows."""
+    return Place(None, tmp_path_factory.mktemp("here"))
+
+
+def test_every_engine_holds_the_rows() -> None:
+    assert all(holds("sqlite", value) for _, values in COLUMNS.values() for value in values)
