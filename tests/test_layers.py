@@ -46,11 +46,9 @@ HOMES = {
     "pandas": {"engines.frames", "online", "store"},
     "polars": {"engines.frames", "store"},
 }
-# Libraries that the user may not have: imported only inside the function that needs them.
-OPTIONAL = {
-    *("pandas", "polars", "apsw"),
-    *("adbc_driver_manager", "adbc_driver_postgresql", "chdb", "clickhouse_connect", "pyspark"),
-}
+# Libraries that the user may not have: imported only inside the function that needs them. (An engine's own library is
+# imported with the engine, which store.opening imports when a target names it.)
+OPTIONAL = {"pandas", "polars", "apsw"}
 
 # Not in a layer: the package's own __init__ names everything, lazily.
 EXEMPT = {"asknown"}

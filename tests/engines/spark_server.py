@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import re
 import subprocess
 import sys
 import time
@@ -30,10 +30,9 @@ def run_connect(folder: Path) -> Iterator[int]:
     import pyspark
 
     home = Path(pyspark.__file__).parent
-    port = _free_port()
     settings = {
         **SMALL,
-        "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.grpc.binding.port": "0",  # any that is free
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -47,26 +46,17 @@ def run_connect(folder: Path) -> Iterator[int]:
     with (folder / "connect.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
         try:
-            _wait_for(port, server, folder / "connect.log")
-            yield port
+            yield _port_of(server, folder / "connect.log")
         finally:
             server.terminate()
             server.wait(30)
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def _port_of(server: subprocess.Popen[bytes], log: Path) -> int:
+    """The port that the server says it listens on, once it says so."""
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if server.poll() is not None:
-            break
-        with socket.socket() as asking:
-            if asking.connect_ex(("127.0.0.1", port)) == 0:
-                return
+    while time.monotonic() < until and server.poll() is None:
+        if found := re.search(r"Spark Connect server started at: \S+:(\d+)", log.read_text()):
+            return int(found[1])
         time.sleep(0.3)
     raise RuntimeError(f"Spark Connect does not start:\n{log.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

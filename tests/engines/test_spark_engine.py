@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,7 +23,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from asknown.engines.duckdb import DuckDB
-from asknown.engines.spark import ROW, Spark
+from asknown.engines.spark import Spark
+from asknown.engines.spark.engine import ROW
 from asknown.errors import AsknownError, Where
 from asknown.project.nodes import Target
 
@@ -361,10 +363,18 @@ def test_a_server_that_is_not_there_is_named_without_the_token() -> None:
     assert "'cluster' does not reach Spark Connect at 127.0.0.1:1" in error.message
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from asknown.engines import spark_session
+def test_a_server_that_is_something_else_is_told_soon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        begun = time.monotonic()
+        error = refusal({"remote": f"sc://127.0.0.1:{server.getsockname()[1]}/;token={TOKEN}"})
+        assert time.monotonic() - begun < 60
+    assert "something else answers there" in error.message
 
-    monkeypatch.setattr(spark_session.importlib.util, "find_spec", lambda name: None)
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from asknown.engines.spark import session
+
+    monkeypatch.setattr(session.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AsknownError) as caught:
         open_target({})
     assert caught.value.code == "missing-extra"

@@ -11,6 +11,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from asknown.types import SqlType, parse_type
 
 UNKNOWN = "unknown"
+_ROUNDS = 10  # of looking at what a name stands for: each settles at least one
 # Of the same kind as what they stand over; a float wins over a decimal, and that over an integer.
 _LIKE_OPERANDS = (
     exp.Add,
@@ -37,6 +38,8 @@ _LIKE_OPERANDS = (
     exp.Window,
     exp.Alias,
 )
+_LENGTHS = tuple(f"to_{unit}s" for unit in ("microsecond", "millisecond", "second", "minute", "hour", "day", "week"))
+_TEXTS = (exp.Left, exp.Right, exp.SplitPart, exp.Pad, exp.Replace, exp.RegexpReplace, exp.RegexpExtract)
 _NUMBERS = ("integer", "decimal", "float")
 _EXAMPLES = {
     "integer": "BIGINT",
@@ -57,12 +60,26 @@ def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tup
     ``types`` are those of the columns that the tree reads, by name in lower case, and of its parameters by ``@name``.
     A name that the tree itself gives to something is not looked up there.
     """
-    kinds = _kinds(tree, types, {})
-    aliases: dict[str, str] = {}  # what the tree itself names, and its kind where all of a name are of one
-    for alias in tree.find_all(exp.Alias):
-        kind = kinds.get(id(alias), UNKNOWN)
-        aliases[alias.alias.casefold()] = kind if aliases.get(alias.alias.casefold(), kind) == kind else UNKNOWN
-    kinds = _kinds(tree, types, aliases)
+    named = _named(tree)
+    sure = {name: kind for name, kind in types.items() if named.get(name) != []}
+    unsure: set[str] = set()
+    kinds = _kinds(tree, sure)
+    for _ in range(_ROUNDS):
+        found = {name: {kinds.get(id(node), UNKNOWN) for node in nodes} for name, nodes in named.items() if nodes}
+        # A name that the tree gives is taken for the column of that name, until it turns out to be another.
+        wrong = {name for name, given in found.items() if name in sure and given != {sure[name].kind}}
+        unsure |= wrong
+        new = {
+            name: parse_type(_EXAMPLES[next(iter(given))])
+            for name, given in found.items()
+            if name not in sure and name not in unsure and len(given) == 1 and given <= _EXAMPLES.keys()
+        }
+        if not wrong and not new:
+            break
+        sure = {name: kind for name, kind in (sure | new).items() if name not in wrong}
+        kinds = _kinds(tree, sure)
+    else:
+        kinds = {}
     return {
         id(node): tuple(kinds.get(id(operand), UNKNOWN) for operand in operands_of(node))
         for node in tree.walk()
@@ -85,23 +102,27 @@ def operands_of(node: exp.Expr) -> list[exp.Expr]:
     return found
 
 
-def _kinds(tree: exp.Expr, types: Mapping[str, SqlType], aliases: Mapping[str, str]) -> dict[int, str]:
+def _named(tree: exp.Expr) -> dict[str, list[exp.Expr]]:
+    """The names that the tree itself gives, and to what; to nothing where it names the columns of a relation."""
+    named: dict[str, list[exp.Expr]] = {}
+    for alias in tree.find_all(exp.Alias):
+        named.setdefault(alias.alias.casefold(), []).append(alias)
+    for both in tree.find_all(exp.SetOperation):
+        for left, right in zip(both.left.selects, both.right.selects, strict=False):
+            named.setdefault(left.alias_or_name.casefold(), []).extend((left, right))
+    for relation in tree.find_all(exp.TableAlias):
+        named |= {column.name.casefold(): [] for column in relation.columns}
+    return named
+
+
+def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
+    """The kind of each node, by its id, if columns have these types wherever their names stand."""
     twin = tree.copy()
-    named = {alias.alias.casefold() for alias in tree.find_all(exp.Alias) if not _renames_nothing(alias)}
-    listed = {column.name.casefold() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
-    named |= listed
-    sure = {
-        name: _EXAMPLES[kind]
-        for name, kind in aliases.items()
-        if kind in _EXAMPLES and name not in listed and types.get(name, parse_type(_EXAMPLES[kind])).kind == kind
-    }
     for node in twin.walk():
         if isinstance(node, exp.Column | exp.Parameter):
             name = node.name.casefold() if isinstance(node, exp.Column) else f"@{node.name}"
-            if name in types and name not in named:
+            if name in types:
                 node.type = exp.DataType.build(types[name].name, dialect="duckdb", udt=True)
-            elif name in sure:
-                node.type = exp.DataType.build(sure[name], dialect="duckdb")
         elif isinstance(node, exp.Literal) and not node.is_string and set(node.this) <= set("0123456789."):
             node.type = exp.DataType.build("DECIMAL" if "." in node.this else "BIGINT")
     try:
@@ -117,25 +138,37 @@ def _kinds(tree: exp.Expr, types: Mapping[str, SqlType], aliases: Mapping[str, s
 
 
 def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
-    if isinstance(node, exp.Interval):
-        return "interval"
-    if isinstance(node, exp.Add | exp.Sub) and len(below) > 1 and below[1] == "interval":
-        return "timestamp" if below[0] == "date" else below[0]
-    if isinstance(node, exp.Sub) and below and below[0] in ("date", "timestamp", "timestamptz"):
-        return {"date": "integer", "integer": "date"}.get(below[1], UNKNOWN) if below[0] == "date" else UNKNOWN
-    if isinstance(node, exp.Nullif):
-        below = below[:1]
-    if isinstance(node, _LIKE_OPERANDS) and below:
-        given = [kind for kind in below if kind != "null"]
-        if set(given) <= set(_NUMBERS):
-            return max(given, key=_NUMBERS.index, default="null")
-        return given[0] if all(kind == given[0] for kind in given) else UNKNOWN
-    if annotated.type is None or annotated.is_type(exp.DType.UNKNOWN):
+    if isinstance(node, _TEXTS):
+        return "text"
+    match node:
+        case exp.Literal():
+            return "text" if node.is_string else "decimal" if "." in node.this else "integer"
+        case exp.Null():
+            return "null"
+        case exp.Interval():
+            return "interval"
+        case exp.Anonymous() if node.name.casefold() in _LENGTHS:
+            return "interval"
+        case exp.Add() | exp.Sub() if below[1] == "interval":
+            return "timestamp" if below[0] == "date" else below[0]
+        case exp.Sub() if below[0] == "date":
+            return {"date": "integer", "integer": "date"}.get(below[1], UNKNOWN)
+        case exp.Sub() if below[0] in ("timestamp", "timestamptz"):
+            return UNKNOWN
+        case exp.Nullif():
+            return below[0]
+    return _common(below) if isinstance(node, _LIKE_OPERANDS) and below else _annotated(annotated)
+
+
+def _common(kinds: Sequence[str]) -> str:
+    """The kind of a value that is one of several."""
+    given = {kind for kind in kinds if kind != "null"}
+    if given <= set(_NUMBERS):
+        return max(given, key=_NUMBERS.index, default="null")
+    return given.pop() if len(given) == 1 else UNKNOWN
+
+
+def _annotated(node: exp.Expr) -> str:
+    if node.type is None or node.is_type(exp.DType.UNKNOWN):
         return UNKNOWN
-    if annotated.is_type(exp.DType.NULL):
-        return "null"
-    return parse_type(annotated.type.sql("duckdb")).kind
-
-
-def _renames_nothing(alias: exp.Alias) -> bool:
-    return isinstance(alias.this, exp.Column) and alias.this.name.casefold() == alias.alias.casefold()
+    return "null" if node.is_type(exp.DType.NULL) else parse_type(node.type.sql("duckdb")).kind

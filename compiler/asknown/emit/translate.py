@@ -10,6 +10,8 @@ from sqlglot.errors import SqlglotError
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.operands import operand_kinds
+from asknown.emit.plain import is_plain
+from asknown.emit.shells import Around, move_inside
 from asknown.emit.words import fill
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
@@ -40,8 +42,15 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
     if model.dialect == dialect.sqlglot:
         return tree
     kinds = operand_kinds(tree, model.reads if types is None else types)
+    shells: set[int] = set()  # what aggregates have become that are no aggregates any more
     for node in reversed(list(tree.walk())):
-        names = _names(node, kinds.get(id(node), ()))
+        if isinstance(node, Around) and id(node.this) in shells:
+            written = move_inside(node, node.this)
+            shells.add(id(written))
+            tree = _put(tree, node, written)
+            continue
+        beside = kinds.get(id(node.parent), ()) if isinstance(node, exp.Literal) else ()
+        names = _names(node, kinds.get(id(node), beside))
         name = next((name for name in names if name in dialect.rewrites or name in dialect.refused), None)
         if name is None:
             if lacking := _lacking(node, dialect):
@@ -52,11 +61,21 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         text = dialect.rewrites[name]
         if text == ":same":  # as sqlglot has it
             continue
-        written = fill(dialect, text, **_arguments(node))
-        if node is tree:
-            tree = written
+        written = fill(dialect, text, **_arguments(node, dialect))
+        if isinstance(node, exp.AggFunc) and not isinstance(written, exp.AggFunc):
+            shells.add(id(written))
+        if isinstance(node, exp.Ordered):
+            node.set("this", written)
         else:
-            node.replace(written)
+            tree = _put(tree, node, written)
+    return tree
+
+
+def _put(tree: exp.Expr, node: exp.Expr, written: exp.Expr) -> exp.Expr:
+    """The tree with ``written`` in the place of ``node``."""
+    if node is tree:
+        return written
+    node.replace(written)
     return tree
 
 
@@ -64,28 +83,51 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     """What a rewrite of a node may be called, the most particular first (:class:`Dialect` says what the names mean)."""
     key = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
     given = [argument for argument, value in node.args.items() if value]
+    given += [f"a{len(many)}"] if (many := node.args.get("expressions")) else []
     single = list(dict.fromkeys(kinds))
     parts = [f"{single[0]}.{other}" for other in single[1:]] if kinds else []
     parts += [f"{kinds[0]}.{kinds[0]}"] if len(kinds) > 1 and len(single) == 1 else []
     parts += [f"{kind}.{argument}" for kind in single for argument in given]
+    given += [node.this.key] if isinstance(node, exp.AggFunc) and isinstance(node.this, exp.Order | exp.Distinct) else []
+    given += ["value"] if isinstance(node, exp.In) and node.args.get("query") and not _is_filter(node) else []
+    given += ["backslash"] if any(_has_backslash(value) for value in node.args.values()) else []
+    given += ["ignorenulls"] if isinstance(node.parent, exp.IgnoreNulls) else []
+    given += [value.casefold() for value in node.args.values() if isinstance(value, str) and not node.is_leaf()]
+    if isinstance(node, exp.Literal):
+        if not node.is_string and "e" in node.this.casefold():
+            return ["literal.float"]
+        if node.is_string or not _DECIMAL.match(node.this) or isinstance(node.parent, exp.AggFunc):
+            return []
+        parts = [f"decimal.{kind}" for kind in single]
+        given = ["decimal"]
     if isinstance(node, exp.Cast):
         to = parse_type(node.to.sql("duckdb"))
-        parts = [f"as.{to.name.casefold()}", *(f"{kind}.{to.kind}" for kind in single), f"to.{to.kind}"]
-    unit = node.args.get("unit") or (node.this if isinstance(node, exp.Extract) else None)
-    if isinstance(unit, exp.Expr):
+        name = to.name.casefold()
+        parts = [*(f"{kind}.as.{name}" for kind in single), f"as.{name}"]
+        parts += [*(f"{kind}.{to.kind}" for kind in single), f"to.{to.kind}"]
+    unit = node.args.get("unit") or node.args.get("scale") or (node.this if isinstance(node, exp.Extract) else None)
+    if isinstance(node, exp.Anonymous) and many and isinstance(many[0], exp.Literal) and many[0].is_string:
+        unit = many[0]
+    if isinstance(unit, exp.Var | exp.Literal):
         single.append(unit.name.casefold())
-    return [*(f"{key}.{part}" for part in (*parts, *single, *given)), key]
+    plain = ["plain"] if is_plain(node) else []
+    return [*(f"{key}.{part}" for part in (*plain, *parts, *single, *given)), key]
 
 
-def _arguments(node: exp.Expr) -> dict[str, exp.Expr]:
+def _arguments(node: exp.Expr, dialect: Dialect) -> dict[str, exp.Expr]:
     """What may stand in the places of a rewrite: the node's arguments by name, those of a list by number.
 
-    A word such as a unit is given as text, and the type of a cast as ``type``.
+    A word such as a unit is given as text, and the type of a cast as ``type``, with the ``scale`` of a decimal.
     """
+    if isinstance(node, exp.Literal):
+        scale = len(node.this.partition(".")[2])
+        return {"this": exp.Literal.string(node.this), "scale": exp.Literal.number(scale)}
     found = {key: value for key, value in node.args.items() if isinstance(value, exp.Expr)}
     found |= {f"a{place}": value for place, value in enumerate(node.args.get("expressions") or (), start=1)}
     if isinstance(node, exp.Cast):
-        found["type"] = exp.Literal.string(parse_type(node.to.sql("duckdb")).name)
+        to = parse_type(node.to.sql("duckdb"))
+        found["type"] = exp.Literal.string(dialect.types.get(to.name, to.name))
+        found["scale"] = exp.Literal.number(to.scale)
     return {
         key: exp.Literal.string(value.name.casefold()) if isinstance(value, exp.Var) else value
         for key, value in found.items()
@@ -100,6 +142,19 @@ def _lacking(node: exp.Expr, dialect: Dialect) -> str | None:
     return called[1] if called and called[1].casefold() not in dialect.functions else None
 
 
+def _has_backslash(value: object) -> bool:
+    return isinstance(value, exp.Literal) and value.is_string and "\\" in value.this
+
+
+def _is_filter(node: exp.Expr) -> bool:
+    """Whether a condition stands where NULL means the same as FALSE."""
+    above = node.parent
+    while isinstance(above, exp.And | exp.Or | exp.Paren):
+        above = above.parent
+    return isinstance(above, exp.Where | exp.Having | exp.Qualify | exp.Join)
+
+
+_DECIMAL = re.compile(r"\d*\.\d*\Z")
 _CALLED = re.compile(r"([A-Za-z_]\w*)\(")
 
 

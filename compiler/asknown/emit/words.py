@@ -28,9 +28,15 @@ def say(dialect: Dialect, word: str, /, **values: exp.Expr) -> exp.Expr:
 def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]) -> exp.Expr:
     """The expression that ``text`` spells in the dialect, with ``:name`` standing for each of ``values``.
 
-    A list stands for several: terms of an order, arguments of a function.
+    A list stands for several: terms of an order, arguments of a function. A type may stand in the place of a type.
     """
     tree = _parsed(dialect.sqlglot, text).copy()
+    for named in list(tree.find_all(exp.DataType)):
+        kind = named.args.get("kind")
+        if isinstance(kind, exp.Identifier) and kind.name.startswith(_MARK):
+            to = values[kind.name.removeprefix(_MARK)]
+            assert isinstance(to, exp.Expr)
+            named.replace(to.copy())
     for node in list(tree.find_all(exp.Column)):
         name = node.name.removeprefix(_MARK)
         if name == node.name:

@@ -36,7 +36,6 @@ d + 1
 d - 1
 d + interval 1 day
 t + interval 1 month
-timestamp '2024-01-01 00:00:00' - t
 t < timestamp '2024-01-01'
 t = timestamp '2024-12-30 00:00:00'
 cast(t as date)
@@ -57,7 +56,6 @@ greatest(t, timestamp '2000-01-01')
 t between timestamp '2000-01-01' and timestamp '2025-01-01'
 quarter(t)
 to_timestamp(0)
-age(t, t)
 time_bucket(interval '1 hour', t)
 date_diff('minute', t, timestamp '2024-01-01')
 date_diff('second', t, timestamp '2024-01-01')
@@ -161,7 +159,6 @@ s similar to 'H.*'
 s ~ 'H.*'
 s glob 'H*'
 translate(u,'abc','xyz')
-initcap(s)
 cast(i as varchar)
 cast(x as varchar)
 cast(b as varchar)
@@ -172,7 +169,6 @@ regexp_extract(s,'[A-Z]+')
 split_part(u,'-',-1)
 split_part(u,'-',9)
 concat(s,null,u)
-s || null
 greatest(s,u)
 least(s,u)
 max(s) over ()
@@ -332,8 +328,6 @@ i::hugeint
 (i % 100)::utinyint
 (j+10)::utinyint
 ceil(i / 2)
-div(i, 2)
-truncate(x)
 isinf(x)
 x <> x
 i > 9007199254740992.0
@@ -391,7 +385,6 @@ i between -1 and 7
 s is null
 x is not null
 i > 1 and x > 1
-iif(b,1,2)
 true
 b::int
 i <> j
@@ -488,7 +481,6 @@ sum(x) filter (where x < 10)
 median(x) filter (where abs(x) < 100)
 quantile_cont(x, 0.5) filter (where abs(x) < 100)
 avg(i % 1000) filter (where b)
-histogram(j)
 count(i) > 0
 sum(distinct j)
 any_value(1)
@@ -565,7 +557,6 @@ count(distinct s) over ()
 sum(j) over (partition by b order by id desc)
 last_value(s) over (partition by b order by id rows between unbounded preceding and unbounded following)
 lag(t) over (order by id)
-t - lag(t) over (order by id)
 i - lag(i) over (order by id)
 max(x) over (order by id)
 min(s) over (order by id)
@@ -601,13 +592,9 @@ i in (select j from hostile)
 -- literals
 timestamp '2024-01-01 00:00:00.123456'
 date '2024-01-01'
-interval 1 day
-interval '90 minutes'
 'it''s'
 e'a\nb'
 1_000
-0x1F
-x'00ff'
 null::integer
 [1,2,3]
 '"quoted"'

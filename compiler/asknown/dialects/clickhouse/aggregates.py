@@ -18,6 +18,11 @@ def lets(values: dict[str, str], body: str) -> str:
     return body
 
 
+def lets_of(values: dict[str, str], body: str) -> str:
+    """``body`` with names for values that are all taken outside of it: columns may be called as the names are."""
+    return f"arrayMap(({', '.join(values)}) -> {body}, {', '.join(f'[{value}]' for value in values.values())})[1]"
+
+
 def order_of(x: str) -> str:
     """The number by which floats order: NaN the greatest, -0.0 just below 0.0."""
     bits = f"reinterpretAsInt64(toFloat64({x}))"

@@ -82,13 +82,13 @@ _INTERVALS = {
     name: text
     for unit, length in _LENGTHS.items()
     for name, text in (
-        (f"interval.{unit}", f"whole_of_text(:this) * {length}"),
-        (f"interval.{unit}s", f"whole_of_text(:this) * {length}"),
+        (f"interval.{unit}", f":this * {length}"),
+        (f"interval.{unit}s", f":this * {length}"),
         (f"to_{unit}s", f":a1 * {length}"),
     )
 }
 _TRUNCATED = {
-    f"{node}.{unit}": f"date_trunc('{unit}', :this)"
+    f"{node}.{unit}": f"start_of('{unit}', :this)"
     for node in ("timestamptrunc", "datetrunc")
     for unit in ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
 }
@@ -158,7 +158,7 @@ REWRITES: dict[str, str] = {
     "unixtotime": "CAST(:this * 1000000 AS INTEGER)",
     "epoch_us": "utc_micros(:a1)",
     # dates
-    "datediff": "date_diff(:unit, :this, :expression)",
+    "datediff": "units_between(:unit, :this, :expression)",
     "datebin": "time_bucket(:this, :expression)",
     "timetostr": "format_time(:this, :format)",
     "strtotime": "parse_time(:this, :format)",
@@ -231,6 +231,8 @@ REFUSED: dict[str, str] = {
     "cast.to.list": "SQLite has no lists",
     "trycast": "SQLite's cast of what does not read is 0, not NULL: write a case with glob",
     "unixtotime.scale": "epoch_ms() and make_timestamp() are not told apart: write epoch_us(…), or to_timestamp(…)",
+    "round.integer.decimals": "write i // 10 * 10",
+    "similarto": "SQLite has no regular expressions: write like or glob",
     "round.decimals": "a number that is no float is rounded otherwise: cast(… as double)",
     "bitwiseleftshift": "DuckDB stops where bits are lost, and SQLite does not: write x * 4",
     "bitwisexor": "SQLite has no xor: write (a | b) - (a & b)",

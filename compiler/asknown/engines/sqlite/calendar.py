@@ -56,7 +56,7 @@ def date_part(part: str, value: Any) -> Any:
     return None if value is None else _PARTS[part](moment_of(value))
 
 
-def date_trunc(unit: str, value: Any) -> int | None:
+def start_of(unit: str, value: Any) -> int | None:
     """The instant at which the unit began."""
     if value is None:
         return None
@@ -84,7 +84,7 @@ def date_trunc(unit: str, value: Any) -> int | None:
 _LENGTHS = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": _DAY}
 
 
-def date_diff(unit: str, later: Any, earlier: Any) -> int | None:
+def units_between(unit: str, later: Any, earlier: Any) -> int | None:
     """How many bounds of a unit lie between two instants; of weeks how many times seven days."""
     if later is None or earlier is None:
         return None
@@ -221,8 +221,8 @@ def parse_time(text: str | None, form: str) -> int | None:
 
 CALENDAR: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("date_part", 2, date_part),
-    ("date_trunc", 2, date_trunc),
-    ("date_diff", 3, date_diff),
+    ("start_of", 2, start_of),
+    ("units_between", 3, units_between),
     ("time_bucket", 2, time_bucket),
     ("date_text", 1, date_text),
     ("time_text", 1, time_text),

@@ -13,19 +13,18 @@ import socket
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
-from asknown.engines.spark_errors import first_line
+from asknown.engines.spark.errors import first_line
 from asknown.errors import AsknownError, did_you_mean
 from asknown.project.nodes import Target
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 EXTRA = "pip install 'asknown[spark]'"
 OPTIONS = ("remote", "master", "catalog", "schema", "warehouse", "settings")
 THREAD = "asknown-spark"  # the name of the threads that talk to Spark for us
 PATIENCE = 10.0  # seconds until a server that does not answer is given up
+
+SparkSession = Any  # pyspark's, which is imported when it is used
 
 PINS = {
     "spark.sql.session.timeZone": "UTC",
@@ -140,18 +139,34 @@ def _connect(target: Target, url: str) -> SparkSession:
             at=target.at,
             hint="remote: sc://host:15002",
         ) from None
-    host, port = channel.host, int(channel.endpoint.rpartition(":")[2])
+    where = str(channel.endpoint)
+    host, _, port = where.rpartition(":")
     try:
-        socket.create_connection((host, port), timeout=PATIENCE).close()
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
     except OSError as error:
-        raise _no_connection(target, f"{host}:{port}: {error.strerror or error}") from None
+        raise _no_connection(target, f"{where}: {error.strerror or error}") from None
+    if not _speaks_grpc(channel):  # Spark would try again for ten minutes
+        raise _no_connection(target, f"{where}: something else answers there, or it wants another kind of connection")
     try:
-        session = cast("SparkSession", RemoteSession.builder.remote(url).create())
+        session = RemoteSession.builder.remote(url).create()
         session.version  # noqa: B018  the first word with the server
     except Exception as error:
         reason = first_line(error).replace(url.partition(";")[2] or url, "…")
-        raise _no_connection(target, f"{host}:{port}: {reason}") from None
+        raise _no_connection(target, f"{where}: {reason}") from None
     return session
+
+
+def _speaks_grpc(channel: Any) -> bool:
+    from pyspark.sql.connect.client.core import grpc  # what pyspark speaks through
+
+    asking = channel.toChannel()
+    try:
+        grpc.channel_ready_future(asking).result(timeout=PATIENCE)
+    except grpc.FutureTimeoutError:
+        return False
+    finally:
+        asking.close()
+    return True
 
 
 def _no_connection(target: Target, why: str) -> AsknownError:
@@ -165,11 +180,11 @@ def _no_connection(target: Target, why: str) -> AsknownError:
 
 
 def _join_or_start(target: Target, root: Path, *, writable: bool) -> SparkSession:
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
+    import pyspark
+    import pyspark.sql
 
-    running = SparkContext._active_spark_context is not None
-    builder = SparkSession.builder
+    running = pyspark.SparkContext._active_spark_context is not None
+    builder = pyspark.sql.SparkSession.builder
     if not running:
         _require_java(target)
         for name, value in _start_settings(target, root, writable=writable).items():

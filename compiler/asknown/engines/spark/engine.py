@@ -17,16 +17,15 @@ from asknown.dialects.dialect import Dialect
 from asknown.dialects.registry import find_dialect
 from asknown.engines.engine import LoadedSpine
 from asknown.engines.files import write_batches
-from asknown.engines.spark_session import is_remote, open_session, quote
-from asknown.engines.spark_types import columns_of, result_schema, to_spark
-from asknown.engines.spark_worker import Worker
+from asknown.engines.spark.session import is_remote, open_session, quote
+from asknown.engines.spark.types import columns_of, result_schema, to_spark
+from asknown.engines.spark.worker import Worker
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
 from asknown.types import SqlType
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame
 
 SPINE = "_asknown_spine"
 ROW = "_asknown_row"
@@ -80,7 +79,7 @@ class Spark:
         ((plan,),) = self.rows(f"EXPLAIN FORMATTED {sql}")
         return str(plan)
 
-    def _batches(self, data: DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def _batches(self, data: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         for batch in self._worker.stream(lambda: data):
@@ -100,7 +99,7 @@ class Spark:
         self._views.append(name)
         return LoadedSpine(name, row)
 
-    def _frame(self, table: pa.Table, name: str) -> DataFrame:
+    def _frame(self, table: pa.Table, name: str) -> Any:
         """Through a file where Spark runs on this machine, which is faster; through the driver elsewhere."""
         import pyarrow as pa
 

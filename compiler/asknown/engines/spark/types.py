@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow as pa
 
 from asknown.errors import AsknownError
 from asknown.types import SqlType, parse_type
-
-if TYPE_CHECKING:
-    from pyspark.sql.types import DataType, StructField, StructType
 
 _NAMES = {
     "boolean": "BOOLEAN",
@@ -46,12 +43,12 @@ _MICROSECONDS = 6
 _WIDEST = 38  # digits of a Spark decimal
 
 
-def columns_of(schema: StructType) -> list[tuple[str, SqlType]]:
+def columns_of(schema: Any) -> list[tuple[str, SqlType]]:
     """The names and types of a query's columns. What has no exact counterpart gets the kind ``other``."""
     return [(field.name, parse_type(_name(field.dataType))) for field in schema.fields]
 
 
-def result_schema(schema: StructType) -> pa.Schema:
+def result_schema(schema: Any) -> pa.Schema:
     """The Arrow schema of a result: what DuckDB gives for the same types. Raises ``unsupported-type``."""
     return pa.schema([pa.field(field.name, _arrow_of(field)) for field in schema.fields])
 
@@ -75,7 +72,7 @@ def to_spark(data: pa.Table, *, times: bool = True) -> pa.Table:
         ) from None
 
 
-def _name(kind: DataType) -> str:
+def _name(kind: Any) -> str:
     from pyspark.sql.types import ArrayType, CharType, DecimalType, StringType, StructType, TimeType, VarcharType
 
     match kind:
@@ -99,7 +96,7 @@ def _quoted(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
-def _arrow_of(field: StructField) -> pa.DataType:
+def _arrow_of(field: Any) -> pa.DataType:
     name = _name(field.dataType)
     arrow = _arrow(parse_type(name))
     if arrow is None:

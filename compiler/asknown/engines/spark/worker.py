@@ -13,12 +13,11 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asknown.engines.spark_errors import translate
-from asknown.engines.spark_session import THREAD, is_remote
+from asknown.engines.spark.errors import translate
+from asknown.engines.spark.session import THREAD, SparkSession, is_remote
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
 
 _Result = TypeVar("_Result")
 _END = object()
@@ -48,7 +47,7 @@ class Worker:
             raise
         return _outcome(future)
 
-    def stream(self, data: Callable[[], DataFrame]) -> Generator[pa.RecordBatch]:
+    def stream(self, data: Callable[[], Any]) -> Generator[pa.RecordBatch]:
         """The batches of a data frame in order, one partition after another, as Spark gives them."""
         batches = self.run(lambda: _batches(data()))
         done = False
@@ -107,7 +106,7 @@ def _outcome(future: Future[_Result]) -> _Result:
     raise error
 
 
-def _batches(data: DataFrame) -> Iterator[pa.RecordBatch]:
+def _batches(data: Any) -> Iterator[pa.RecordBatch]:
     return _from_server(data) if is_remote(data.sparkSession) else _from_cluster(data)
 
 

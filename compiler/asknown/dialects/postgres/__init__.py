@@ -1,0 +1,30 @@
+"""Postgres 14 and newer."""
+
+from __future__ import annotations
+
+from asknown.dialects.dialect import Dialect
+from asknown.dialects.postgres.aggregates import AGGREGATES, FINISHES, ORDER
+from asknown.dialects.postgres.lacking import FUNCTIONS, REFUSED
+from asknown.dialects.postgres.sums import EXACT_SUMS
+from asknown.dialects.postgres.translation import REWRITES, TYPES
+from asknown.dialects.postgres.words import WORDS
+
+POSTGRES = Dialect(
+    name="postgres",
+    sqlglot="postgres",
+    forms=("range", "union"),
+    window_forms=("pairs", "bands"),
+    words=WORDS,
+    aggregates=AGGREGATES,
+    finishes=FINISHES,
+    order=ORDER,
+    types=TYPES,
+    rewrites=REWRITES,
+    refused=REFUSED,
+    functions=FUNCTIONS,
+    exact_sums=EXACT_SUMS,
+    values_name_columns=True,
+    quotes_all=True,
+    pins_ctes=True,
+    session=("SET TimeZone = 'UTC'", "SET standard_conforming_strings = on", "SET transform_null_equals = off"),
+)

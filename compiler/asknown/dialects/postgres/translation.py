@@ -1,0 +1,210 @@
+"""DuckDB's SQL in Postgres's, where sqlglot's translation would be another value, or none.
+
+What differs: division by zero, halves when floats are rounded, parts of instants that are fractions here, averages
+that are decimals, letter case and patterns of text (Unicode for the former, ASCII for the latter, whatever the
+database's own rules are), backslashes in LIKE, and what reads as a timestamp.
+"""
+
+from __future__ import annotations
+
+from asknown.dialects.postgres.words import CUT, ISO
+
+TYPES = {
+    # Without a precision, or a fraction would be rounded away; the engine takes it for a HUGEINT, and checks it.
+    "HUGEINT": "NUMERIC",
+    "UHUGEINT": "NUMERIC",
+    "UBIGINT": "NUMERIC(20, 0)",
+    "UINTEGER": "BIGINT",
+    "USMALLINT": "INT",
+    "UTINYINT": "SMALLINT",
+    "TINYINT": "SMALLINT",
+    "DOUBLE": "DOUBLE PRECISION",
+    "FLOAT": "REAL",
+    "BLOB": "BYTEA",
+    "VARCHAR": "TEXT",
+}
+
+_INFINITE = "CAST('Infinity' AS DOUBLE PRECISION)"
+_HALF_AWAY = "CASE WHEN ABS({0} - TRUNC({0})) >= 0.5 THEN TRUNC({0}) + SIGN({0}) ELSE TRUNC({0}) END"
+_TENS = "POWER(CAST(10 AS DOUBLE PRECISION), :decimals)"
+_SCALED = f"(CAST(:this AS DOUBLE PRECISION) * {_TENS})"
+_AS_DECIMAL = "(:this * POWER(CAST(10 AS DOUBLE PRECISION), :scale))"
+
+_NUMBERS = {
+    "literal.float": "CAST(:this AS DOUBLE PRECISION)",
+    "round.float": _HALF_AWAY.format(":this"),
+    "round.float.decimals": f"({_HALF_AWAY.format(_SCALED)}) / {_TENS}",
+    "round.integer": ":this",
+    "round.integer.decimals": ":same",
+    "round.decimal": ":same",
+    "round.decimal.decimals": ":same",
+    "round": _HALF_AWAY.format(":this"),
+    "round.decimals": "CASE WHEN PG_TYPEOF(:this) = CAST('numeric' AS REGTYPE) "
+    "THEN CAST(ROUND(CAST(:this AS NUMERIC), CAST(:decimals AS INT)) AS DOUBLE PRECISION) "
+    f"ELSE ({_HALF_AWAY.format(_SCALED)}) / {_TENS} END",
+    "div.plain": "CAST(:this AS DOUBLE PRECISION) / :expression",
+    "div": "CASE WHEN :expression <> 0 THEN CAST(:this AS DOUBLE PRECISION) / :expression WHEN :expression = 0 THEN "
+    f"CASE WHEN :this > 0 AND :this <= {_INFINITE} THEN {_INFINITE} WHEN :this < 0 THEN -{_INFINITE} "
+    "WHEN NOT :this IS NULL THEN CAST('NaN' AS DOUBLE PRECISION) END END",
+    "isnan": ":this = CAST('NaN' AS DOUBLE PRECISION)",
+    "isinf": f"ABS(:this) = {_INFINITE}",
+    "isfinite": f"ABS(:a1) < {_INFINITE}",
+    # Of decimals and of whole numbers beyond 64 bits there are others, which give decimals.
+    **{f"{name}.float": ":same" for name in ("sqrt", "exp", "ln", "log", "cbrt", "degrees", "radians")},
+    **{
+        name: f"{name.upper()}(CAST(:this AS DOUBLE PRECISION))"
+        for name in ("sqrt", "exp", "ln", "log", "cbrt", "degrees", "radians")
+    },
+    "pow.float": ":same",
+    "pow": "POWER(CAST(:this AS DOUBLE PRECISION), :expression)",
+    "eq.boolean.integer": "CAST(:this AS INT) = :expression",
+    "eq.integer.boolean": ":this = CAST(:expression AS INT)",
+    "neq.boolean.integer": "CAST(:this AS INT) <> :expression",
+    "neq.integer.boolean": ":this <> CAST(:expression AS INT)",
+}
+
+_WHOLE = ("year", "month", "day", "hour", "minute", "quarter", "week", "doy", "dow", "isodow", "isoyear")
+_CUT_OFF = ("second", "millisecond", "microsecond")
+_CALLED = {  # sqlglot's own names for some
+    **{part: (part,) for part in (*_WHOLE, *_CUT_OFF)},
+    "dow": ("dow", "dayofweek"),
+    "isodow": ("isodow", "dayofweekiso", "dayofweek_iso"),
+    "doy": ("doy", "dayofyear"),
+    "week": ("week", "weekofyear"),
+}
+
+
+def _part(part: str, value: str) -> str:
+    """A part of an instant as a whole number: of a second that is not over, those that have passed."""
+    found = f"EXTRACT({part} FROM {value})"
+    return f"CAST({f'TRUNC({found})' if part in _CUT_OFF else found} AS BIGINT)"
+
+
+_PARTS = {
+    **{f"extract.{name}": _part(part, ":expression") for part, names in _CALLED.items() for name in names},
+    **{f"date_part.{name}": _part(part, ":a2") for part, names in _CALLED.items() for name in names},
+    **{name: _part(part, ":this") for part, names in _CALLED.items() for name in names},
+}
+_SECONDS = {
+    "microsecond": "0.000001",
+    "millisecond": "0.001",
+    "second": "1",
+    "minute": "60",
+    "hour": "3600",
+    "day": "86400",
+    "week": "604800",
+}
+_BETWEEN = "EXTRACT(EPOCH FROM CAST(:a3 AS TIMESTAMP) - CAST(:a2 AS TIMESTAMP))"
+_READ = (
+    f"CASE WHEN :this ~ {ISO.replace(':x', ':this')} THEN {CUT.replace(':x', ':this')} "
+    "WHEN NOT :this IS NULL THEN CONCAT('asknown: no timestamp reads as ''', :this, '''') END"
+)
+_DAY_ONE = "CAST('1970-01-01' AS TIMESTAMP)"
+
+_DATES = {
+    **_PARTS,
+    "extract.epoch": "CAST(EXTRACT(EPOCH FROM :expression) AS DOUBLE PRECISION)",
+    "date_part.epoch": "CAST(EXTRACT(EPOCH FROM :a2) AS DOUBLE PRECISION)",
+    "timetounix": "CAST(EXTRACT(EPOCH FROM :this) AS DOUBLE PRECISION)",
+    "epoch_us": "CAST(EXTRACT(EPOCH FROM :a1) * 1000000 AS BIGINT)",
+    **{
+        f"unixtotime.{kind}": "CAST(TRUNC(EXTRACT(EPOCH FROM :this) * 1000) AS BIGINT)"
+        for kind in ("timestamp", "timestamptz", "date")
+    },
+    "unixtotime.3": f"{_DAY_ONE} + (:this / 86400000) * INTERVAL '1 DAY' "
+    "+ (:this % 86400000) * INTERVAL '1 MILLISECOND'",
+    "unixtotime.6": f"{_DAY_ONE} + (:this / 86400000000) * INTERVAL '1 DAY' "
+    "+ (:this % 86400000000) * INTERVAL '1 MICROSECOND'",
+    "datefromparts": "MAKE_DATE(CAST(:year AS INT), CAST(:month AS INT), CAST(:day AS INT))",
+    "datediff.week": "CAST(EXTRACT(DAY FROM DATE_TRUNC('WEEK', CAST(:this AS TIMESTAMP)) "
+    "- DATE_TRUNC('WEEK', CAST(:expression AS TIMESTAMP))) / 7 AS BIGINT)",
+    **{f"date_sub.{unit}": f"CAST(DIV({_BETWEEN}, {seconds}) AS BIGINT)" for unit, seconds in _SECONDS.items()},
+    "timestamptrunc.date": "DATE_TRUNC(:unit, CAST(:this AS TIMESTAMP))",
+    "datetrunc.date": "DATE_TRUNC(:unit, CAST(:this AS TIMESTAMP))",
+    "datebin": "DATE_BIN(:this, :expression, CAST('2000-01-03' AS TIMESTAMP))",
+    "dayname": "TO_CHAR(:this, 'FMDay')",
+    "monthname": "TO_CHAR(:this, 'FMMonth')",
+    "timetostr.plain": ":same",
+    "todays": ":this * INTERVAL '1 DAY'",
+    **{f"to_{unit}s": f":a1 * INTERVAL '1 {unit.upper()}'" for unit in _SECONDS},
+    **{f"interval.{kind}": ":this * CAST(CONCAT('1 ', :unit) AS INTERVAL)" for kind in ("integer", "unknown")},
+}
+
+_LETTERS = 'LOWER(:this COLLATE "default") LIKE LOWER(:expression COLLATE "default")'
+# Of Unicode's letters in the usual locales this is the only one with another capital letter.
+_CAPITALS = "UPPER(REPLACE(:this, 'ß', 'ẞ') COLLATE \"default\") COLLATE \"C\""
+
+_TEXTS = {
+    "upper": _CAPITALS,
+    "lower": 'LOWER(:this COLLATE "default") COLLATE "C"',
+    "like.plain": ":same",
+    "like": ":this LIKE :expression ESCAPE ''",
+    "ilike.plain": _LETTERS,
+    "ilike": f"{_LETTERS} ESCAPE ''",
+    # A full stop is no line break, and \w is of ASCII.
+    "regexplike.plain": ":this COLLATE \"C\" ~ CONCAT('(?p)', :expression)",
+    "regexpfullmatch.plain": ":this COLLATE \"C\" ~ CONCAT('(?p)^(?:', :expression, ')$')",
+    "similarto.plain": ":this COLLATE \"C\" ~ CONCAT('(?p)^(?:', :expression, ')$')",
+    "regexpreplace.plain": ":same",
+    "substring.plain": ":same",
+    "substring.length": "CASE WHEN :start < 0 THEN SUBSTRING(:this FROM CHAR_LENGTH(:this) + :start + 1 FOR :length) "
+    "ELSE SUBSTRING(:this FROM :start FOR :length) END",
+    "substring": "CASE WHEN :start < 0 THEN SUBSTRING(:this FROM GREATEST(CHAR_LENGTH(:this) + :start + 1, 1)) "
+    "ELSE SUBSTRING(:this FROM :start) END",
+    "strlen": "OCTET_LENGTH(:a1)",
+    "contains": "STRPOS(:this, :expression) > 0",
+    "endswith": "RIGHT(:this, CHAR_LENGTH(:expression)) = :expression",
+    "prefix": "STARTS_WITH(:a1, :a2)",
+    "split": "(CASE WHEN :this = '' THEN ARRAY[''] ELSE STRING_TO_ARRAY(:this, :expression) END)",
+    "unicode": "CASE WHEN :this = '' THEN -1 ELSE ASCII(:this) END",
+    "ord": "CASE WHEN :a1 = '' THEN -1 ELSE ASCII(:a1) END",
+    "length.list": "CARDINALITY(:this)",
+    "arraysize": "CARDINALITY(:this)",
+}
+
+_CASTS = {
+    "cast.plain": ":same",
+    "cast.text.timestamp": f"CAST({_READ} AS TIMESTAMP)",
+    "cast.text.timestamptz": f"CAST({_READ} AS TIMESTAMPTZ)",
+    "cast.text.date": f"CAST({_READ} AS DATE)",
+    "cast.float.decimal": f"CAST(CAST({_HALF_AWAY.format(_AS_DECIMAL)} AS BIGINT) "
+    "/ POWER(CAST(10 AS NUMERIC), :scale) AS :to)",
+    "cast.boolean.as.integer": ":same",
+    "cast.boolean.integer": "CAST(CAST(:this AS INT) AS :to)",
+    "cast.boolean.float": "CAST(CAST(:this AS INT) AS :to)",
+    "cast.boolean.decimal": "CAST(CAST(:this AS INT) AS :to)",
+    **{f"cast.{kind}.boolean": ":this <> 0" for kind in ("integer", "float", "decimal")},
+    "cast.as.hugeint": "CAST(:this AS NUMERIC(38, 0))",
+}
+
+
+def _given(value: str) -> str:
+    return f"NOT {value} IS NULL"
+
+
+_BOTH = f"FILTER (WHERE {_given(':this')} AND {_given(':expression')})"
+_AGGREGATES = {
+    "avg.float": ":same",
+    "avg": "CAST(AVG(:this) AS DOUBLE PRECISION)",
+    **{
+        f"{key}{kind}": text
+        for key, name in (
+            ("stddev", "STDDEV_SAMP"),
+            ("stddevsamp", "STDDEV_SAMP"),
+            ("stddevpop", "STDDEV_POP"),
+            ("variance", "VAR_SAMP"),
+            ("variancepop", "VAR_POP"),
+        )
+        for kind, text in ((".float", ":same"), ("", f"CAST({name}(:this) AS DOUBLE PRECISION)"))
+    },
+    "sum.boolean": "SUM(CAST(:this AS INT))",
+    "min.boolean": "BOOL_AND(:this)",
+    "max.boolean": "BOOL_OR(:this)",
+    "argmax": f"(ARRAY_AGG(:this ORDER BY :expression DESC) {_BOTH})[1]",
+    "argmin": f"(ARRAY_AGG(:this ORDER BY :expression) {_BOTH})[1]",
+    "first": "(ARRAY_AGG(:this))[1]",
+    "last": "(ARRAY_AGG(:this))[CARDINALITY(ARRAY_AGG(:this))]",
+    "anyvalue": "(ARRAY_REMOVE(ARRAY_AGG(:this), NULL))[1]",
+}
+
+REWRITES: dict[str, str] = {**_NUMBERS, **_DATES, **_TEXTS, **_CASTS, **_AGGREGATES}

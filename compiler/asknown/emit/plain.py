@@ -1,0 +1,49 @@
+"""Says which literals every engine reads alike: plain instants, patterns, formats, divisors and places."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from sqlglot import exp
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([+-]\d\d(:\d\d)?)?)?\Z", re.ASCII)
+# Neither lazy nor possessive, no flags, no classes but those of ASCII; "." is left to the dialect.
+_PIECE = r"(?:\\[dDwW.\\+*?()\[\]{}|^$/-]|\[(?!\^)(?:[^\]\[\\]|\\[dw.\\-])+\]|[^\\\[\](){}*+?|])"
+_PATTERN = re.compile(rf"(?:\(\?:|\((?!\?)|\)|\||{_PIECE}|(?:[*+?]|\{{\d+(?:,\d*)?\}})(?![*+?]))*\Z")
+_FORMAT = re.compile(r"(?:%[YmdHMSf]|[-/:. ,_])*\Z")
+
+_PATTERNS = (exp.RegexpLike, exp.SimilarTo)
+
+
+def is_plain(node: exp.Expr) -> bool:
+    """Whether the literal that a node stands over reads the same everywhere: no engine has another rule for it."""
+    if isinstance(node, exp.Cast):
+        return _is_text(node.this) and _INSTANT.match(node.this.name) is not None and _is_day(node.this.name[:10])
+    if isinstance(node, exp.Like | exp.ILike):
+        return isinstance(node.parent, exp.Escape) or (_is_text(node.expression) and "\\" not in node.expression.name)
+    if isinstance(node, _PATTERNS):
+        return _is_pattern(node.expression) and not node.args.get("flag")
+    if isinstance(node, exp.RegexpReplace):
+        put = node.args.get("replacement")
+        simple = _is_pattern(node.expression) and "|" not in node.expression.name
+        return simple and put is not None and _is_text(put) and not re.search(r"[\\&]", put.name)
+    if isinstance(node, exp.TimeToStr):
+        return _is_text(node.args.get("format")) and _FORMAT.match(node.args["format"].name) is not None
+    return False
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:  # the 30th of February
+        return False
+    return True
+
+
+def _is_text(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Literal) and node.is_string
+
+
+def _is_pattern(node: exp.Expr | None) -> bool:
+    return node is not None and _is_text(node) and _PATTERN.match(node.name) is not None
