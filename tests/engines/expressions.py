@@ -2,7 +2,7 @@
 
 ``translated/expressions.sql`` lists them, in DuckDB's SQL, over one table of hostile rows. ``translated/<engine>.tsv``
 lists those that an engine does not run: ``refused`` when the model is translated, with the place and what to write
-instead; or ``stops``, an error when the query runs. All others give what DuckDB gives.
+instead; ``stops``, an error when the query runs; or ``stop both``, on DuckDB too. All others give what DuckDB gives.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ NEARLY = ("avg(", "sum(x", "stddev", "var_", "corr", "covar", "median(x", "quant
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of an expression on an engine: ``same``, ``refused``, ``stops`` or ``differs``; and why."""
+    """What becomes of an expression on an engine: ``same``, ``refused``, ``stops``, ``stop both`` or ``differs``; and why."""
 
     word: str
     reason: str = ""
@@ -88,7 +88,11 @@ def listed(engine: str) -> dict[str, Verdict]:
 
 def write_list(engine: str, verdicts: dict[str, Verdict]) -> None:
     """Keeps the verdicts on an engine, but for what differs: that is never right."""
-    rows = [(v.word, expression, v.reason) for expression, v in verdicts.items() if v.word in ("refused", "stops")]
+    rows = [
+        (v.word, expression, v.reason)
+        for expression, v in verdicts.items()
+        if v.word in ("refused", "stops", "stop both")
+    ]
     (LISTS / f"{engine}.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
