@@ -53,7 +53,7 @@ NEARLY = ("avg(", "sum(x", "stddev", "var_", "corr", "covar", "median(x", "quant
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of an expression on an engine: ``same``, ``refused``, ``stops``, ``stop both`` or ``differs``; and why."""
+    """What becomes of an expression: ``same``, ``refused``, ``stops``, ``stop both`` or ``differs``; and why."""
 
     word: str
     reason: str = ""

@@ -6,15 +6,33 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-GAPS: dict[tuple[str, str], str] = {}
+_NO_LISTS = "an Array of ClickHouse is never NULL, so features are no lists there"
+GAPS: dict[tuple[str, str], str] = {
+    ("clickhouse", "as_of_order_of_values"): _NO_LISTS,
+    ("clickhouse", "types_are_the_models"): _NO_LISTS,
+    ("clickhouse", "windows_both_ends"): _NO_LISTS,
+    ("sqlite", "as_of_order_of_values"): "a table of SQLite forgets the sign of a zero",
+    ("sqlite", "types_are_the_models"): "SQLite has no lists to write in a select",
+}
 """By engine and case: the reason."""
 
 ABSENT: dict[str, tuple[tuple[Callable[[Any], bool], str], ...]] = {
-    "sqlite": ((lambda value: isinstance(value, float) and math.isnan(value), "SQLite has no NaN: it becomes NULL"),),
+    "sqlite": (
+        (lambda value: isinstance(value, float) and math.isnan(value), "SQLite has no NaN: it becomes NULL"),
+        (
+            lambda value: isinstance(value, float) and value == 0 and math.copysign(1, value) < 0,
+            "a table of SQLite forgets the sign of a zero",
+        ),
+    ),
 }
 """By engine: values that it cannot hold, so that random worlds have NULL instead; and the reason."""
 
-REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {}
+LISTLESS = {"clickhouse": _NO_LISTS}
+"""Engines whose features are no lists: random worlds have the first element in the place of a list; and the reason."""
+
+REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
+    "clickhouse": ((r"not-in-dialect: clickhouse has no exact list\(\)", _NO_LISTS),)
+}
 """By engine: errors that a random world may end in, as patterns of their messages; and the reason."""
 
 

@@ -58,9 +58,12 @@ def test_case_on_engine(
 
 
 def essence(transcript: str) -> str:
-    """What a command printed as data, its exit code, and of errors their codes: the rest is talk."""
+    """What a command printed as data, its exit code, and of errors their codes: the rest is talk.
+
+    Which forms a plan takes is an engine's own.
+    """
     codes = KINDS.findall(transcript)
-    data = [line for line in transcript.rstrip("\n").splitlines() if not line.startswith("!")]
+    data = [line for line in transcript.rstrip("\n").splitlines() if not line.startswith(("!", "    form: "))]
     return "\n".join([*data, *codes])
 
 

@@ -27,11 +27,12 @@ import window_worlds
 from asknown import FeatureStore
 from asknown.dialects.registry import find_dialect
 from asknown.errors import AsknownError
-from engines.gaps import REFUSALS, holds
+from engines.gaps import LISTLESS, REFUSALS, holds
 from engines.harness import Warehouse, quote
 from small_windows import train
 from test_parity import instants_to_read, read_online, visible_rows
 from worlds import (
+    Column,
     World,
     arrow_table,
     asked_features,
@@ -144,7 +145,21 @@ def held(warehouse: Warehouse, world: World) -> World:
         return tuple({n: v if holds(warehouse.name, v) else None for n, v in row.items()} for row in rows)
 
     views = tuple(replace(data, rows=keep(data.rows)) for data in world.views)
-    return replace(world, views=views, spine=keep(world.spine))
+    world = replace(world, views=views, spine=keep(world.spine))
+    return without_lists(world) if warehouse.name in LISTLESS else world
+
+
+def without_lists(world: World) -> World:
+    """The world with each list's first element in its place."""
+
+    def typed(columns: Sequence[Column]) -> tuple[Column, ...]:
+        return tuple(replace(column, type=column.type.removesuffix("[]")) for column in columns)
+
+    def first(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+        return tuple({n: next(iter(v), None) if isinstance(v, list) else v for n, v in row.items()} for row in rows)
+
+    views = tuple(replace(data, columns=typed(data.columns), rows=first(data.rows)) for data in world.views)
+    return replace(world, views=views, spine_columns=typed(world.spine_columns), spine=first(world.spine))
 
 
 # --- a world on an engine ---------------------------------------------------------------------------------------------

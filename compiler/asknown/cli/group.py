@@ -28,7 +28,7 @@ COMMANDS = {
     "train": "Build a training set: each row as known at its instant.",
     "materialize": "Load the online table with the newest of every entity.",
     "get": "Read features from the online table.",
-    "doctor": "Look the online table over, and say what to run.",
+    "doctor": "Look the online table over, or a target, and say what to run.",
 }
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130

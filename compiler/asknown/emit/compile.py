@@ -15,7 +15,7 @@ from asknown.emit.match import match_moments
 from asknown.emit.sql import Names, all_of, col, given, ident, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
-from asknown.emit.translate import rewrite
+from asknown.emit.translate import place_of_column, rewrite
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows import window_ctes
 from asknown.emit.words import cast, say
@@ -77,8 +77,10 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
     if output.item is None or output.item.expression is None:
         assert output.as_of is not None
         fetched = col(output.column.name, joined[output.as_of][0])
-        own = joined[output.as_of][1].view.model.dialect == dialect.sqlglot
-        return fetched if own else cast(dialect, fetched, output.column.type)
+        model = joined[output.as_of][1].view.model
+        if model.dialect == dialect.sqlglot:
+            return fetched
+        return cast(dialect, fetched, output.column.type, at=place_of_column(model, output.column.name))
 
     def put(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Parameter):
@@ -95,7 +97,7 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
     expression = rewrite(output.item.expression.copy(), dialect, view.model, types)
     # An instant that is not given gives NULL, not the answer over no rows.
     value = exp.Case(ifs=[exp.If(this=known.copy(), true=expression.transform(put))])
-    return cast(dialect, value, output.column.type)
+    return cast(dialect, value, output.column.type, at=place_of_column(view.model, output.column.name))
 
 
 def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:

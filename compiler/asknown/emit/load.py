@@ -14,6 +14,7 @@ from asknown.emit.match import match_entities
 from asknown.emit.sql import Names, col, given, ident, named, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
+from asknown.emit.translate import place_of_column
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.words import cast
 from asknown.model.nodes import Column, FeatureView, WindowCall
@@ -71,9 +72,13 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], 
 
 def _shown(step: Step, columns: Iterable[Column]) -> list[exp.Expr]:
     """The columns in the types of the model's SQL, which another dialect may have lost on the way."""
-    if step.view.model.dialect == step.dialect.sqlglot:
+    model = step.view.model
+    if model.dialect == step.dialect.sqlglot:
         return [col(column.name, step.v) for column in columns]
-    return [named(cast(step.dialect, col(c.name, step.v), c.type), c.name) for c in columns]
+    return [
+        named(cast(step.dialect, col(c.name, step.v), c.type, at=place_of_column(model, c.name)), c.name)
+        for c in columns
+    ]
 
 
 def compile_call_types(view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:

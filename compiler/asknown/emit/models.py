@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.sql import ident
+from asknown.emit.sql import ident, named
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate import translate
-from asknown.emit.words import say
+from asknown.emit.words import cast, say
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Column, Model
 from asknown.project.nodes import SourceTable
@@ -81,6 +81,13 @@ def file_query(path: str, dialect: Dialect) -> str:
 def relation_query(name: str, dialect: Dialect) -> str:
     """The query that reads all of a relation, a model's CTE say."""
     return exp.select("*").from_(exp.Table(this=ident(name))).sql(dialect.sqlglot)
+
+
+def cast_query(columns: Sequence[Column], query: str, dialect: Dialect) -> str:
+    """The query that casts the columns of another, a text, to these types."""
+    shown = [named(cast(dialect, exp.column(ident(column.name)), column.type), column.name) for column in columns]
+    select = exp.select(*shown).sql(dialect.sqlglot, pretty=True, identify=dialect.quotes_all)
+    return f"{select}\nFROM (\n{query}\n) AS spine"
 
 
 def columns_query(columns: Sequence[Column], relation: str, dialect: Dialect) -> str:

@@ -13,7 +13,7 @@ _PIECE = r"(?:\\[dDwW.\\+*?()\[\]{}|^$/-]|\[(?!\^)(?:[^\]\[\\]|\\[dw.\\-])+\]|[^
 _PATTERN = re.compile(rf"(?:\(\?:|\((?!\?)|\)|\||{_PIECE}|(?:[*+?]|\{{\d+(?:,\d*)?\}})(?![*+?]))*\Z")
 _FORMAT = re.compile(r"(?:%[YmdHMSf]|[-/:. ,_])*\Z")
 
-_PATTERNS = (exp.RegexpLike, exp.SimilarTo)
+_PATTERNS = (exp.RegexpLike, exp.RegexpFullMatch, exp.SimilarTo)
 
 
 def is_plain(node: exp.Expr) -> bool:
@@ -30,7 +30,20 @@ def is_plain(node: exp.Expr) -> bool:
         return simple and put is not None and _is_text(put) and not re.search(r"[\\&]", put.name)
     if isinstance(node, exp.TimeToStr):
         return _is_text(node.args.get("format")) and _FORMAT.match(node.args["format"].name) is not None
-    return False
+    if isinstance(node, exp.Div):
+        by = node.expression.unnest()
+        return _is_number(by) if not isinstance(by, exp.Nullif) else by.expression.name == "0"
+    if isinstance(node, exp.SplitPart):
+        return _is_text(node.args.get("delimiter")) and node.args["delimiter"].name != ""
+    if isinstance(node, exp.Bracket):
+        return all(isinstance(part, exp.Literal | exp.Slice) for part in node.expressions)
+    if isinstance(node, exp.Log):
+        return node.this.name == "10" and node.args.get("expression") is not None
+    return isinstance(node, exp.Substring) and _is_number(node.args.get("start"), least=0)
+
+
+def _is_number(node: exp.Expr | None, *, least: float = 1e-300) -> bool:
+    return isinstance(node, exp.Literal) and not node.is_string and float(node.name) >= least
 
 
 def _is_day(text: str) -> bool:

@@ -32,7 +32,7 @@ def compile_facts(spine: Spine, models: Sequence[Cte], taken: Sequence[str], dia
         exp.Min(this=col(t, s)),
         exp.Max(this=col(t, s)),
         _count_if(lost) if text else zero,
-        exp.Min(this=exp.If(this=lost.copy(), true=col(raw, s))) if text else exp.null(),
+        exp.Min(this=_where(lost.copy(), col(raw, s))) if text else exp.null(),
         _count_if(say(dialect, "has_offset", x=col(raw, s), pattern=exp.Literal.string(_OFFSET)))
         if text
         else zero.copy(),
@@ -43,4 +43,9 @@ def compile_facts(spine: Spine, models: Sequence[Cte], taken: Sequence[str], dia
 
 
 def _count_if(condition: exp.Expr) -> exp.Expr:
-    return exp.Count(this=exp.If(this=condition, true=exp.Literal.number(1)))
+    return exp.Count(this=_where(condition, exp.Literal.number(1)))
+
+
+def _where(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
+    """The value where the condition holds, else NULL."""
+    return exp.Case(ifs=[exp.If(this=condition, true=value)])

@@ -58,10 +58,14 @@ def subquery(query: exp.Query, alias: str) -> exp.Subquery:
     return exp.Subquery(this=query, alias=exp.TableAlias(this=ident(alias)))
 
 
-def name_columns(query: exp.Expr) -> exp.Expr:
-    """The query with a name for every column it gives, for engines that would call ``s.k`` of a join just that."""
-    named_ = query.copy()
-    for select in named_.find_all(exp.Select):
+def settle_names(query: exp.Expr) -> exp.Expr:
+    """The query with names that mean the same to an engine that has rules of its own.
+
+    Every column that a select gives has its name said: ``s.k`` of a join would come out as just that. A table that has
+    an alias, and whose own name is said too, becomes a subquery: there that name would mean the alias.
+    """
+    settled = query.copy()
+    for select in settled.find_all(exp.Select):
         columns = [
             exp.Alias(this=item.copy(), alias=item.this.copy())
             if isinstance(item, exp.Column) and item.table and not item.is_star
@@ -69,7 +73,13 @@ def name_columns(query: exp.Expr) -> exp.Expr:
             for item in select.expressions
         ]
         select.set("expressions", columns)
-    return named_
+    said = {column.table for column in settled.find_all(exp.Column)}
+    for relation in list(settled.find_all(exp.Table)):
+        if relation.alias and relation.name in said and relation.alias != relation.name:
+            bare = relation.copy()
+            bare.set("alias", None)
+            relation.replace(exp.Subquery(this=exp.select("*").from_(bare), alias=relation.args["alias"].copy()))
+    return settled
 
 
 def all_of(conditions: Sequence[exp.Expr]) -> exp.Expr:

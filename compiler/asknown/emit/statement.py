@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import ErrorLevel, exp, tokenize
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.sql import ident, name_columns
+from asknown.emit.sql import ident, settle_names
 
 Body = exp.Query | str
 """A query: a tree that the emitter built, or the author's own text, kept to the letter."""
@@ -49,7 +49,7 @@ def write(statement: Statement, dialect: Dialect) -> str:
 def _text(body: Body, dialect: Dialect) -> str:
     if isinstance(body, str):
         return body
-    return (body if dialect.names_joined_columns else name_columns(body)).sql(
+    return (body if dialect.plain_names else settle_names(body)).sql(
         dialect.sqlglot, pretty=True, comments=False, identify=dialect.quotes_all, unsupported_level=ErrorLevel.RAISE
     )
 

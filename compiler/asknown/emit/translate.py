@@ -12,6 +12,8 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.operands import operand_kinds
 from asknown.emit.plain import is_plain
 from asknown.emit.shells import Around, move_inside
+from asknown.emit.sql import settle_names
+from asknown.emit.values import name_values
 from asknown.emit.words import fill
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
@@ -24,7 +26,9 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
 
     Raises ``not-in-dialect`` with the place of what has no translation.
     """
-    written = rewrite(tree.copy(), dialect, model)
+    written = _reserve(rewrite(tree.copy(), dialect, model), dialect)
+    if not dialect.values_name_columns:
+        written = name_values(written)
     try:
         text = _written(written, dialect)
         parse_one(text, read=dialect.sqlglot)
@@ -61,13 +65,32 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         text = dialect.rewrites[name]
         if text == ":same":  # as sqlglot has it
             continue
-        written = fill(dialect, text, **_arguments(node, dialect))
-        if isinstance(node, exp.AggFunc) and not isinstance(written, exp.AggFunc):
+        written = _rewritten(node, text, dialect)
+        if isinstance(node, exp.AggFunc) and not isinstance(written, exp.AggFunc) and written.find(exp.AggFunc):
             shells.add(id(written))
         if isinstance(node, exp.Ordered):
             node.set("this", written)
         else:
             tree = _put(tree, node, written)
+    return tree
+
+
+def place_of_column(model: Model, name: str) -> Where:
+    """Where a model selects a column; its first line, where a star brings it."""
+    items = [item for item in model.tree.selects if item.alias_or_name.casefold() == name.casefold()]
+    return place_of(model, items[0]) if items else model.rendered.where(1)
+
+
+def _rewritten(node: exp.Expr, text: str, dialect: Dialect) -> exp.Expr:
+    written = fill(dialect, text, **_arguments(node, dialect))
+    return exp.Not(this=exp.Paren(this=written)) if node.args.get("negate") else written
+
+
+def _reserve(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
+    """The tree with quotes around names that mean something else to the dialect."""
+    for word in list(tree.find_all(exp.Identifier)):
+        if not word.quoted and word.name.casefold() in dialect.reserved:
+            word.replace(exp.to_identifier(word.name.casefold(), quoted=True))
     return tree
 
 
@@ -83,14 +106,15 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     """What a rewrite of a node may be called, the most particular first (:class:`Dialect` says what the names mean)."""
     key = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
     given = [argument for argument, value in node.args.items() if value]
+    given += [node.this.key] if isinstance(node, exp.AggFunc) and isinstance(node.this, exp.Order | exp.Distinct) else []
     given += [f"a{len(many)}"] if (many := node.args.get("expressions")) else []
     single = list(dict.fromkeys(kinds))
     parts = [f"{single[0]}.{other}" for other in single[1:]] if kinds else []
     parts += [f"{kinds[0]}.{kinds[0]}"] if len(kinds) > 1 and len(single) == 1 else []
     parts += [f"{kind}.{argument}" for kind in single for argument in given]
-    given += [node.this.key] if isinstance(node, exp.AggFunc) and isinstance(node.this, exp.Order | exp.Distinct) else []
     given += ["value"] if isinstance(node, exp.In) and node.args.get("query") and not _is_filter(node) else []
     given += ["backslash"] if any(_has_backslash(value) for value in node.args.values()) else []
+    given += ["relation"] if isinstance(node.parent, exp.Table | exp.Unnest | exp.Explode) else []
     given += ["ignorenulls"] if isinstance(node.parent, exp.IgnoreNulls) else []
     given += [value.casefold() for value in node.args.values() if isinstance(value, str) and not node.is_leaf()]
     if isinstance(node, exp.Literal):
@@ -159,7 +183,8 @@ _CALLED = re.compile(r"([A-Za-z_]\w*)\(")
 
 
 def _written(tree: exp.Expr, dialect: Dialect) -> str:
-    return tree.sql(dialect.sqlglot, pretty=True, unsupported_level=ErrorLevel.RAISE)
+    named = tree if dialect.plain_names else settle_names(tree)
+    return named.sql(dialect.sqlglot, pretty=True, unsupported_level=ErrorLevel.RAISE)
 
 
 def _culprit(tree: exp.Expr, dialect: Dialect) -> exp.Expr | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
-from asknown.errors import AsknownError
+from asknown.errors import AsknownError, Where
 from asknown.types import SqlType
 
 # A colon means something else in some dialects, so a place is read as a name.
@@ -55,24 +55,25 @@ def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]
     return tree
 
 
-def cast(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
+def cast(dialect: Dialect, value: exp.Expr, kind: SqlType, *, at: Where | None = None) -> exp.Expr:
     """``value`` in the dialect's type for ``kind``. Raises ``not-in-dialect`` where it keeps none such."""
     if kind.kind in dialect.unkept:
-        raise lacks(dialect, f"feature of type {kind}: {dialect.unkept[kind.kind]}")
+        raise lacks(dialect, f"feature of type {kind}: {dialect.unkept[kind.kind]}", at=at)
     for word in (f"cast.{kind.kind}", "cast"):
         if word in dialect.words:
-            return say(dialect, word, x=value, type=exp.Literal.string(kind.name))
+            return say(dialect, word, x=value, type=exp.Literal.string(dialect.types.get(kind.name, kind.name)))
     name = dialect.types.get(kind.name) or dialect.types.get(kind.kind)
     if name is not None:
         return exp.Cast(this=value, to=exp.DataType.build(name, dialect=dialect.sqlglot))
     return exp.cast(value, kind.name, dialect="duckdb")
 
 
-def lacks(dialect: Dialect, what: str, *, hint: str | None = None) -> AsknownError:
+def lacks(dialect: Dialect, what: str, *, hint: str | None = None, at: Where | None = None) -> AsknownError:
     """The error for something that a dialect cannot say."""
     return AsknownError(
         "not-in-dialect",
         f"{dialect.name} has no exact {what}",
+        at=at,
         hint=hint or "leave the feature out for this target, or run it on another: docs/dialects.md says what each can",
     )
 

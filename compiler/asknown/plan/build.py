@@ -44,10 +44,13 @@ def build_plan(
         if wanted:
             as_of = len(steps)
             columns = tuple(column for column in view.fetched if column.name in wanted)
-            forced = (forms or {}).get(view.name, (forms or {}).get("*"))
-            steps.append(
-                AsOfJoin(label, view, keys, columns, choose_match(view, look(view), forms=dialect.forms, forced=forced))
+            match = choose_match(
+                view,
+                look(view),
+                forms=dialect.forms if keys else dialect.keyless_forms or dialect.forms,
+                forced=(forms or {}).get(view.name, (forms or {}).get("*")),
             )
+            steps.append(AsOfJoin(label, view, keys, columns, match))
         windows: dict[int, int] = {}
         for form, reason, some in choose_windows(
             calls, listed, look(view), forms=dialect.window_forms, forced=window_form

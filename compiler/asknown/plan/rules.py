@@ -62,7 +62,7 @@ def choose_match(
 
     The width of a bucket decides speed alone, never the result.
     """
-    if forced is not None:
+    if forced is not None and forced in forms:
         width = _width(view, sample) if forced == "cascade" else 0
         match = Match(forced, width, "asked for", rest=view.ttl if width else 0)
     elif "cascade" not in forms:
@@ -76,8 +76,8 @@ def choose_match(
 
 
 def _choose_portable(sample: Sample | None, forms: Sequence[str]) -> Match:
-    if sample is not None and sample.whole and sample.rows_of_a_key <= FEW_ROWS:
-        return Match("range", 0, f"{_about(sample.rows_of_a_key)} for a key: joining them all is cheap")
+    if sample is not None and sample.whole and sample.rows_of_a_rows_key <= FEW_ROWS:
+        return Match("range", 0, f"{_about(sample.rows_of_a_rows_key)} for a key: joining them all is cheap")
     if "asof" in forms:
         return Match("asof", 0, "one sort of the rows")
     return Match("union", 0, "rows and moments in one sort: the engine has no as-of join")

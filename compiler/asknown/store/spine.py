@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
-from asknown.emit.models import columns_query, file_query, relation_query
+from asknown.emit.models import cast_query, columns_query, file_query, relation_query
 from asknown.emit.spine import compile_facts
-from asknown.emit.statement import Statement, write
+from asknown.emit.statement import write
 from asknown.emit.translate import translate
 from asknown.engines.frames import to_arrow
 from asknown.errors import AsknownError, did_you_mean
@@ -95,7 +95,7 @@ def _locate(given: Any, bench: Workbench, renderer: Renderer) -> Spine:
     name = given.strip()
     if name in bench.catalog.project.models:
         columns = bench.columns(name)
-        sql = relation_query(name, bench.engine.dialect)
+        sql = _in_types(columns, relation_query(name, bench.engine.dialect), bench)
         return Spine(sql, columns, columns[0], bench.catalog.is_repeatable(name), (name,))
     if name.casefold().endswith(FILES) and not re.search(r"\s\S+\s", name):
         return _of_file(name, bench)
@@ -113,16 +113,25 @@ def _of_text(text: str, bench: Workbench, renderer: Renderer) -> Spine:
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
     dialect = bench.engine.dialect
     model = bench.informed(parse_model(rendered, bench.catalog.project.settings.dialect))
-    sql = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
-    closed = all(bench.catalog.is_repeatable(ref) for ref in rendered.refs)
-    ctes = bench.ctes(rendered.refs, sources=rendered.sources)
-    statement = Statement(tuple(ctes), f"SELECT * FROM (\n{sql}\n) AS spine")
     try:
-        found = bench.engine.describe(write(statement, dialect))
+        columns = bench.describe(model, model.sql)
     except AsknownError as error:
         raise AsknownError(error.code, f"the spine's SQL: {error.message}", hint=error.hint) from None
-    columns = tuple(Column(name, kind) for name, kind in found)
-    return Spine(sql, columns, columns[0], closed and model.repeatable, rendered.refs, rendered.sources)
+    sql = translate(model, model.tree, dialect) if bench.translates else model.sql
+    closed = all(bench.catalog.is_repeatable(ref) for ref in rendered.refs)
+    return Spine(
+        _in_types(columns, sql, bench),
+        columns,
+        columns[0],
+        closed and model.repeatable,
+        rendered.refs,
+        rendered.sources,
+    )
+
+
+def _in_types(columns: Sequence[Column], sql: str, bench: Workbench) -> str:
+    """The query with its columns cast to the types that they have where it was written."""
+    return cast_query(columns, sql, bench.engine.dialect) if bench.translates else sql
 
 
 def _of_file(path: str, bench: Workbench) -> Spine:

@@ -60,7 +60,7 @@ class Workbench:
                 self.columns(name),
                 self.catalog.project.entities,
                 repeatable=all(self.catalog.is_repeatable(ref) for ref in model.rendered.refs),
-                describe=lambda tree: self._describe_rows(model, tree),
+                describe=lambda tree: self.describe(model, tree),
             )
         return self._views[name]
 
@@ -87,6 +87,11 @@ class Workbench:
         return [source_cte(table, columns, dialect) for table, columns in tables] + [
             model_cte(self.informed(model), dialect) for model in closure
         ]
+
+    @property
+    def translates(self) -> bool:
+        """Whether the models are written in another dialect than the engine's."""
+        return self._typist is not None
 
     def informed(self, model: Model) -> Model:
         """The model with the types of the columns that it reads: what a translation of its SQL depends on."""
@@ -177,7 +182,8 @@ class Workbench:
         refuse_duplicate_columns(model, written or [c.name for c in columns])
         return columns
 
-    def _describe_rows(self, model: Model, tree: Body) -> tuple[Column, ...]:
+    def describe(self, model: Model, tree: Body) -> tuple[Column, ...]:
+        """The columns of a query in the models' dialect, standing on what ``model`` stands on."""
         dialect = self._types.dialect
         ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
         statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, dialect))

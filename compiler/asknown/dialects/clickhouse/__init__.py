@@ -40,7 +40,8 @@ CLICKHOUSE = Dialect(
     quotes_all=True,
     pins_ctes=True,
     reads_in_place=False,
-    names_joined_columns=False,
+    keyless_forms=("range", "union"),  # an ASOF JOIN wants an equality
+    plain_names=False,
     files_in_order=False,
     unkept={"list": "an Array of ClickHouse is never NULL, and becomes [] where there is no row"},
     session=tuple(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()),

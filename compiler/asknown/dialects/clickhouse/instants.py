@@ -54,6 +54,7 @@ _LATER, _AFTER, _BEFORE = (_OFFSET_AT.format(at=at) for at in ("l_w - l_o", f"l_
 _ZONED = let("l_w", MICROS, let("l_o", _AFTER, f"if({_LATER} = l_o, l_w - l_o, l_w - {_BEFORE})"))
 
 WORDS = {
+    "cast.integer": "accurateCast(:x, :type)",  # a plain one wraps around
     "cast.time": "toTime64(:x, 6)",  # sqlglot does not know its type's name
     "instant.timestamp": MICROS,
     "instant.timestamptz": MICROS,

@@ -38,19 +38,13 @@ def _ticks(length: int, value: str) -> str:
     return f"intDiv({_floor(length, _micros(value))}, {length})"
 
 
-def _week(value: str) -> str:
-    """The number of the Monday before: DuckDB's, which counts one week less before 1970."""
-    days = f"toInt32(toDate32({value}))"
-    return f"intDiv({days} - positiveModulo({days} + 3, 7), 7)"
-
-
 _DATES = {
     **_TRUNCATED,
     **{
         f"datediff.{unit}": f"{_ticks(length, ':this')} - {_ticks(length, ':expression')}"
         for unit, length in _LENGTHS.items()
     },
-    "datediff.week": f"{_week(':this')} - {_week(':expression')}",
+    "datediff.week": "intDiv(toInt32(toDate32(:this)) - toInt32(toDate32(:expression)), 7)",
     "extract.epoch": f"{_micros(':expression')} / 1000000",
     "extract.millisecond": f"intDiv(positiveModulo({_micros(':expression')}, {_MINUTE}), 1000)",
     "extract.microsecond": f"positiveModulo({_micros(':expression')}, {_MINUTE})",
@@ -196,8 +190,8 @@ _AGGREGATES = {
     "median.decimal": continuous("0.5", _LISTED),
     "percentilecont.expression": continuous("toFloat64(:expression)", _LISTED),
     "percentiledisc.expression": discrete(":expression", _LISTED),
-    "lastvalue": "last_value(:this) RESPECT NULLS",
-    "firstvalue": "first_value(:this) RESPECT NULLS",
+    "lastvalue": "last_value_respect_nulls(:this)",
+    "firstvalue": "first_value_respect_nulls(:this)",
     "lastvalue.ignorenulls": ":same",
     "firstvalue.ignorenulls": ":same",
 }
@@ -225,6 +219,9 @@ REFUSED: dict[str, str] = {
         for other in ("timestamp", "timestamptz", "date")
         if (kind, other) != ("date", "date")
     },
+    "timetounix.interval": "the epoch of an interval is not translated",
+    "windowspec.interval": "a frame of ClickHouse has no intervals: order by epoch_us(…), and count microseconds",
+    "limitoptions": "ClickHouse has no limit by percent",
     "datebin": "time_bucket() is not translated: write date_trunc()",
     "strtotime": "strptime() is not translated: write cast(… as timestamp)",
     "date_sub": "date_sub() is not translated: write date_diff()",
@@ -262,6 +259,8 @@ REFUSED: dict[str, str] = {
     },
     "first": "first() follows the order in which rows happen to be read: write arg_min(x, by)",
     "last": "last() follows the order in which rows happen to be read: write arg_max(x, by)",
+    "sum.integer.distinct": "sum(distinct …) is not translated: group by it in a model before",
+    "avg.integer.distinct": "avg(distinct …) is not translated: group by it in a model before",
     "sum.distinct": "sum(distinct …) is not translated: group by it in a model before",
     "avg.distinct": "avg(distinct …) is not translated: group by it in a model before",
     "escape": "a backslash is ClickHouse's only escape: write contains(), or regexp_matches()",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.postgres.aggregates import AGGREGATES, FINISHES, ORDER
-from asknown.dialects.postgres.lacking import FUNCTIONS, REFUSED
+from asknown.dialects.postgres.lacking import FUNCTIONS, REFUSED, RESERVED
 from asknown.dialects.postgres.sums import EXACT_SUMS
 from asknown.dialects.postgres.translation import REWRITES, TYPES
 from asknown.dialects.postgres.words import WORDS
@@ -22,6 +22,7 @@ POSTGRES = Dialect(
     rewrites=REWRITES,
     refused=REFUSED,
     functions=FUNCTIONS,
+    reserved=RESERVED,
     exact_sums=EXACT_SUMS,
     values_name_columns=True,
     quotes_all=True,

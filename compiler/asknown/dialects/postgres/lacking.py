@@ -9,6 +9,10 @@ _UNSIGNED = "Postgres has no such integers: cast to a wider one with a sign, suc
 _SPELLED = "Postgres spells floats in another way: cast to a decimal first"
 
 REFUSED: dict[str, str] = {
+    "splitpart": "a separator that may be empty: write it as a literal",
+    "bracket": "an element that may be counted from the end: write its number",
+    "generateseries": "a list of numbers: write from generate_series(…)",
+    "cast.text.blob": "Postgres reads bytes of a text in another way",
     "intdiv.float": "whole division of floats: write floor(x / y)",
     "intdiv.decimal": "whole division of decimals: write floor(x / y)",
     "mod.float": "Postgres has no remainder of floats: write x - y * trunc(x / y)",
@@ -38,6 +42,7 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(
         ("regexplike", "regexpfullmatch", "similarto", "regexpreplace", "regexpextract", "regexpextractall"), _PATTERN
     ),
+    "bracket.text": "a slice of a text: write substr(s, 1, 2)",
     "glob": "Postgres has no GLOB: write LIKE",
     "reverse": "reverse() turns letters around that are put together of several characters",
     "format": "format() has other places than {}: write ||",
@@ -58,7 +63,7 @@ REFUSED: dict[str, str] = {
     "argmax.count": "the greatest several: write row_number() and list()",
     "argmin.count": "the least several: write row_number() and list()",
     "median.decimal": "a median of decimals is rounded in another way: cast to double",
-    "percentilecont.decimal": "a quantile of decimals is rounded in another way: cast to double",
+    "percentilecont.decimal.decimal": "a quantile of decimals is rounded in another way: cast to double",
     "approxdistinct": "its sketch is DuckDB's own: write count(distinct …)",
     "hash": "its numbers are DuckDB's own: write md5()",
     "ignorenulls": "Postgres has no IGNORE NULLS: filter them out before, or count the values to group by",
@@ -74,6 +79,9 @@ REFUSED: dict[str, str] = {
     "tablesample": "samples are of stored tables alone, and others each time",
     "pivot": "Postgres has no PIVOT: write count(*) filter (where …) for each column",
 }
+
+RESERVED = frozenset({"user", "session_user", "current_user", "current_role", "current_catalog", "system_user"})
+"""Names of columns that are functions here unless they are quoted."""
 
 # fmt: off
 FUNCTIONS = frozenset({

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from asknown.dialects.postgres.words import CUT, ISO
 
+# Postgres has no such integers: a precision beyond all decimals says which one a whole number stands for.
+WHOLE_NUMBERS = {"TINYINT": 108, "UTINYINT": 208, "USMALLINT": 216, "UINTEGER": 232, "UBIGINT": 264}
 TYPES = {
+    **{name: f"NUMERIC({precision}, 0)" for name, precision in WHOLE_NUMBERS.items()},
     # Without a precision, or a fraction would be rounded away; the engine takes it for a HUGEINT, and checks it.
     "HUGEINT": "NUMERIC",
     "UHUGEINT": "NUMERIC",
-    "UBIGINT": "NUMERIC(20, 0)",
-    "UINTEGER": "BIGINT",
-    "USMALLINT": "INT",
-    "UTINYINT": "SMALLINT",
-    "TINYINT": "SMALLINT",
     "DOUBLE": "DOUBLE PRECISION",
     "FLOAT": "REAL",
     "BLOB": "BYTEA",
@@ -29,6 +27,8 @@ _HALF_AWAY = "CASE WHEN ABS({0} - TRUNC({0})) >= 0.5 THEN TRUNC({0}) + SIGN({0})
 _TENS = "POWER(CAST(10 AS DOUBLE PRECISION), :decimals)"
 _SCALED = f"(CAST(:this AS DOUBLE PRECISION) * {_TENS})"
 _AS_DECIMAL = "(:this * POWER(CAST(10 AS DOUBLE PRECISION), :scale))"
+
+_SIGNS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 _NUMBERS = {
     "literal.float": "CAST(:this AS DOUBLE PRECISION)",
@@ -48,19 +48,18 @@ _NUMBERS = {
     "WHEN NOT :this IS NULL THEN CAST('NaN' AS DOUBLE PRECISION) END END",
     "isnan": ":this = CAST('NaN' AS DOUBLE PRECISION)",
     "isinf": f"ABS(:this) = {_INFINITE}",
+    **{f"isfinite.{kind}": ":same" for kind in ("timestamp", "timestamptz", "date")},
     "isfinite": f"ABS(:a1) < {_INFINITE}",
     # Of decimals and of whole numbers beyond 64 bits there are others, which give decimals.
-    **{f"{name}.float": ":same" for name in ("sqrt", "exp", "ln", "log", "cbrt", "degrees", "radians")},
-    **{
-        name: f"{name.upper()}(CAST(:this AS DOUBLE PRECISION))"
-        for name in ("sqrt", "exp", "ln", "log", "cbrt", "degrees", "radians")
-    },
+    **{f"{name}.float": ":same" for name in ("sqrt", "exp", "ln", "log", "cbrt")},
+    **{name: f"{name.upper()}(CAST(:this AS DOUBLE PRECISION))" for name in ("sqrt", "exp", "ln", "log", "cbrt")},
+    "degrees": "CAST(:this AS DOUBLE PRECISION) * (180 / PI())",
+    "radians": "CAST(:this AS DOUBLE PRECISION) * (PI() / 180)",
+    "log.plain": "LOG(CAST(:expression AS DOUBLE PRECISION))",
     "pow.float": ":same",
     "pow": "POWER(CAST(:this AS DOUBLE PRECISION), :expression)",
-    "eq.boolean.integer": "CAST(:this AS INT) = :expression",
-    "eq.integer.boolean": ":this = CAST(:expression AS INT)",
-    "neq.boolean.integer": "CAST(:this AS INT) <> :expression",
-    "neq.integer.boolean": ":this <> CAST(:expression AS INT)",
+    **{f"{key}.boolean.integer": f"CAST(:this AS INT) {sign} :expression" for key, sign in _SIGNS.items()},
+    **{f"{key}.integer.boolean": f":this {sign} CAST(:expression AS INT)" for key, sign in _SIGNS.items()},
 }
 
 _WHOLE = ("year", "month", "day", "hour", "minute", "quarter", "week", "doy", "dow", "isodow", "isoyear")
@@ -95,6 +94,8 @@ _SECONDS = {
     "week": "604800",
 }
 _BETWEEN = "EXTRACT(EPOCH FROM CAST(:a3 AS TIMESTAMP) - CAST(:a2 AS TIMESTAMP))"
+
+
 _READ = (
     f"CASE WHEN :this ~ {ISO.replace(':x', ':this')} THEN {CUT.replace(':x', ':this')} "
     "WHEN NOT :this IS NULL THEN CONCAT('asknown: no timestamp reads as ''', :this, '''') END"
@@ -108,7 +109,7 @@ _DATES = {
     "timetounix": "CAST(EXTRACT(EPOCH FROM :this) AS DOUBLE PRECISION)",
     "epoch_us": "CAST(EXTRACT(EPOCH FROM :a1) * 1000000 AS BIGINT)",
     **{
-        f"unixtotime.{kind}": "CAST(TRUNC(EXTRACT(EPOCH FROM :this) * 1000) AS BIGINT)"
+        f"unixtotime.{kind}": "CAST(EXTRACT(EPOCH FROM :this) * 1000 AS BIGINT)"
         for kind in ("timestamp", "timestamptz", "date")
     },
     "unixtotime.3": f"{_DAY_ONE} + (:this / 86400000) * INTERVAL '1 DAY' "
@@ -116,11 +117,16 @@ _DATES = {
     "unixtotime.6": f"{_DAY_ONE} + (:this / 86400000000) * INTERVAL '1 DAY' "
     "+ (:this % 86400000000) * INTERVAL '1 MICROSECOND'",
     "datefromparts": "MAKE_DATE(CAST(:year AS INT), CAST(:month AS INT), CAST(:day AS INT))",
-    "datediff.week": "CAST(EXTRACT(DAY FROM DATE_TRUNC('WEEK', CAST(:this AS TIMESTAMP)) "
-    "- DATE_TRUNC('WEEK', CAST(:expression AS TIMESTAMP))) / 7 AS BIGINT)",
+    # Weeks that are over between two days, and not Mondays.
+    "datediff.week": "CAST((CAST(:this AS DATE) - CAST(:expression AS DATE)) / 7 AS BIGINT)",
     **{f"date_sub.{unit}": f"CAST(DIV({_BETWEEN}, {seconds}) AS BIGINT)" for unit, seconds in _SECONDS.items()},
-    "timestamptrunc.date": "DATE_TRUNC(:unit, CAST(:this AS TIMESTAMP))",
-    "datetrunc.date": "DATE_TRUNC(:unit, CAST(:this AS TIMESTAMP))",
+    # Of a date, it is an instant with a time zone here.
+    "timestamptrunc.timestamp": ":same",
+    "timestamptrunc.timestamptz": ":same",
+    **{
+        f"timestamptrunc.{unit}": f"DATE_TRUNC('{unit.upper()}', CAST(:this AS TIMESTAMP))"
+        for unit in (*_SECONDS, "month", "quarter", "year")
+    },
     "datebin": "DATE_BIN(:this, :expression, CAST('2000-01-03' AS TIMESTAMP))",
     "dayname": "TO_CHAR(:this, 'FMDay')",
     "monthname": "TO_CHAR(:this, 'FMMonth')",
@@ -158,6 +164,9 @@ _TEXTS = {
     "split": "(CASE WHEN :this = '' THEN ARRAY[''] ELSE STRING_TO_ARRAY(:this, :expression) END)",
     "unicode": "CASE WHEN :this = '' THEN -1 ELSE ASCII(:this) END",
     "ord": "CASE WHEN :a1 = '' THEN -1 ELSE ASCII(:a1) END",
+    "splitpart.plain": ":same",
+    "bracket.plain": ":same",
+    "generateseries.relation": ":same",
     "length.list": "CARDINALITY(:this)",
     "arraysize": "CARDINALITY(:this)",
 }

@@ -61,7 +61,11 @@ SQLITE = Dialect(
         "stddev_pop": "stddev_pop(:x)",
         "stddev_samp": "stddev_samp(:x)",
     },
-    order={"float": (":x", "NOT signbit(:x)"), "text": (":x COLLATE BINARY",)},
+    order={
+        "float": (":x", "NOT signbit(:x)"),
+        "text": (":x COLLATE BINARY",),
+        **dict.fromkeys(("list", "struct"), ("nested_key(:x)", ":x")),
+    },
     rewrites=REWRITES,
     refused=REFUSED,
     functions=FUNCTIONS,

@@ -7,6 +7,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asknown.dialects.postgres.translation import WHOLE_NUMBERS
 from asknown.errors import AsknownError
 from asknown.types import SqlType, parse_type
 
@@ -27,12 +28,18 @@ _NAMES = {
     "timestamp": "TIMESTAMP",
     "timestamptz": "TIMESTAMP WITH TIME ZONE",
 }
+_TAGGED = {precision: name for name, precision in WHOLE_NUMBERS.items()}
 _ARROW: dict[str, pa.DataType] = {
     "BOOLEAN": pa.bool_(),
+    "TINYINT": pa.int8(),
     "SMALLINT": pa.int16(),
     "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "HUGEINT": pa.decimal128(38, 0),
+    "UTINYINT": pa.uint8(),
+    "USMALLINT": pa.uint16(),
+    "UINTEGER": pa.uint32(),
+    "UBIGINT": pa.uint64(),
     "FLOAT": pa.float32(),
     "DOUBLE": pa.float64(),
     "VARCHAR": pa.string(),
@@ -68,6 +75,8 @@ def _read_numeric(modifier: int) -> SqlType:
     if modifier < 0:
         return parse_type("HUGEINT")
     precision = (modifier - 4) >> 16 & 0xFFFF
+    if precision in _TAGGED:
+        return parse_type(_TAGGED[precision])
     scale = ((modifier - 4 & 0x7FF) ^ 1024) - 1024  # eleven bits with a sign
     if precision > 38 or not 0 <= scale <= precision:
         return SqlType(f"numeric({precision},{scale})", "other")

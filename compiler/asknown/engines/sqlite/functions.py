@@ -18,6 +18,7 @@ from asknown.engines.sqlite.aggregates import AGGREGATES
 from asknown.engines.sqlite.calendar import CALENDAR
 from asknown.engines.sqlite.casts import CASTS
 from asknown.engines.sqlite.instants import micros_of, text_of
+from asknown.engines.sqlite.nested import nested_key
 from asknown.engines.sqlite.numbers import NUMBERS
 from asknown.errors import AsknownError
 
@@ -132,6 +133,7 @@ _SCALARS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("upper_text", 1, _upper),
     ("lower_text", 1, _lower),
     ("fail", 1, _fail),
+    ("nested_key", 1, nested_key),
     *CALENDAR,
     *CASTS,
     *NUMBERS,

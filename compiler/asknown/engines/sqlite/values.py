@@ -328,14 +328,14 @@ def _to_json(value: Any, kind: SqlType) -> Any:
             return [_to_json(part, kind.element) for part in value]
         case "struct":
             return {name: _to_json(value[name], part) for name, part in kind.fields}
-        case "float":
-            return value if math.isfinite(value) else repr(value)
+        case "decimal":
+            return float(value)
         case "blob":
             return value.hex()
         case "timestamp" | "timestamptz":
             since = value.replace(tzinfo=value.tzinfo or UTC) - EPOCH
             return since // timedelta(microseconds=1)
-        case "integer" | "boolean" | "text":
+        case "integer" | "boolean" | "text" | "float":
             return value
     return str(value)
 
@@ -348,8 +348,6 @@ def _from_json(value: Any, kind: SqlType) -> Any:
             return [_from_json(part, kind.element) for part in value]
         case "struct" if isinstance(value, dict):
             return {name: _from_json(value[name], part) for name, part in kind.fields}
-        case "float" if isinstance(value, str):
-            return float(value)
         case "blob" if isinstance(value, str):
             return bytes.fromhex(value)
     return read_value(value, kind)

@@ -1,0 +1,111 @@
+"""Spark's aggregates of trailing windows, over sorted arrays where its own differ from DuckDB's in the last bit."""
+
+from __future__ import annotations
+
+_UNSIGNED = "CASE WHEN :x = 0D THEN 0D ELSE :x END"
+_SORTED = "SORT_ARRAY(:value)"
+
+# Sums by Kahan's way over the sorted values, around the middle one.
+_MIDDLE = "l[(SIZE(l) + 1) DIV 2 - 1]"
+
+
+def _sum(term: str) -> str:
+    """The compensated sum of a term over the values x of l."""
+    y = f"({term} - s.c)"
+    return (
+        "AGGREGATE(l, NAMED_STRUCT('s', 0D, 'c', 0D), "
+        f"(s, x) -> NAMED_STRUCT('s', s.s + {y}, 'c', ((s.s + {y}) - s.s) - {y}), s -> s.s)"
+    )
+
+
+_FAR = f"(x - {_MIDDLE})"
+_DEVIATION = f"GREATEST(0D, {_sum(f'{_FAR} * {_FAR}')} - POW({_sum(_FAR)}, 2D) / SIZE(l))"
+_VARIANCES = {
+    "var_pop": f"{_DEVIATION} / SIZE(l)",
+    "var_samp": f"CASE WHEN SIZE(l) > 1 THEN {_DEVIATION} / (SIZE(l) - 1) END",
+    "stddev_pop": f"SQRT({_DEVIATION} / SIZE(l))",
+    "stddev_samp": f"SQRT(CASE WHEN SIZE(l) > 1 THEN {_DEVIATION} / (SIZE(l) - 1) END)",
+}
+
+
+def _with(value: str, body: str) -> str:
+    """``body`` over l, the value; NULL where it is empty."""
+    return f"TRY_ELEMENT_AT(TRANSFORM(FILTER(ARRAY({value}), l -> SIZE(l) > 0), l -> {body}), 1)"
+
+
+# The point between two neighbours, the first product fused into the sum: both roundings are put back (Dekker, Knuth).
+_SPLITTER = "134217729D"
+
+
+def _high(x: str) -> str:
+    return f"({_SPLITTER} * {x} - ({_SPLITTER} * {x} - {x}))"
+
+
+_HA, _HB = _high("p.a"), _high("p.b")
+_LOST = (
+    f"((({_HA} * {_HB} - p.a * p.b) + {_HA} * (p.b - {_HB})) + (p.a - {_HA}) * {_HB}) + (p.a - {_HA}) * (p.b - {_HB})"
+)
+_S = "(p.a * p.b + p.c)"
+_TWO = f"((p.a * p.b - ({_S} - ({_S} - p.a * p.b))) + (p.c - ({_S} - p.a * p.b)))"
+_BETWEEN = f"CASE WHEN ABS({_S}) < 1e290D AND ABS(p.a) < 1e290D THEN {_S} + ({_TWO} + ({_LOST})) ELSE {_S} END"
+_PLACE = "((SIZE(l) - 1) * CAST(:share AS DOUBLE))"
+_BELOW = f"l[CAST(FLOOR({_PLACE}) AS INT)]"
+_ABOVE = f"l[CAST(CEIL({_PLACE}) AS INT)]"
+_SHARE = f"({_PLACE} - FLOOR({_PLACE}))"
+_CONT = (
+    f"CASE WHEN {_SHARE} = 0D THEN {_BELOW} ELSE "
+    f"TRANSFORM(ARRAY(NAMED_STRUCT('a', {_BELOW}, 'b', 1D - {_SHARE}, 'c', {_ABOVE} * {_SHARE})), p -> {_BETWEEN})[0] END"
+)
+# 0.9 is nine tenths: the share is a decimal.
+_DISC = "l[CAST(GREATEST(1, CEIL(CAST(:share AS DECIMAL(18, 17)) * SIZE(l))) AS INT) - 1]"
+
+_VALUES = "COLLECT_LIST(:x)"
+_DOUBLES = "COLLECT_LIST(CASE WHEN :x = 0 THEN 0D ELSE CAST(:x AS DOUBLE) END)"
+
+AGGREGATES = {
+    "count": "COUNT(:x)",
+    "count_distinct": "COUNT(DISTINCT :x)",
+    "sum": "SUM(:x)",
+    "sum.part": "SUM(:x)",
+    "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
+    "min": "MIN(:x)",
+    "max": "MAX(:x)",
+    "min.float": f"MIN({_UNSIGNED})",
+    "max.float": f"MAX({_UNSIGNED})",
+    "bool_and": "BOOL_AND(:x)",
+    "bool_or": "BOOL_OR(:x)",
+    "first": "MIN_BY(:x, STRUCT(:key))",
+    "last": "MAX_BY(:x, STRUCT(:key))",
+    "list": "COLLECT_LIST(STRUCT(STRUCT(:key) AS k, :x AS x))",
+    "arg_max": "MAX_BY(:x, STRUCT(:y, :key))",
+    "arg_min": "COLLECT_LIST(STRUCT(:y AS y, STRUCT(:key) AS k, :x AS x))",
+    "median": _DOUBLES,
+    "median.text": _VALUES,
+    "median.boolean": _VALUES,
+    "median.blob": _VALUES,
+    "quantile_cont": _DOUBLES,
+    "quantile_disc": _VALUES,
+    "quantile_disc.float": f"COLLECT_LIST({_UNSIGNED})",
+    **dict.fromkeys(_VARIANCES, "COLLECT_LIST(CAST(:x AS DOUBLE))"),
+}
+FINISHES = {
+    "list": _with(_SORTED, "TRANSFORM(l, e -> e.x)"),
+    "arg_min": _with(_SORTED, "ELEMENT_AT(FILTER(l, e -> e.y <=> l[0].y), -1).x"),
+    "median": _with(_SORTED, _CONT.replace(":share", "0.5")),
+    **{
+        f"median.{kind}": _with(_SORTED, _DISC.replace(":share", "0.5"))
+        for kind in ("text", "boolean", "blob")
+    },
+    "quantile_cont": _with(_SORTED, _CONT),
+    "quantile_disc": _with(_SORTED, _DISC),
+    "quantile_disc.float": _with(_SORTED, _DISC),
+    **{name: _with(_SORTED, text) for name, text in _VARIANCES.items()},
+}
+ORDER = {
+    "float": (
+        ":x",
+        "NOT (:x = 0D AND STARTSWITH(CAST(:x AS STRING), '-'))",
+    ),  # -0.0 equals 0.0, and is not the same value
+    "list": (":x", "CAST(:x AS STRING)"),
+    "struct": (":x", "CAST(:x AS STRING)"),
+}
