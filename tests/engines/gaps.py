@@ -31,7 +31,11 @@ LISTLESS = {"clickhouse": _NO_LISTS}
 """Engines whose features are no lists: random worlds have the first element in the place of a list; and the reason."""
 
 REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
-    "clickhouse": ((r"not-in-dialect: clickhouse has no exact list\(\)", _NO_LISTS),)
+    "clickhouse": ((r"not-in-dialect: clickhouse has no exact list\(\)", _NO_LISTS),),
+    "sqlite": (
+        (r"not-in-dialect: .*a column called '(true|false)'", "SQLite forgets the name of a column called true"),
+        (r"engine: integer overflow", "SQLite adds integers in 64 bits"),
+    ),
 }
 """By engine: errors that a random world may end in, as patterns of their messages; and the reason."""
 

@@ -75,6 +75,11 @@ def started(name: str) -> Iterator[Warehouse]:
                 yield Warehouse("clickhouse", {"path": ":memory:", "database": "main"})
             finally:
                 connection.close()
+        case "spark":
+            from engines.spark_server import run_here
+
+            with run_here() as options:
+                yield Warehouse("spark", options)
         case "sqlite":
             yield Warehouse("sqlite", {})
         case _:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,27 @@ def local_options(warehouse: Path, **more: str) -> dict[str, Any]:
     Sessions of one process share what is set when Spark starts: the first one's warehouse.
     """
     return {"master": "local[2]", "settings": {**SMALL, "spark.sql.warehouse.dir": str(warehouse), **more}}
+
+
+@cache
+def one_warehouse() -> Path:
+    """The folder that sessions of this process keep their tables below; whoever stops the session removes it."""
+    return Path(tempfile.mkdtemp(prefix="asknown-spark-warehouse-"))
+
+
+@contextmanager
+def run_here() -> Iterator[dict[str, Any]]:
+    """What a profile says for the session of this process, which is stopped afterwards."""
+    options = {**local_options(one_warehouse()), "schema": "main"}
+    try:
+        yield options
+    finally:
+        from pyspark.sql import SparkSession
+
+        if session := SparkSession.getActiveSession() or SparkSession._instantiatedSession:
+            session.stop()
+        shutil.rmtree(one_warehouse(), ignore_errors=True)
+        one_warehouse.cache_clear()
 
 
 @contextmanager

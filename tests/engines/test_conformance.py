@@ -63,7 +63,8 @@ def essence(transcript: str) -> str:
     Which forms a plan takes is an engine's own.
     """
     codes = KINDS.findall(transcript)
-    data = [line for line in transcript.rstrip("\n").splitlines() if not line.startswith(("!", "    form: "))]
+    data = [line for line in transcript.rstrip("\n").splitlines() if not line.startswith("!")]
+    data = [line for line in data if not line.startswith("  form: ")]
     return "\n".join([*data, *codes])
 
 

@@ -31,7 +31,7 @@ from asknown.project.nodes import Target
 pytest.importorskip("pyspark")
 
 from engines import spark_cluster
-from engines.spark_server import local_options, run_connect
+from engines.spark_server import local_options, one_warehouse, run_connect
 
 SLOW = "SELECT SUM(a.id * b.id % 7) FROM RANGE(3000000) AS a JOIN RANGE(100000) AS b ON a.id % 3 = b.id % 3"
 SLOW_ROWS = "SELECT id, AGGREGATE(SEQUENCE(1, 200000), 0L, (s, x) -> s + x + id % 3) AS y FROM RANGE(4000)"
@@ -43,8 +43,8 @@ def open_target(options: dict[str, Any], root: Path = Path(), *, writable: bool 
 
 
 @pytest.fixture(scope="session")
-def warehouse_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("spark")
+def warehouse_folder() -> Path:
+    return one_warehouse()
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,7 @@ class Dialect:
     rewrites: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     functions: frozenset[str] | None = None
+    exact_names: bool = False  # names are told apart by letter case, plain ones by their lower case
     reserved: frozenset[str] = frozenset()  # words that mean something else unless they are quoted
     exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
     clock: Clock = "timestamp"
@@ -85,6 +86,7 @@ class Dialect:
     quotes_all: bool = True  # names are quoted even where they are plain words
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
     reads_in_place: bool = True  # of a dialect that pins CTEs: it has a word for the latter too
+    aggregating: frozenset[str] = frozenset()  # its aggregates that sqlglot takes for plain functions
     keyless_forms: tuple[str, ...] = ()  # of ``forms``, those for views without keys; all, where none is named
     plain_names: bool = True  # s.k of a join comes out as k, and an alias hides the name of its table
     files_in_order: bool = True  # a file's rows are read in their order

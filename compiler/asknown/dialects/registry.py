@@ -6,10 +6,11 @@ from asknown.dialects.clickhouse import CLICKHOUSE
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
 from asknown.dialects.postgres import POSTGRES
+from asknown.dialects.spark import SPARK
 from asknown.dialects.sqlite import SQLITE
 from asknown.errors import AsknownError
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CLICKHOUSE, DUCKDB, POSTGRES, SQLITE)}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CLICKHOUSE, DUCKDB, POSTGRES, SPARK, SQLITE)}
 
 
 def find_dialect(name: str) -> Dialect:

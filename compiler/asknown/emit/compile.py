@@ -86,11 +86,12 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
         if isinstance(node, exp.Parameter):
             return _window_value(output, int(node.name), joined)
         if isinstance(node, exp.Column) and output.as_of is not None:
-            return col(node.name, joined[output.as_of][0])
+            return col(spelled.get(node.name.casefold(), node.name), joined[output.as_of][0])
         return node
 
     view = joined[next(iter(output.windows.values()))][1].view
     types = {column.name.casefold(): column.type for column in view.columns}
+    spelled = {column.name.casefold(): column.name for column in view.columns}
     types |= {
         f"@{place}": kind for place, call in enumerate(output.calls) if (kind := _kind_of(call, view)) is not None
     }

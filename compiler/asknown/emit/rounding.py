@@ -122,7 +122,7 @@ class Waiting:
 
     def _project(self, query: exp.Query, stage: Stage) -> exp.Select:
         step = self._step
-        places = {name: exp.column(ident(step.inner(name))) for name in _NAMES}
+        places = {name: exp.column(ident(step.inner(name))) for name in _columns(self._exact())}
         columns = [named(fill(step.dialect, text, **places), step.inner(name)) for name, text in stage.items()]
         kept: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t, step.inner("sum"))]
         return exp.select(*kept, *columns).from_(subquery(query, "sums"))
@@ -139,5 +139,7 @@ class Waiting:
         return self._step.inner(f"w{place}{part}")
 
 
-_NAMES = ("w", "above", "a", "b", "c", "d", "e", "n", "m", "minus", "r", "more", "digits", "scale", "cut", "value")
-"""What a stage may call its columns."""
+def _columns(exact: ExactSums) -> set[str]:
+    """What the stages of a dialect call their columns."""
+    stages = (*exact.before, *exact.divide, *exact.scale, *exact.after)
+    return {*exact.parts, "n", "m", *(name for stage in stages for name in stage)}

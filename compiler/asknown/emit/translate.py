@@ -12,6 +12,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.operands import operand_kinds
 from asknown.emit.plain import is_plain
 from asknown.emit.shells import Around, move_inside
+from asknown.emit.spelling import spell_names
 from asknown.emit.sql import settle_names
 from asknown.emit.values import name_values
 from asknown.emit.words import fill
@@ -26,7 +27,10 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
 
     Raises ``not-in-dialect`` with the place of what has no translation.
     """
-    written = _reserve(rewrite(tree.copy(), dialect, model), dialect)
+    copied = tree.copy()
+    if dialect.exact_names and model.dialect != dialect.sqlglot:
+        copied = spell_names(copied, model.spelled)
+    written = _reserve(rewrite(copied, dialect, model), dialect)
     if not dialect.values_name_columns:
         written = name_values(written)
     try:
@@ -106,7 +110,8 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     """What a rewrite of a node may be called, the most particular first (:class:`Dialect` says what the names mean)."""
     key = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
     given = [argument for argument, value in node.args.items() if value]
-    given += [node.this.key] if isinstance(node, exp.AggFunc) and isinstance(node.this, exp.Order | exp.Distinct) else []
+    within = node.this if isinstance(node, exp.AggFunc) else None
+    given += [within.key] if isinstance(within, exp.Order | exp.Distinct) else []
     given += [f"a{len(many)}"] if (many := node.args.get("expressions")) else []
     single = list(dict.fromkeys(kinds))
     parts = [f"{single[0]}.{other}" for other in single[1:]] if kinds else []

@@ -31,6 +31,11 @@ def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]
     A list stands for several: terms of an order, arguments of a function. A type may stand in the place of a type.
     """
     tree = _parsed(dialect.sqlglot, text).copy()
+    for function in list(tree.find_all(exp.Anonymous)):
+        if function.name in dialect.aggregating:
+            aggregate = exp.AnonymousAggFunc(this=function.name, expressions=function.expressions)
+            tree = aggregate if function is tree else tree
+            function.replace(aggregate)
     for named in list(tree.find_all(exp.DataType)):
         kind = named.args.get("kind")
         if isinstance(kind, exp.Identifier) and kind.name.startswith(_MARK):

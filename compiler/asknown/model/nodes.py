@@ -27,7 +27,8 @@ class Model:
     ``repeatable`` says that reading it twice surely gives the same rows: no aggregate, window, limit or sample, whose
     result may follow the physical order of rows, and nothing random. ``joins`` says that it joins tables, so that
     reading it twice costs. ``dialect`` is the one that it is written in. ``reads`` are the types of the columns that it
-    reads, by name in lower case, where they are known and one name has one type.
+    reads, by name in lower case, where they are known and one name has one type; ``spelled`` is how these columns are
+    spelled, where one name has one spelling.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Model:
     joins: bool
     dialect: str
     reads: Mapping[str, SqlType] = field(default_factory=dict, compare=False)
+    spelled: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_feature_view(self) -> bool:

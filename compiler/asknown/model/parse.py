@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from sqlglot import exp, parse, tokenize
@@ -48,6 +49,7 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
             hint="write a select; asknown makes the tables",
         )
     _refuse_left_over_jinja(rendered, dialect)
+    _refuse_cut_intervals(rendered, dialect)
     joins = tree.find(exp.Join) is not None
     return Model(
         rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, is_repeatable(tree), joins, dialect
@@ -100,6 +102,21 @@ def _refuse_left_over_jinja(rendered: Rendered, dialect: str) -> None:
                 f"'{rendered.name}' still has '{{{{' after rendering",
                 at=rendered.where(left.line, left.col),
                 hint="take it out of the {% raw %} block",
+            )
+
+
+# What sqlglot takes for its first number and unit: the rest would be lost where we read the tree.
+_CUT = re.compile(r"\s*([-+]?[\d.]+\s+[a-z]+\s+[-+\d.:]+|P.*)\s*\Z", re.IGNORECASE)
+
+
+def _refuse_cut_intervals(rendered: Rendered, dialect: str) -> None:
+    for left, right in pairwise(tokenize(rendered.sql, read=dialect)):
+        if left.token_type == TokenType.INTERVAL and right.token_type == TokenType.STRING and _CUT.match(right.text):
+            raise AsknownError(
+                "sql-syntax",
+                f"the interval '{right.text}' in '{rendered.name}' is not one that asknown reads whole",
+                at=rendered.where(left.line, left.col - len(left.text) + 1),
+                hint="write a number and a unit, such as interval '26 hours'",
             )
 
 

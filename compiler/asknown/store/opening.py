@@ -15,6 +15,7 @@ ENGINES = {
     "clickhouse": ("asknown.engines.clickhouse", "ClickHouse"),
     "duckdb": ("asknown.engines.duckdb", "DuckDB"),
     "postgres": ("asknown.engines.postgres", "Postgres"),
+    "spark": ("asknown.engines.spark", "Spark"),
     "sqlite": ("asknown.engines.sqlite", "SQLite"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
@@ -25,6 +25,8 @@ from asknown.types import SqlType, parse_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_Fact = TypeVar("_Fact")
 
 
 class Workbench:
@@ -97,14 +99,14 @@ class Workbench:
         """The model with the types of the columns that it reads: what a translation of its SQL depends on."""
         if self._typist is None:
             return model
-        types: dict[str, SqlType] = {}
-        unsure = set()
         tables = [self.columns(ref) for ref in model.rendered.refs]
         tables += [self._source(key) for key in model.rendered.sources]
-        for column in (column for columns in tables for column in columns):
-            if types.setdefault(column.name.casefold(), column.type) != column.type:
-                unsure.add(column.name.casefold())
-        return replace(model, reads={name: kind for name, kind in types.items() if name not in unsure})
+        columns = [(column.name.casefold(), column) for listed in tables for column in listed]
+        return replace(
+            model,
+            reads=_where_alike((name, column.type) for name, column in columns),
+            spelled=_where_alike((name, column.name) for name, column in columns),
+        )
 
     def ctes_of_views(
         self,
@@ -230,6 +232,14 @@ class Workbench:
                     at=model.rendered.where(model.rendered.config_line or 1),
                     hint=f"run: asknown run {model.name}",
                 )
+
+
+def _where_alike(pairs: Iterable[tuple[str, _Fact]]) -> dict[str, _Fact]:
+    """What is known by each name, where all that is said of it is one."""
+    found: dict[str, set[_Fact]] = {}
+    for name, fact in pairs:
+        found.setdefault(name, set()).add(fact)
+    return {name: next(iter(facts)) for name, facts in found.items() if len(facts) == 1}
 
 
 def _sources_of(closure: Iterable[Model], more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

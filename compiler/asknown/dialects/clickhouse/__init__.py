@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from asknown.dialects.clickhouse.aggregates import AGGREGATES, FINISHES, ORDER
 from asknown.dialects.clickhouse.instants import WORDS
+from asknown.dialects.clickhouse.lacking import AGGREGATING, FUNCTIONS, REFUSED
 from asknown.dialects.clickhouse.sums import EXACT_SUMS
-from asknown.dialects.clickhouse.translation import REFUSED, REWRITES
+from asknown.dialects.clickhouse.translation import REWRITES
 from asknown.dialects.clickhouse.types import TYPES
 from asknown.dialects.dialect import Dialect
 
@@ -33,6 +34,8 @@ CLICKHOUSE = Dialect(
     types=TYPES,
     rewrites=REWRITES,
     refused=REFUSED,
+    functions=FUNCTIONS,
+    aggregating=AGGREGATING,
     exact_sums=EXACT_SUMS,
     clock="microseconds",
     readers={".parquet": "file", ".csv": "file"},

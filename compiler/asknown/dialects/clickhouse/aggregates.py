@@ -67,7 +67,7 @@ _BLEND = (
 def continuous(share: str, values: str = ":value") -> str:
     """The number ``share`` of the way through an array, between the two nearest, as a processor fuses it."""
     parts = {
-        "l_s": f"arraySort(l_e -> {order_of('l_e')}, {values})",
+        "l_s": f"arraySort({values})",
         "l_place": f"(toFloat64(length(l_s)) - 1) * {share}",
         "l_w": "l_place - floor(l_place)",
         "l_low": "toFloat64(l_s[toInt64(floor(l_place)) + 1])",
@@ -76,13 +76,12 @@ def continuous(share: str, values: str = ":value") -> str:
     return f"if(empty({values}), NULL, {lets(parts, _BLEND)})"
 
 
-def discrete(share: str, values: str = ":value", *, order: str = "arraySort({})") -> str:
+def discrete(share: str, values: str = ":value") -> str:
     """The value ``share`` of the way through an array."""
     place = f"greatest(1, toInt64(ceil(toDecimal128(toString({share}), 20) * length(l_s))))"
-    return f"if(empty({values}), NULL, {let('l_s', order.format(values), f'l_s[{place}]')})"
+    return f"if(empty({values}), NULL, {let('l_s', f'arraySort({values})', f'l_s[{place}]')})"
 
 
-_BY_ORDER = f"arraySort(l_e -> {order_of('l_e')}, {{}})"
 _MIDDLE = let("l_s", "arraySort(:value)", "l_s[intDiv(length(l_s) + 1, 2)]")
 _DEVIATION = lets(
     {
@@ -122,7 +121,7 @@ AGGREGATES = {
     "last": "argMax(tuple(:x), tuple(:key))",
     "arg_max": "argMax(tuple(:x), tuple(:y, :key))",
     "arg_min": "groupArray(tuple(:y, tuple(:key), :x))",
-    **{name: "groupArray(:x)" for name in _QUANTILES},
+    **dict.fromkeys(_QUANTILES, "groupArray(:x)"),
     **{f"{name}.float": f"groupArray({UNSIGNED})" for name in _QUANTILES},
     "median.text": "groupArray(:x)",
     "median.boolean": "groupArray(:x)",
@@ -139,8 +138,7 @@ FINISHES = {
     **dict.fromkeys(("median", "median.float"), continuous("0.5")),
     **dict.fromkeys(("median.text", "median.boolean"), discrete("0.5")),
     **dict.fromkeys(("quantile_cont", "quantile_cont.float"), continuous(":share")),
-    "quantile_disc": discrete(":share"),
-    "quantile_disc.float": discrete(":share", order=_BY_ORDER),
+    **dict.fromkeys(("quantile_disc", "quantile_disc.float"), discrete(":share")),
     "quantile_disc.uuid": f"toUUID({discrete(':share')})",
     "var_pop": _POP,
     "var_samp": _SAMP,

@@ -51,7 +51,7 @@ TRY_INSTANT = lets(_PARTS, f"if({_VALID}, ({_DAYS}) * {DAY} + {_OF_DAY}, NULL)")
 _OFFSET_AT = "toInt64(timezoneOffset(fromUnixTimestamp64Micro({at}, :zone))) * 1000000"
 _LATER, _AFTER, _BEFORE = (_OFFSET_AT.format(at=at) for at in ("l_w - l_o", f"l_w + {DAY}", f"l_w - {DAY}"))
 # Of two instants with one wall clock the later one; of a wall clock that is skipped, as if it were not.
-_ZONED = let("l_w", MICROS, let("l_o", _AFTER, f"if({_LATER} = l_o, l_w - l_o, l_w - {_BEFORE})"))
+ZONED = let("l_w", MICROS, let("l_o", _AFTER, f"if({_LATER} = l_o, l_w - l_o, l_w - {_BEFORE})"))
 
 WORDS = {
     "cast.integer": "accurateCast(:x, :type)",  # a plain one wraps around
@@ -63,7 +63,7 @@ WORDS = {
     "'asknown: a text does not read as a timestamp')",
     "instant.other": MICROS,
     "try_instant": TRY_INSTANT,
-    "from_zone": f"fromUnixTimestamp64Micro({_ZONED})",
+    "from_zone": f"fromUnixTimestamp64Micro({ZONED})",
     "bound.timestamp": "fromUnixTimestamp64Micro(:micros)",  # the reader of literals takes no instant before 1900
     "bound.timestamptz": "fromUnixTimestamp64Micro(:micros)",
     "from_microseconds": "fromUnixTimestamp64Micro(:x)",

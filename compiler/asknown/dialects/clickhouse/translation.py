@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asknown.dialects.clickhouse.aggregates import continuous, discrete, lets, order_of
-from asknown.dialects.clickhouse.instants import DAY
-from asknown.dialects.clickhouse.types import CASTS, REFUSED_CASTS, TYPES, half_away, stop
+from asknown.dialects.clickhouse.aggregates import continuous, discrete, order_of
+from asknown.dialects.clickhouse.instants import DAY, ZONED
+from asknown.dialects.clickhouse.types import CASTS, TYPES, half_away, stop
 
 
 def _micros(x: str = ":this") -> str:
@@ -66,6 +66,9 @@ _DATES = {
     "unixtotime.6": "fromUnixTimestamp64Micro(:this)",
 }
 _SHOWN = "toUnixTimestamp64Micro(toDateTime64(toString(fromUnixTimestamp64Micro({at}), :zone), 6))"
+_DATES["attimezone.timestamp"] = (
+    f"CAST(fromUnixTimestamp64Micro({ZONED.replace(':x', ':this')}) AS {TYPES['TIMESTAMP WITH TIME ZONE']})"
+)
 _DATES["attimezone.timestamptz"] = f"fromUnixTimestamp64Micro({_SHOWN.format(at=_micros())})"
 
 
@@ -91,7 +94,7 @@ _COMPARISONS = {
     "gte.float": _compared(f"{_THIS} >= {_THAT}", ">="),
     "lt.float": _compared(f"{_THIS} < {_THAT}", "<"),
     "lte.float": _compared(f"{_THIS} <= {_THAT}", "<="),
-    "ordered.float": order_of(":this"),
+    "ordered.float": order_of("if(:this = 0, 0., :this)"),
     "greatest.float.a1": f"if({_THIS} OR {_nan(':a1')}, nan, greatest(:this, :a1))",
     "max.float": f"argMax(:this, {order_of(':this')})",
     "min.float": f"argMin(:this, {order_of(':this')})",
@@ -128,8 +131,10 @@ _NUMBERS = {
     "literal.decimal": "toDecimal128(:this, :scale)",
     "literal.decimal.float": ":same",
 }
-_SAME_UPPER = r"'^[\\x{00}-\\x{DE}\\x{E0}-\\x{148}\\x{14A}-\\x{17E}\\x{400}-\\x{52F}\\x{2000}-\\x{206F}\\x{3000}-\\x{D7A3}]*$'"
-_SAME_LOWER = r"'^[\\x{00}-\\x{12F}\\x{131}-\\x{17E}\\x{400}-\\x{52F}\\x{2000}-\\x{206F}\\x{3000}-\\x{D7A3}]*$'"
+# Letters whose other case is the same here and there; of ß, ŉ and İ, and beyond Latin and Cyrillic, it is not.
+_BOTH = r"\\x{14A}-\\x{17E}\\x{400}-\\x{52F}\\x{2000}-\\x{206F}\\x{3000}-\\x{D7A3}"
+_SAME_UPPER = rf"'^[\\x{{00}}-\\x{{DE}}\\x{{E0}}-\\x{{148}}{_BOTH}]*$'"
+_SAME_LOWER = rf"'^[\\x{{00}}-\\x{{12F}}\\x{{131}}-\\x{{149}}{_BOTH}]*$'"
 _OTHER_LETTERS = "letters whose other case ClickHouse has otherwise"
 _PATTERN = "concat('(?-s)', :expression)"  # else a dot is a line break too
 _TEXTS = {
@@ -151,10 +156,12 @@ _TEXTS = {
     "like.backslash": r":this LIKE replaceAll(:expression, '\\', '\\\\')",
     "regexplike": f"match(:this, {_PATTERN})",
     "similarto": "match(:this, concat('(?-s)^(?:', :expression, ')$'))",
+    "regexpextract": f"regexpExtract(:this, {_PATTERN}, :group)",
     "regexpreplace": f"replaceRegexpOne(:this, {_PATTERN}, :replacement)",
     "regexpreplace.modifiers": stop(
         f"replaceRegexpAll(:this, {_PATTERN}, :replacement)", ":modifiers <> 'g'", "only the option g is translated"
     ),
+    "timetostr.plain": ":same",
     "dpipe.text.text": ":same",
     "dpipe.text.boolean": ":same",
     "dpipe.boolean.text": ":same",
@@ -168,6 +175,11 @@ _LISTS = {
     "list_extract": "arrayElementOrNull(:a1, :a2)",
     "length.list": "length(:this)",
 }
+def _of_two(aggregate: str) -> str:
+    """An aggregate that says nothing of one value alone."""
+    return f"if(count(:this) > 1, {aggregate}, NULL)"
+
+
 _LISTED = "groupArray(:this)"
 _AGGREGATES = {
     "sum.integer": "sum(toInt128(:this))",
@@ -177,17 +189,13 @@ _AGGREGATES = {
     "avg.decimal": "avg(toFloat64(:this))",
     "logicaland": "min(:this)",
     "logicalor": "max(:this)",
-    "variance": "varSampStable(:this)",
-    "variancepop": "varPopStable(:this)",
-    "stddev": "stddevSampStable(:this)",
-    "stddevsamp": "stddevSampStable(:this)",
-    "stddevpop": "stddevPopStable(:this)",
-    "corr": "corrStable(:this, :expression)",
-    "covarsamp": "covarSampStable(:this, :expression)",
+    **{name: _of_two("varSampStable(toFloat64(:this))") for name in ("variance", "variancesamp")},
+    **{name: _of_two("stddevSampStable(toFloat64(:this))") for name in ("stddev", "stddevsamp")},
+    "variancepop": "varPopStable(toFloat64(:this))",
+    "stddevpop": "stddevPopStable(toFloat64(:this))",
     "covarpop": "covarPopStable(:this, :expression)",
-    "median": "quantileExactInclusive(0.5)(:this)",
+    "median": continuous("0.5", _LISTED),
     "median.text": discrete("0.5", _LISTED),
-    "median.decimal": continuous("0.5", _LISTED),
     "percentilecont.expression": continuous("toFloat64(:expression)", _LISTED),
     "percentiledisc.expression": discrete(":expression", _LISTED),
     "lastvalue": "last_value_respect_nulls(:this)",
@@ -204,72 +212,4 @@ REWRITES: dict[str, str] = {
     **_TEXTS,
     **_LISTS,
     **_AGGREGATES,
-}
-
-_NO_LISTS = "an Array of ClickHouse is never NULL: keep lists out of models for it"
-_UNIX = "epoch_ms(), make_timestamp() and to_timestamp() are not told apart: write epoch_us(…)"
-REFUSED: dict[str, str] = {
-    **REFUSED_CASTS,
-    "unixtotime": _UNIX,
-    **{f"unixtotime.{kind}": _UNIX for kind in ("timestamp", "timestamptz", "date")},
-    "interval.integer": "an interval of so many is not translated: write to_days(…), to_hours(…)",
-    **{
-        f"sub.{kind}.{other}": "ClickHouse has no interval of two instants: write date_diff or epoch_us(…) - epoch_us(…)"
-        for kind in ("timestamp", "timestamptz", "date")
-        for other in ("timestamp", "timestamptz", "date")
-        if (kind, other) != ("date", "date")
-    },
-    "timetounix.interval": "the epoch of an interval is not translated",
-    "windowspec.interval": "a frame of ClickHouse has no intervals: order by epoch_us(…), and count microseconds",
-    "limitoptions": "ClickHouse has no limit by percent",
-    "datebin": "time_bucket() is not translated: write date_trunc()",
-    "strtotime": "strptime() is not translated: write cast(… as timestamp)",
-    "date_sub": "date_sub() is not translated: write date_diff()",
-    "age": "age() is not translated: write date_diff()",
-    "intdiv": "// is translated between integers: write floor(a / b), or cast both",
-    "mod": "% is translated between integers: write a - b * floor(a / b), or cast both",
-    "round.unknown.decimals": "the type of what is rounded is not known here: cast it",
-    "bitwiseleftshift": "ClickHouse shifts bits out without a word: write x * 4",
-    "greatest.float": "greatest() of more than two floats is not translated: write greatest(greatest(a, b), c)",
-    "in.value": "ClickHouse skips a NULL among the rows of IN: write exists (…), or not exists (…)",
-    "in.null": "ClickHouse skips a NULL in the list of IN: leave it out",
-    "concatws": "concat_ws() with a NULL gives another text: write ||",
-    "dpipe.float": "ClickHouse writes other digits of a float: cast it to a decimal first",
-    "dpipe": "write cast(… as varchar) || …: types are written otherwise",
-    "reverse": "reverse() is not translated",
-    "ascii": "ascii() is not translated",
-    "unicode": "unicode() is not translated",
-    "ord": "ord() is not translated",
-    "chr": "chr() is not translated: write the character",
-    "format": "format() is not translated: write ||",
-    "bar": "bar() is not translated",
-    "hash": "hash() is another number: write md5()",
-    "glob": "write like, or regexp_matches()",
-    "collate": "comparisons are binary: write lower(…)",
-    "bracket.text": "write substring()",
-    "split": f"{_NO_LISTS}; of a text write split_part()",
-    "struct": "a struct is not translated: write a column for each field",
-    "tomap": "a map is not translated",
-    "arrayagg": _NO_LISTS,
-    "percentilecont": "write quantile_cont(x, 0.5)",
-    "percentiledisc": "write quantile_disc(x, 0.5)",
-    **{
-        f"{name}.order": "an aggregate of ClickHouse takes no order: write arg_min(x, by), or arg_max(x, by)"
-        for name in ("first", "last", "anyvalue", "groupconcat")
-    },
-    "first": "first() follows the order in which rows happen to be read: write arg_min(x, by)",
-    "last": "last() follows the order in which rows happen to be read: write arg_max(x, by)",
-    "sum.integer.distinct": "sum(distinct …) is not translated: group by it in a model before",
-    "avg.integer.distinct": "avg(distinct …) is not translated: group by it in a model before",
-    "sum.distinct": "sum(distinct …) is not translated: group by it in a model before",
-    "avg.distinct": "avg(distinct …) is not translated: group by it in a model before",
-    "escape": "a backslash is ClickHouse's only escape: write contains(), or regexp_matches()",
-    "mode": "mode() is not translated",
-    "lag.ignorenulls": "lag and lead of ClickHouse skip no NULLs: filter them out before",
-    "lead.ignorenulls": "lag and lead of ClickHouse skip no NULLs: filter them out before",
-    "generateseries": "ClickHouse has no generate_series(): write a recursive with",
-    "unnest": "write unnest() in the select",
-    "lateral": "ClickHouse has no lateral joins: write a subquery in the select",
-    "columns": "write the columns",
-    "union.by_name": "write the columns in one order",
 }

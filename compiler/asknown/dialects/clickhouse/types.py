@@ -38,7 +38,8 @@ def half_away(x: str) -> str:
 
 
 _WHOLE = r"'^[ \t\n]*[+-]?[0-9]{1,38}[ \t\n]*$'"
-_NUMBER = r"'^[ \t\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n]*$|^[+-]?(?i:nan|inf|infinity)$'"
+_ODD = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
+_NUMBER = rf"'^[ \t\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n]*$|{_ODD}'"
 _BARE = r"replaceRegexpAll(:this, '[ \t\n+]', '')"
 _SCALED = half_away("(toFloat64(:this) * exp10(:scale))")
 _UNIT = "toDecimal128(concat('1e-', toString(:scale)), :scale)"
@@ -86,9 +87,8 @@ CASTS = {
     "cast.date.text": ":same",
     "cast.uuid.text": ":same",
     "cast.decimal.text": r"toDecimalString(:this, toUInt8(extract(toTypeName(:this), ', ([0-9]+)\\)')))",
-    "trycast.text.integer": "if(match(:this, {0}), accurateCastOrNull(toInt128OrNull({1}), :type), {2})".format(
-        _WHOLE, _BARE, stop("NULL", f"match(:this, {_NUMBER})", "a text is a number, and no whole one")
-    ),
+    "trycast.text.integer": f"if(match(:this, {_WHOLE}), accurateCastOrNull(toInt128OrNull({_BARE}), :type), "
+    f"{stop('NULL', f'match(:this, {_NUMBER})', 'a text is a number, and no whole one')})",
     "trycast.text.float": f"if(match(:this, {_NUMBER}), toFloat64OrNull({_BARE}), NULL)",
     "trycast.text.timestamp": _instant(_TIME_OF, tried=True),
     "trycast.text.date": _instant(_DAY_OF, tried=True),

@@ -26,6 +26,7 @@ POSTGRES = Dialect(
     exact_sums=EXACT_SUMS,
     values_name_columns=True,
     quotes_all=True,
+    exact_names=True,
     pins_ctes=True,
     session=("SET TimeZone = 'UTC'", "SET standard_conforming_strings = on", "SET transform_null_equals = off"),
 )

@@ -54,7 +54,8 @@ _ABOVE = f"l[CAST(CEIL({_PLACE}) AS INT)]"
 _SHARE = f"({_PLACE} - FLOOR({_PLACE}))"
 _CONT = (
     f"CASE WHEN {_SHARE} = 0D THEN {_BELOW} ELSE "
-    f"TRANSFORM(ARRAY(NAMED_STRUCT('a', {_BELOW}, 'b', 1D - {_SHARE}, 'c', {_ABOVE} * {_SHARE})), p -> {_BETWEEN})[0] END"
+    f"TRANSFORM(ARRAY(NAMED_STRUCT('a', {_BELOW}, 'b', 1D - {_SHARE}, 'c', {_ABOVE} * {_SHARE})), "
+    f"p -> {_BETWEEN})[0] END"
 )
 # 0.9 is nine tenths: the share is a decimal.
 _DISC = "l[CAST(GREATEST(1, CEIL(CAST(:share AS DECIMAL(18, 17)) * SIZE(l))) AS INT) - 1]"
@@ -68,6 +69,7 @@ AGGREGATES = {
     "sum": "SUM(:x)",
     "sum.part": "SUM(:x)",
     "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
+    "sum.boolean": "SUM(CAST(:x AS DECIMAL(38, 0)))",
     "min": "MIN(:x)",
     "max": "MAX(:x)",
     "min.float": f"MIN({_UNSIGNED})",
@@ -92,20 +94,15 @@ FINISHES = {
     "list": _with(_SORTED, "TRANSFORM(l, e -> e.x)"),
     "arg_min": _with(_SORTED, "ELEMENT_AT(FILTER(l, e -> e.y <=> l[0].y), -1).x"),
     "median": _with(_SORTED, _CONT.replace(":share", "0.5")),
-    **{
-        f"median.{kind}": _with(_SORTED, _DISC.replace(":share", "0.5"))
-        for kind in ("text", "boolean", "blob")
-    },
+    **{f"median.{kind}": _with(_SORTED, _DISC.replace(":share", "0.5")) for kind in ("text", "boolean", "blob")},
     "quantile_cont": _with(_SORTED, _CONT),
     "quantile_disc": _with(_SORTED, _DISC),
     "quantile_disc.float": _with(_SORTED, _DISC),
     **{name: _with(_SORTED, text) for name, text in _VARIANCES.items()},
 }
 ORDER = {
-    "float": (
-        ":x",
-        "NOT (:x = 0D AND STARTSWITH(CAST(:x AS STRING), '-'))",
-    ),  # -0.0 equals 0.0, and is not the same value
+    # -0.0 equals 0.0, and is not the same value.
+    "float": (":x", "NOT (:x = 0D AND STARTSWITH(CAST(:x AS STRING), '-'))"),
     "list": (":x", "CAST(:x AS STRING)"),
     "struct": (":x", "CAST(:x AS STRING)"),
 }

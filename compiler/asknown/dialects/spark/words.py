@@ -14,14 +14,14 @@ TYPES = {
     "UUID": "STRING",
 }
 
+DAY = r"'^\\s*\\d{4,6}-\\d{1,2}-\\d{1,2}'"  # else a time alone, 'now' and a year alone would read as instants
 WORDS = {
     "instant.timestamp": ":x",
     "instant.timestamptz": "CAST(:x AS TIMESTAMP_NTZ)",
     "instant.date": "CAST(:x AS TIMESTAMP_NTZ)",
+    "instant.other": "CAST(:x AS TIMESTAMP_NTZ)",
     "instant.text": "CAST(CAST(:x AS TIMESTAMP_LTZ) AS TIMESTAMP_NTZ)",
-    # A time alone, 'now' and a year alone would read as instants.
-    "try_instant": r"CASE WHEN REGEXP_LIKE(:x, '^\\s*\\d{4,6}-\\d{1,2}-\\d{1,2}') "
-    "THEN CAST(TRY_CAST(:x AS TIMESTAMP_LTZ) AS TIMESTAMP_NTZ) END",
+    "try_instant": f"CASE WHEN REGEXP_LIKE(:x, {DAY}) THEN CAST(TRY_CAST(:x AS TIMESTAMP_LTZ) AS TIMESTAMP_NTZ) END",
     # Of an hour that a zone has twice, Spark takes the first: the second is the one with the offset of 3 hours on.
     "from_zone": "TRANSFORM(TRANSFORM(ARRAY(CONVERT_TIMEZONE(:zone, 'UTC', :x)), "
     "e -> NAMED_STRUCT('e', e, 'l', :x - (CONVERT_TIMEZONE('UTC', :zone, e + INTERVAL '3' HOUR) "
@@ -32,9 +32,7 @@ WORDS = {
     "bound.timestamptz": "CAST(:aware AS TIMESTAMP_LTZ)",
     "bound.date": "CAST(:x AS TIMESTAMP_NTZ)",
     "microseconds": "UNIX_MICROS(CAST(:x AS TIMESTAMP_LTZ))",
-    "from_microseconds": "CAST(TIMESTAMP_MICROS(:n) AS TIMESTAMP_NTZ)",
-    "whole_division": ":x DIV :y",  # towards zero; floor: (:x - PMOD(:x, :y)) DIV :y
-    # Of a spine from Arrow it is its last column, Spark.row; of SQL or a table:
+    "whole_division": ":x DIV :y",
     "row_number": "MONOTONICALLY_INCREASING_ID()",
     "has_offset": "REGEXP_LIKE(:x, :pattern)",
     "raise": "CASE WHEN :condition THEN RAISE_ERROR(:message) ELSE TRUE END",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asknown.dialects.dialect import Dialect
-from asknown.dialects.registry import find_dialect
+from asknown.dialects.spark import SPARK
 from asknown.engines.engine import LoadedSpine
 from asknown.engines.files import write_batches
 from asknown.engines.spark.session import is_remote, open_session, quote
@@ -38,6 +38,8 @@ class Spark:
     A session that runs in this process already is joined, and left running. ``writable`` is for `asknown run`.
     """
 
+    dialect: Dialect = SPARK
+
     def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
         self._target = target
         self._spines = count(1)
@@ -51,10 +53,6 @@ class Spark:
             self._worker.close()
             raise
         self._remote = is_remote(self._session)
-
-    @property
-    def dialect(self) -> Dialect:
-        return find_dialect("spark")
 
     # -- asking ------------------------------------------------------------------------------------------------
 

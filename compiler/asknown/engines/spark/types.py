@@ -22,6 +22,7 @@ _NAMES = {
     "date": "DATE",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
     "timestamp_ntz": "TIMESTAMP",
+    "void": "INTEGER",  # a NULL alone, as in DuckDB
 }
 _ARROW = {
     "BOOLEAN": pa.bool_(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -62,6 +62,7 @@ class SQLite:
         """The names and types of a query's columns; ``ANY`` where SQLite does not say (:mod:`model.sqlite_types`)."""
         sql = quote_strictly(sql)
         declared = self._declared(sql)
+        _refuse_names(token[0][1:-1] for token in _TOKEN.finditer(sql) if token[0].startswith("`"))
         types = query_types(sql, self._columns_of)
         if types is None or len(types) != len(declared):
             return declared
@@ -256,6 +257,7 @@ class SQLite:
         if schema in ("", "temp") and name in self._spines:
             return self._spines[name]
         columns = tuple(Column(column, kind) for column, kind in self._declarations(schema, name))
+        _refuse_names(column.name for column in columns)
         view = "SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND lower(name) = lower(?)"
         for (text,) in self._ask(view, name) if schema in ("", "main") else ():
             types = query_types(str(text), self._columns_of)
@@ -312,6 +314,17 @@ def _declaration(kind: SqlType) -> str:
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _refuse_names(names: Iterable[str]) -> None:
+    """Raises ``not-in-dialect`` for a name that SQLite forgets: in a subquery it calls such a column column1."""
+    for name in names:
+        if name.casefold() in ("true", "false"):
+            raise AsknownError(
+                "not-in-dialect",
+                f"SQLite does not keep the name of a column called '{name}'",
+                hint=f"give it another name in the table or the select, as in is_{name.casefold()}",
+            )
 
 
 _TOKEN = re.compile(

@@ -1,0 +1,220 @@
+"""DuckDB's SQL in Spark's, where sqlglot's translation would be another value, or none."""
+
+from __future__ import annotations
+
+from asknown.dialects.spark.words import DAY, WORDS
+
+_INFINITE = "CAST('Infinity' AS DOUBLE)"
+_NAN = "CAST('NaN' AS DOUBLE)"
+_MICROS = "UNIX_MICROS(CAST({0} AS TIMESTAMP_LTZ))"
+_FLOORED = "(({0} - PMOD({0}, {1})) DIV {1})"
+_UNITS = {"hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000, "millisecond": 1000, "microsecond": 1}
+_LONG = ("year", "quarter", "month", "week", "day", *_UNITS)
+_IS_FLOAT = "TYPEOF(:this) IN ('double', 'float')"
+
+
+def _stop(message: str) -> str:
+    return f"RAISE_ERROR('asknown: {message}')"
+
+
+def _between(unit: str) -> str:
+    """The boundaries of a unit between two instants."""
+    this, other = (_FLOORED.format(_MICROS.format(place), _UNITS[unit]) for place in (":this", ":expression"))
+    return f"{this} - {other}"
+
+
+def _counted(one: str) -> str:
+    return f"CAST(({one.format(':this')}) - ({one.format(':expression')}) AS BIGINT)"
+
+
+_THIS, _THAT = "CAST(:this AS DOUBLE)", "CAST(:expression AS DOUBLE)"
+_TENS = "POW(10D, CAST(:decimals AS DOUBLE))"
+_HALF_AWAY = "CASE WHEN ABS({0}) < 4503599627370496D THEN SIGNUM({0}) * FLOOR(ABS({0}) + 0.5D) ELSE {0} END"
+_NUMBERS = {
+    "div.plain": f"{_THIS} / {_THAT}",
+    "div": f"CASE WHEN {_THAT} <> 0 THEN {_THIS} / {_THAT} WHEN {_THAT} = 0 THEN "
+    f"CASE WHEN ISNAN({_THIS}) OR {_THIS} = 0 THEN {_NAN} "
+    f"WHEN {_THIS} > 0 THEN {_INFINITE} WHEN {_THIS} < 0 THEN -{_INFINITE} END END",
+    "intdiv.integer.integer": "CASE WHEN :expression <> 0 THEN :this DIV :expression END",
+    "mod.integer.integer": "CASE WHEN :expression <> 0 THEN :this % :expression END",
+    "mod.float": f"CASE WHEN {_THAT} <> 0 THEN {_THIS} % {_THAT} "
+    f"WHEN :this IS NOT NULL AND :expression IS NOT NULL THEN {_NAN} END",
+    "mod": "CASE WHEN :expression <> 0 THEN :this % :expression END",
+    "round.float.decimals": f"ROUND({_THIS} * {_TENS}) / {_TENS}",
+    "log": "LOG10(:this)",
+    "log.expression": "LOG(:this, :expression)",
+    "isnan": "CASE WHEN :this IS NOT NULL THEN ISNAN(:this) END",
+    "isinf": f"ABS(:this) = {_INFINITE}",
+    "isfinite": f"ABS(:a1) < {_INFINITE}",
+}
+
+_READ = (
+    f"CASE WHEN REGEXP_LIKE(:this, {DAY}) THEN CAST(CAST(:this AS TIMESTAMP_LTZ) AS TIMESTAMP_NTZ) "
+    f"WHEN :this IS NOT NULL THEN {_stop('a text is no timestamp')} END"
+)
+_TRIED = WORDS["try_instant"].replace(":x", ":this")
+_WHOLE = r"'^\\s*[+-]?\\d{1,38}\\s*$'"
+_NUMBER = r"'^\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?\\s*$|^\\s*[+-]?(?i:nan|inf|infinity)\\s*$'"
+_UNSIGNED = "Spark has no such integers: cast to a wider one with a sign, such as smallint or bigint"
+_CASTS = {
+    "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
+    "cast.decimal.as.hugeint": "CAST(ROUND(:this) AS DECIMAL(38, 0))",
+    "cast.float.integer": f"CAST(RINT({_THIS}) AS :to)",
+    "cast.decimal.integer": "CAST(ROUND(:this) AS :to)",
+    "cast.unknown.integer": f"CASE WHEN {_IS_FLOAT} THEN CAST(RINT({_THIS}) AS :to) "
+    "WHEN STARTSWITH(TYPEOF(:this), 'decimal') THEN CAST(ROUND(CAST(:this AS DECIMAL(38, 10))) AS :to) "
+    "ELSE CAST(:this AS :to) END",
+    "cast.unknown.text": f"CASE WHEN {_IS_FLOAT} THEN "
+    f"{_stop('a float has another text in Spark: cast it to decimal or bigint first')} ELSE CAST(:this AS STRING) END",
+    "cast.unknown.decimal": f"CASE WHEN {_IS_FLOAT} THEN "
+    f"{_stop('a float becomes another decimal in Spark: round it to a bigint first')} ELSE CAST(:this AS :to) END",
+    "cast.text.float": f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN CAST(:this AS :to) "
+    f"WHEN :this IS NOT NULL THEN {_stop('a text is no number')} END",
+    "cast.text.timestamp": _READ,
+    "cast.text.timestamptz": f"CAST({_READ} AS TIMESTAMP_LTZ)",
+    "cast.text.date": f"CAST({_READ} AS DATE)",
+    "cast.to.timestamp": "CAST(:this AS TIMESTAMP_NTZ)",
+    "cast.to.timestamptz": "CAST(:this AS TIMESTAMP_LTZ)",
+    "cast.timestamptz.text": "CONCAT(CAST(:this AS STRING), '+00')",
+    "trycast.text.integer": f"CASE WHEN REGEXP_LIKE(:this, {_WHOLE}) THEN TRY_CAST(:this AS :to) "
+    f"WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN {_stop('a text is a number, and no whole one')} END",
+    "trycast.text.float": f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN TRY_CAST(:this AS :to) END",
+    "trycast.text.timestamp": _TRIED,
+    "trycast.text.timestamptz": f"CAST({_TRIED} AS TIMESTAMP_LTZ)",
+    "trycast.text.date": f"CAST({_TRIED} AS DATE)",
+}
+
+_SECOND = "CAST(FLOOR(EXTRACT(SECOND FROM :expression) * {0}) AS BIGINT)"
+_ORIGIN = 946_857_600_000_000  # 2000-01-03, a Monday
+_WIDTH = _MICROS.format("CAST('2000-01-03' AS TIMESTAMP_NTZ) + :this")
+_AT = _MICROS.format(":expression")
+_DATES = {
+    **{
+        f"{node}.{unit}": f"CAST(DATE_TRUNC('{unit.upper()}', :this) AS TIMESTAMP_NTZ)"
+        for node in ("timestamptrunc", "datetrunc")
+        for unit in _LONG
+    },
+    "extract.second": _SECOND.format(1),
+    "extract.millisecond": _SECOND.format(1000),
+    "extract.microsecond": _SECOND.format(1_000_000),
+    "extract.dow": "CAST(DAYOFWEEK(:expression) - 1 AS BIGINT)",
+    "extract.isodow": "CAST(WEEKDAY(:expression) + 1 AS BIGINT)",
+    "extract.isoyear": "CAST(EXTRACT(YEAROFWEEK FROM :expression) AS BIGINT)",
+    "extract.epoch": f"{_AT} / 1000000D",
+    "dayofweek": "CAST(DAYOFWEEK(:this) - 1 AS BIGINT)",
+    "dayofweekiso": "CAST(WEEKDAY(:this) + 1 AS BIGINT)",
+    "timetounix": f"{_MICROS.format(':this')} / 1000000D",
+    "epoch_us": _MICROS.format(":a1"),
+    "unixtotime": "TIMESTAMP_MICROS(CAST(:this * 1000000 AS BIGINT))",
+    **{
+        f"unixtotime.{kind}": f"CAST({_FLOORED.format(_MICROS.format(':this'), 1000)} AS BIGINT)"
+        for kind in ("timestamp", "timestamptz", "date")
+    },
+    "unixtotime.3": "CAST(TIMESTAMP_MILLIS(:this) AS TIMESTAMP_NTZ)",
+    "unixtotime.6": "CAST(TIMESTAMP_MICROS(:this) AS TIMESTAMP_NTZ)",
+    **{f"datediff.{unit}": _between(unit) for unit in _UNITS},
+    "datediff.day": "CAST(DATEDIFF(CAST(:this AS DATE), CAST(:expression AS DATE)) AS BIGINT)",
+    # Weeks that are over between two days, and not Mondays.
+    "datediff.week": "CAST(DATEDIFF(CAST(:this AS DATE), CAST(:expression AS DATE)) DIV 7 AS BIGINT)",
+    "datediff.month": _counted("YEAR({0}) * 12 + MONTH({0})"),
+    "datediff.quarter": _counted("YEAR({0}) * 4 + QUARTER({0})"),
+    "datediff.year": _counted("YEAR({0})"),
+    "dayname": "DATE_FORMAT(:this, 'EEEE')",
+    "monthname": "DATE_FORMAT(:this, 'MMMM')",
+    "to_days": "MAKE_DT_INTERVAL(CAST(:a1 AS INT))",
+    "todays": "MAKE_DT_INTERVAL(CAST(:this AS INT))",
+    "to_hours": "MAKE_DT_INTERVAL(0, CAST(:a1 AS INT))",
+    "to_minutes": "MAKE_DT_INTERVAL(0, 0, CAST(:a1 AS INT))",
+    "to_seconds": "MAKE_DT_INTERVAL(0, 0, 0, :a1)",
+    "datebin": f"CAST(TIMESTAMP_MICROS({_AT} - PMOD({_AT} - {_ORIGIN}, {_WIDTH} - {_ORIGIN})) AS TIMESTAMP_NTZ)",
+    "sub.date.date": "CAST(DATEDIFF(:this, :expression) AS BIGINT)",
+    "attimezone.timestamptz": "CONVERT_TIMEZONE('UTC', :zone, CAST(:this AS TIMESTAMP_NTZ))",
+    "attimezone.timestamp": f"CAST({WORDS['from_zone'].replace(':x', ':this')} AS TIMESTAMP_LTZ)",
+}
+
+_TEXTS = {
+    "upper": "UPPER(REPLACE(:this, 'ß', 'ẞ'))",  # the other letters without a capital of their own: ŉ, ǰ, ﬁ …
+    "strlen": "OCTET_LENGTH(:a1)",
+    "prefix": "STARTSWITH(:a1, :a2)",
+    "left": "CASE WHEN :expression < 0 THEN SUBSTRING(:this, 1, GREATEST(LENGTH(:this) + :expression, 0)) "
+    "ELSE LEFT(:this, :expression) END",
+    "right": "CASE WHEN :expression < 0 THEN SUBSTRING(:this, 1 - :expression) ELSE RIGHT(:this, :expression) END",
+    "substring.length.plain": ":same",
+    "substring.length": "CASE WHEN :start = 0 THEN SUBSTRING(:this, 1, GREATEST(:length - 1, 0)) "
+    "ELSE SUBSTRING(:this, :start, :length) END",
+    "unicode": "CASE WHEN :this = '' THEN -1 ELSE ASCII(:this) END",
+    "ord": "CASE WHEN :a1 = '' THEN -1 ELSE ASCII(:a1) END",
+    "similarto.plain": "REGEXP_LIKE(:this, CONCAT('^(?:', :expression, ')$'))",
+}
+
+_WHOLES = "SUM(CAST(:this AS DECIMAL(38, 0)))"
+_AGGREGATES = {
+    "sum.integer": _WHOLES,
+    "sum.boolean": _WHOLES,
+    "avg.float": ":same",
+    "avg": f"AVG({_THIS})",
+    "argmax": "MAX_BY(:this, CASE WHEN :this IS NOT NULL THEN :expression END)",
+    "argmin": "MIN_BY(:this, CASE WHEN :this IS NOT NULL THEN :expression END)",
+    "percentilecont": "PERCENTILE(:this, :expression)",
+}
+_LISTS = {
+    "length.list": "SIZE(:this)",
+    "arraycontains": "CASE WHEN :this IS NOT NULL AND :expression IS NOT NULL "
+    "THEN COALESCE(ARRAY_CONTAINS(:this, :expression), FALSE) END",
+}
+
+REWRITES: dict[str, str] = {**_NUMBERS, **_CASTS, **_DATES, **_TEXTS, **_AGGREGATES, **_LISTS}
+
+_UNORDERED = "an aggregate of Spark takes no order: write arg_min(x, by), or arg_max(x, by)"
+_SPELLED = "Spark spells floats in another way: cast to a decimal first"
+REFUSED: dict[str, str] = {
+    "unixtotime.scale": "epoch_ms() and make_timestamp() of what may be a number or an instant: cast it first",
+    "attimezone": "whether its value has a zone is not known here: cast it first",
+    "date_sub": "date_sub() is not translated: write date_diff()",
+    "age": "age() is not translated: write date_diff()",
+    **{
+        f"sub.{kind}.{other}": "Spark keeps no intervals: write date_diff, or epoch_us(…) - epoch_us(…)"
+        for kind in ("timestamp", "timestamptz", "date")
+        for other in ("timestamp", "timestamptz", "date")
+        if (kind, other) != ("date", "date")
+    },
+    "timetounix.interval": "the epoch of an interval is not translated",
+    "cast.to.time": "Spark keeps no time of day in tables: keep the timestamp, or extract(hour from t)",
+    "cast.float.as.hugeint": "a float becomes another decimal in Spark: cast it to a bigint",
+    "cast.float.decimal": "a float becomes another decimal in Spark: round it to a bigint first",
+    "cast.float.text": _SPELLED,
+    "dpipe.float": _SPELLED,
+    "concat.float": _SPELLED,
+    "concatws.float": _SPELLED,
+    "cast.list.text": "Spark spells lists in another way: write array_to_string(l, ',')",
+    "cast.struct.text": "Spark spells structs in another way: write its fields",
+    "cast.blob.text": "Spark reads bytes as letters",
+    "cast.text.blob": "Spark reads bytes of a text in another way",
+    "cast.text.boolean": "Spark reads other words as true and false: write s = 'true'",
+    **{f"cast.as.{name}": _UNSIGNED for name in ("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint")},
+    "trycast": "only text is tried as an integer, a double, a date or a timestamp",
+    "regexpreplace": "Spark replaces every match, and $1 and \\1 mean other things: write replace(…) or translate(…)",
+    "format": "its templates are other ones: write a || b",
+    "printf": "a missing value becomes the word null: write a || b",
+    "levenshtein": "DuckDB counts bytes and Spark characters",
+    "chr": "Spark has the first 256 characters only: write the character",
+    "glob": "Spark has no GLOB: write LIKE",
+    "similarto": "write regexp_matches(), or LIKE",
+    "collate": "its collations are not DuckDB's: write lower(s)",
+    "bar": "bar() is not translated",
+    "hash": "hash() is another number: write md5()",
+    "even": "even() is not translated",
+    "gcd": "gcd() is not translated",
+    "product": "product() is not translated",
+    "entropy": "entropy() is not translated",
+    "histogram": "histogram() is not translated",
+    "skewness": "Spark's is of the population and DuckDB's of the sample",
+    "intdiv": "// is translated between integers: write floor(a / b), or cast both",
+    **{f"{name}.order": _UNORDERED for name in ("first", "last", "anyvalue")},
+    "bracket.text": "write substring()",
+    "map": "a map is not translated",
+    "tomap": "a map is not translated",
+    "union.by_name": "write the columns in one order",
+    "columns": "write the columns",
+    "limitoptions": "Spark has no limit by percent",
+}
