@@ -17,13 +17,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from engines.postgres_server import PostgresServer, run_postgres
 
 from asknown.engines.postgres import Postgres
 from asknown.engines.postgres.options import address, hide_secrets
 from asknown.errors import AsknownError, Where
 from asknown.project.loader import load_project
 from asknown.project.nodes import Target
+from engines.postgres_server import PostgresServer, run_postgres
 
 SECRET = "p@ss word"
 LEFT = (

@@ -174,7 +174,6 @@ REWRITES: dict[str, str] = {
     "dpipe.text.text": ":same",
     "dpipe": "joined_text(:this, :expression)",
     "ilike": "lower_text(:this) LIKE lower_text(:expression)",
-    "ilike.negate": "NOT lower_text(:this) LIKE lower_text(:expression)",
     "left": "left_text(:this, :expression)",
     "right": "right_text(:this, :expression)",
     "repeat": "repeat_text(:this, :times)",
