@@ -21,10 +21,11 @@ Stage = Mapping[str, str]
 class ExactSums:
     """How floats are added exactly and rounded once (DESIGN section 3, rule 5).
 
-    A float ``:x`` is cut into ``parts``, numbers that this engine adds exactly. ``fits`` says whether it can be cut; a part that ``ranges`` names has a value in its range alone. The sums of the parts (NULL where no value had
-    one) become one float in stages over the columns of the parts, ``n`` (the count to divide by, 1 for a sum) and ``m``
-    (the decimal's scale: it is divided by 10^m as well): ``before``, for an average ``divide``, for decimals ``scale``
-    as often as it takes at ``tens`` digits a time, then ``after``, and last the float itself.
+    A float ``:x`` is cut into ``parts``, numbers that this engine adds exactly. ``fits`` says whether it can be cut; a
+    part that ``ranges`` names has a value in its range alone. The sums of the parts (NULL where no value had one)
+    become one float in stages over the columns of the parts, ``n`` (the count to divide by, 1 for a sum) and ``m`` (the
+    decimal's scale: it is divided by 10^m as well): ``before``, for an average ``divide``, for decimals ``scale`` as
+    often as it takes at ``tens`` digits a time, then ``after``, and last the float itself.
 
     ``whole`` turns a whole number into the part ``wholes``, ``digits`` a decimal times 10^m, ``long_digits`` one whose
     digits that product could overflow.

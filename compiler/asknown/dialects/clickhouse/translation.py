@@ -175,6 +175,8 @@ _LISTS = {
     "list_extract": "arrayElementOrNull(:a1, :a2)",
     "length.list": "length(:this)",
 }
+
+
 def _of_two(aggregate: str) -> str:
     """An aggregate that says nothing of one value alone."""
     return f"if(count(:this) > 1, {aggregate}, NULL)"
