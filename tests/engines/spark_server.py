@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SMALL = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "4"}
+SMALL = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "2", "spark.sql.codegen.wholeStage": "false"}
 PATIENCE = 120
 
 

@@ -91,5 +91,6 @@ class Dialect:
     plain_names: bool = True  # s.k of a join comes out as k, and an alias hides the name of its table
     files_in_order: bool = True  # a file's rows are read in their order
     unkept: Mapping[str, str] = field(default_factory=dict)  # kinds of columns that features cannot have, and why
+    fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
     session: tuple[str, ...] = ()  # statements that pin the session: time zone first
     executed: bool = True  # False: what is written for it is read back by sqlglot, and never run by us

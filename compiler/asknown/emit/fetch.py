@@ -18,6 +18,7 @@ from sqlglot import exp
 from asknown.emit.sql import all_of, col, ident, named, order_terms, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.step import Step
+from asknown.emit.words import say
 from asknown.model.nodes import Column
 
 
@@ -138,6 +139,8 @@ def _by_columns(step: Step, columns: Sequence[Column]) -> list[exp.Expr]:
 
 
 def _is_first(step: Step, contest: _Contest, order: Sequence[exp.Expr]) -> exp.Expr:
+    if not order and "any_order" in step.dialect.words:  # it numbers no rows without
+        order = [exp.Ordered(this=say(step.dialect, "any_order"))]
     ordered = exp.Order(expressions=list(order)) if order else None
     partition = [col(name, step.m) for name in contest.columns]
     return exp.Window(this=exp.RowNumber(), partition_by=partition, order=ordered).eq(exp.Literal.number(1))

@@ -128,10 +128,14 @@ class Pairs:
         shown = [*step.moment(), *([named(self._band(), self.band)] if banded else [])]
         return (
             exp.select(*shown, *columns)
-            .from_(subquery(moments, step.m))
-            .join(subquery(rows, step.v), on=all_of(on))
+            .from_(subquery(self._whole(moments), step.m))
+            .join(subquery(self._whole(rows), step.v), on=all_of(on))
             .group_by(*grouped)
         )
+
+    def _whole(self, side: exp.Select) -> exp.Select:
+        """One side of the join, so that its buckets are there before the other side is looked at."""
+        return side.offset(0) if self.step.dialect.fences else side
 
     def _reach(self) -> exp.Expr:
         return col(self._since[self.edges[-1]], self.step.m)

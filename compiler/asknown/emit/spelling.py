@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from asknown.emit.sql import ident
-
 
 def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
     """The tree with each name of a column as it is where it comes from, quoted where that takes quotes.
@@ -35,8 +33,7 @@ def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
 
 
 def _quoted(name: str) -> exp.Identifier:
-    found = ident(name)
-    return exp.Identifier(this=name, quoted=True) if name != name.casefold() else found
+    return exp.Identifier(this=name, quoted=True)  # a plain name may be a word of the engine
 
 
 def _first(tree: exp.Query) -> exp.Query:

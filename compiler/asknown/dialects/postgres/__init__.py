@@ -25,6 +25,7 @@ POSTGRES = Dialect(
     reserved=RESERVED,
     exact_sums=EXACT_SUMS,
     values_name_columns=True,
+    fences=True,
     quotes_all=True,
     exact_names=True,
     pins_ctes=True,

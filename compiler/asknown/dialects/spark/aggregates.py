@@ -103,6 +103,6 @@ FINISHES = {
 ORDER = {
     # -0.0 equals 0.0, and is not the same value.
     "float": (":x", "NOT (:x = 0D AND STARTSWITH(CAST(:x AS STRING), '-'))"),
-    "list": (":x", "CAST(:x AS STRING)"),
+    "list": ("TRANSFORM(:x, e -> STRUCT(e IS NULL, e))", "CAST(:x AS STRING)"),  # a NULL among values is the greatest
     "struct": (":x", "CAST(:x AS STRING)"),
 }

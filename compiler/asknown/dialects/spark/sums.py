@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from asknown.dialects.dialect import ExactSums, Stage
 
-# A float is a sum of whole numbers of at most 36 bits, x = a 2^72 + b 2^36 + c + d / 2^36 + … + i / 2^216: what
+# A float is a sum of whole numbers of at most 36 bits, x = a 2^72 + b 2^36 + c + e / 2^36 + … + j / 2^216: what
 # rounding to a multiple of 2^k leaves over. Up to 2^27 of each add up in 63 bits, exactly and in any order. From their
 # sums to a float: carry, so that each is a digit below 2^36; for an average divide by the count, as on paper; write
 # the digits down in hexadecimal, and let the parser of floats round, which it does to nearest, ties to even.
 SMALLEST = 2.0**-147  # of a smaller number, bits would lie below the last part
 LARGEST = 2.0**98  # 2^27 such numbers fit into the first part
 _WIDTH = 36
+_PARTED = "abcefghij"  # the emitter has a d and an x of its own
 _DIGIT = 2**_WIDTH
-_PLACES = {name: 72 - _WIDTH * place for place, name in enumerate("abcdefghi")}
-# The carry out of a, a … i, and two more for what division leaves.
+_PLACES = {name: 72 - _WIDTH * place for place, name in enumerate(_PARTED)}
+# The carry out of a, a … j, and two more for what division leaves.
 _DIGITS = tuple(f"e{number}" for number in range(12))
 
 
@@ -28,7 +29,7 @@ def _part(place: int) -> str:
 
 
 # c is the part of whole numbers too: where it is a decimal, its sum may have up to 38 digits.
-_PARTS = {name: _part(_PLACES[name]) for name in "abcdefghi"}
+_PARTS = {name: _part(_PLACES[name]) for name in _PARTED}
 _KEPT = {"n": ":n", "m": ":m"}
 _WHOLE = "CAST(:c AS DECIMAL(38, 0))"
 _SMALL = f"ABS(:c) < {2**62} OR :c IS NULL"
@@ -38,7 +39,7 @@ _SPLIT: Stage = {
     f"CAST((({_WHOLE} - {_WHOLE} % {_DIGIT}) / {_DIGIT}) % {_DIGIT} AS BIGINT) END",
     "a": f"COALESCE(CAST(:a AS BIGINT), 0) + CASE WHEN {_SMALL} THEN 0 ELSE "
     f"CAST(({_WHOLE} - {_WHOLE} % {_DIGIT**2}) / {_DIGIT**2} AS BIGINT) END",
-    **{name: f"COALESCE(CAST(:{name} AS BIGINT), 0)" for name in "defghi"},
+    **{name: f"COALESCE(CAST(:{name} AS BIGINT), 0)" for name in _PARTED[3:]},
     "n": "CAST(:n AS BIGINT)",
     "m": "CAST(:m AS BIGINT)",
 }
@@ -47,7 +48,7 @@ _SPLIT: Stage = {
 def _carries(sign: str) -> list[str]:
     """Each part with what the ones below it carry into it, the lowest first; then what goes out at the top."""
     found: list[str] = []
-    for name in reversed("abcdefghi"):
+    for name in reversed(_PARTED):
         below = f" + SHIFTRIGHT({found[-1]}, {_WIDTH})" if found else ""
         found.append(f"({sign}:{name}{below})")
     return [*found, f"SHIFTRIGHT({found[-1]}, {_WIDTH})"]
@@ -55,7 +56,7 @@ def _carries(sign: str) -> list[str]:
 
 _SIGN: Stage = {
     "z": f"CASE WHEN {_carries('')[-1]} < 0 THEN -1 ELSE 1 END",
-    **{name: f":{name}" for name in "abcdefghi"},
+    **{name: f":{name}" for name in _PARTED},
     **_KEPT,
 }
 _CARRY: Stage = {

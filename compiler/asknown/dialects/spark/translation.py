@@ -48,37 +48,55 @@ _NUMBERS = {
     "isfinite": f"ABS(:a1) < {_INFINITE}",
 }
 
-_READ = (
-    f"CASE WHEN REGEXP_LIKE(:this, {DAY}) THEN CAST(CAST(:this AS TIMESTAMP_LTZ) AS TIMESTAMP_NTZ) "
-    f"WHEN :this IS NOT NULL THEN {_stop('a text is no timestamp')} END"
+_READ = (  # a CASE that raises could not stand in VALUES
+    f"CAST(CAST(CASE WHEN REGEXP_LIKE(:this, {DAY}) THEN :this WHEN :this IS NOT NULL "
+    "THEN CONCAT('asknown: no timestamp reads as ', :this) END AS TIMESTAMP_LTZ) AS TIMESTAMP_NTZ)"
 )
 _TRIED = WORDS["try_instant"].replace(":x", ":this")
 _WHOLE = r"'^\\s*[+-]?\\d{1,38}\\s*$'"
 _NUMBER = r"'^\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?\\s*$|^\\s*[+-]?(?i:nan|inf|infinity)\\s*$'"
 _UNSIGNED = "Spark has no such integers: cast to a wider one with a sign, such as smallint or bigint"
+_INTEGERS = {"tinyint": "TINYINT", "smallint": "SMALLINT", "integer": "INT", "bigint": "BIGINT"}
+_FLOATS = {"float": "FLOAT", "double": "DOUBLE"}
+
+
+def _each(key: str, types: dict[str, str], text: str) -> dict[str, str]:
+    """The rewrites of a cast to each of the types."""
+    return {f"{key}.as.{name}": text.replace(":to", spelled) for name, spelled in types.items()}
+
+
 _CASTS = {
-    "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
     "cast.decimal.as.hugeint": "CAST(ROUND(:this) AS DECIMAL(38, 0))",
-    "cast.float.integer": f"CAST(RINT({_THIS}) AS :to)",
-    "cast.decimal.integer": "CAST(ROUND(:this) AS :to)",
-    "cast.unknown.integer": f"CASE WHEN {_IS_FLOAT} THEN CAST(RINT({_THIS}) AS :to) "
-    "WHEN STARTSWITH(TYPEOF(:this), 'decimal') THEN CAST(ROUND(CAST(:this AS DECIMAL(38, 10))) AS :to) "
-    "ELSE CAST(:this AS :to) END",
+    "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
+    **_each("cast.float", _INTEGERS, f"CAST(RINT({_THIS}) AS :to)"),
+    **_each("cast.decimal", _INTEGERS, "CAST(ROUND(:this) AS :to)"),
+    **_each(
+        "cast.unknown",
+        _INTEGERS,
+        f"CASE WHEN {_IS_FLOAT} THEN CAST(RINT({_THIS}) AS :to) WHEN STARTSWITH(TYPEOF(:this), 'decimal') "
+        "THEN CAST(ROUND(CAST(:this AS DECIMAL(38, 10))) AS :to) ELSE CAST(:this AS :to) END",
+    ),
+    **_each(
+        "cast.text",
+        _FLOATS,
+        f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN CAST(:this AS :to) "
+        f"WHEN :this IS NOT NULL THEN {_stop('a text is no number')} END",
+    ),
     "cast.unknown.text": f"CASE WHEN {_IS_FLOAT} THEN "
     f"{_stop('a float has another text in Spark: cast it to decimal or bigint first')} ELSE CAST(:this AS STRING) END",
-    "cast.unknown.decimal": f"CASE WHEN {_IS_FLOAT} THEN "
-    f"{_stop('a float becomes another decimal in Spark: round it to a bigint first')} ELSE CAST(:this AS :to) END",
-    "cast.text.float": f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN CAST(:this AS :to) "
-    f"WHEN :this IS NOT NULL THEN {_stop('a text is no number')} END",
     "cast.text.timestamp": _READ,
     "cast.text.timestamptz": f"CAST({_READ} AS TIMESTAMP_LTZ)",
     "cast.text.date": f"CAST({_READ} AS DATE)",
     "cast.to.timestamp": "CAST(:this AS TIMESTAMP_NTZ)",
     "cast.to.timestamptz": "CAST(:this AS TIMESTAMP_LTZ)",
     "cast.timestamptz.text": "CONCAT(CAST(:this AS STRING), '+00')",
-    "trycast.text.integer": f"CASE WHEN REGEXP_LIKE(:this, {_WHOLE}) THEN TRY_CAST(:this AS :to) "
-    f"WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN {_stop('a text is a number, and no whole one')} END",
-    "trycast.text.float": f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN TRY_CAST(:this AS :to) END",
+    **_each(
+        "trycast.text",
+        _INTEGERS,
+        f"CASE WHEN REGEXP_LIKE(:this, {_WHOLE}) THEN TRY_CAST(:this AS :to) "
+        f"WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN {_stop('a text is a number, and no whole one')} END",
+    ),
+    **_each("trycast.text", _FLOATS, f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN TRY_CAST(:this AS :to) END"),
     "trycast.text.timestamp": _TRIED,
     "trycast.text.timestamptz": f"CAST({_TRIED} AS TIMESTAMP_LTZ)",
     "trycast.text.date": f"CAST({_TRIED} AS DATE)",
@@ -182,6 +200,7 @@ REFUSED: dict[str, str] = {
     "cast.to.time": "Spark keeps no time of day in tables: keep the timestamp, or extract(hour from t)",
     "cast.float.as.hugeint": "a float becomes another decimal in Spark: cast it to a bigint",
     "cast.float.decimal": "a float becomes another decimal in Spark: round it to a bigint first",
+    "cast.unknown.decimal": "the type of what is cast is not known here, and floats become other decimals",
     "cast.float.text": _SPELLED,
     "dpipe.float": _SPELLED,
     "concat.float": _SPELLED,

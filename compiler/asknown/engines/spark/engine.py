@@ -195,18 +195,18 @@ class Spark:
 
     # -- for `asknown doctor` ----------------------------------------------------------------------------------
 
-    def check(self) -> dict[str, str]:
+    def check(self) -> list[tuple[str, str]]:
         """What the connection is: Spark's version and master, the session's zone, where tables without a schema are."""
         ((version, zone, catalog, schema),) = self.rows(
             "SELECT version(), current_timezone(), current_catalog(), current_schema()"
         )
         master = self._worker.run(lambda: self._session.conf.get("spark.master", ""))
-        return {
-            "version": str(version).partition(" ")[0],
-            "master": "Spark Connect" if self._remote else str(master),
-            "time zone": str(zone),
-            "schema": f"{catalog}.{schema}",
-        }
+        return [
+            ("version", str(version).partition(" ")[0]),
+            ("master", "Spark Connect" if self._remote else str(master)),
+            ("session zone", str(zone)),
+            ("schema", f"{catalog}.{schema}"),
+        ]
 
     # -- inside ------------------------------------------------------------------------------------------------
 
