@@ -1,8 +1,9 @@
 """Expressions that people write in models, and what becomes of each on an engine.
 
-``translated/expressions.sql`` lists them, in DuckDB's SQL, over one table of hostile rows. ``translated/<engine>.tsv``
-lists those that an engine does not run: ``refused`` when the model is translated, with the place and what to write
-instead; ``stops``, an error when the query runs; or ``stop both``, on DuckDB too. All others give what DuckDB gives.
+``translated/expressions.sql`` lists them, in DuckDB's SQL, over one table of hostile rows; ``translated/<engine>.sql``
+has more, that this engine alone is asked. ``translated/<engine>.tsv`` lists those that an engine does not run:
+``refused`` when the model is translated, with the place and what to write instead; ``stops``, an error when the query
+runs; or ``stop both``, on DuckDB too. All others give what DuckDB gives.
 """
 
 from __future__ import annotations
@@ -64,17 +65,24 @@ def hostile() -> pa.Table:
     return pa.table({name: pa.array(values, kind) for name, (kind, values) in COLUMNS.items()})
 
 
-def expressions() -> dict[str, list[str]]:
-    """The expressions, by what they are about."""
+def expressions(engine: str | None = None) -> dict[str, list[str]]:
+    """The expressions, by what they are about; of an engine, with those that it alone is asked."""
     found: dict[str, list[str]] = {}
+    for name in ("expressions", engine):
+        path = LISTS / f"{name}.sql"
+        if path.exists():
+            _read(path, found)
+    return found
+
+
+def _read(path: Path, found: dict[str, list[str]]) -> None:
     room: list[str] = []
-    lines = (LISTS / "expressions.sql").read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     for before, line in zip(["", *lines], lines, strict=False):
         if line.startswith("-- ") and not before:
             room = found.setdefault(line.removeprefix("-- "), [])
         elif line and not line.startswith("--"):
             room.append(line)
-    return found
 
 
 def listed(engine: str) -> dict[str, Verdict]:

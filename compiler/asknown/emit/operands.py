@@ -40,6 +40,13 @@ _LIKE_OPERANDS = (
 )
 _LENGTHS = tuple(f"to_{unit}s" for unit in ("microsecond", "millisecond", "second", "minute", "hour", "day", "week"))
 _TEXTS = (exp.Left, exp.Right, exp.SplitPart, exp.Pad, exp.Replace, exp.RegexpReplace, exp.RegexpExtract)
+_ALWAYS: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
+    (_TEXTS, "text"),
+    ((exp.Predicate, exp.Connector, exp.Not), "boolean"),
+    ((exp.Array, exp.Split), "list"),
+    ((exp.Interval,), "interval"),
+    ((exp.Null,), "null"),
+)
 _NUMBERS = ("integer", "decimal", "float")
 _EXAMPLES = {
     "integer": "BIGINT",
@@ -138,15 +145,12 @@ def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
 
 
 def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
-    if isinstance(node, _TEXTS):
-        return "text"
+    for classes, kind in _ALWAYS:
+        if isinstance(node, classes):
+            return kind
     match node:
         case exp.Literal():
             return "text" if node.is_string else "decimal" if "." in node.this else "integer"
-        case exp.Null():
-            return "null"
-        case exp.Interval():
-            return "interval"
         case exp.Anonymous() if node.name.casefold() in _LENGTHS:
             return "interval"
         case exp.Add() | exp.Sub() if below[1] == "interval":

@@ -30,7 +30,7 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
     copied = tree.copy()
     if dialect.exact_names and model.dialect != dialect.sqlglot:
         copied = spell_names(copied, model.spelled)
-    written = _reserve(rewrite(copied, dialect, model), dialect)
+    written = _name_subqueries(_reserve(rewrite(copied, dialect, model), dialect))
     if not dialect.values_name_columns:
         written = name_values(written)
     try:
@@ -95,6 +95,14 @@ def _reserve(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
     for word in list(tree.find_all(exp.Identifier)):
         if not word.quoted and word.name.casefold() in dialect.reserved:
             word.replace(exp.to_identifier(word.name.casefold(), quoted=True))
+    return tree
+
+
+def _name_subqueries(tree: exp.Expr) -> exp.Expr:
+    """The tree with a name for every subquery that is read from: not every engine does without."""
+    bare = [q for q in tree.find_all(exp.Subquery) if isinstance(q.parent, exp.From | exp.Join) and not q.alias]
+    for number, query in enumerate(bare, start=1):
+        query.set("alias", exp.TableAlias(this=exp.to_identifier(f"_q{number}")))
     return tree
 
 
