@@ -1,4 +1,4 @@
-"""Writes the generated parts of the pages in docs/: the commands' help, the error codes, the standard macros.
+"""Writes the generated parts of the pages in docs/: commands' help, error codes, standard macros, tables of dialects.
 
 Each part stands between a mark, such as ``<!-- help: asknown train -->``, and ``<!-- end -->``. `make docs` runs this;
 `python docs/generate.py --check` only says which pages are out of date.
@@ -13,19 +13,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asknown.errors import CODES
+from dialect_tables import make_table
 
 DOCS = Path(__file__).resolve().parent
 MACROS = DOCS.parent / "macros"
 HELP_WIDTH = 96
 
-_PART = re.compile(r"<!-- (codes|macros|help: (?P<command>asknown[ \w-]*)) -->\n.*?<!-- end -->", re.DOTALL)
+_PART = re.compile(
+    r"<!-- (codes|macros|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*)) -->\n.*?<!-- end -->", re.DOTALL
+)
 _MACRO = re.compile(r"(?:\{#(?P<comment>(?:(?!#\}).)*)#\}\s*)?\{%-?\s*macro\s+(?P<signature>.+?)\s*-?%\}", re.DOTALL)
 _ASIDE = re.compile(r"(?P<lead>\S.*?)  +(?P<code>\S.*)")
 
 
 def refresh(text: str) -> str:
     """A page's text with its generated parts made anew."""
-    return _PART.sub(lambda part: _between(part[0], _make_part(part[1], part["command"])), text)
+    return _PART.sub(lambda part: _between(part[0], _make_part(part)), text)
 
 
 def pages() -> list[Path]:
@@ -33,10 +36,12 @@ def pages() -> list[Path]:
     return sorted(DOCS.glob("*.md"))
 
 
-def _make_part(kind: str, command: str | None) -> str:
-    if command is not None:
-        return f"```\n{help_of(command)}\n```"
-    return codes_table() if kind == "codes" else macros_list()
+def _make_part(part: re.Match[str]) -> str:
+    if part["command"] is not None:
+        return f"```\n{help_of(part['command'])}\n```"
+    if part["table"] is not None:
+        return make_table(part["table"])
+    return codes_table() if part[1] == "codes" else macros_list()
 
 
 def _between(part: str, made: str) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+CASES = Path(__file__).resolve().parents[1] / "cases"
+_COMMANDS = re.compile(r"^asknown (train|materialize|get)\b", re.MULTILINE)
 
 _NO_LISTS = "an Array of ClickHouse is never NULL, so features are no lists there"
 GAPS: dict[tuple[str, str], str] = {
@@ -38,6 +43,21 @@ REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 """By engine: errors that a random world may end in, as patterns of their messages; and the reason."""
+
+
+UNORDERED = ("clickhouse", "spark")
+"""Engines that read a query's parts at once: rows come in no order of their own, without an ORDER BY."""
+
+
+def cases_with_rows() -> list[str]:
+    """The cases that need an engine: they have rows, and no profile of their own."""
+    return sorted(
+        folder.name
+        for folder in CASES.iterdir()
+        if (folder / "rows.sql").exists()
+        and not (folder / "profiles.yml").exists()
+        and _COMMANDS.search((folder / "run").read_text(encoding="utf-8"))
+    )
 
 
 def gap(engine: str, case: str) -> str | None:

@@ -57,10 +57,15 @@ class Dialect:
     are its names for types that sqlglot would not translate, by ours.
 
     Models are translated by sqlglot; ``rewrites`` are the expressions that it would translate into something else, by
-    the kind of node, spelled over the node's own arguments; ``refused`` those that have no translation, and why.
-    Functions that sqlglot does not know go by their name in lower case; ``name.part`` is for a node that has the
-    argument ``part``, or whose unit is ``part``, and is looked for first. ``readers`` maps a file's ending to the table
-    function that reads it; without any, a source is the table ``source.table``.
+    the kind of node, spelled over the node's own arguments (``:a1`` is the first of a list);
+    ``refused`` those that have no translation, and why. Both go by sqlglot's key of the node, or by the name in lower
+    case of a function that it does not know. A more particular name is looked for first: ``key.kind.other`` and
+    ``key.kind`` by the kinds of the operands (``SqlType.kind``, ``interval``, ``null``; ``unknown`` where they are not
+    sure), ``key.argument`` by an argument that the node has, ``key.unit`` by its unit, ``key.plain`` where every engine
+    reads its literal alike; of casts ``cast.as.type``, ``cast.from.to`` and ``cast.to.kind``. ``:same`` leaves a node
+    to sqlglot. ``functions`` are those that the engine has, where that is listed; ``nearest`` says what to write in
+    place of an aggregate that it lacks. ``readers`` maps a file's ending to the table function that reads it; without
+    any, a source is the table ``source.table``.
     """
 
     name: str
@@ -75,22 +80,26 @@ class Dialect:
     rewrites: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     functions: frozenset[str] | None = None
+    nearest: Mapping[str, str] = field(default_factory=dict)
     exact_names: bool = False  # names are told apart by letter case, plain ones by their lower case
+    folds_up: bool = False  # plain names are their capitals, so that quotes around them would mean others
     reserved: frozenset[str] = frozenset()  # words that mean something else unless they are quoted
     exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
     clock: Clock = "timestamp"
     readers: Mapping[str, str] = field(default_factory=dict)
     own_schema: str | None = None  # where built models are, unless the session's own path says
     values_name_columns: bool = False  # (VALUES …) AS t(c) may stand in FROM
+    nulls_lowest: bool = False  # NULLs come first in ascending order, and no order can say otherwise everywhere
     filters: bool = True  # aggregates take FILTER (WHERE …)
     quotes_all: bool = True  # names are quoted even where they are plain words
+    fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
     reads_in_place: bool = True  # of a dialect that pins CTEs: it has a word for the latter too
     aggregating: frozenset[str] = frozenset()  # its aggregates that sqlglot takes for plain functions
     keyless_forms: tuple[str, ...] = ()  # of ``forms``, those for views without keys; all, where none is named
+    matches_outside_on: bool = False  # the comparison of an as-of join is a MATCH_CONDITION; rows without a match stay
     plain_names: bool = True  # s.k of a join comes out as k, and an alias hides the name of its table
     files_in_order: bool = True  # a file's rows are read in their order
     unkept: Mapping[str, str] = field(default_factory=dict)  # kinds of columns that features cannot have, and why
-    fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
     session: tuple[str, ...] = ()  # statements that pin the session: time zone first
     executed: bool = True  # False: what is written for it is read back by sqlglot, and never run by us

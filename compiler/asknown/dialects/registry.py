@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from asknown.dialects.bigquery import BIGQUERY
 from asknown.dialects.clickhouse import CLICKHOUSE
+from asknown.dialects.databricks import DATABRICKS
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
 from asknown.dialects.postgres import POSTGRES
+from asknown.dialects.redshift import REDSHIFT
+from asknown.dialects.snowflake import SNOWFLAKE
 from asknown.dialects.spark import SPARK
 from asknown.dialects.sqlite import SQLITE
+from asknown.dialects.trino import TRINO
 from asknown.errors import AsknownError
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CLICKHOUSE, DUCKDB, POSTGRES, SPARK, SQLITE)}
+_RUN = (CLICKHOUSE, DUCKDB, POSTGRES, SPARK, SQLITE)
+_WRITTEN = (BIGQUERY, DATABRICKS, REDSHIFT, SNOWFLAKE, TRINO)  # and never run by us
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (*_RUN, *_WRITTEN)}
 
 
 def find_dialect(name: str) -> Dialect:

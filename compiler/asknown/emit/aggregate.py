@@ -77,7 +77,9 @@ def aggregate_word(step: Step, name: str, value: Column) -> str:
     for word in (f"{name}.{value.type.kind}", name):
         if word in step.dialect.aggregates:
             return word
-    raise lacks(step.dialect, f"{name}() over {value.type}", hint=f"in '{step.view.name}': keep it for another target")
+    nearest = step.dialect.nearest.get(f"{name}.{value.type.kind}") or step.dialect.nearest.get(name)
+    hint = f"in '{step.view.name}': {nearest or 'keep it for another target'}"
+    raise lacks(step.dialect, f"{name}() over {value.type}", hint=hint)
 
 
 def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp.Expr], reduce: Reduce) -> exp.Expr:
@@ -132,7 +134,7 @@ def _sum(
         return reduce.take(f"avg.{value.type.kind}", conditions, x=x)
     if exact is None:
         total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
-        return total if count is None else say(step.dialect, "ratio", x=total, y=count)
+        return total if count is None else _ratio(step, value, total, count)
     if whole:
         digits, scale = _digits(step, value, exact)
         total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{exact.wholes}", digits))
@@ -152,6 +154,14 @@ def _sum(
     guard = exp.Case(ifs=[exp.If(this=beyond, true=exp.true())])  # NULL where all is well, which costs nothing
     misfit = reduce.take("bool_or", conditions, x=rows.computed(f"{value.name}d", guard))
     return Unrounded(parts, count, 0, special, misfit)
+
+
+def _ratio(step: Step, value: Column, total: exp.Expr, count: exp.Expr) -> exp.Expr:
+    """An average of whole numbers, or of a decimal's digits: exact while they are below 2^53."""
+    if value.type.kind == "decimal" and value.type.scale:
+        tens = exp.Literal.number(10**value.type.scale)
+        total, count = exp.Mul(this=total, expression=tens), exp.Mul(this=count, expression=tens.copy())
+    return say(step.dialect, "ratio", x=total, y=count)
 
 
 def _digits(step: Step, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]:

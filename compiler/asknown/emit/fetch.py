@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from asknown.emit.sql import all_of, col, ident, named, order_terms, subquery, table
+from asknown.emit.sql import all_of, col, ident, named, order_terms, same_or_null, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.step import Step
 from asknown.emit.words import say
@@ -124,7 +124,7 @@ def _with_rows(step: Step, query: exp.Select, asking: exp.Expr, times: Sequence[
     """``query`` over those who ask and the view's rows that have these ``times`` of theirs, and were known by then."""
     own = {step.event_time: step.when(), **dict(step.later_times())}
     on = [*step.same_keys(), col(step.event_time, step.m).eq(own[step.event_time])]
-    on += [exp.NullSafeEQ(this=col(t, step.m), expression=own[t]) for t in times if t != step.event_time]
+    on += [same_or_null(step.dialect, col(t, step.m), own[t]) for t in times if t != step.event_time]
     if step.view.known_at is not None and step.known_at not in times:
         on.append(step.known() <= col(step.t, step.m))
     return query.from_(asking).join(table(step.source, step.v), on=all_of(on)).where(*step.in_reach())

@@ -10,7 +10,7 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.match import match_moments
-from asknown.emit.sql import Names, all_of, col, table
+from asknown.emit.sql import Names, all_of, col, same_or_null, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
 from asknown.emit.view_rows import ViewRows
@@ -44,7 +44,7 @@ def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str], d
     s, h, k = inside.fresh("s"), inside.fresh("h"), inside.fresh("k")
     on = [col(key.name, s).eq(col(name, h)) for key, name in zip(join.keys, seen.keys, strict=True)]
     same = [col(name, k).eq(col(name, h)) for name in seen.keys]
-    differs = exp.NullSafeNEQ(this=col(blind.event_time, h), expression=col(seen.event_time, k))
+    differs = exp.not_(same_or_null(dialect, col(blind.event_time, h), col(seen.event_time, k)))
     query = (
         exp.select(exp.Count(this=exp.Star()))
         .from_(table(spine, s))

@@ -99,13 +99,14 @@ def _in_two_buckets(step: Step, moments: str, width: int) -> exp.Select:
 def _last_before(step: Step, moments: exp.Expr, asking: exp.Expr) -> exp.Select:
     """One sort of the rows of the keys that ask. Rows that tie here hold the same event time, so none is wrong."""
     visible = step.event_time if step.view.known_at is None else step.known_at
-    on = [*step.same_keys(), col(step.t, step.m) >= col(visible, step.v)]
-    return (
-        exp.select(*step.moment(), col(step.event_time, step.v))
-        .from_(moments)
-        .join(subquery(_events_in_sight(step, asking), step.v), on=all_of(on), join_type="asof")
-        .where(*step.in_age())
-    )
+    seen = col(step.t, step.m) >= col(visible, step.v)
+    query = exp.select(*step.moment(), col(step.event_time, step.v)).from_(moments)
+    rows = subquery(_events_in_sight(step, asking), step.v)
+    if step.dialect.matches_outside_on:
+        on = all_of(step.same_keys()) if step.keys else None
+        query.append("joins", exp.Join(this=rows, method="ASOF", match_condition=seen, on=on))
+        return query.where(given(col(step.event_time, step.v)), *step.in_age())
+    return query.join(rows, on=all_of([*step.same_keys(), seen]), join_type="asof").where(*step.in_age())
 
 
 def _events(step: Step, *, width: int = 0) -> exp.Select:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlglot import exp
+
+from asknown.emit.sql import is_plain_name
 
 
 def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
@@ -29,6 +31,13 @@ def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
             name.replace(_quoted(wanted))
     for item in given:
         item.set("alias", _quoted(item.alias))
+    return tree
+
+
+def fold_names(tree: exp.Expr, reserved: Collection[str]) -> exp.Expr:
+    """The tree with quotes around the names that need them alone, for an engine that takes plain names for capitals."""
+    for name in tree.find_all(exp.Identifier):
+        name.set("quoted", not is_plain_name(name.name) or name.name in reserved)
     return tree
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.words import fill
+from asknown.emit.words import fill, say
 from asknown.model.nodes import Column
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -33,7 +33,12 @@ class Names:
 
 def ident(name: str) -> exp.Identifier:
     """The identifier ``name``, quoted where it is no plain lower-case word (the dialect quotes its own keywords)."""
-    return exp.Identifier(this=name, quoted=_PLAIN.match(name) is None)
+    return exp.Identifier(this=name, quoted=not is_plain_name(name))
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name is a word in lower case."""
+    return _PLAIN.match(name) is not None
 
 
 def col(name: str, table: str) -> exp.Column:
@@ -84,6 +89,13 @@ def settle_names(query: exp.Expr) -> exp.Expr:
 
 def all_of(conditions: Sequence[exp.Expr]) -> exp.Expr:
     return exp.and_(*conditions, copy=False) if conditions else exp.true()
+
+
+def same_or_null(dialect: Dialect, left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    """Whether two values are one, or both NULL."""
+    if "null_safe_equal" in dialect.words:
+        return say(dialect, "null_safe_equal", x=left, y=right)
+    return exp.NullSafeEQ(this=left, expression=right)
 
 
 def given(value: exp.Expr) -> exp.Expr:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import ErrorLevel, exp, tokenize
 
 from asknown.dialects.dialect import Dialect
+from asknown.emit.spelling import fold_names
 from asknown.emit.sql import ident, settle_names
 
 Body = exp.Query | str
@@ -38,7 +39,7 @@ def write(statement: Statement, dialect: Dialect) -> str:
         pin = ""
         if dialect.pins_ctes and (cte.keep or (cte.keep is False and dialect.reads_in_place)):
             pin = "MATERIALIZED " if cte.keep else "NOT MATERIALIZED "
-        name = ident(cte.name).sql(dialect.sqlglot, identify=dialect.quotes_all)
+        name = _spelled(ident(cte.name), dialect).sql(dialect.sqlglot, identify=dialect.quotes_all)
         comment = "".join(f"-- {line}\n" for line in cte.comment.splitlines())
         parts.append(f"{comment}{name} AS {pin}(\n{_indent(_text(cte.body, dialect), dialect)}\n)")
     header = "".join(f"-- {line}\n" for line in statement.comment.splitlines())
@@ -49,9 +50,19 @@ def write(statement: Statement, dialect: Dialect) -> str:
 def _text(body: Body, dialect: Dialect) -> str:
     if isinstance(body, str):
         return body
-    return (body if dialect.plain_names else settle_names(body)).sql(
+    return _spelled(body if dialect.plain_names else settle_names(body), dialect).sql(
         dialect.sqlglot, pretty=True, comments=False, identify=dialect.quotes_all, unsupported_level=ErrorLevel.RAISE
     )
+
+
+def _spelled(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
+    if dialect.folds_up:
+        tree = fold_names(tree.copy(), dialect.reserved)
+    if dialect.nulls_lowest:  # what the emitter orders with NULLs last has none
+        tree = tree.copy()
+        for term in tree.find_all(exp.Ordered):
+            term.set("nulls_first", not term.args.get("desc"))
+    return tree
 
 
 def _indent(text: str, dialect: Dialect) -> str:

@@ -12,7 +12,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.operands import operand_kinds
 from asknown.emit.plain import is_plain
 from asknown.emit.shells import Around, move_inside
-from asknown.emit.spelling import spell_names
+from asknown.emit.spelling import fold_names, spell_names
 from asknown.emit.sql import settle_names
 from asknown.emit.values import name_values
 from asknown.emit.words import fill
@@ -31,6 +31,8 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
     if dialect.exact_names and model.dialect != dialect.sqlglot:
         copied = spell_names(copied, model.spelled)
     written = _name_subqueries(_reserve(rewrite(copied, dialect, model), dialect))
+    if dialect.folds_up:
+        written = fold_names(written, dialect.reserved)
     if not dialect.values_name_columns:
         written = name_values(written)
     try:

@@ -203,7 +203,7 @@ class _Direct:
 class _States:
     """What is kept of the rows of a band or a tile: each state once, however many frames it serves."""
 
-    _MERGED: ClassVar = {"count": "sum"}  # the others merge as themselves
+    _ADDED: ClassVar = ("count", "sum.boolean")  # states that are added up as whole numbers; others merge as they are
 
     def __init__(self, step: Step) -> None:
         self._step = step
@@ -226,7 +226,9 @@ class _States:
     def merge(self, name: str, value: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
         """The aggregate that puts states of this name together."""
         word = next(word for known, word, _ in self._states.values() if known == name)
-        return _taken(self._step, self._MERGED.get(word, word), conditions, {"x": value})
+        if word in self._ADDED:
+            word = "sum.integer" if "sum.integer" in self._step.dialect.aggregates else "sum"
+        return _taken(self._step, word, conditions, {"x": value})
 
 
 class _Banded:

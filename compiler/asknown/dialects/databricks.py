@@ -1,0 +1,19 @@
+"""Databricks: Spark's SQL, which runs on Spark; compiled for Databricks, read back by sqlglot, never run there by us.
+
+The language manual has no as-of join. Settings of a session that Databricks does not let one set are its defaults in
+SQL warehouses: ANSI mode, and TIMESTAMP_NTZ by its name (docs.databricks.com/aws/en/sql/language-manual).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asknown.dialects.spark import SPARK
+
+DATABRICKS = replace(
+    SPARK,
+    name="databricks",
+    sqlglot="databricks",
+    executed=False,
+    session=("SET TIME ZONE 'UTC'", "SET ANSI_MODE = true"),
+)

@@ -1,0 +1,85 @@
+"""Redshift: compiled, read back by sqlglot, never run by us.
+
+Instants are counted in microseconds: DATEDIFF gives a BIGINT of them (docs.aws.amazon.com/redshift/latest/dg/
+r_DATEDIFF_function.html), and DATEADD would take an INTEGER only.
+"""
+
+from __future__ import annotations
+
+from asknown.dialects.cautious import FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.dialect import Dialect
+
+_MICROS = "DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), {})"
+_TOO_LARGE = "'asknown: a sum is too large for an exact average'"
+
+REDSHIFT = Dialect(
+    name="redshift",
+    sqlglot="redshift",
+    forms=("range", "union"),
+    window_forms=("pairs", "bands"),
+    words={
+        "instant.timestamp": _MICROS.format(":x"),
+        "instant.timestamptz": _MICROS.format(":x AT TIME ZONE 'UTC'"),
+        "instant.date": _MICROS.format("CAST(:x AS TIMESTAMP)"),
+        "instant.text": _MICROS.format("CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"),
+        "try_instant": _MICROS.format("TRY_CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"),
+        "from_zone": "CONVERT_TIMEZONE(:zone, 'UTC', :x)",
+        "bound.timestamp": "CAST(:x AS TIMESTAMP)",
+        "bound.timestamptz": "CAST(:aware AS TIMESTAMPTZ)",
+        "whole_division": ":x / :y",
+        "row_number": "ROW_NUMBER() OVER (ORDER BY 1)",
+        "has_offset": "REGEXP_INSTR(:x, :pattern) > 0",
+        "raise": "CASE WHEN :condition THEN CAST(:message AS INTEGER) ELSE 1 END",
+        "null_safe_equal": "(:x = :y OR (:x IS NULL AND :y IS NULL))",
+        "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE PRECISION) / NULLIF(:y, 0) "
+        f"WHEN NOT :x IS NULL THEN CAST({_TOO_LARGE} AS INTEGER) END",
+    },
+    aggregates={
+        "count": "COUNT(:x)",
+        "count_distinct": "COUNT(DISTINCT :x)",
+        "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
+        "sum.decimal": "SUM(:x)",
+        "sum.boolean": "SUM(CAST(:x AS INTEGER))",
+        "min": "MIN(:x)",
+        "max": "MAX(:x)",
+        "min.float": "MIN(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
+        "max.float": "MAX(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
+        "min.boolean": "BOOL_AND(:x)",
+        "max.boolean": "BOOL_OR(:x)",
+        "bool_and": "BOOL_AND(:x)",
+        "bool_or": "BOOL_OR(:x)",
+    },
+    types={
+        "HUGEINT": "DECIMAL(38, 0)",
+        "DOUBLE": "DOUBLE PRECISION",
+        "FLOAT": "REAL",
+        "VARCHAR": "VARCHAR(65535)",
+        "TINYINT": "SMALLINT",
+        "UTINYINT": "SMALLINT",
+        "USMALLINT": "INTEGER",
+        "UINTEGER": "BIGINT",
+        "UBIGINT": "DECIMAL(20, 0)",
+    },
+    nearest={
+        "sum.float": "a sum of floats depends on their order here; sum(cast(x as decimal(38, 9))) is exact",
+        **dict.fromkeys(
+            ("first", "last", "arg_min", "arg_max", "list"),
+            "Redshift orders no aggregate but LISTAGG: an as-of feature gives the last value",
+        ),
+        **dict.fromkeys(
+            ("median", "quantile_cont", "quantile_disc"),
+            "one select orders all its medians by one column here: compute it in the table that the source reads",
+        ),
+        **UNDOCUMENTED,
+    },
+    unkept={"list": "Redshift has no arrays of a type"},
+    order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR(9)) <> '-0' ELSE TRUE END")},
+    rewrites=REWRITES,
+    refused=REFUSED,
+    functions=FUNCTIONS | {"len"},
+    exact_names=True,
+    clock="microseconds",
+    filters=False,
+    executed=False,
+    session=("SET timezone TO 'UTC'", "SET enable_case_sensitive_identifier TO true"),
+)

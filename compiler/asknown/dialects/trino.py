@@ -1,0 +1,103 @@
+"""Trino: compiled, read back by sqlglot, never run by us.
+
+Its intervals, date_add and date_diff stop at milliseconds, so instants are counted in microseconds; timestamps are read
+as timestamp(6). Release 481's as-of join is one that sqlglot does not read.
+"""
+
+from __future__ import annotations
+
+from asknown.dialects.cautious import FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.dialect import Dialect
+
+
+def _micros(value: str) -> str:
+    """Milliseconds, and the last three digits of the text of a timestamp(6), which are the rest."""
+    return (
+        "(DATE_DIFF('MILLISECOND', CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)), "
+        f"DATE_TRUNC('MILLISECOND', {value})) * 1000 + CAST(SUBSTRING(CAST({value} AS VARCHAR), -3) AS BIGINT))"
+    )
+
+
+def _utc(value: str) -> str:
+    return f"CAST(AT_TIMEZONE({value}, 'UTC') AS TIMESTAMP(6))"
+
+
+_AWARE = "TIMESTAMP(6) WITH TIME ZONE"
+_LISTED = "ARRAY_AGG(:x ORDER BY :order)"
+_TOO_LARGE = "'asknown: a sum is too large for an exact average'"
+
+
+def _of_list(value: str) -> str:
+    return f"ELEMENT_AT(TRANSFORM(ARRAY[:value], a -> {value}), 1)"
+
+
+TRINO = Dialect(
+    name="trino",
+    sqlglot="trino",
+    forms=("range", "union"),
+    window_forms=("pairs", "bands"),
+    words={
+        "instant.timestamp": _micros("CAST(:x AS TIMESTAMP(6))"),
+        "instant.timestamptz": _micros(_utc(":x")),
+        "instant.date": "(DATE_DIFF('DAY', CAST('1970-01-01' AS DATE), :x) * 86400000000)",
+        "instant.text": _micros(_utc(f"CAST(:x AS {_AWARE})")),
+        "try_instant": _micros(_utc(f"TRY_CAST(:x AS {_AWARE})")),
+        "from_zone": _utc("WITH_TIMEZONE(:x, :zone)"),
+        "bound.timestamp": "CAST(:x AS TIMESTAMP(6))",
+        "bound.timestamptz": f"CAST(:aware AS {_AWARE})",
+        "whole_division": ":x / :y",
+        "row_number": "ROW_NUMBER() OVER ()",
+        "has_offset": "REGEXP_LIKE(:x, :pattern)",
+        "raise": "CASE WHEN :condition THEN CAST(:message AS BIGINT) ELSE 1 END",
+        "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE) / NULLIF(:y, 0) "
+        f"WHEN NOT :x IS NULL THEN CAST({_TOO_LARGE} AS BIGINT) END",
+    },
+    aggregates={
+        "count": "COUNT(:x)",
+        "count_distinct": "COUNT(DISTINCT :x)",
+        "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
+        "sum.decimal": "SUM(:x)",
+        "sum.boolean": "SUM(CAST(CAST(:x AS INTEGER) AS DECIMAL(38, 0)))",
+        "min": "MIN(:x)",
+        "max": "MAX(:x)",
+        "bool_and": "BOOL_AND(:x)",
+        "bool_or": "BOOL_OR(:x)",
+        "first": _LISTED,
+        "last": _LISTED,
+        "list": _LISTED,
+        "median.integer": "ARRAY_AGG(CAST(:x AS DOUBLE) ORDER BY :x)",
+        "quantile_disc.integer": "ARRAY_AGG(:x ORDER BY :x)",
+        "quantile_disc.text": "ARRAY_AGG(:x ORDER BY :x)",
+    },
+    finishes={
+        "first": "ELEMENT_AT(:value, 1)",
+        "last": "ELEMENT_AT(:value, -1)",
+        "median.integer": _of_list(
+            "(ELEMENT_AT(a, (CARDINALITY(a) + 1) / 2) + ELEMENT_AT(a, CARDINALITY(a) / 2 + 1)) / 2E0"
+        ),
+        **dict.fromkeys(
+            ("quantile_disc.integer", "quantile_disc.text"),
+            _of_list("ELEMENT_AT(a, GREATEST(1, CAST(CEIL(:share * CARDINALITY(a)) AS INTEGER)))"),
+        ),
+    },
+    order={"float": ("IS_NAN(:x)", ":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) NOT LIKE '-%' ELSE TRUE END")},
+    types={
+        "TIMESTAMP": "TIMESTAMP(6)",
+        "TIMESTAMP WITH TIME ZONE": _AWARE,
+        "HUGEINT": "DECIMAL(38, 0)",
+    },
+    nearest={
+        "sum.float": "a sum of floats depends on their order here; sum(cast(x as decimal(38, 9))) is exact",
+        "min.float": "what MIN makes of NaN is not documented: cast to decimal",
+        "max.float": "what MAX makes of NaN is not documented: cast to decimal",
+        "median": "median(x) over integers",
+        "quantile_cont": "quantile_disc(x, 0.9) over integers or text, which is one of the values",
+        **UNDOCUMENTED,
+    },
+    rewrites={**REWRITES, "intdiv.integer.integer": ":this / :expression"},
+    refused=REFUSED,
+    functions=FUNCTIONS,
+    clock="microseconds",
+    executed=False,
+    session=("SET TIME ZONE 'UTC'",),
+)

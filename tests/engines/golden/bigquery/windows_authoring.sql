@@ -1,0 +1,3 @@
+-- asknown compile written --dialect bigquery
+-- error[not-in-dialect]: bigquery has no exact sum() over DOUBLE
+-- hint: in 'written': a sum of FLOAT64 depends on their order here; sum(cast(x as decimal(38, 9))) is exact

@@ -1,0 +1,104 @@
+-- asknown compile balance --dialect databricks
+-- Written by asknown. Session: time zone UTC.
+WITH
+`raw.balances` AS (
+  SELECT
+    *
+  FROM `main`.`balances`
+),
+`balance` AS (
+  SELECT
+    user_id,
+    ts,
+    seen_at,
+    amount
+  FROM `raw.balances`
+),
+`given` AS (
+  SELECT user_id, event_timestamp FROM spine
+),
+-- the spine, in its own order
+`spine` AS (
+  SELECT
+    MONOTONICALLY_INCREASING_ID() AS `row`,
+    `given`.`event_timestamp` AS `t`,
+    `given`.*
+  FROM `given`
+),
+-- balance: as of each moment, by user_id
+`balance__moments` AS (
+  SELECT DISTINCT
+    `user_id`,
+    `t`
+  FROM `spine`
+  WHERE
+    NOT `user_id` IS NULL AND NOT `t` IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+`balance__match` AS (
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    `v`.`event_time`
+  FROM (
+    SELECT
+      `user_id`,
+      `t`,
+      `place`,
+      MAX(`event_time`) OVER (
+        PARTITION BY `user_id`
+        ORDER BY `t` NULLS LAST, `place` NULLS LAST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS `event_time`
+    FROM (
+      SELECT
+        `user_id`,
+        `known_at` AS `t`,
+        0 AS `place`,
+        `event_time`
+      FROM (
+        SELECT
+          `v`.`user_id`,
+          `v`.`ts` AS `event_time`,
+          GREATEST(`v`.`ts`, `v`.`seen_at`) AS `known_at`
+        FROM `balance` AS `v`
+        WHERE
+          NOT `v`.`ts` IS NULL AND NOT `v`.`seen_at` IS NULL
+      ) AS `v`
+      UNION ALL
+      SELECT
+        `m`.`user_id`,
+        `m`.`t`,
+        1 AS `place`,
+        NULL AS `event_time`
+      FROM `balance__moments` AS `m`
+    ) AS `asked`
+  ) AS `v`
+  WHERE
+    `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
+),
+`balance__rows` AS (
+  SELECT
+    `m`.`user_id`,
+    `m`.`t`,
+    `v`.`amount`
+  FROM `balance__match` AS `m`
+  JOIN `balance` AS `v`
+    ON `m`.`user_id` = `v`.`user_id`
+    AND `m`.`event_time` = `v`.`ts`
+    AND `v`.`seen_at` <= `m`.`t`
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY `m`.`user_id`, `m`.`t`, `m`.`event_time`
+      ORDER BY `v`.`seen_at` DESC, `v`.`amount` DESC
+    ) = 1
+)
+SELECT
+  `s`.`user_id`,
+  `s`.`event_timestamp`,
+  CAST(`balance`.`amount` AS INT) AS `amount`
+FROM `spine` AS `s`
+LEFT JOIN `balance__rows` AS `balance`
+  ON `s`.`user_id` = `balance`.`user_id` AND `s`.`t` = `balance`.`t`
+ORDER BY
+  `s`.`row`

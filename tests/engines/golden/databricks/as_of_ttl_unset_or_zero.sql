@@ -1,0 +1,201 @@
+-- asknown compile unset zero --dialect databricks
+-- Written by asknown. Session: time zone UTC.
+WITH
+`raw.balances` AS (
+  SELECT
+    *
+  FROM `main`.`balances`
+),
+`unset` AS (
+  SELECT
+    user_id,
+    ts,
+    amount
+  FROM `raw.balances`
+),
+`zero` AS (
+  SELECT
+    user_id,
+    ts,
+    amount
+  FROM `raw.balances`
+),
+`given` AS (
+  SELECT user_id, event_timestamp FROM spine
+),
+-- the spine, in its own order
+`spine` AS (
+  SELECT
+    MONOTONICALLY_INCREASING_ID() AS `row`,
+    `given`.`event_timestamp` AS `t`,
+    `given`.*
+  FROM `given`
+),
+-- unset: as of each moment, by user_id
+`unset__moments` AS (
+  SELECT DISTINCT
+    `user_id`,
+    `t`
+  FROM `spine`
+  WHERE
+    NOT `user_id` IS NULL AND NOT `t` IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+`unset__match` AS (
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    `v`.`event_time`
+  FROM (
+    SELECT
+      `user_id`,
+      `t`,
+      `place`,
+      MAX(`event_time`) OVER (
+        PARTITION BY `user_id`
+        ORDER BY `t` NULLS LAST, `place` NULLS LAST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS `event_time`
+    FROM (
+      SELECT
+        `user_id`,
+        `event_time` AS `t`,
+        0 AS `place`,
+        `event_time`
+      FROM (
+        SELECT
+          `v`.`user_id`,
+          `v`.`ts` AS `event_time`
+        FROM `unset` AS `v`
+        WHERE
+          NOT `v`.`ts` IS NULL
+      ) AS `v`
+      UNION ALL
+      SELECT
+        `m`.`user_id`,
+        `m`.`t`,
+        1 AS `place`,
+        NULL AS `event_time`
+      FROM `unset__moments` AS `m`
+    ) AS `asked`
+  ) AS `v`
+  WHERE
+    `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
+),
+-- what the moments have in common
+`unset__asked` AS (
+  SELECT DISTINCT
+    `user_id`,
+    `event_time`
+  FROM `unset__match`
+),
+`unset__winners` AS (
+  SELECT
+    `m`.`user_id`,
+    `m`.`event_time`,
+    `v`.`amount`
+  FROM `unset__asked` AS `m`
+  JOIN `unset` AS `v`
+    ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`ts`
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY `m`.`user_id`, `m`.`event_time` ORDER BY `v`.`amount` DESC) = 1
+),
+`unset__rows` AS (
+  SELECT
+    `m`.`user_id`,
+    `m`.`t`,
+    `v`.`amount`
+  FROM `unset__match` AS `m`
+  JOIN `unset__winners` AS `v`
+    ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`event_time`
+),
+-- zero: as of each moment, by user_id
+`zero__moments` AS (
+  SELECT DISTINCT
+    `user_id`,
+    `t`
+  FROM `spine`
+  WHERE
+    NOT `user_id` IS NULL AND NOT `t` IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+`zero__match` AS (
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    `v`.`event_time`
+  FROM (
+    SELECT
+      `user_id`,
+      `t`,
+      `place`,
+      MAX(`event_time`) OVER (
+        PARTITION BY `user_id`
+        ORDER BY `t` NULLS LAST, `place` NULLS LAST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS `event_time`
+    FROM (
+      SELECT
+        `user_id`,
+        `event_time` AS `t`,
+        0 AS `place`,
+        `event_time`
+      FROM (
+        SELECT
+          `v`.`user_id`,
+          `v`.`ts` AS `event_time`
+        FROM `zero` AS `v`
+        WHERE
+          NOT `v`.`ts` IS NULL
+      ) AS `v`
+      UNION ALL
+      SELECT
+        `m`.`user_id`,
+        `m`.`t`,
+        1 AS `place`,
+        NULL AS `event_time`
+      FROM `zero__moments` AS `m`
+    ) AS `asked`
+  ) AS `v`
+  WHERE
+    `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
+),
+-- what the moments have in common
+`zero__asked` AS (
+  SELECT DISTINCT
+    `user_id`,
+    `event_time`
+  FROM `zero__match`
+),
+`zero__winners` AS (
+  SELECT
+    `m`.`user_id`,
+    `m`.`event_time`,
+    `v`.`amount`
+  FROM `zero__asked` AS `m`
+  JOIN `zero` AS `v`
+    ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`ts`
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY `m`.`user_id`, `m`.`event_time` ORDER BY `v`.`amount` DESC) = 1
+),
+`zero__rows` AS (
+  SELECT
+    `m`.`user_id`,
+    `m`.`t`,
+    `v`.`amount`
+  FROM `zero__match` AS `m`
+  JOIN `zero__winners` AS `v`
+    ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`event_time`
+)
+SELECT
+  `s`.`user_id`,
+  `s`.`event_timestamp`,
+  CAST(`unset`.`amount` AS INT) AS `unset__amount`,
+  CAST(`zero`.`amount` AS INT) AS `zero__amount`
+FROM `spine` AS `s`
+LEFT JOIN `unset__rows` AS `unset`
+  ON `s`.`user_id` = `unset`.`user_id` AND `s`.`t` = `unset`.`t`
+LEFT JOIN `zero__rows` AS `zero`
+  ON `s`.`user_id` = `zero`.`user_id` AND `s`.`t` = `zero`.`t`
+ORDER BY
+  `s`.`row`

@@ -1,0 +1,190 @@
+-- asknown compile price:price balance price:rank --dialect snowflake
+-- Written by asknown. Session: time zone UTC.
+WITH
+"raw.prices" AS (
+  SELECT
+    *
+  FROM main.prices
+),
+"raw.balances" AS (
+  SELECT
+    *
+  FROM main.balances
+),
+price AS (
+  SELECT
+    item_id,
+    ts,
+    price,
+    rank
+  FROM "raw.prices"
+),
+balance AS (
+  SELECT
+    user_id,
+    ts,
+    amount
+  FROM "raw.balances"
+),
+given AS (
+  SELECT item_id, user_id, event_timestamp FROM spine
+),
+-- the spine, in its own order
+spine AS (
+  SELECT
+    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
+    given.*
+  FROM given
+),
+-- price: as of each moment, by item_id
+price__moments AS (
+  SELECT DISTINCT
+    item_id,
+    t
+  FROM spine
+  WHERE
+    NOT item_id IS NULL AND NOT t IS NULL
+),
+-- one sort of the rows
+price__match AS (
+  SELECT
+    m.item_id,
+    m.t,
+    v.event_time
+  FROM price__moments AS m
+  ASOF JOIN (
+    SELECT
+      v.item_id,
+      CAST(v.ts AS TIMESTAMPNTZ(6)) AS event_time
+    FROM price AS v
+    WHERE
+      NOT CAST(v.ts AS TIMESTAMPNTZ(6)) IS NULL
+      AND EXISTS(
+        SELECT
+          1
+        FROM (
+          SELECT
+            item_id
+          FROM price__moments
+        ) AS asked
+        WHERE
+          v.item_id = asked.item_id
+      )
+  ) AS v MATCH_CONDITION (m.t >= v.event_time)
+    ON m.item_id = v.item_id
+  WHERE
+    NOT v.event_time IS NULL
+),
+-- what the moments have in common
+price__asked AS (
+  SELECT DISTINCT
+    item_id,
+    event_time
+  FROM price__match
+),
+price__winners AS (
+  SELECT
+    m.item_id,
+    m.event_time,
+    v.price,
+    v.rank
+  FROM price__asked AS m
+  JOIN price AS v
+    ON m.item_id = v.item_id AND m.event_time = CAST(v.ts AS TIMESTAMPNTZ(6))
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY m.item_id, m.event_time
+      ORDER BY v.price DESC NULLS LAST, v.rank DESC NULLS LAST
+    ) = 1
+),
+price__rows AS (
+  SELECT
+    m.item_id,
+    m.t,
+    v.price,
+    v.rank
+  FROM price__match AS m
+  JOIN price__winners AS v
+    ON m.item_id = v.item_id AND m.event_time = v.event_time
+),
+-- balance: as of each moment, by user_id
+balance__moments AS (
+  SELECT DISTINCT
+    user_id,
+    t
+  FROM spine
+  WHERE
+    NOT user_id IS NULL AND NOT t IS NULL
+),
+-- one sort of the rows
+balance__match AS (
+  SELECT
+    m.user_id,
+    m.t,
+    v.event_time
+  FROM balance__moments AS m
+  ASOF JOIN (
+    SELECT
+      v.user_id,
+      CAST(v.ts AS TIMESTAMPNTZ(6)) AS event_time
+    FROM balance AS v
+    WHERE
+      NOT CAST(v.ts AS TIMESTAMPNTZ(6)) IS NULL
+      AND EXISTS(
+        SELECT
+          1
+        FROM (
+          SELECT
+            user_id
+          FROM balance__moments
+        ) AS asked
+        WHERE
+          v.user_id = asked.user_id
+      )
+  ) AS v MATCH_CONDITION (m.t >= v.event_time)
+    ON m.user_id = v.user_id
+  WHERE
+    NOT v.event_time IS NULL
+),
+-- what the moments have in common
+balance__asked AS (
+  SELECT DISTINCT
+    user_id,
+    event_time
+  FROM balance__match
+),
+balance__winners AS (
+  SELECT
+    m.user_id,
+    m.event_time,
+    v.amount
+  FROM balance__asked AS m
+  JOIN balance AS v
+    ON m.user_id = v.user_id AND m.event_time = CAST(v.ts AS TIMESTAMPNTZ(6))
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY m.user_id, m.event_time ORDER BY v.amount DESC NULLS LAST) = 1
+),
+balance__rows AS (
+  SELECT
+    m.user_id,
+    m.t,
+    v.amount
+  FROM balance__match AS m
+  JOIN balance__winners AS v
+    ON m.user_id = v.user_id AND m.event_time = v.event_time
+)
+SELECT
+  s.item_id,
+  s.user_id,
+  s.event_timestamp,
+  CAST(price_.price AS DECIMAL(8, 2)) AS price,
+  CAST(balance.amount AS INT) AS amount,
+  CAST(price_.rank AS INT) AS rank
+FROM spine AS s
+LEFT JOIN price__rows AS price_
+  ON s.item_id = price_.item_id AND s.t = price_.t
+LEFT JOIN balance__rows AS balance
+  ON s.user_id = balance.user_id AND s.t = balance.t
+ORDER BY
+  s."row"

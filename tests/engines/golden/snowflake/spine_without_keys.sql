@@ -1,0 +1,163 @@
+-- asknown compile rates balance --dialect snowflake
+-- Written by asknown. Session: time zone UTC.
+WITH
+"raw.rates" AS (
+  SELECT
+    *
+  FROM main.rates
+),
+"raw.balances" AS (
+  SELECT
+    *
+  FROM main.balances
+),
+rates AS (
+  SELECT
+    ts,
+    rate
+  FROM "raw.rates"
+),
+balance AS (
+  SELECT
+    user_id,
+    ts,
+    amount
+  FROM "raw.balances"
+),
+given AS (
+  SELECT user_id, event_timestamp FROM spine
+),
+-- the spine, in its own order
+spine AS (
+  SELECT
+    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
+    given.*
+  FROM given
+),
+-- rates: as of each moment, by no key
+rates__moments AS (
+  SELECT DISTINCT
+    t
+  FROM spine
+  WHERE
+    NOT t IS NULL
+),
+-- one sort of the rows
+rates__match AS (
+  SELECT
+    m.t,
+    v.event_time
+  FROM rates__moments AS m
+  ASOF JOIN (
+    SELECT
+      CAST(v.ts AS TIMESTAMPNTZ(6)) AS event_time
+    FROM rates AS v
+    WHERE
+      NOT CAST(v.ts AS TIMESTAMPNTZ(6)) IS NULL
+  ) AS v MATCH_CONDITION (m.t >= v.event_time)
+  WHERE
+    NOT v.event_time IS NULL
+),
+-- what the moments have in common
+rates__asked AS (
+  SELECT DISTINCT
+    event_time
+  FROM rates__match
+),
+rates__winners AS (
+  SELECT
+    m.event_time,
+    v.rate
+  FROM rates__asked AS m
+  JOIN rates AS v
+    ON m.event_time = CAST(v.ts AS TIMESTAMPNTZ(6))
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY m.event_time ORDER BY v.rate DESC NULLS LAST) = 1
+),
+rates__rows AS (
+  SELECT
+    m.t,
+    v.rate
+  FROM rates__match AS m
+  JOIN rates__winners AS v
+    ON m.event_time = v.event_time
+),
+-- balance: as of each moment, by user_id
+balance__moments AS (
+  SELECT DISTINCT
+    user_id,
+    t
+  FROM spine
+  WHERE
+    NOT user_id IS NULL AND NOT t IS NULL
+),
+-- one sort of the rows
+balance__match AS (
+  SELECT
+    m.user_id,
+    m.t,
+    v.event_time
+  FROM balance__moments AS m
+  ASOF JOIN (
+    SELECT
+      v.user_id,
+      CAST(v.ts AS TIMESTAMPNTZ(6)) AS event_time
+    FROM balance AS v
+    WHERE
+      NOT CAST(v.ts AS TIMESTAMPNTZ(6)) IS NULL
+      AND EXISTS(
+        SELECT
+          1
+        FROM (
+          SELECT
+            user_id
+          FROM balance__moments
+        ) AS asked
+        WHERE
+          v.user_id = asked.user_id
+      )
+  ) AS v MATCH_CONDITION (m.t >= v.event_time)
+    ON m.user_id = v.user_id
+  WHERE
+    NOT v.event_time IS NULL
+),
+-- what the moments have in common
+balance__asked AS (
+  SELECT DISTINCT
+    user_id,
+    event_time
+  FROM balance__match
+),
+balance__winners AS (
+  SELECT
+    m.user_id,
+    m.event_time,
+    v.amount
+  FROM balance__asked AS m
+  JOIN balance AS v
+    ON m.user_id = v.user_id AND m.event_time = CAST(v.ts AS TIMESTAMPNTZ(6))
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY m.user_id, m.event_time ORDER BY v.amount DESC NULLS LAST) = 1
+),
+balance__rows AS (
+  SELECT
+    m.user_id,
+    m.t,
+    v.amount
+  FROM balance__match AS m
+  JOIN balance__winners AS v
+    ON m.user_id = v.user_id AND m.event_time = v.event_time
+)
+SELECT
+  s.user_id,
+  s.event_timestamp,
+  CAST(rates.rate AS INT) AS rate,
+  CAST(balance.amount AS INT) AS amount
+FROM spine AS s
+LEFT JOIN rates__rows AS rates
+  ON s.t = rates.t
+LEFT JOIN balance__rows AS balance
+  ON s.user_id = balance.user_id AND s.t = balance.t
+ORDER BY
+  s."row"

@@ -1,0 +1,669 @@
+-- asknown compile floats zeros texts flags lists --dialect trino
+-- Written by asknown. Session: time zone UTC.
+WITH
+"raw.floats" AS (
+  SELECT
+    *
+  FROM "main"."floats"
+),
+"raw.zeros" AS (
+  SELECT
+    *
+  FROM "main"."zeros"
+),
+"raw.texts" AS (
+  SELECT
+    *
+  FROM "main"."texts"
+),
+"raw.flags" AS (
+  SELECT
+    *
+  FROM "main"."flags"
+),
+"raw.lists" AS (
+  SELECT
+    *
+  FROM "main"."lists"
+),
+"floats" AS (
+  SELECT
+    user_id,
+    ts,
+    value,
+    note
+  FROM "raw.floats"
+),
+"zeros" AS (
+  SELECT
+    user_id,
+    ts,
+    value,
+    note
+  FROM "raw.zeros"
+),
+"texts" AS (
+  SELECT
+    user_id,
+    ts,
+    value,
+    note
+  FROM "raw.texts"
+),
+"flags" AS (
+  SELECT
+    user_id,
+    ts,
+    value,
+    note
+  FROM "raw.flags"
+),
+"lists" AS (
+  SELECT
+    user_id,
+    ts,
+    value,
+    note
+  FROM "raw.lists"
+),
+"given" AS (
+  SELECT user_id, event_timestamp FROM spine
+),
+-- the spine, in its own order
+"spine" AS (
+  SELECT
+    ROW_NUMBER() OVER () AS "row",
+    (
+      DATE_DIFF(
+        'MILLISECOND',
+        CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+        DATE_TRUNC('MILLISECOND', CAST("given"."event_timestamp" AS TIMESTAMP(6)))
+      ) * 1000 + CAST(SUBSTR(CAST(CAST("given"."event_timestamp" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+    ) AS "t",
+    "given".*
+  FROM "given"
+),
+-- floats: as of each moment, by user_id
+"floats__moments" AS (
+  SELECT DISTINCT
+    "user_id",
+    "t"
+  FROM "spine"
+  WHERE
+    NOT "user_id" IS NULL AND NOT "t" IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+"floats__match" AS (
+  SELECT
+    "v"."user_id",
+    "v"."t",
+    "v"."event_time"
+  FROM (
+    SELECT
+      "user_id",
+      "t",
+      "place",
+      MAX("event_time") OVER (
+        PARTITION BY "user_id"
+        ORDER BY "t", "place"
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS "event_time"
+    FROM (
+      SELECT
+        "user_id",
+        "event_time" AS "t",
+        0 AS "place",
+        "event_time"
+      FROM (
+        SELECT
+          "v"."user_id",
+          (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) AS "event_time"
+        FROM "floats" AS "v"
+        WHERE
+          NOT (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) IS NULL
+      ) AS "v"
+      UNION ALL
+      SELECT
+        "m"."user_id",
+        "m"."t",
+        1 AS "place",
+        NULL AS "event_time"
+      FROM "floats__moments" AS "m"
+    ) AS "asked"
+  ) AS "v"
+  WHERE
+    "v"."place" = 1 AND NOT "v"."event_time" IS NULL
+),
+-- what the moments have in common
+"floats__asked" AS (
+  SELECT DISTINCT
+    "user_id",
+    "event_time"
+  FROM "floats__match"
+),
+"floats__winners" AS (
+  SELECT
+    "user_id",
+    "event_time",
+    "value",
+    "note"
+  FROM (
+    SELECT
+      "m"."user_id",
+      "m"."event_time",
+      "v"."value",
+      "v"."note",
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."user_id", "m"."event_time"
+        ORDER BY IS_NAN("v"."value") DESC, "v"."value" DESC, CASE
+          WHEN "v"."value" = 0
+          THEN CAST("v"."value" AS VARCHAR) NOT LIKE '-%'
+          ELSE TRUE
+        END DESC, "v"."note" DESC
+      ) AS "_w"
+    FROM "floats__asked" AS "m"
+    JOIN "floats" AS "v"
+      ON "m"."user_id" = "v"."user_id"
+      AND "m"."event_time" = (
+        DATE_DIFF(
+          'MILLISECOND',
+          CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+          DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+        ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+      )
+  ) AS "_t"
+  WHERE
+    "_w" = 1
+),
+"floats__rows" AS (
+  SELECT
+    "m"."user_id",
+    "m"."t",
+    "v"."value",
+    "v"."note"
+  FROM "floats__match" AS "m"
+  JOIN "floats__winners" AS "v"
+    ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
+),
+-- zeros: as of each moment, by user_id
+"zeros__moments" AS (
+  SELECT DISTINCT
+    "user_id",
+    "t"
+  FROM "spine"
+  WHERE
+    NOT "user_id" IS NULL AND NOT "t" IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+"zeros__match" AS (
+  SELECT
+    "v"."user_id",
+    "v"."t",
+    "v"."event_time"
+  FROM (
+    SELECT
+      "user_id",
+      "t",
+      "place",
+      MAX("event_time") OVER (
+        PARTITION BY "user_id"
+        ORDER BY "t", "place"
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS "event_time"
+    FROM (
+      SELECT
+        "user_id",
+        "event_time" AS "t",
+        0 AS "place",
+        "event_time"
+      FROM (
+        SELECT
+          "v"."user_id",
+          (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) AS "event_time"
+        FROM "zeros" AS "v"
+        WHERE
+          NOT (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) IS NULL
+      ) AS "v"
+      UNION ALL
+      SELECT
+        "m"."user_id",
+        "m"."t",
+        1 AS "place",
+        NULL AS "event_time"
+      FROM "zeros__moments" AS "m"
+    ) AS "asked"
+  ) AS "v"
+  WHERE
+    "v"."place" = 1 AND NOT "v"."event_time" IS NULL
+),
+-- what the moments have in common
+"zeros__asked" AS (
+  SELECT DISTINCT
+    "user_id",
+    "event_time"
+  FROM "zeros__match"
+),
+"zeros__winners" AS (
+  SELECT
+    "user_id",
+    "event_time",
+    "value",
+    "note"
+  FROM (
+    SELECT
+      "m"."user_id",
+      "m"."event_time",
+      "v"."value",
+      "v"."note",
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."user_id", "m"."event_time"
+        ORDER BY IS_NAN("v"."value") DESC, "v"."value" DESC, CASE
+          WHEN "v"."value" = 0
+          THEN CAST("v"."value" AS VARCHAR) NOT LIKE '-%'
+          ELSE TRUE
+        END DESC, "v"."note" DESC
+      ) AS "_w"
+    FROM "zeros__asked" AS "m"
+    JOIN "zeros" AS "v"
+      ON "m"."user_id" = "v"."user_id"
+      AND "m"."event_time" = (
+        DATE_DIFF(
+          'MILLISECOND',
+          CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+          DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+        ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+      )
+  ) AS "_t"
+  WHERE
+    "_w" = 1
+),
+"zeros__rows" AS (
+  SELECT
+    "m"."user_id",
+    "m"."t",
+    "v"."value",
+    "v"."note"
+  FROM "zeros__match" AS "m"
+  JOIN "zeros__winners" AS "v"
+    ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
+),
+-- texts: as of each moment, by user_id
+"texts__moments" AS (
+  SELECT DISTINCT
+    "user_id",
+    "t"
+  FROM "spine"
+  WHERE
+    NOT "user_id" IS NULL AND NOT "t" IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+"texts__match" AS (
+  SELECT
+    "v"."user_id",
+    "v"."t",
+    "v"."event_time"
+  FROM (
+    SELECT
+      "user_id",
+      "t",
+      "place",
+      MAX("event_time") OVER (
+        PARTITION BY "user_id"
+        ORDER BY "t", "place"
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS "event_time"
+    FROM (
+      SELECT
+        "user_id",
+        "event_time" AS "t",
+        0 AS "place",
+        "event_time"
+      FROM (
+        SELECT
+          "v"."user_id",
+          (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) AS "event_time"
+        FROM "texts" AS "v"
+        WHERE
+          NOT (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) IS NULL
+      ) AS "v"
+      UNION ALL
+      SELECT
+        "m"."user_id",
+        "m"."t",
+        1 AS "place",
+        NULL AS "event_time"
+      FROM "texts__moments" AS "m"
+    ) AS "asked"
+  ) AS "v"
+  WHERE
+    "v"."place" = 1 AND NOT "v"."event_time" IS NULL
+),
+-- what the moments have in common
+"texts__asked" AS (
+  SELECT DISTINCT
+    "user_id",
+    "event_time"
+  FROM "texts__match"
+),
+"texts__winners" AS (
+  SELECT
+    "user_id",
+    "event_time",
+    "value",
+    "note"
+  FROM (
+    SELECT
+      "m"."user_id",
+      "m"."event_time",
+      "v"."value",
+      "v"."note",
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."user_id", "m"."event_time"
+        ORDER BY "v"."value" DESC, "v"."note" DESC
+      ) AS "_w"
+    FROM "texts__asked" AS "m"
+    JOIN "texts" AS "v"
+      ON "m"."user_id" = "v"."user_id"
+      AND "m"."event_time" = (
+        DATE_DIFF(
+          'MILLISECOND',
+          CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+          DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+        ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+      )
+  ) AS "_t"
+  WHERE
+    "_w" = 1
+),
+"texts__rows" AS (
+  SELECT
+    "m"."user_id",
+    "m"."t",
+    "v"."value",
+    "v"."note"
+  FROM "texts__match" AS "m"
+  JOIN "texts__winners" AS "v"
+    ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
+),
+-- flags: as of each moment, by user_id
+"flags__moments" AS (
+  SELECT DISTINCT
+    "user_id",
+    "t"
+  FROM "spine"
+  WHERE
+    NOT "user_id" IS NULL AND NOT "t" IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+"flags__match" AS (
+  SELECT
+    "v"."user_id",
+    "v"."t",
+    "v"."event_time"
+  FROM (
+    SELECT
+      "user_id",
+      "t",
+      "place",
+      MAX("event_time") OVER (
+        PARTITION BY "user_id"
+        ORDER BY "t", "place"
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS "event_time"
+    FROM (
+      SELECT
+        "user_id",
+        "event_time" AS "t",
+        0 AS "place",
+        "event_time"
+      FROM (
+        SELECT
+          "v"."user_id",
+          (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) AS "event_time"
+        FROM "flags" AS "v"
+        WHERE
+          NOT (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) IS NULL
+      ) AS "v"
+      UNION ALL
+      SELECT
+        "m"."user_id",
+        "m"."t",
+        1 AS "place",
+        NULL AS "event_time"
+      FROM "flags__moments" AS "m"
+    ) AS "asked"
+  ) AS "v"
+  WHERE
+    "v"."place" = 1 AND NOT "v"."event_time" IS NULL
+),
+-- what the moments have in common
+"flags__asked" AS (
+  SELECT DISTINCT
+    "user_id",
+    "event_time"
+  FROM "flags__match"
+),
+"flags__winners" AS (
+  SELECT
+    "user_id",
+    "event_time",
+    "value",
+    "note"
+  FROM (
+    SELECT
+      "m"."user_id",
+      "m"."event_time",
+      "v"."value",
+      "v"."note",
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."user_id", "m"."event_time"
+        ORDER BY "v"."value" DESC, "v"."note" DESC
+      ) AS "_w"
+    FROM "flags__asked" AS "m"
+    JOIN "flags" AS "v"
+      ON "m"."user_id" = "v"."user_id"
+      AND "m"."event_time" = (
+        DATE_DIFF(
+          'MILLISECOND',
+          CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+          DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+        ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+      )
+  ) AS "_t"
+  WHERE
+    "_w" = 1
+),
+"flags__rows" AS (
+  SELECT
+    "m"."user_id",
+    "m"."t",
+    "v"."value",
+    "v"."note"
+  FROM "flags__match" AS "m"
+  JOIN "flags__winners" AS "v"
+    ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
+),
+-- lists: as of each moment, by user_id
+"lists__moments" AS (
+  SELECT DISTINCT
+    "user_id",
+    "t"
+  FROM "spine"
+  WHERE
+    NOT "user_id" IS NULL AND NOT "t" IS NULL
+),
+-- rows and moments in one sort: the engine has no as-of join
+"lists__match" AS (
+  SELECT
+    "v"."user_id",
+    "v"."t",
+    "v"."event_time"
+  FROM (
+    SELECT
+      "user_id",
+      "t",
+      "place",
+      MAX("event_time") OVER (
+        PARTITION BY "user_id"
+        ORDER BY "t", "place"
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS "event_time"
+    FROM (
+      SELECT
+        "user_id",
+        "event_time" AS "t",
+        0 AS "place",
+        "event_time"
+      FROM (
+        SELECT
+          "v"."user_id",
+          (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) AS "event_time"
+        FROM "lists" AS "v"
+        WHERE
+          NOT (
+            DATE_DIFF(
+              'MILLISECOND',
+              CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+              DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+            ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+          ) IS NULL
+      ) AS "v"
+      UNION ALL
+      SELECT
+        "m"."user_id",
+        "m"."t",
+        1 AS "place",
+        NULL AS "event_time"
+      FROM "lists__moments" AS "m"
+    ) AS "asked"
+  ) AS "v"
+  WHERE
+    "v"."place" = 1 AND NOT "v"."event_time" IS NULL
+),
+-- what the moments have in common
+"lists__asked" AS (
+  SELECT DISTINCT
+    "user_id",
+    "event_time"
+  FROM "lists__match"
+),
+"lists__winners" AS (
+  SELECT
+    "user_id",
+    "event_time",
+    "value",
+    "note"
+  FROM (
+    SELECT
+      "m"."user_id",
+      "m"."event_time",
+      "v"."value",
+      "v"."note",
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."user_id", "m"."event_time"
+        ORDER BY "v"."value" DESC, "v"."note" DESC
+      ) AS "_w"
+    FROM "lists__asked" AS "m"
+    JOIN "lists" AS "v"
+      ON "m"."user_id" = "v"."user_id"
+      AND "m"."event_time" = (
+        DATE_DIFF(
+          'MILLISECOND',
+          CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)),
+          DATE_TRUNC('MILLISECOND', CAST("v"."ts" AS TIMESTAMP(6)))
+        ) * 1000 + CAST(SUBSTR(CAST(CAST("v"."ts" AS TIMESTAMP(6)) AS VARCHAR), -3) AS BIGINT)
+      )
+  ) AS "_t"
+  WHERE
+    "_w" = 1
+),
+"lists__rows" AS (
+  SELECT
+    "m"."user_id",
+    "m"."t",
+    "v"."value",
+    "v"."note"
+  FROM "lists__match" AS "m"
+  JOIN "lists__winners" AS "v"
+    ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
+)
+SELECT
+  "s"."user_id",
+  "s"."event_timestamp",
+  CAST("floats"."value" AS DOUBLE) AS "floats__value",
+  CAST("floats"."note" AS VARCHAR) AS "floats__note",
+  CAST("zeros"."value" AS DOUBLE) AS "zeros__value",
+  CAST("zeros"."note" AS VARCHAR) AS "zeros__note",
+  CAST("texts"."value" AS VARCHAR) AS "texts__value",
+  CAST("texts"."note" AS VARCHAR) AS "texts__note",
+  CAST("flags"."value" AS BOOLEAN) AS "flags__value",
+  CAST("flags"."note" AS VARCHAR) AS "flags__note",
+  CAST("lists"."value" AS ARRAY(INTEGER)) AS "lists__value",
+  CAST("lists"."note" AS VARCHAR) AS "lists__note"
+FROM "spine" AS "s"
+LEFT JOIN "floats__rows" AS "floats"
+  ON "s"."user_id" = "floats"."user_id" AND "s"."t" = "floats"."t"
+LEFT JOIN "zeros__rows" AS "zeros"
+  ON "s"."user_id" = "zeros"."user_id" AND "s"."t" = "zeros"."t"
+LEFT JOIN "texts__rows" AS "texts"
+  ON "s"."user_id" = "texts"."user_id" AND "s"."t" = "texts"."t"
+LEFT JOIN "flags__rows" AS "flags"
+  ON "s"."user_id" = "flags"."user_id" AND "s"."t" = "flags"."t"
+LEFT JOIN "lists__rows" AS "lists"
+  ON "s"."user_id" = "lists"."user_id" AND "s"."t" = "lists"."t"
+ORDER BY
+  "s"."row"
