@@ -25,7 +25,12 @@ class ExactSums:
     part that ``ranges`` names has a value in its range alone. The sums of the parts (NULL where no value had one)
     become one float in stages over the columns of the parts, ``n`` (the count to divide by, 1 for a sum) and ``m`` (the
     decimal's scale: it is divided by 10^m as well): ``before``, for an average ``divide``, for decimals ``scale`` as
-    often as it takes at ``tens`` digits a time, then ``after``, and last the float itself.
+    often as it takes at ``tens`` digits a time, then ``after``, and last the float itself. Where ``is_short``, the
+    stages ``short`` do for all of them.
+
+    With a ``grade`` (a small whole number, 0 for nearly all floats), floats are added up apart by it, each as the one
+    whole number ``graded`` of ``:x`` and ``:grade``. ``parts`` and ``ranges`` are then those of such a number, or of a
+    sum of them; in the range ``x`` are those whose sum only ``special`` and ``misfit`` can read.
 
     ``whole`` turns a whole number into the part ``wholes``, ``digits`` a decimal times 10^m, ``long_digits`` one whose
     digits that product could overflow.
@@ -39,6 +44,12 @@ class ExactSums:
     long_digits: str
     value: str
     ranges: Mapping[str, str] = field(default_factory=dict)
+    grade: str | None = None
+    graded: str = ""
+    special: str = ""
+    misfit: str = ""
+    is_short: str | None = None
+    short: tuple[Stage, ...] = ()
     before: tuple[Stage, ...] = ()
     divide: tuple[Stage, ...] = ()
     scale: tuple[Stage, ...] = ()
@@ -64,8 +75,8 @@ class Dialect:
     sure), ``key.argument`` by an argument that the node has, ``key.unit`` by its unit, ``key.plain`` where every engine
     reads its literal alike; of casts ``cast.as.type``, ``cast.from.to`` and ``cast.to.kind``. ``:same`` leaves a node
     to sqlglot. ``functions`` are those that the engine has, where that is listed; ``nearest`` says what to write in
-    place of an aggregate that it lacks. ``readers`` maps a file's ending to the table function that reads it; without
-    any, a source is the table ``source.table``.
+    place of an aggregate that it lacks. ``readers`` maps a file's ending to the table function that reads it, or,
+    with a dot behind, to the schema in which a path is a table; without any, a source is the table ``source.table``.
     """
 
     name: str
@@ -80,9 +91,11 @@ class Dialect:
     rewrites: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     functions: frozenset[str] | None = None
+    tested: frozenset[str] | None = None  # of an engine that is never run: its only functions, by sqlglot's keys
     nearest: Mapping[str, str] = field(default_factory=dict)
     exact_names: bool = False  # names are told apart by letter case, plain ones by their lower case
     folds_up: bool = False  # plain names are their capitals, so that quotes around them would mean others
+    splits_names: bool = False  # a dot within quotes divides a name too, so that names have a hyphen in its place
     reserved: frozenset[str] = frozenset()  # words that mean something else unless they are quoted
     exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
     clock: Clock = "timestamp"
@@ -92,6 +105,7 @@ class Dialect:
     nulls_lowest: bool = False  # NULLs come first in ascending order, and no order can say otherwise everywhere
     filters: bool = True  # aggregates take FILTER (WHERE …)
     quotes_all: bool = True  # names are quoted even where they are plain words
+    tiled_rows: int = 1_000  # from this many rows of a key in the longest frame on, adding them up by tiles pays
     fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
     reads_in_place: bool = True  # of a dialect that pins CTEs: it has a word for the latter too

@@ -4,18 +4,77 @@ from __future__ import annotations
 
 from asknown.dialects.dialect import Dialect, ExactSums, Stage
 
-# Floats are added in 128-bit integers: x = w / 2^60 for the numbers that this holds exactly, which are nearly all there
-# are, else x = a + b / 2^100 + c / 2^200, each part a whole number. Whole numbers add up exactly, in any order and
-# grouping. From their sums to a float: put w into a and b; carry, so that 0 <= b, c < 2^100; split off the sign;
-# for an average divide by the count, as on paper; take the leading digits, and whether anything follows; cut to 60
-# bits or so, the last of which is set where anything follows; convert, which the processor rounds to nearest, ties to
-# even, and scale by a power of two.
+# Floats are added in 128-bit integers: a float is w / 2^k, with a k that is the same for all floats of its grade.
+# Nearly all are of grade 0. Whole numbers add up exactly, in any order and grouping.
+#
+# From their sums to a float: a sum of grade 0 alone is divided (for an average) and cut to 60 bits or so, the last of
+# which is set where anything follows; convert, which the processor rounds to nearest, ties to even, and scale by a
+# power of two. Where other grades have sums, all are put into a + b / 2^100 + c / 2^200 first: carry, so that
+# 0 <= b, c < 2^100; split off the sign; divide, as on paper, to one digit more; take the leading digits, and whether
+# anything follows; then as above.
 SMALLEST = 2.0**-147  # of a smaller number, bits would lie below the third part
 LARGEST = 2.0**98  # 2^29 such numbers fit into the first part
 
 _UNIT = "CAST(1267650600228229401496703205376 AS HUGEINT)"  # 2^100
-_UNIT_FLOAT = "CAST(1267650600228229401496703205376 AS DOUBLE)"
-_REST = f"(:x - TRUNC(:x)) * {_UNIT_FLOAT}"
+# By grade: the least and the greatest, and the power of two that makes them whole.
+_PLAIN, _ODD = 0, 6
+_GRADES = (
+    (2.0**-8, 2.0**40, 60),
+    (2.0**-56, 2.0**-8, 108),
+    (2.0**40, 2.0**88, 12),
+    (2.0**-104, 2.0**-56, 156),
+    (2.0**88, LARGEST, 0),
+    (SMALLEST, 2.0**-104, 200),
+)
+_GRADE = (
+    f"CASE WHEN :x = 0 OR ABS(:x) BETWEEN {_GRADES[0][0]!r} AND {_GRADES[0][1]!r} THEN {_PLAIN} "
+    + " ".join(
+        f"WHEN ABS(:x) BETWEEN {least!r} AND {greatest!r} THEN {grade}"
+        for grade, (least, greatest, _) in enumerate(_GRADES)
+        if grade
+    )
+    + f" WHEN NOT :x IS NULL THEN {_ODD} ELSE {_PLAIN} END"
+)
+# Those that are no numbers, or beyond all grades, are counted, each in 31 bits of its own.
+_COUNTED = {"infinite": 0, "minus": 31, "nan": 62, "misfit": 93}
+_GRADED = (
+    "CASE :grade "
+    + " ".join(
+        f"WHEN {grade} THEN CAST(:x * CAST({2**power} AS DOUBLE) AS HUGEINT)"
+        for grade, (_, _, power) in enumerate(_GRADES)
+    )
+    + " ELSE CAST(1 AS HUGEINT) << CASE "
+    f"WHEN ISNAN(:x) THEN {_COUNTED['nan']} WHEN ISFINITE(:x) THEN {_COUNTED['misfit']} "
+    f"WHEN :x > 0 THEN {_COUNTED['infinite']} ELSE {_COUNTED['minus']} END END"
+)
+
+
+def _counted(what: str) -> str:
+    """How many there are of a kind that is only counted."""
+    return f"((:x >> {_COUNTED[what]}) & CAST(2147483647 AS HUGEINT))"
+
+
+_SPECIAL = (
+    f"CASE WHEN {_counted('nan')} > 0 OR ({_counted('infinite')} > 0 AND {_counted('minus')} > 0) "
+    f"THEN CAST('nan' AS DOUBLE) WHEN {_counted('infinite')} > 0 THEN CAST('inf' AS DOUBLE) "
+    f"WHEN {_counted('minus')} > 0 THEN CAST('-inf' AS DOUBLE) END"
+)
+
+
+# What a sum of grade 1, w / 2^108, has in b is w / 2^8, and the rest in c is w % 2^8 times 2^92; and so on.
+_PARTS = {
+    "w": (":grade = 0", ":x"),
+    "a": (":grade IN (2, 4)", "CASE :grade WHEN 2 THEN :x // 4096 ELSE :x END"),
+    "b": (
+        ":grade IN (1, 2, 3)",
+        f"CASE :grade WHEN 1 THEN :x // 256 WHEN 2 THEN (:x % 4096) * {2**88} ELSE :x // {2**56} END",
+    ),
+    "c": (
+        ":grade IN (1, 3, 5)",
+        f"CASE :grade WHEN 1 THEN (:x % 256) * {2**92} WHEN 3 THEN (:x % {2**56}) * {2**44} ELSE :x END",
+    ),
+    "x": (f":grade = {_ODD}", ":x"),
+}
 
 
 def _carried(value: str) -> str:
@@ -23,9 +82,6 @@ def _carried(value: str) -> str:
     return f"CASE WHEN {value} >= 0 THEN {value} >> 100 ELSE -(({_UNIT} - 1 - {value}) >> 100) END"
 
 
-_PLAIN = f":x = 0 OR ABS(:x) BETWEEN {2.0**-8!r} AND {2.0**40!r}"
-_FITS = f"ISFINITE(:x) AND (:x = 0 OR ABS(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r})"
-_SELDOM = f"ISFINITE(:x) AND NOT ({_PLAIN}) AND ABS(:x) BETWEEN {SMALLEST!r} AND {LARGEST!r}"
 _W = "COALESCE(:w, 0)"
 _60 = "CAST(1152921504606846976 AS HUGEINT)"  # 2^60
 _ABOVE = f"CASE WHEN {_W} >= 0 THEN {_W} >> 60 ELSE -(({_60} - 1 - {_W}) >> 60) END"
@@ -42,6 +98,7 @@ _CARRY: tuple[Stage, ...] = (
         "b": f"CASE WHEN :a < 0 AND :c <> 0 THEN {_UNIT} - 1 - :b "
         f"WHEN :a < 0 AND :b <> 0 THEN {_UNIT} - :b ELSE :b END",
         "c": f"CASE WHEN :a < 0 AND :c <> 0 THEN {_UNIT} - :c ELSE :c END",
+        "d": "CAST(0 AS HUGEINT)",
         "more": "FALSE",
         **_KEPT,
     },
@@ -50,28 +107,13 @@ _CARRY: tuple[Stage, ...] = (
 
 def _divide(by: str, **next_: str) -> tuple[Stage, ...]:
     """The stages that divide by an expression of a whole number up to 2^27, as on paper: a digit of 2^100 at a time."""
-    kept = {"minus": ":minus", "n": ":n"}
-    one = f"CASE WHEN {by} = 1 THEN"
-    middle = f"((:a % {by}) * {_UNIT} + :b)"
-    last = f"(:r * {_UNIT} + :c)"
+    kept = {"minus": ":minus", "n": ":n", "m": ":m", "a": ":a", "b": ":b", "c": ":c", "d": ":d", "more": ":more"}
+    first = f"((:a % {by}) * {_UNIT} + :b)"
+    next_c, next_d = (f"(:r * {_UNIT} + {digit})" for digit in (":c", ":d"))
     return (
-        {
-            **kept,
-            "m": ":m",
-            "a": f"{one} :a ELSE :a // {by} END",
-            "b": f"{one} :b ELSE {middle} // {by} END",
-            "r": f"{one} 0 ELSE {middle} % {by} END",
-            "c": ":c",
-            "more": ":more",
-        },
-        {
-            **kept,
-            "m": next_.get("m", ":m"),
-            "a": ":a",
-            "b": ":b",
-            "c": f"{one} :c ELSE {last} // {by} END",
-            "more": f"{one} :more ELSE :more OR {last} % {by} <> 0 END",
-        },
+        {**kept, "a": f":a // {by}", "b": f"{first} // {by}", "r": f"{first} % {by}"},
+        {**kept, "c": f"{next_c} // {by}", "r": f"{next_c} % {by}"},
+        {**kept, **next_, "d": f"{next_d} // {by}", "more": f":more OR {next_d} % {by} <> 0"},
     )
 
 
@@ -82,17 +124,15 @@ _POWER = "(CAST(1 AS HUGEINT) << :cut)"
 _LEADING: tuple[Stage, ...] = (
     {
         "minus": ":minus",
-        "digits": f"CASE WHEN :a >= {_WIDE} THEN :a "
-        "WHEN :a > 0 THEN (:a << 64) + (:b >> 36) "
-        f"WHEN :b >= {_WIDE} THEN :b "
-        "WHEN :b > 0 THEN (:b << 64) + (:c >> 36) "
-        "ELSE :c END",
-        "more": f":more OR CASE WHEN :a >= {_WIDE} THEN {_LOW} "
-        f"WHEN :a > 0 THEN :b & {_LAST_36} <> 0 OR :c <> 0 "
-        f"WHEN :b >= {_WIDE} THEN :c <> 0 "
-        f"WHEN :b > 0 THEN :c & {_LAST_36} <> 0 ELSE FALSE END",
+        "digits": f"CASE WHEN :a >= {_WIDE} THEN :a WHEN :a > 0 THEN (:a << 64) + (:b >> 36) "
+        f"WHEN :b >= {_WIDE} THEN :b WHEN :b > 0 THEN (:b << 64) + (:c >> 36) "
+        f"WHEN :c >= {_WIDE} THEN :c WHEN :c > 0 THEN (:c << 64) + (:d >> 36) ELSE :d END",
+        "more": f":more OR CASE WHEN :a >= {_WIDE} THEN :b <> 0 OR :c <> 0 OR :d <> 0 "
+        f"WHEN :a > 0 THEN :b & {_LAST_36} <> 0 OR :c <> 0 OR :d <> 0 "
+        f"WHEN :b >= {_WIDE} THEN :c <> 0 OR :d <> 0 WHEN :b > 0 THEN :c & {_LAST_36} <> 0 OR :d <> 0 "
+        f"WHEN :c >= {_WIDE} THEN :d <> 0 WHEN :c > 0 THEN :d & {_LAST_36} <> 0 ELSE FALSE END",
         "scale": f"CASE WHEN :a >= {_WIDE} THEN 0 WHEN :a > 0 THEN -64 WHEN :b >= {_WIDE} THEN -100 "
-        "WHEN :b > 0 THEN -164 ELSE -200 END",
+        f"WHEN :b > 0 THEN -164 WHEN :c >= {_WIDE} THEN -200 WHEN :c > 0 THEN -264 ELSE -300 END",
     },
     {
         "minus": ":minus",
@@ -107,6 +147,21 @@ _LEADING: tuple[Stage, ...] = (
         "more": f":more OR (:digits & ({_POWER} - 1)) <> 0",
         "scale": ":scale + :cut",
     },
+)
+# Of sums of grade 0 alone: the quotient has at least 60 digits, or more of them are asked for.
+_SHORT: tuple[Stage, ...] = (
+    {"minus": ":w < 0", "digits": "ABS(:w)", "n": ":n"},
+    {"minus": ":minus", "digits": ":digits", "q": "CASE WHEN :n = 1 THEN :digits ELSE :digits // :n END", "n": ":n"},
+    {"minus": ":minus", "q": ":q", "r": ":digits - :q * :n", "n": ":n"},
+    {
+        "minus": ":minus",
+        "digits": f"CASE WHEN :r = 0 OR :q >= {_WIDE} THEN :q "
+        "WHEN :q > 0 THEN (:q << 60) + (:r << 60) // :n ELSE (:r << 99) // :n END",
+        "more": f"CASE WHEN :r = 0 OR :q >= {_WIDE} THEN :r <> 0 "
+        "WHEN :q > 0 THEN (:r << 60) % :n <> 0 ELSE (:r << 99) % :n <> 0 END",
+        "scale": f"CASE WHEN :r = 0 OR :q >= {_WIDE} THEN -60 WHEN :q > 0 THEN -120 ELSE -159 END",
+    },
+    *_LEADING[1:],
 )
 
 _MIDDLE = "l[(LEN(l) + 1) // 2]"
@@ -142,6 +197,9 @@ DUCKDB = Dialect(
         "microseconds": "EPOCH_US(:x)",
         "whole_division": ":x // :y",
         "row_number": "ROW_NUMBER() OVER ()",
+        "list_has": "LIST_CONTAINS(:list, :x)",
+        "list_distinct": "LIST_DISTINCT([:x])",
+        "each_of": "UNNEST(:list)",
         "has_offset": "REGEXP_MATCHES(:x, :pattern)",
         "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
         "is_odd_float": "NOT ISFINITE(:x)",
@@ -179,14 +237,15 @@ DUCKDB = Dialect(
         "struct": (":x", "CAST(:x AS VARCHAR)"),
     },
     exact_sums=ExactSums(
-        parts={
-            "w": "CAST(:x * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT)",
-            "a": "CAST(TRUNC(:x) AS HUGEINT)",
-            "b": f"CAST(TRUNC({_REST}) AS HUGEINT)",
-            "c": f"CAST(TRUNC(({_REST} - TRUNC({_REST})) * {_UNIT_FLOAT}) AS HUGEINT)",
-        },
-        ranges={"w": _PLAIN, **dict.fromkeys("abc", _SELDOM)},
-        fits=_FITS,
+        parts={part: text for part, (_, text) in _PARTS.items() if part != "x"},
+        ranges={part: within for part, (within, _) in _PARTS.items()},
+        fits="ISFINITE(:x)",
+        grade=_GRADE,
+        graded=_GRADED,
+        special=_SPECIAL,
+        misfit=f"{_counted('misfit')} > 0",
+        is_short=":a IS NULL AND :b IS NULL AND :c IS NULL",
+        short=_SHORT,
         whole="CAST(:x AS HUGEINT)",
         wholes="a",
         digits="CAST(:x * :power AS HUGEINT)",

@@ -11,6 +11,7 @@ from asknown.emit.instants import earlier, microseconds, whole_division
 from asknown.emit.match import bucket_of, in_each_bucket
 from asknown.emit.sql import all_of, col, named, subquery, table
 from asknown.emit.step import Step
+from asknown.emit.words import fill, say
 
 # The longest frame is looked for in this many buckets and the one that its far end lies in: more of them overshoot
 # less, and repeat each moment more often.
@@ -38,12 +39,24 @@ class Pairs:
         # The earliest instant of each band, computed once for each moment instead of once for each pair.
         self._since = {edge: step.inner(f"since{place}") for place, edge in enumerate(edges[1:])}
 
-    def in_buckets(self, rows: exp.Select, columns: Sequence[exp.Expr], *, banded: bool) -> exp.Select:
-        """``columns`` aggregated over the pairs with ``rows``, for each moment (and band)."""
-        placed, same = self._placed(rows)
-        return self._joined(self._asking(), placed, [same], columns, banded=banded)
+    def in_buckets(
+        self, rows: exp.Select, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr] = (), without: str | None = None
+    ) -> exp.Select:
+        """``columns`` aggregated over the pairs with ``rows``, for each moment, and ``by`` more.
 
-    def in_whole_tiles(self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
+        Moments whose keys are in the CTE ``without`` are left out.
+        """
+        placed, same = self._placed(rows)
+        asking = self._asking()
+        if without is not None:
+            found: list[exp.Expr] = [col(key, self.step.m).eq(col(key, self.lengths)) for key in self.step.keys]
+            tiled = exp.select("1").from_(table(without, self.lengths)).where(*found)
+            asking = asking.where(exp.not_(exp.Exists(this=tiled)))
+        return self._joined(asking, placed, [same], columns, by)
+
+    def in_whole_tiles(
+        self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
+    ) -> exp.Select:
         """As :meth:`in_buckets`, with ``tiles`` that no edge cuts: each lies in one band as a whole.
 
         ``lengths`` is a CTE of each key and the length of its tiles.
@@ -51,8 +64,8 @@ class Pairs:
         step = self.step
         moments = self.with_length(self._asking(named(self._cut_tiles(), self.cut)), lengths, step.m)
         placed, same = self._placed(tiles)
-        cut = exp.Anonymous(this="list_contains", expressions=[col(self.cut, step.m), col(self.tile, step.v)])
-        return self._joined(moments, placed, [same, exp.Not(this=cut)], columns, banded=True)
+        cut = say(step.dialect, "list_has", list=col(self.cut, step.m), x=col(self.tile, step.v))
+        return self._joined(moments, placed, [same, exp.Not(this=cut)], columns, by)
 
     def _placed(self, rows: exp.Select) -> tuple[exp.Select, exp.Expr]:
         """``rows`` with their bucket, and the condition that it is one that the moment asks for."""
@@ -61,13 +74,16 @@ class Pairs:
         placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(rows, step.v))
         return placed, col(step.bucket, step.m).eq(col(step.bucket, step.v))
 
-    def in_cut_tiles(self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr]) -> exp.Select:
+    def in_cut_tiles(
+        self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
+    ) -> exp.Select:
         """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts. ``rows`` know their ``tile``."""
         step = self.step
-        asking = exp.select(*step.moment(), *self._sinces(), named(exp.Explode(this=self._cut_tiles()), self.tile))
+        each = say(step.dialect, "each_of", list=self._cut_tiles())
+        asking = exp.select(*step.moment(), *self._sinces(), named(each, self.tile))
         asking = self.with_length(asking.from_(table(self._moments, step.m)), lengths, step.m)
         same = col(self.tile, step.m).eq(col(self.tile, step.v))
-        return self._joined(asking, rows, [same], columns, banded=True)
+        return self._joined(asking, rows, [same], columns, by)
 
     def with_length(
         self, query: exp.Select, lengths: str, alias: str, *, join_type: Literal["", "left"] = ""
@@ -96,7 +112,7 @@ class Pairs:
         dialect = self.step.dialect
         micros = microseconds(dialect, col(self.step.t, self.step.m))
         numbers = [whole_division(dialect, exp.Sub(this=micros.copy(), expression=age), self.length()) for age in ages]
-        return exp.Anonymous(this="list_distinct", expressions=[exp.Array(expressions=numbers)])
+        return fill(dialect, dialect.words["list_distinct"], x=numbers)
 
     def _asking(self, *more: exp.Expr) -> exp.Select:
         """The moments, with their own bucket of time and each one before it that the longest frame can reach."""
@@ -115,19 +131,18 @@ class Pairs:
         rows: exp.Select,
         same: Sequence[exp.Expr],
         columns: Sequence[exp.Expr],
-        *,
-        banded: bool,
+        by: Sequence[exp.Expr],
     ) -> exp.Select:
         step = self.step
         when = col(step.event_time, step.v)
         on = [*step.same_keys(), *same, when <= col(step.t, step.m), when.copy() >= self._reach()]
         if step.view.known_at is not None:
             on.append(col(step.known_at, step.v) <= col(step.t, step.m))
+        apart = [column.unalias().copy() for column in by]
         # A number in GROUP BY would mean a column's place.
-        grouped = [*step.moment(), *([self._band()] if banded and len(self._since) > 1 else [])]
-        shown = [*step.moment(), *([named(self._band(), self.band)] if banded else [])]
+        grouped = [*step.moment(), *(column for column in apart if not isinstance(column, exp.Literal))]
         return (
-            exp.select(*shown, *columns)
+            exp.select(*step.moment(), *[column.copy() for column in by], *columns)
             .from_(subquery(self._whole(moments), step.m))
             .join(subquery(self._whole(rows), step.v), on=all_of(on))
             .group_by(*grouped)
@@ -140,7 +155,7 @@ class Pairs:
     def _reach(self) -> exp.Expr:
         return col(self._since[self.edges[-1]], self.step.m)
 
-    def _band(self) -> exp.Expr:
+    def band_of(self) -> exp.Expr:
         """The number of the band that a row's age lies in."""
         step = self.step
         names = list(self._since.values())

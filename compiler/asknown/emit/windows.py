@@ -15,16 +15,18 @@ from typing import ClassVar, assert_never
 
 from sqlglot import exp
 
-from asknown.emit.aggregate import Columns, Reduce, read_aggregate
-from asknown.emit.instants import earlier
+from asknown.emit.aggregate import read_aggregate
+from asknown.emit.instants import earlier, microseconds
 from asknown.emit.pairs import Pairs
+from asknown.emit.passes import Columns, Part, Reduce
 from asknown.emit.rounding import Waiting
 from asknown.emit.sql import all_of, col, ident, named, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.step import Step
-from asknown.emit.words import fill, say
+from asknown.emit.words import cast, fill, say
 from asknown.model.nodes import Frame, WindowCall
 from asknown.plan.nodes import TrailingWindow
+from asknown.types import parse_type
 
 TOO_LARGE = "a number is too large or too small for an exact sum"
 
@@ -48,8 +50,8 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
     if not windows.waiting:
         return [*ctes, Cte(step.name("windows"), query, comment=comment)]
     parts = Cte(step.name("parts"), query, keep=True, comment=comment)
-    sums = Cte(step.name("sums"), windows.waiting.rounded(parts.name), comment="exact sums, each rounded once")
-    return [*ctes, parts, sums, Cte(step.name("windows"), windows.whole(parts.name, sums.name))]
+    rounding = windows.waiting.ctes(parts.name)
+    return [*ctes, parts, *rounding, Cte(step.name("windows"), windows.whole(parts.name, rounding[-1].name))]
 
 
 class _Windows:
@@ -68,13 +70,14 @@ class _Windows:
     def by_pairs(self) -> exp.Select:
         """Every aggregate over the pairs that lie in its own frame."""
         values = self._values({place: _Direct(self, call) for place, call in self.calls.items()})
-        return self.pairs.in_buckets(self._rows(), values, banded=False)
+        return self.pairs.in_buckets(self._rows(), values)
 
     def by_bands(self) -> exp.Select:
         """States of each band first, then every aggregate from the states of the bands in its frame."""
         states = _States(self.step)
         values = self._from_bands(states)
-        return self._put_together(self.pairs.in_buckets(self._rows(), states.columns(), banded=True), values)
+        bands = self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band())
+        return self._put_together(bands, values)
 
     def by_tiles(self, many: int) -> tuple[list[Cte], exp.Select]:
         """States of tiles, of the rows in cut tiles, and of all other rows, put together.
@@ -88,20 +91,20 @@ class _Windows:
         comment = "tiles as long as it pays for the key, where it has many rows"
         lengths = Cte(step.name("lengths"), self._lengths(many), keep=True, comment=comment)
         rows = self.columns.query(named(pairs.tile_of(step.when()), pairs.tile)).where(*self._in_sight())
-        prompt = pairs.with_length(rows, lengths.name, step.v).where(*self._prompt())
+        prompt = self.columns.with_digits(pairs.with_length(rows, lengths.name, step.v).where(*self._prompt()))
         times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
         if step.view.known_at is not None:
             times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
-        by = [*step.keys_of(step.v), col(pairs.tile, step.v)]
+        by = [*step.keys_of(step.v), col(pairs.tile, step.v), *self._grades()]
         tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, step.v))
         tiles = tiles.group_by(*[column.copy() for column in by])
         kept = Cte(step.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
         stored = exp.select("*").from_(exp.Table(this=ident(kept.name)))
-        others = pairs.with_length(self._rows(), lengths.name, step.v, join_type="left").where(self._other())
+        bands = self._by_band()
         union = exp.union(
-            pairs.in_whole_tiles(stored, lengths.name, states.merged(step.v)),
-            pairs.in_cut_tiles(prompt.copy(), lengths.name, states.columns()),
-            pairs.in_buckets(others, states.columns(), banded=True),
+            pairs.in_whole_tiles(stored, lengths.name, states.merged(step.v), by=bands),
+            pairs.in_cut_tiles(prompt.copy(), lengths.name, states.columns(), by=bands),
+            self._others(lengths.name, states),
             distinct=False,
         )
         return [lengths, kept], self._put_together(union, values)
@@ -109,10 +112,12 @@ class _Windows:
     def _lengths(self, many: int) -> exp.Select:
         """For each key of many rows the length at which a window reads about as many tiles as rows at its edges."""
         step = self.step
-        span = "GREATEST(EPOCH_US(MAX(:t)) - EPOCH_US(MIN(:t)), 1)"
+        span = "GREATEST(:latest - :earliest, 1)"
+        when = col(step.event_time, step.v)
         places = {
-            "longest": exp.cast(exp.Literal.number(self.longest), "DOUBLE"),
-            "t": col(step.event_time, step.v),
+            "longest": cast(step.dialect, exp.Literal.number(self.longest), parse_type("DOUBLE")),
+            "latest": microseconds(step.dialect, exp.Max(this=when)),
+            "earliest": microseconds(step.dialect, exp.Min(this=when.copy())),
             "edges": exp.Literal.number(len(self.edges)),
             "many": exp.Literal.number(many),
         }
@@ -123,8 +128,23 @@ class _Windows:
         query = query.group_by(*step.keys_of(step.v)) if step.keys else query
         return query.having(fill(step.dialect, in_frame, **places))
 
+    def _others(self, lengths: str, states: _States) -> exp.Select:
+        """The states of the rows that are in no tile."""
+        if self.step.view.known_at is None:  # then it takes the moments to leave keys out, of which there are fewer
+            return self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band(), without=lengths)
+        others = self.columns.query().where(*self._in_sight())
+        others = self.pairs.with_length(others, lengths, self.step.v, join_type="left").where(self._other())
+        return self.pairs.in_buckets(self.columns.with_digits(others), states.columns(), by=self._by_band())
+
     def _rows(self) -> exp.Select:
-        return self.columns.query().where(*self._in_sight())
+        return self.columns.with_digits(self.columns.query().where(*self._in_sight()))
+
+    def _grades(self) -> list[exp.Expr]:
+        return [col(grade, self.step.v) for grade in self.columns.grades]
+
+    def _by_band(self) -> list[exp.Expr]:
+        """What rows are added up apart by, for each moment."""
+        return [named(self.pairs.band_of(), self.pairs.band), *self._grades()]
 
     def _in_sight(self) -> list[exp.Expr]:
         return self.step.between(self.step.bounds, self.longest + 1)
@@ -134,15 +154,13 @@ class _Windows:
         return [] if self.step.view.known_at is None else [self._delay() <= self.pairs.length()]
 
     def _other(self) -> exp.Expr:
-        """Rows of keys without tiles, and rows known late."""
+        """Rows of keys without tiles, and rows that were known late."""
         untiled = exp.Is(this=self.pairs.length(), expression=exp.null())
-        if self.step.view.known_at is None:
-            return untiled
         return exp.or_(untiled, self._delay() > self.pairs.length())
 
     def _delay(self) -> exp.Expr:
-        step = self.step
-        return fill(step.dialect, "EPOCH_US(:known) - EPOCH_US(:t)", known=step.known(), t=step.when())
+        known, when = (microseconds(self.step.dialect, at) for at in (self.step.known(), self.step.when()))
+        return exp.Sub(this=known, expression=when)
 
     def _from_bands(self, states: _States) -> list[exp.Expr]:
         band, edges = self.pairs.band, self.edges
@@ -199,6 +217,10 @@ class _Direct:
     ) -> exp.Expr:
         return _taken(self._step, word, [*self._frame, *conditions], values)
 
+    def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
+        value, within = _cut(self._step, part, x, col(grade, self._step.v))
+        return self.take(word, [*conditions, within], x=value)
+
 
 class _States:
     """What is kept of the rows of a band or a tile: each state once, however many frames it serves."""
@@ -206,13 +228,13 @@ class _States:
     _ADDED: ClassVar = ("count", "sum.boolean")  # states that are added up as whole numbers; others merge as they are
 
     def __init__(self, step: Step) -> None:
-        self._step = step
+        self.step = step
         self._states: dict[str, tuple[str, str, exp.Expr]] = {}
 
     def of(self, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]) -> str:
         """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
-        state = _taken(self._step, word, conditions, values)
-        name = self._step.inner(f"b{len(self._states)}")
+        state = _taken(self.step, word, conditions, values)
+        name = self.step.inner(f"b{len(self._states)}")
         return self._states.setdefault(f"{word} {state.sql()}", (name, word, state))[0]
 
     def columns(self) -> list[exp.Expr]:
@@ -227,8 +249,8 @@ class _States:
         """The aggregate that puts states of this name together."""
         word = next(word for known, word, _ in self._states.values() if known == name)
         if word in self._ADDED:
-            word = "sum.integer" if "sum.integer" in self._step.dialect.aggregates else "sum"
-        return _taken(self._step, word, conditions, {"x": value})
+            word = "sum.integer" if "sum.integer" in self.step.dialect.aggregates else "sum"
+        return _taken(self.step, word, conditions, {"x": value})
 
 
 class _Banded:
@@ -245,9 +267,23 @@ class _Banded:
         self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
     ) -> exp.Expr:
         name = self._states.of(word, conditions, values)
+        return self._states.merge(name, exp.column(ident(name)), self._within())
+
+    def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
+        name = self._states.of(word, conditions, {"x": x})
+        value, within = _cut(self._states.step, part, exp.column(ident(name)), exp.column(ident(grade)))
+        return self._states.merge(name, value, [*self._within(), within])
+
+    def _within(self) -> list[exp.Expr]:
+        """That a band is in the frame."""
         low, high = exp.Literal.number(self._first), exp.Literal.number(self._last)
         within = exp.Between(this=exp.column(ident(self._band)), low=low, high=high)
-        return self._states.merge(name, exp.column(ident(name)), [] if self._every else [within])
+        return [] if self._every else [within]
+
+
+def _cut(step: Step, part: Part, x: exp.Expr, grade: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
+    """What a number of a grade has in a part, and whether that grade has any."""
+    return fill(step.dialect, part.value, x=x, grade=grade), fill(step.dialect, part.within, grade=grade)
 
 
 def _taken(

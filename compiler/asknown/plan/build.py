@@ -9,7 +9,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView
 from asknown.plan.nodes import AsOfJoin, Form, Output, Plan, Spine, TrailingWindow, WindowForm
 from asknown.plan.request import Asked
-from asknown.plan.rules import TILED_ROWS, TILED_ROWS_FORCED, Sample, choose_match, choose_windows
+from asknown.plan.rules import TILED_ROWS_FORCED, Sample, choose_match, choose_windows
 from asknown.types import comparable
 
 
@@ -53,10 +53,15 @@ def build_plan(
             steps.append(AsOfJoin(label, view, keys, columns, match))
         windows: dict[int, int] = {}
         for form, reason, some in choose_windows(
-            calls, listed, look(view), forms=dialect.window_forms, forced=window_form
+            calls,
+            listed,
+            look(view),
+            forms=dialect.window_forms,
+            forced=window_form,
+            tiled_rows=dialect.tiled_rows,
         ):
             windows |= dict.fromkeys(some, len(steps))
-            many = TILED_ROWS if window_form is None else TILED_ROWS_FORCED
+            many = dialect.tiled_rows if window_form is None else TILED_ROWS_FORCED
             steps.append(TrailingWindow(label, view, keys, some, form, reason, many))
         for place, computed in items.items():
             outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)

@@ -16,11 +16,11 @@ SPACINGS_IN_A_BUCKET = 8
 FEW_ROWS = 16
 # From this many rows at one event time of a key on, looking at them again for each moment costs too much.
 MANY_TIES = 1.5
-# From this many rows in the longest frame on, adding them up by tiles pays.
-MANY_ROWS = 200
-VERY_MANY_ROWS = 4_000
-# A key's own rows are added up from this many in the longest frame on; of a form that is forced, from far fewer.
-TILED_ROWS = 1_000
+# Tiles pay for a view whose keys typically have this share of the rows that make them pay for one key, or of which
+# one key has so many times as many.
+MANY_ROWS = 1 / 5
+VERY_MANY_ROWS = 4
+# A form that is forced adds up the rows of a key from far fewer in the longest frame on than one that is chosen.
 TILED_ROWS_FORCED = 2
 
 
@@ -119,14 +119,18 @@ def choose_windows(
     *,
     forms: Sequence[str] = WINDOW_FORMS,
     forced: WindowForm | None = None,
+    tiled_rows: int = 1_000,
 ) -> Iterator[tuple[WindowForm, str, tuple[int, ...]]]:
-    """How the calls at ``places`` are computed: (form, why, the places), for each pass that it takes."""
+    """How the calls at ``places`` are computed: (form, why, the places), for each pass that it takes.
+
+    ``tiled_rows`` is from how many rows of a key in the longest frame on adding them up by tiles pays.
+    """
     merging = tuple(place for place in places if calls[place].aggregate.merges)
     others = tuple(place for place in places if place not in merging)
     frames = {calls[place].frame for place in merging}
     if merging and forced != "pairs" and "bands" in forms:
         rows, most = _rows_in(max(frame.oldest for frame in frames), sample)
-        many = "tiles" in forms and (rows > MANY_ROWS or most > VERY_MANY_ROWS)
+        many = "tiles" in forms and (rows > MANY_ROWS * tiled_rows or most > VERY_MANY_ROWS * tiled_rows)
         if forced == "tiles" or (forced is None and many):
             yield "tiles", f"{_about(rows)} in the longest frame, up to {_about(most)}: added up beforehand", merging
             places = others
