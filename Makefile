@@ -34,8 +34,9 @@ test: check ## run the checks, then every test
 
 test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines: ClickHouse, Spark (Java 17 or newer)
 	ASKNOWN_ENGINES=clickhouse $(BIN)/pytest tests/engines/test_clickhouse_engine.py tests/engines/test_conformance.py \
-		tests/engines/test_oracle_on_engine.py
-	ASKNOWN_ENGINES=spark $(BIN)/pytest tests/engines/test_spark_engine.py
+		tests/engines/test_oracle_on_engine.py tests/engines/test_expressions.py
+	ASKNOWN_ENGINES=spark $(BIN)/pytest tests/engines/test_spark_engine.py tests/engines/test_spark_plans.py \
+		tests/engines/test_conformance.py tests/engines/test_oracle_on_engine.py tests/engines/test_expressions.py
 
 soak: $(VENV)/.installed-test ## the faults of the online table at length: kills, full disks, flipped bits (SOAK=3: thrice)
 	$(BIN)/pytest tests/faults --soak $(SOAK)

@@ -7,10 +7,42 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from asknown.dialects import registry
 from asknown.dialects.dialect import Dialect
-from asknown.dialects.registry import DIALECTS
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
+CODE = Path(__file__).resolve().parent.parent / "compiler" / "asknown" / "dialects"
+PAGES = (
+    (
+        "bigquery",
+        "cloud.google.com/bigquery/docs/reference/standard-sql/",
+        ("query-syntax", "timestamp_functions", "mathematical_functions", "aggregate_functions", "numbering_functions"),
+    ),
+    (
+        "databricks",
+        "docs.databricks.com/sql/language-manual/",
+        ("parameters/ansi_mode.html", "functions/div.html", "functions/row_number.html"),
+    ),
+    (
+        "redshift",
+        "docs.aws.amazon.com/redshift/latest/dg/",
+        ("r_QUALIFY_clause.html", "c_Window_functions.html", "r_DATEDIFF_function.html"),
+    ),
+    (
+        "snowflake",
+        "docs.snowflake.com/en/sql-reference/",
+        (
+            *("constructs/asof-join", "constructs/qualify", "constructs/with", "functions-window-syntax"),
+            *("functions/convert_timezone", "functions/array_agg", "reserved-keywords"),
+        ),
+    ),
+    (
+        "trino",
+        "trino.io/docs/current/",
+        ("functions/datetime.html", "functions/aggregate.html", "functions/array.html", "sql/select.html"),
+    ),
+)
+"""By dialect: where its reference is, and the pages there."""
 NAMES = {
     "bigquery": "BigQuery",
     "clickhouse": "ClickHouse",
@@ -22,6 +54,7 @@ NAMES = {
     "sqlite": "SQLite",
     "trino": "Trino",
 }
+DIALECTS = {name: registry.find_dialect(name) for name in registry.NAMES}
 RUN = [name for name, dialect in DIALECTS.items() if dialect.executed and name != "duckdb"]
 WRITTEN = [name for name, dialect in DIALECTS.items() if not dialect.executed]
 AGGREGATES = (
@@ -31,8 +64,16 @@ AGGREGATES = (
 
 
 def make_table(name: str) -> str:
-    """The table of this name: ``cases``, ``expressions``, ``refused`` or ``written``."""
-    return {"cases": cases, "expressions": expressions, "refused": refused, "written": written}[name]()
+    """The table of this name: ``cases``, ``expressions``, ``refused``, ``written``, ``pages`` or ``sizes``."""
+    tables = {
+        "cases": cases,
+        "expressions": expressions,
+        "refused": refused,
+        "written": written,
+        "pages": pages,
+        "sizes": sizes,
+    }
+    return tables[name]()
 
 
 def cases() -> str:
@@ -76,11 +117,33 @@ def refused() -> str:
 
 def written() -> str:
     """What is written for the engines that asknown never runs, and what cannot be said exactly there."""
+    listed = _of_tests("expressions")
+    count = sum(map(len, listed.expressions().values()))
     rows = []
     for name in WRITTEN:
         dialect = DIALECTS[name]
-        rows.append((NAMES[name], _match(dialect), ", ".join(dialect.window_forms), _inexact(dialect)))
-    return _table(("target", "as-of", "windows", "refused, and what is nearest"), rows)
+        said = f"{count - len(listed.listed(name))} of {count}"
+        rows.append((NAMES[name], _match(dialect), ", ".join(dialect.window_forms), said, _inexact(dialect)))
+    return _table(
+        ("target", "as-of", "windows", "expressions written", "refused in windows, and what is nearest"), rows
+    )
+
+
+def pages() -> str:
+    """The vendors' pages that the forms rest on."""
+    rows = [(NAMES[name], ", ".join(f"[{page}](https://{root}{page})" for page in some)) for name, root, some in PAGES]
+    return _table(("target", "pages of its reference"), rows)
+
+
+def sizes() -> str:
+    """How many lines a dialect takes."""
+    rows = []
+    for name in DIALECTS:
+        one = CODE / f"{name}.py"
+        files = [one] if one.exists() else sorted((CODE / name).glob("*.py"))
+        lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+        rows.append((f"`{name}`", len(files), max(round(lines / 50), 1) * 50))
+    return _table(("dialect", "files", "lines, to the nearest 50"), rows)
 
 
 def _match(dialect: Dialect) -> str:

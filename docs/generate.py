@@ -18,6 +18,7 @@ from dialect_tables import make_table
 DOCS = Path(__file__).resolve().parent
 MACROS = DOCS.parent / "macros"
 HELP_WIDTH = 96
+HELP_AT_HAND = DOCS.parent / "compiler" / "asknown" / "cli" / "help_text.py"
 
 _PART = re.compile(
     r"<!-- (codes|macros|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*)) -->\n.*?<!-- end -->", re.DOTALL
@@ -55,15 +56,23 @@ def codes_table() -> str:
     return "\n".join(["| code | means |", "|---|---|", *rows])
 
 
-def help_of(command: str) -> str:
+def help_at_hand() -> str:
+    """The module that has the group's help as a text, as it is at 80 columns."""
+    text = help_of("asknown", width=78)
+    assert '"""' not in text and "\\" not in text
+    summary = "What `asknown --help` prints, at 80 columns and more. Written by docs/generate.py."
+    return f'"""{summary}"""\n\nTEXT = """\\\n{text}\n"""\n'
+
+
+def help_of(command: str, *, width: int = HELP_WIDTH) -> str:
     """What ``command --help`` prints, at a fixed width."""
     from click.testing import CliRunner
 
-    from asknown.cli import main
+    from asknown.cli.group import main
 
     program, *arguments = command.split()
     result = CliRunner().invoke(
-        main, [*arguments, "--help"], prog_name=program, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH
+        main, [*arguments, "--help"], prog_name=program, terminal_width=width, max_content_width=width
     )
     if result.exit_code != 0:
         raise SystemExit(f"`{command} --help` ends with {result.exit_code}: {result.output}")
@@ -106,13 +115,15 @@ def _mark_up(paragraph: str) -> str:
 def main() -> None:
     """Writes the pages that are out of date, or names them under --check and fails."""
     stale = {page: new for page in pages() if (new := refresh(old := page.read_text(encoding="utf-8"))) != old}
+    if (text := help_at_hand()) != (HELP_AT_HAND.read_text(encoding="utf-8") if HELP_AT_HAND.exists() else ""):
+        stale[HELP_AT_HAND] = text
     if "--check" in sys.argv[1:]:
         if stale:
             raise SystemExit(f"out of date: {', '.join(page.name for page in stale)}; run make docs")
         return
     for page, text in stale.items():
         page.write_text(text, encoding="utf-8")
-        print(f"wrote docs/{page.name}")
+        print(f"wrote {page.relative_to(DOCS.parent)}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from asknown.cli import main
+from asknown.cli.group import main
 
 CASES = Path(__file__).parent / "cases"
 ENTITIES = {"user": ["user_id"], "item": ["item_id"], "purchase": ["user_id", "item_id"]}

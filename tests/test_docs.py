@@ -13,6 +13,7 @@ import click
 import pytest
 
 import generate
+from asknown.engines.spark.session import OPTIONS
 from asknown.errors import CODES
 from asknown.project import settings
 from asknown.render.config import READERS
@@ -68,6 +69,12 @@ def test_every_command_has_one_line_of_help_and_an_example() -> None:
 def test_the_keys_of_the_docs_are_those_of_the_code() -> None:
     documented = sorted(sorted(table) for table in key_tables(read(DOCS / "configuration.md")))
     assert documented == sorted(sorted(keys) for keys in configuration_keys())
+
+
+def test_the_options_of_spark_are_documented() -> None:
+    """Those that its engine itself checks."""
+    (rows,) = re.findall(r"^\| option \|.*\n\|[-| :]+\|\n((?:\|.*\n?)+)", read(DOCS / "configuration.md"), re.MULTILINE)
+    assert set(re.findall(r"^\| `([^`]+)` \|", rows, re.MULTILINE)) == {"type", *OPTIONS}
 
 
 def test_every_name_of_a_template_is_documented() -> None:
@@ -131,7 +138,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def commands() -> dict[str, click.Command]:
     """Every command by what one types for it: ``asknown``, ``asknown train``, and so on."""
-    main = import_module("asknown.cli").main
+    main = import_module("asknown.cli.group").main
     context = click.Context(main, info_name="asknown")
     found = {"asknown": main}
     for name in main.list_commands(context):

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from asknown import FeatureStore
-from asknown.cli import main
+from asknown.cli.group import main
 from asknown.errors import AsknownError
 from asknown.online.checks import Check
 from asknown.online.inspection import Inspection, inspect_file
@@ -369,5 +369,10 @@ case:
     monkeypatch.chdir(tmp_path)
     well = CliRunner().invoke(main, ["doctor", "--target", "dev"], prog_name="asknown")
     assert well.exit_code == 0 and "session zone" in well.stdout and "UTC" in well.stdout
+    sources = "sources: [{name: shop, tables: [{name: orders, path: orders.csv}, {name: lost, path: lost.csv}]}]"
+    (tmp_path / "models" / "sources.yml").write_text(sources)
+    (tmp_path / "orders.csv").write_text("id\n1\n")
+    lost = CliRunner().invoke(main, ["doctor", "--target", "dev"], prog_name="asknown")
+    assert lost.exit_code == 1 and "1 found" in lost.stdout and "shop.lost" in lost.stdout
     ill = CliRunner().invoke(main, ["doctor", "--target", "gone"], prog_name="asknown")
     assert ill.exit_code == 1 and "act" in ill.stdout and "hunter2" not in ill.output

@@ -74,7 +74,7 @@ def test_the_reader_is_imported_before_anything_that_it_reads_with(report: Path)
         "asknown.online",
         "asknown.online.reader",
     }
-    assert modules & {"dataclasses", "datetime", "json", "pathlib", "sqlite3"} == set()
+    assert modules & {"dataclasses", "datetime", "json", "pathlib", "sqlite3", "typing"} == set()
 
 
 READ = """
@@ -109,11 +109,32 @@ def test_reading_the_online_table_needs_the_standard_library_alone(report: Path,
 
 def test_a_feature_store_needs_no_data_frames(report: Path) -> None:
     modules = imported_by(report, "-c", "from asknown import FeatureStore")
-    assert "asknown.store" in modules
-    assert libraries(modules) & {"pandas", "polars"} == set()
+    assert "asknown.store.feature_store" in modules
+    assert libraries(modules) == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["get", "--help"], ["--version"]])
+def test_a_dialect_is_imported_alone(report: Path) -> None:
+    modules = imported_by(report, "-c", "from asknown.dialects.registry import find_dialect; find_dialect('duckdb')")
+    assert libraries(modules) == set()
+    assert {module for module in modules if module.startswith("asknown.dialects.")} == {
+        "asknown.dialects.dialect",
+        "asknown.dialects.duckdb",
+        "asknown.dialects.registry",
+    }
+
+
+def test_the_help_of_all_needs_no_library(report: Path) -> None:
+    modules = imported_by(report, ASKNOWN, "--help")
+    assert libraries(modules) == set()
+    assert modules & {"dataclasses", "inspect", "pathlib", "shutil"} == set()
+    assert {module for module in modules if module.startswith("asknown")} == {
+        "asknown",
+        "asknown.cli",
+        "asknown.cli.help_text",
+    }
+
+
+@pytest.mark.parametrize("arguments", [["train", "--help"], ["get", "--help"], ["--version"]])
 def test_help_needs_click_alone(report: Path, arguments: list[str]) -> None:
     loaded = libraries(imported_by(report, ASKNOWN, *arguments))
     assert "click" in loaded

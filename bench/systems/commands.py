@@ -36,7 +36,7 @@ def measure(job: Job, watch: Watch) -> None:
         commands["feast --help"] = [str(bin_ / "feast"), "--help"]
         commands["import feast"] = [sys.executable, "-c", "from feast import FeatureStore"]
     else:
-        asknown = [sys.executable, "-m", "asknown"]
+        asknown = [str(bin_ / "asknown")]
         commands["--help"] = [*asknown, "--help"]
         commands["compile"] = [*asknown, "compile", "merchant_stats"]
         commands["get"] = [*asknown, "get", "accounts_0", "account_id=7", "--at", "2024-03-25"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all the rest of --help
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from asknown.errors import AsknownError, Where
     from asknown.online.reader import OnlineReader
     from asknown.online.response import OnlineResponse

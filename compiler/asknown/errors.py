@@ -5,7 +5,6 @@ Everything the user can get wrong ends in an :class:`AsknownError`. Our own bugs
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -140,6 +139,8 @@ def did_you_mean(name: str, known: Iterable[str], *, what: str = "") -> str:
 
     ``what`` is the plural used in the sentence, as in "views". Empty when nothing is known.
     """
+    import difflib  # most programs that can raise an error end without one
+
     names = sorted(set(known))
     folded = {n.casefold(): n for n in reversed(names)}
     near = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.6)

@@ -9,8 +9,8 @@ import click
 import pytest
 from typed import JULY, fail, succeed, write
 
-from asknown.cli import main
-from asknown.cli.group import COMMANDS
+from asknown.cli.group import COMMANDS, main
+from asknown.cli.help_text import TEXT
 
 # --- the group --------------------------------------------------------------------------------------------------------
 
@@ -22,6 +22,12 @@ def test_help_has_a_line_for_each_command_and_the_exit_codes() -> None:
     for code in ("0 ", "1 ", "2 ", "130 "):
         assert re.search(rf"^    {code}", text, re.MULTILINE)
     assert "_ASKNOWN_COMPLETE=bash_source" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_the_help_at_hand_is_the_help_of_the_group(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert succeed("--help").stdout == TEXT, "run make docs"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -12,7 +12,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from asknown.cli import main
+from asknown.cli.group import main
 
 ASKNOWN = Path(sys.executable).with_name("asknown")
 JULY = "2024-07-01"

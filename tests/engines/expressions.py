@@ -1,9 +1,9 @@
 """Expressions that people write in models, and what becomes of each on an engine.
 
 ``translated/expressions.sql`` lists them, in DuckDB's SQL, over one table of hostile rows; ``translated/<engine>.sql``
-has more, that this engine alone is asked. ``translated/<engine>.tsv`` lists those that an engine does not run:
-``refused`` when the model is translated, with the place and what to write instead; ``stops``, an error when the query
-runs; or ``stop both``, on DuckDB too. All others give what DuckDB gives.
+has more, that this engine is asked, as are those that ``AS`` names. ``translated/<engine>.tsv`` lists those that an
+engine does not run: ``refused`` when the model is translated, with the place and what to write instead; ``stops``, an
+error when the query runs; or ``stop both``, on DuckDB too. All others give what DuckDB gives.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 LISTS = Path(__file__).parent / "translated"
+AS = {"clickhouse": "postgres"}
+"""Engines that are asked what another is."""
 
 _TIMES = (
     "2024-02-29 23:59:59.999999",
@@ -48,7 +50,10 @@ COLUMNS: dict[str, tuple[pa.DataType, tuple[Any, ...]]] = {
 }
 """The table ``hostile``: its columns, their types and values."""
 
-NEARLY = ("avg(", "sum(x", "stddev", "var_", "corr", "covar", "median(x", "quantile_cont(x", "sin(", "ln(", "exp(")
+NEARLY = (
+    *("avg(", "sum(x", "stddev", "var_", "corr", "covar", "median(x", "quantile_cont(x"),
+    *("sin(", "ln(", "log10(", "cbrt(", "exp("),
+)
 """What is the engine's own floating-point arithmetic: it agrees to 1e-12."""
 
 
@@ -68,7 +73,7 @@ def hostile() -> pa.Table:
 def expressions(engine: str | None = None) -> dict[str, list[str]]:
     """The expressions, by what they are about; of an engine, with those that it alone is asked."""
     found: dict[str, list[str]] = {}
-    for name in ("expressions", engine):
+    for name in ("expressions", AS.get(engine or "", engine)):
         path = LISTS / f"{name}.sql"
         if path.exists():
             _read(path, found)

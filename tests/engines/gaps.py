@@ -37,6 +37,12 @@ LISTLESS = {"clickhouse": _NO_LISTS}
 
 REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
     "clickhouse": ((r"not-in-dialect: clickhouse has no exact list\(\)", _NO_LISTS),),
+    "postgres": (
+        (
+            r"unsupported-type: column '.*' is of the Postgres type numeric\[\]",
+            "lists of decimals: the driver does not say how many digits they have",
+        ),
+    ),
     "sqlite": (
         (r"not-in-dialect: .*a column called '(true|false)'", "SQLite forgets the name of a column called true"),
         (r"engine: integer overflow", "SQLite adds integers in 64 bits"),

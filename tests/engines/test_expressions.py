@@ -23,22 +23,14 @@ from engines.gaps import holds
 from engines.harness import Warehouse
 from worlds import exact, same_type
 
-UNSETTLED = {
-    "clickhouse": "some expressions of the list still differ or stop there",
-    "spark": "the list has not been run there yet",
-    "sqlite": "the list was settled before the last changes of the translation",
-}
-"""Engines on which not every expression is the same, refused or listed yet; docs/dialects.md says so."""
 ASKED = datetime(2024, 6, 1)
 Outcome = pa.ChunkedArray | AsknownError
 """The column of an expression, or what was raised in its place."""
 
 
 def test_no_expression_differs_silently(
-    warehouse: Warehouse, here: Place, tmp_path: Path, pytestconfig: pytest.Config, request: pytest.FixtureRequest
+    warehouse: Warehouse, here: Place, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    if warehouse.name in UNSETTLED and not pytestconfig.getoption("--update-cases"):
-        request.applymarker(pytest.mark.xfail(reason=UNSETTLED[warehouse.name], strict=False))
     there = Place(warehouse, tmp_path)
     known = listed(warehouse.name)
     found: dict[str, Verdict] = {}

@@ -6,9 +6,11 @@ import math
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from decimal import Decimal
@@ -423,6 +425,43 @@ def test_ctrl_c_stops_the_query_on_the_server(engine: Postgres, server: Postgres
     assert other.rows(running) == [(0,)]
     other.close()
     assert engine.rows("SELECT 1 AS a") == [(1,)]
+
+
+WAITING = """
+import sys
+from pathlib import Path
+from asknown.engines.postgres import Postgres
+from asknown.errors import Where
+from asknown.project.nodes import Target
+engine = Postgres(Target("prod", "postgres", {"dsn": sys.argv[1]}, Where("profiles.yml", 4)), Path())
+print("connected", flush=True)
+engine.rows("SELECT count(*) AS n FROM (SELECT generate_series(1, 100000000000)) g")
+"""
+
+
+def test_a_query_whose_reader_was_killed_stops_on_the_server(engine: Postgres, server: PostgresServer) -> None:
+    reader = subprocess.Popen([sys.executable, "-c", WAITING, server.dsn()], stdout=subprocess.PIPE)
+    assert reader.stdout is not None and reader.stdout.readline() == b"connected\n"
+    assert _until(lambda: _others_running(engine) == 1)
+    reader.kill()
+    reader.wait()
+    assert _until(lambda: _others_running(engine) == 0)
+
+
+def _others_running(engine: Postgres) -> int:
+    ((count,),) = engine.rows(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE '%100000000000%' AND state = 'active' "
+        "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    return int(count)
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold within seconds."""
+    deadline = time.monotonic() + 20
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
 
 
 def test_nothing_is_left_behind(server: PostgresServer) -> None:

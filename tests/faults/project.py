@@ -79,7 +79,7 @@ def run_command_as_nobody(
 
 
 def _run_main(words: list[str], folder: str, stdin: str) -> tuple[int, str, str]:
-    from asknown.cli import main
+    from asknown.cli.group import main
 
     os.chdir(folder)
     files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 (they last as long as the process)

@@ -131,5 +131,5 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Features in SQL, as known at the moment of the decision.
 
-    One definition gives the training set and the online table, and both give the same values.
+    One definition gives the training set and the online table: the same values.
     """

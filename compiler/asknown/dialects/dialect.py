@@ -86,6 +86,7 @@ class Dialect:
     words: Mapping[str, str]
     aggregates: Mapping[str, str]
     finishes: Mapping[str, str] = field(default_factory=dict)
+    untyped: frozenset[str] = frozenset()  # of ``finishes``, those whose result has forgotten its type
     order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
     rewrites: Mapping[str, str] = field(default_factory=dict)

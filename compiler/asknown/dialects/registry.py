@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from asknown.dialects.bigquery import BIGQUERY
-from asknown.dialects.clickhouse import CLICKHOUSE
-from asknown.dialects.databricks import DATABRICKS
-from asknown.dialects.dialect import Dialect
-from asknown.dialects.duckdb import DUCKDB
-from asknown.dialects.postgres import POSTGRES
-from asknown.dialects.redshift import REDSHIFT
-from asknown.dialects.snowflake import SNOWFLAKE
-from asknown.dialects.spark import SPARK
-from asknown.dialects.sqlite import SQLITE
-from asknown.dialects.trino import TRINO
-from asknown.errors import AsknownError
+from importlib import import_module
 
-_RUN = (CLICKHOUSE, DUCKDB, POSTGRES, SPARK, SQLITE)
-_WRITTEN = (BIGQUERY, DATABRICKS, REDSHIFT, SNOWFLAKE, TRINO)  # and never run by us
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (*_RUN, *_WRITTEN)}
+from asknown.dialects.dialect import Dialect
+from asknown.errors import AsknownError, did_you_mean
+
+# The dialect `name` is NAME in asknown.dialects.name: one line here, and imported when it is asked for.
+NAMES = (
+    "bigquery",
+    "clickhouse",
+    "databricks",
+    "duckdb",
+    "postgres",
+    "redshift",
+    "snowflake",
+    "spark",
+    "sqlite",
+    "trino",
+)
 
 
 def find_dialect(name: str) -> Dialect:
-    """The dialect called ``name``. Raises ``not-yet`` for an engine that asknown knows of and does not write for."""
-    if name in DIALECTS:
-        return DIALECTS[name]
-    raise AsknownError(
-        "not-yet",
-        f"asknown does not write SQL for '{name}' yet",
-        hint=f"use a target of type {' or '.join(sorted(DIALECTS))}",
-    )
+    """The dialect called ``name``. Raises ``not-yet`` where there is none."""
+    if name not in NAMES:
+        raise AsknownError(
+            "not-yet",
+            f"asknown writes no SQL for '{name}'",
+            hint=did_you_mean(name, NAMES, what="dialects"),
+        )
+    dialect: Dialect = getattr(import_module(f"asknown.dialects.{name}"), name.upper())
+    return dialect

@@ -1,23 +1,27 @@
 """Snowflake: compiled, read back by sqlglot, never run by us.
 
-Instants are TIMESTAMP_NTZ(6) in UTC. Plain names are not quoted, so that they are the capitals Snowflake makes of them
-(docs.snowflake.com/en/sql-reference/identifiers-syntax); reserved words are (…/sql-reference/reserved-keywords).
+Instants are TIMESTAMP_NTZ(6) in UTC. Plain names are not quoted, so that they are the capitals Snowflake makes of them;
+a reserved word is quoted in capitals. Pages below are those of docs.snowflake.com/en/sql-reference.
+
+Not said there: whether a float keeps the sign of a zero, and which hour CONVERT_TIMEZONE takes when a zone's clocks
+have it twice.
 """
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
 from asknown.dialects.dialect import Dialect
 
 _NAIVE = "CAST(:x AS TIMESTAMPNTZ(6))"
-_TEXT = "CAST(CONVERT_TIMEZONE('UTC', {}(:x AS TIMESTAMPTZ)) AS TIMESTAMPNTZ(6))"
-_LISTED = "ARRAY_AGG(:x) WITHIN GROUP (ORDER BY :order)"
+_LISTED = "ARRAY_AGG(:x) WITHIN GROUP (ORDER BY :order)"  # functions/array_agg: leaves NULLs out
+# operators-arithmetic: "/" of whole numbers has six places and rounds, so only a multiple is divided.
+_DIVIDED = "CAST(({x} - MOD({x}, {y})) / {y} AS DECIMAL(38, 0))"
 _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
 
 SNOWFLAKE = Dialect(
     name="snowflake",
     sqlglot="snowflake",
-    # docs.snowflake.com/en/sql-reference/constructs/asof-join: one comparison, equalities, rows without a match stay.
+    # constructs/asof-join: one comparison, equalities if any, rows without a match stay.
     forms=("asof", "range", "union"),
     matches_outside_on=True,
     window_forms=("pairs", "bands"),
@@ -25,19 +29,13 @@ SNOWFLAKE = Dialect(
         "instant.timestamp": _NAIVE,
         "instant.timestamptz": "CAST(CONVERT_TIMEZONE('UTC', :x) AS TIMESTAMPNTZ(6))",
         "instant.date": _NAIVE,
-        "instant.text": _TEXT.format("CAST"),
-        "try_instant": _TEXT.format("TRY_CAST"),
-        "from_zone": "CONVERT_TIMEZONE(:zone, 'UTC', :x)",
-        "literal": _NAIVE,
-        "bound.timestamp": _NAIVE,
-        "bound.timestamptz": "CAST(:aware AS TIMESTAMPTZ)",
-        "microseconds": "DATE_PART(EPOCH_MICROSECOND, :x)",
-        "whole_division": "CAST((:x - MOD(:x, :y)) / :y AS DECIMAL(38, 0))",  # "/" rounds: only a multiple divides
-        "row_number": "ROW_NUMBER() OVER (ORDER BY 1)",
-        "has_offset": "REGEXP_INSTR(:x, :pattern) > 0",
-        "raise": "CASE WHEN :condition THEN CAST(:message AS INT) ELSE 1 END",
+        "from_zone": "CONVERT_TIMEZONE(:zone, 'UTC', :x)",  # functions/convert_timezone: of three, the last is naive
+        "microseconds": "DATE_PART(EPOCH_MICROSECOND, :x)",  # functions/date_part
+        "whole_division": _DIVIDED.format(x=":x", y=":y"),
+        "row_number": "ROW_NUMBER() OVER (ORDER BY NULL)",
+        "any_order": "NULL",  # functions/row_number: ORDER BY is obligatory
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE) / NULLIF(:y, 0) "
-        f"WHEN NOT :x IS NULL THEN CAST({_TOO_LARGE} AS INT) END",
+        f"ELSE CAST(CASE WHEN NOT :x IS NULL THEN {_TOO_LARGE} END AS DOUBLE) END",
     },
     aggregates={
         "count": "COUNT(:x)",
@@ -62,13 +60,14 @@ SNOWFLAKE = Dialect(
         "first": "GET(:value, 0)",
         "last": "GET(:value, ARRAY_SIZE(:value) - 1)",
     },
+    untyped=frozenset(("first", "last")),  # a VARIANT
     types={
         "TIMESTAMP": "TIMESTAMPNTZ(6)",
         "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ(6)",
         "HUGEINT": "DECIMAL(38, 0)",
     },
     nearest={
-        "sum.float": "a sum of floats depends on their order here; sum(cast(x as decimal(38, 9))) is exact",
+        "sum.float": FLOATS,
         "list": "an ARRAY of Snowflake forgets the type of its elements; last(x) is the newest of them",
         "median": "median(x) over integers; or quantile_disc(x, 0.5), which is one of the values",
         "quantile_cont": "quantile_disc(x, 0.9), which is one of the values",
@@ -76,18 +75,29 @@ SNOWFLAKE = Dialect(
     },
     unkept={"list": "an ARRAY of Snowflake forgets the type of its elements"},
     order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) <> '-0' ELSE TRUE END")},
-    rewrites=REWRITES,
+    rewrites={
+        **REWRITES,
+        "intdiv.integer.integer": _DIVIDED.format(x=":this", y=":expression"),
+        "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
+        "max.boolean": "BOOLOR_AGG(:this)",
+        "min.boolean": "BOOLAND_AGG(:this)",
+        "is.boolean.boolean": "(:this IS NOT DISTINCT FROM :expression)",  # sqlglot would leave IS TRUE out
+        "attimezone.timestamptz": "CAST(CONVERT_TIMEZONE(:zone, :this) AS TIMESTAMPNTZ(6))",
+        "attimezone.timestamp": "CAST(CONVERT_TIMEZONE(:zone, 'UTC', :this) AS TIMESTAMPTZ)",  # the session is in UTC
+    },
     refused=REFUSED,
-    functions=FUNCTIONS,
+    tested=FUNCTIONS,
     exact_names=True,
     folds_up=True,
     quotes_all=False,
-    reserved=frozenset(
+    reserved=frozenset(  # reserved-keywords
         (
-            *("all", "alter", "and", "any", "as", "between", "by", "case", "cast", "check", "column", "connect"),
-            *("constraint", "create", "cross", "current", "delete", "distinct", "drop", "else", "exists", "false"),
+            *("account", "all", "alter", "and", "any", "as", "between", "by", "case", "cast", "check", "column"),
+            *("connect", "connection", "constraint", "create", "cross", "current", "current_date", "current_time"),
+            *("current_timestamp", "current_user", "database", "delete", "distinct", "drop", "else", "exists", "false"),
             *("following", "for", "from", "full", "grant", "group", "having", "ilike", "in", "increment", "inner"),
-            *("insert", "intersect", "into", "is", "join", "lateral", "left", "like", "match_condition", "asof"),
+            *("insert", "intersect", "into", "is", "issue", "join", "lateral", "left", "like", "localtime"),
+            *("localtimestamp", "match_condition", "asof", "gscluster", "organization", "schema", "window", "limit"),
             *("minus", "natural", "not", "null", "of", "on", "or", "order", "qualify", "regexp", "revoke", "right"),
             *("rlike", "row", "rows", "sample", "select", "set", "some", "start", "table", "tablesample", "then"),
             *("to", "trigger", "true", "try_cast", "union", "unique", "update", "using", "values", "view", "when"),

@@ -74,9 +74,8 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
     finish = step.dialect.finishes.get(word)
     if finish is None:
         return taken
-    if ":type" in finish:  # what the engine gives has forgotten its type
-        values["type"] = cast(step.dialect, exp.null(), value.type).args["to"]
-    return fill(step.dialect, finish, **{**values, "value": taken})
+    finished = fill(step.dialect, finish, **{**values, "value": taken})
+    return cast(step.dialect, finished, value.type) if word in step.dialect.untyped else finished
 
 
 def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:

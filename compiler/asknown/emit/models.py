@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
+from asknown.emit.spelling import fold_names
 from asknown.emit.sql import ident, named
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate import translate
@@ -64,18 +65,19 @@ def built_table(model: Model, dialect: Dialect) -> exp.Table:
 
 
 def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
-    if table.identifier is not None and not (table.path and dialect.readers):
+    path = table.path if dialect.readers and (table.identifier is None or _reader(table.path, dialect)) else None
+    if path is not None:
+        return _reading(path, dialect, at=table.at)
+    if table.identifier is not None:
         parsed = parse_one(table.identifier, into=exp.Table, dialect=dialect.sqlglot)
         assert isinstance(parsed, exp.Table)
         return parsed
-    if table.path is None or not dialect.readers:  # dbt's rule: a source's name is a schema's
-        return exp.Table(this=ident(table.name), db=ident(table.source))
-    return exp.Table(this=_reading(table.path, dialect, at=table.at))
+    return exp.Table(this=ident(table.name), db=ident(table.source))  # dbt's rule: a source's name is a schema's
 
 
 def file_query(path: str, dialect: Dialect) -> str:
     """The query that reads a file (or glob), by its ending."""
-    return exp.select("*").from_(exp.Table(this=_reading(path, dialect))).sql(dialect.sqlglot)
+    return exp.select("*").from_(_reading(path, dialect)).sql(dialect.sqlglot)
 
 
 def relation_query(name: str, dialect: Dialect) -> str:
@@ -93,19 +95,29 @@ def cast_query(columns: Sequence[Column], query: str, dialect: Dialect) -> str:
 def columns_query(columns: Sequence[Column], relation: str, dialect: Dialect) -> str:
     """The query that reads these columns of a relation."""
     query = exp.select(*[ident(column.name) for column in columns]).from_(exp.Table(this=ident(relation)))
+    if dialect.folds_up:
+        fold_names(query, dialect.reserved)
     return query.sql(dialect.sqlglot)
 
 
 def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Expr:
-    for ending, function in sorted(dialect.readers.items(), key=lambda item: -len(item[0])):
-        if path.casefold().endswith(ending):
-            return exp.Anonymous(this=function, expressions=[exp.Literal.string(path)])
-    raise AsknownError(
-        "no-data",
-        f"'{path}' has no ending that says how to read it",
-        at=at,
-        hint=f"asknown reads {', '.join(sorted(dialect.readers))}",
-    )
+    reader = _reader(path, dialect)
+    if reader is None:
+        raise AsknownError(
+            "no-data",
+            f"'{path}' has no ending that says how to read it",
+            at=at,
+            hint=f"read are {', '.join(sorted(dialect.readers))}; a table is named by its 'identifier'",
+        )
+    if reader.endswith("."):
+        return exp.Table(this=ident(path), db=ident(reader.removesuffix(".")))
+    return exp.Table(this=exp.Anonymous(this=reader, expressions=[exp.Literal.string(path)]))
+
+
+def _reader(path: str | None, dialect: Dialect) -> str | None:
+    """What reads a file, by its ending."""
+    fitting = [ending for ending in dialect.readers if path is not None and path.casefold().endswith(ending)]
+    return dialect.readers[max(fitting, key=len)] if fitting else None
 
 
 def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:

@@ -45,6 +45,7 @@ _ALWAYS: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
     ((exp.Predicate, exp.Connector, exp.Not), "boolean"),
     ((exp.Array, exp.Split), "list"),
     ((exp.Interval,), "interval"),
+    ((exp.TimeToUnix,), "float"),
     ((exp.Null,), "null"),
 )
 _NUMBERS = ("integer", "decimal", "float")
@@ -150,18 +151,38 @@ def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
             return kind
     match node:
         case exp.Literal():
-            return "text" if node.is_string else "decimal" if "." in node.this else "integer"
+            return _literal(node)
+        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div() if said := _sum_or_product(node, *below):
+            return said
         case exp.Anonymous() if node.name.casefold() in _LENGTHS:
             return "interval"
-        case exp.Add() | exp.Sub() if below[1] == "interval":
-            return "timestamp" if below[0] == "date" else below[0]
-        case exp.Sub() if below[0] == "date":
-            return {"date": "integer", "integer": "date"}.get(below[1], UNKNOWN)
-        case exp.Sub() if below[0] in ("timestamp", "timestamptz"):
-            return UNKNOWN
         case exp.Nullif():
             return below[0]
+        case exp.AtTimeZone():
+            return {"timestamp": "timestamptz", "timestamptz": "timestamp"}.get(below[0], UNKNOWN)
     return _common(below) if isinstance(node, _LIKE_OPERANDS) and below else _annotated(annotated)
+
+
+def _literal(node: exp.Literal) -> str:
+    if node.is_string:
+        return "text"
+    return "float" if "e" in node.this.casefold() else "decimal" if "." in node.this else "integer"
+
+
+def _sum_or_product(node: exp.Expr, left: str, right: str) -> str | None:
+    """The kind of a sum, difference, product or quotient that is not that of its operands."""
+    match node, left:
+        case exp.Div(), _:
+            return "interval" if left == "interval" else "float"
+        case exp.Mul(), _:
+            return "interval" if "interval" in (left, right) else None
+        case _ if right == "interval":
+            return "timestamp" if left == "date" else left
+        case exp.Sub(), "date":
+            return {"date": "integer", "integer": "date"}.get(right, UNKNOWN)
+        case exp.Sub(), "timestamp" | "timestamptz":
+            return UNKNOWN
+    return None
 
 
 def _common(kinds: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 
 from sqlglot import exp
 
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([+-]\d\d(:\d\d)?)?)?\Z", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(?P<offset>[+-]\d\d(:\d\d)?)?)?\Z", re.ASCII)
 # Neither lazy nor possessive, no flags, no classes but those of ASCII; "." is left to the dialect.
 _PIECE = r"(?:\\[dDwW.\\+*?()\[\]{}|^$/-]|\[(?!\^)(?:[^\]\[\\]|\\[dw.\\-])+\]|[^\\\[\](){}*+?|])"
 _PATTERN = re.compile(rf"(?:\(\?:|\((?!\?)|\)|\||{_PIECE}|(?:[*+?]|\{{\d+(?:,\d*)?\}})(?![*+?]))*\Z")
@@ -19,7 +19,10 @@ _PATTERNS = (exp.RegexpLike, exp.RegexpFullMatch, exp.SimilarTo)
 def is_plain(node: exp.Expr) -> bool:
     """Whether the literal that a node stands over reads the same everywhere: no engine has another rule for it."""
     if isinstance(node, exp.Cast):
-        return _is_text(node.this) and _INSTANT.match(node.this.name) is not None and _is_day(node.this.name[:10])
+        found = _INSTANT.match(node.this.name) if _is_text(node.this) else None
+        # An offset moves an instant, and is ignored where there is no zone, but not by every engine.
+        fits = found is not None and (found["offset"] is None or node.is_type(exp.DType.TIMESTAMPTZ))
+        return fits and _is_day(node.this.name[:10])
     if isinstance(node, exp.Like | exp.ILike):
         return isinstance(node.parent, exp.Escape) or (_is_text(node.expression) and "\\" not in node.expression.name)
     if isinstance(node, _PATTERNS):

@@ -35,9 +35,22 @@ def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
 
 
 def fold_names(tree: exp.Expr, reserved: Collection[str]) -> exp.Expr:
-    """The tree with quotes around the names that need them alone, for an engine that takes plain names for capitals."""
+    """The tree with quotes around the names that need them alone, for an engine that takes plain names for capitals.
+
+    A reserved word is such a name too, in quotes.
+    """
     for name in tree.find_all(exp.Identifier):
-        name.set("quoted", not is_plain_name(name.name) or name.name in reserved)
+        is_reserved = name.name in reserved
+        name.set("quoted", is_reserved or not is_plain_name(name.name))
+        if is_reserved:
+            name.set("this", name.name.upper())
+    return tree
+
+
+def join_names(tree: exp.Expr) -> exp.Expr:
+    """The tree with hyphens for the dots within names: no name of a model has one."""
+    for name in tree.find_all(exp.Identifier):
+        name.set("this", name.name.replace(".", "-"))
     return tree
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import ErrorLevel, exp, tokenize
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.spelling import fold_names
+from asknown.emit.spelling import fold_names, join_names
 from asknown.emit.sql import ident, settle_names
 
 Body = exp.Query | str
@@ -58,6 +59,8 @@ def _text(body: Body, dialect: Dialect) -> str:
 def _spelled(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
     if dialect.folds_up:
         tree = fold_names(tree.copy(), dialect.reserved)
+    if dialect.splits_names:
+        tree = join_names(tree.copy())
     if dialect.nulls_lowest:  # what the emitter orders with NULLs last has none
         tree = tree.copy()
         for term in tree.find_all(exp.Ordered):
@@ -78,8 +81,27 @@ def _indent(text: str, dialect: Dialect) -> str:
     return "\n".join(lines)
 
 
+# Text in which each quote is closed on its own line, and that has nothing else which may hold a quote or escape one:
+# comments, dollars, backslashes, backticks, threefold quotes. Nearly all is; tokenizing it takes longer than writing.
+_SURELY_UNBROKEN = re.compile(
+    r"""(?:[^'"`$\\/\[-]++"""
+    r"""|'(?!'')[^'\\\n]*+'|"(?!"")[^"\\\n]*+"|\[[^]'"`\\\n]*+]"""
+    r"""|/(?!\*)|-(?!-))*+"""
+)
+
+
 def _lines_in_literals(text: str, dialect: Dialect) -> set[int]:
     """The numbers of the lines that begin inside a literal or a quoted name."""
+    return set() if is_surely_unbroken(text) else lines_in_tokens(text, dialect)
+
+
+def is_surely_unbroken(text: str) -> bool:
+    """Whether no literal or quoted name goes over several lines, in any dialect. False where that is not plain."""
+    return _SURELY_UNBROKEN.fullmatch(text) is not None
+
+
+def lines_in_tokens(text: str, dialect: Dialect) -> set[int]:
+    """The numbers of the lines that begin inside a token."""
     found: set[int] = set()
     for token in tokenize(text, read=dialect.sqlglot):
         broken = text.count("\n", token.start, token.end + 1)

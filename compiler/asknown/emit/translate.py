@@ -12,7 +12,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.operands import operand_kinds
 from asknown.emit.plain import is_plain
 from asknown.emit.shells import Around, move_inside
-from asknown.emit.spelling import fold_names, spell_names
+from asknown.emit.spelling import fold_names, join_names, spell_names
 from asknown.emit.sql import settle_names
 from asknown.emit.values import name_values
 from asknown.emit.words import fill
@@ -33,6 +33,8 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
     written = _name_subqueries(_reserve(rewrite(copied, dialect, model), dialect))
     if dialect.folds_up:
         written = fold_names(written, dialect.reserved)
+    if dialect.splits_names:
+        written = join_names(written)
     if not dialect.values_name_columns:
         written = name_values(written)
     try:
@@ -51,6 +53,7 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
     """
     if model.dialect == dialect.sqlglot:
         return tree
+    tree = _spell_zones(tree)
     kinds = operand_kinds(tree, model.reads if types is None else types)
     shells: set[int] = set()  # what aggregates have become that are no aggregates any more
     for node in reversed(list(tree.walk())):
@@ -64,7 +67,7 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         name = next((name for name in names if name in dialect.rewrites or name in dialect.refused), None)
         if name is None:
             if lacking := _lacking(node, dialect):
-                raise _untranslatable(model.name, dialect, f"it has no {lacking}()", place_of(model, node))
+                raise _untranslatable(model.name, dialect, lacking, place_of(model, node))
             continue
         if name in dialect.refused:
             raise _untranslatable(model.name, dialect, dialect.refused[name], place_of(model, node))
@@ -90,6 +93,16 @@ def place_of_column(model: Model, name: str) -> Where:
 def _rewritten(node: exp.Expr, text: str, dialect: Dialect) -> exp.Expr:
     written = fill(dialect, text, **_arguments(node, dialect))
     return exp.Not(this=exp.Paren(this=written)) if node.args.get("negate") else written
+
+
+def _spell_zones(tree: exp.Expr) -> exp.Expr:
+    """The tree with ``t AT TIME ZONE zone`` for ``timezone(zone, t)``, which means the same."""
+    for node in reversed(list(tree.find_all(exp.Anonymous))):
+        if node.name.casefold() == "timezone" and len(node.expressions) == 2:
+            zone, value = node.expressions
+            value = exp.Paren(this=value) if isinstance(value, exp.Binary | exp.Unary) else value
+            tree = _put(tree, node, exp.AtTimeZone(this=value, zone=zone))
+    return tree
 
 
 def _reserve(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
@@ -122,6 +135,7 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     given = [argument for argument, value in node.args.items() if value]
     within = node.this if isinstance(node, exp.AggFunc) else None
     given += [within.key] if isinstance(within, exp.Order | exp.Distinct) else []
+    given += ["varying"] if isinstance(node, exp.AtTimeZone) and not isinstance(node.args["zone"], exp.Literal) else []
     given += [f"a{len(many)}"] if (many := node.args.get("expressions")) else []
     single = list(dict.fromkeys(kinds))
     parts = [f"{single[0]}.{other}" for other in single[1:]] if kinds else []
@@ -150,6 +164,7 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     if isinstance(unit, exp.Var | exp.Literal):
         single.append(unit.name.casefold())
     plain = ["plain"] if is_plain(node) else []
+    plain = [f"plain.{to.kind}", *plain] if plain and isinstance(node, exp.Cast) else plain
     return [*(f"{key}.{part}" for part in (*plain, *parts, *single, *given)), key]
 
 
@@ -174,11 +189,17 @@ def _arguments(node: exp.Expr, dialect: Dialect) -> dict[str, exp.Expr]:
 
 
 def _lacking(node: exp.Expr, dialect: Dialect) -> str | None:
-    """The function that a node is and the dialect lacks, where it says which ones it has."""
+    """Why the function that a node is cannot be said, where the dialect says which ones it has."""
+    if dialect.tested is not None and isinstance(node, exp.Func) and node.key not in dialect.tested:
+        return f"asknown has not tested {_called(node)}() on this engine: compute it in the table that the source reads"
     if dialect.functions is None or not isinstance(node, exp.Func) or isinstance(node, exp.Binary | exp.Unary):
         return None
     called = _CALLED.match(node.sql(dialect.sqlglot))
-    return called[1] if called and called[1].casefold() not in dialect.functions else None
+    return f"it has no {called[1]}()" if called and called[1].casefold() not in dialect.functions else None
+
+
+def _called(node: exp.Func) -> str:
+    return node.name.casefold() if isinstance(node, exp.Anonymous) else node.sql_name().casefold()
 
 
 def _has_backslash(value: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from asknown.dialects.dialect import Dialect
 from asknown.types import SqlType
@@ -53,3 +53,11 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Lets go of the connection and of what it holds."""
+
+
+@runtime_checkable
+class WritesFolders(Protocol):
+    """An engine of many machines, which write a result side by side."""
+
+    def write_folder(self, sql: str, url: str) -> int:
+        """Writes a result to a new folder of Parquet files and gives the number of rows."""

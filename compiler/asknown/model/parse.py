@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
-from sqlglot import exp, parse, tokenize
+from sqlglot import Dialect, Token, exp
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import TokenType
 
@@ -25,7 +26,9 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
     Raises ``sql-syntax`` with a caret at the template's line, or ``bad-model`` for anything but one query.
     """
     try:
-        statements = [s for s in parse(rendered.sql, read=dialect) if s is not None]
+        spoken = Dialect.get_or_raise(dialect)
+        tokens = spoken.tokenize(rendered.sql)
+        statements = [s for s in spoken.parser().parse(tokens, rendered.sql) if s is not None]
     except ParseError as error:
         raise _syntax(rendered, error) from None
     except TokenError as error:
@@ -48,12 +51,11 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
             at=rendered.where(1),
             hint="write a select; asknown makes the tables",
         )
-    _refuse_left_over_jinja(rendered, dialect)
-    _refuse_cut_intervals(rendered, dialect)
+    _refuse_left_over_jinja(rendered, tokens)
+    _refuse_cut_intervals(rendered, tokens)
     joins = tree.find(exp.Join) is not None
-    return Model(
-        rendered.name, rendered, _without_semicolon(rendered.sql, dialect), tree, is_repeatable(tree), joins, dialect
-    )
+    sql = _without_semicolon(rendered.sql, tokens)
+    return Model(rendered.name, rendered, sql, tree, is_repeatable(tree), joins, dialect)
 
 
 def literal_tables(model: Model) -> list[exp.Table]:
@@ -92,9 +94,8 @@ def _is_scalar(name: str) -> bool:
     return name.casefold() in _SCALAR
 
 
-def _refuse_left_over_jinja(rendered: Rendered, dialect: str) -> None:
+def _refuse_left_over_jinja(rendered: Rendered, tokens: Sequence[Token]) -> None:
     # `select {{ x }}` parses as a struct literal, so the tree cannot tell.
-    tokens = tokenize(rendered.sql, read=dialect)
     for left, right in pairwise(tokens):
         if left.token_type == right.token_type == TokenType.L_BRACE and right.start == left.end + 1:
             raise AsknownError(
@@ -109,8 +110,8 @@ def _refuse_left_over_jinja(rendered: Rendered, dialect: str) -> None:
 _CUT = re.compile(r"\s*([-+]?[\d.]+\s+[a-z]+\s+[-+\d.:]+|P.*)\s*\Z", re.IGNORECASE)
 
 
-def _refuse_cut_intervals(rendered: Rendered, dialect: str) -> None:
-    for left, right in pairwise(tokenize(rendered.sql, read=dialect)):
+def _refuse_cut_intervals(rendered: Rendered, tokens: Sequence[Token]) -> None:
+    for left, right in pairwise(tokens):
         if left.token_type == TokenType.INTERVAL and right.token_type == TokenType.STRING and _CUT.match(right.text):
             raise AsknownError(
                 "sql-syntax",
@@ -120,11 +121,11 @@ def _refuse_cut_intervals(rendered: Rendered, dialect: str) -> None:
             )
 
 
-def _without_semicolon(sql: str, dialect: str) -> str:
-    tokens = tokenize(sql, read=dialect)
-    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
-        sql = sql[: tokens[-1].start] + sql[tokens[-1].end + 1 :]
-        tokens.pop()
+def _without_semicolon(sql: str, tokens: Sequence[Token]) -> str:
+    for token in reversed(tokens):
+        if token.token_type != TokenType.SEMICOLON:
+            break
+        sql = sql[: token.start] + sql[token.end + 1 :]
     return sql.rstrip()
 
 

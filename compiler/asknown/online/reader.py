@@ -5,7 +5,7 @@ Safe beside a running load: every call sees one finished state of the file, the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all the rest of this
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

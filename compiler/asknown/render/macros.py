@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from asknown.project.nodes import MacroFile
 from asknown.render.failures import Origin
 from asknown.render.rewrite import rewrite
 from asknown.render.sandbox import BoundedEnvironment
+
+_NAME = re.compile(r"\{%-?\s*macro\s+(\w+)")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class MacroSource:
 class MacroLibrary:
     """The macros of ``files`` by name; those of the project stand before the standard ones.
 
+    The project's files are parsed at once, so that each mistake is found; a standard one when a macro of it is used.
     Notes each file in ``origins``, by the path that messages show. Raises ``duplicate-name`` for two macros of one name
     in one layer, or of a name in ``reserved``.
     """
@@ -43,25 +47,31 @@ class MacroLibrary:
         origins: dict[str, Origin],
     ) -> None:
         self._environment = environment
+        self._reserved = reserved
         self._templates: dict[str, Template] = {}
-        layers: dict[bool, dict[str, MacroSource]] = {True: {}, False: {}}
+        self._sources: dict[str, MacroSource] = {}
+        self._standard: dict[str, tuple[MacroFile, Origin]] = {}
         for file in files:
-            origins[file.shown] = Origin(file.shown, file.text, file.standard)
-            for macro in _read_file(environment, file, origins[file.shown]):
-                _refuse_taken_name(macro, reserved, layers[file.standard])
-                layers[file.standard][macro.name] = macro
-        self._sources = layers[True] | layers[False]
+            origin = origins[file.shown] = Origin(file.shown, file.text, file.standard)
+            if file.standard:
+                self._standard |= dict.fromkeys(_NAME.findall(file.text), (file, origin))
+            else:
+                self._read(file, origin, self._sources)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the macros."""
-        return tuple(self._sources)
+        return tuple(self._standard | self._sources)
 
     def make(self, name: str) -> Any:
         """The macro, made to see the names of the model that is rendering; Jinja's mark for none where there is none.
 
         Each macro is a template of its own, so that the macros it calls are found by name, in whatever file they stand.
         """
+        if name not in self._sources and name in self._standard:
+            layer: dict[str, MacroSource] = {}
+            self._read(*self._standard.pop(name), layer)
+            self._sources = layer | self._sources
         if name not in self._sources:
             return missing
         if name not in self._templates:
@@ -75,6 +85,11 @@ class MacroLibrary:
         for _ in template.root_render_func(context):
             pass
         return context.vars[name]
+
+    def _read(self, file: MacroFile, origin: Origin, layer: dict[str, MacroSource]) -> None:
+        for macro in _read_file(self._environment, file, origin):
+            _refuse_taken_name(macro, self._reserved, layer)
+            layer[macro.name] = macro
 
 
 def _refuse_taken_name(macro: MacroSource, reserved: frozenset[str], layer: dict[str, MacroSource]) -> None:

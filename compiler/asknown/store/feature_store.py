@@ -240,6 +240,10 @@ class FeatureStore:
         checks += [Check(what, name, "ok", found) for what, found in facts.items()]
         if missing != "nothing":
             checks.append(Check("missing", name, "note", missing))
+        lost = self._bench.missing_sources()
+        if len(self.project.sources) > len(lost):
+            checks.append(Check("sources", name, "ok", f"{len(self.project.sources) - len(lost)} found"))
+        checks += [Check("source", source, "act", error.message, error.hint) for source, error in lost.items()]
         return tuple(checks)
 
     # -- what there is -----------------------------------------------------------------------------------------------

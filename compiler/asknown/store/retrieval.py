@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from asknown.emit.check import check_sql
 from asknown.emit.compile import compile_training
 from asknown.emit.hindsight import compile_hindsight
 from asknown.emit.statement import Cte, write
-from asknown.engines.engine import Engine
+from asknown.engines.engine import Engine, WritesFolders
 from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError
 from asknown.plan.explain import explain_plan
@@ -37,8 +38,13 @@ class RetrievalJob:
 
     def sql(self) -> str:
         """The SQL that runs, in the target's dialect: one statement, formatted, its CTEs named after the views."""
+        return check_sql(self._written, self._engine.dialect)
+
+    @cached_property
+    def _written(self) -> str:
+        # Read back where it is handed out; where it runs, the engine is the one that reads it.
         statement = compile_training(self.plan, self._models, self._taken, self._engine.dialect)
-        return check_sql(write(statement, self._engine.dialect), self._engine.dialect)
+        return write(statement, self._engine.dialect)
 
     def explain(self) -> str:
         """The plan in words: each step's view, keys, times and features, and which form of match was chosen and why."""
@@ -53,7 +59,7 @@ class RetrievalJob:
 
     def to_batches(self) -> pa.RecordBatchReader:
         """The training set as a stream of Arrow batches; it need not fit in memory."""
-        return self._engine.stream(self.sql())
+        return self._engine.stream(self._written)
 
     def to_arrow(self) -> pa.Table:
         """The training set as one Arrow table, ``(rows of the spine) × (its columns + the features)``."""
@@ -70,8 +76,16 @@ class RetrievalJob:
     def to_parquet(self, path: str | Path) -> int:
         """Writes the training set to a Parquet file (CSV where the name ends in .csv) and gives its number of rows.
 
-        The file appears whole or not at all. The engine writes it, so it may be larger than memory.
+        The file appears whole or not at all. The engine writes it, so it may be larger than memory. A path that ends
+        in / is a new folder, on this machine or elsewhere (``s3a://…/train/``), that Spark's executors write Parquet
+        files to.
         """
+        if str(path).endswith("/"):
+            return self._to_folder(str(path))
+        if "://" in str(path):
+            raise AsknownError(
+                "output", f"{path} is not on this machine", hint="a folder that Spark writes to ends in /"
+            )
         path = Path(path)
         if path.suffix not in FILE_ENDINGS:
             raise AsknownError(
@@ -81,7 +95,16 @@ class RetrievalJob:
             )
         if not path.absolute().parent.is_dir():
             raise AsknownError("output", f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
-        return self._engine.write_file(self.sql(), path.absolute())
+        return self._engine.write_file(self._written, path.absolute())
+
+    def _to_folder(self, url: str) -> int:
+        if not isinstance(self._engine, WritesFolders):
+            raise AsknownError(
+                "output",
+                f"{url} is a folder, and {self._engine.dialect.name} writes one file",
+                hint=f"end it in {' or '.join(FILE_ENDINGS)}",
+            )
+        return self._engine.write_folder(self._written, url)
 
     def hindsight(self) -> dict[str, int]:
         """For each view with a ``known_at``: how many spine rows would see a row that was not known yet, without it."""

@@ -198,19 +198,34 @@ class Workbench:
             self._sources[key] = _listed(table) if self._engine is None else self._ask(table, self._engine)
         return self._sources[key]
 
+    def missing_sources(self) -> dict[str, AsknownError]:
+        """What is wrong with each source that the engine does not find."""
+        missing = {}
+        for key, table in self.catalog.project.sources.items():
+            try:
+                self._source(key)
+            except AsknownError as error:
+                missing[source_name(table)] = error
+        return missing
+
     def _located(self, key: tuple[str, str]) -> SourceTable:
         """The source with its path made absolute: an engine would look for it where the user is first."""
         table = self.catalog.project.sources[key]
         if table.path is None or "://" in table.path:
             return table
-        return replace(table, path=str(self.catalog.project.settings.root / table.path))
+        folder = "/" if table.path.endswith("/") else ""
+        return replace(table, path=str(self.catalog.project.settings.root / table.path) + folder)
 
     def _ask(self, table: SourceTable, engine: Engine) -> tuple[Column, ...]:
         try:
             found = engine.describe(write(source_query(table, engine.dialect), engine.dialect))
         except AsknownError as error:
-            message = f"source '{source_name(table)}': {error.message}"
-            raise AsknownError(error.code, message, at=table.at, hint=error.hint) from None
+            message, hint = f"source '{source_name(table)}': {error.message}", error.hint
+            if error.code == "no-data" and table.path is not None and not engine.dialect.readers:
+                file = table.path.rpartition("/")[2]
+                hint = f"{engine.dialect.name} reads no files here: put the rows of {file} into that table, "
+                hint += "or name the one that has them: identifier: …"
+            raise AsknownError(error.code, message, at=table.at, hint=hint) from None
         return tuple(Column(name, kind) for name, kind in found)
 
     def read_file(self, path: str) -> pa.Table:

@@ -1,4 +1,4 @@
--- Expressions that only Postgres is asked as well, over the same table: where its rules are others.
+-- Expressions that only Postgres and ClickHouse are asked as well, over the same table: where their rules are others.
 
 -- dates
 date_diff('hour', t, timestamp '2024-01-01 10:59:30.5')
@@ -84,6 +84,9 @@ tz::varchar
 tz at time zone 'America/New_York'
 t at time zone 'America/New_York'
 timezone('America/New_York', t)
+timezone(case when j = 2 then 'America/New_York' else 'Asia/Tokyo' end, t)
+tz at time zone case when j = 2 then 'America/New_York' else 'Asia/Tokyo' end
+case when id < 6 then d + i % 10 * interval '2 hours' end
 greatest(t, d)
 t in ('2024-12-30 00:00:00')
 t > '2024-01-01'

@@ -27,7 +27,8 @@ def command(ctx: click.Context, *, kind: Format) -> None:
     a line for each of these: ok, note (worth knowing) or act (needs something done). Changes nothing, and disturbs
     neither readers nor loads. Exits with 1 where something needs to be done.
 
-    With --target it connects to that target instead, and says what it is and what it lacks.
+    With --target it connects to that target instead, and says what it is, what it lacks, and which of the project's
+    sources are not there.
 
     \b
     Examples:

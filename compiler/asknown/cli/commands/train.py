@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asknown.store import RetrievalJob
 
 FIRST = 10
-BY_ENGINE = (".parquet", ".csv")
+BY_ENGINE = (".parquet", ".csv", "/")
 
 
 @click.command("train", cls=ProjectCommand)
@@ -33,7 +33,11 @@ BY_ENGINE = (".parquet", ".csv")
 )
 @click.option("--timestamp", metavar="COLUMN", help="The spine's instant, where it is not event_timestamp.")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a .parquet or .csv file."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write to a .parquet or .csv file; on Spark also to a new FOLDER/.",
 )
 @click.option("--full-names", is_flag=True, help="Call the columns view__feature.")
 @click.option(
@@ -49,7 +53,7 @@ def command(
     features: tuple[str, ...],
     spine: str,
     timestamp: str | None,
-    output: Path | None,
+    output: str | None,
     full_names: bool,
     limit: int | None,
     explain: bool,
@@ -82,14 +86,20 @@ def command(
             _say_hindsight(job)
 
 
-def _check_output(output: Path | None, kind: Format | None, limit: int | None) -> None:
+def _check_output(output: str | None, kind: Format | None, limit: int | None) -> None:
     context = click.get_current_context()
     if output is None:
         return
     if limit is not None:
         raise click.UsageError("--limit is for printing; --output writes every row", context)
-    if kind == "table" or (kind is not None and output.suffix in BY_ENGINE and output.suffix != f".{kind}"):
+    ending = _ending(output)
+    if kind == "table" or (kind is not None and ending in BY_ENGINE and ending != f".{kind}"):
         raise click.UsageError(f"--format {kind} does not go with --output {output}", context)
+
+
+def _ending(output: str) -> str:
+    """What says how to write it: the file's ending, or / of a folder."""
+    return "/" if output.endswith("/") else Path(output).suffix
 
 
 def _print_rows(job: RetrievalJob, kind: Format, limit: int | None) -> None:
@@ -109,14 +119,14 @@ def _print_rows(job: RetrievalJob, kind: Format, limit: int | None) -> None:
     say(f"{_shape(first, job)}{_seconds(started)}" + ("; all of them: --output FILE" if more else ""))
 
 
-def _write_file(job: RetrievalJob, output: Path, kind: Format | None) -> None:
+def _write_file(job: RetrievalJob, output: str, kind: Format | None) -> None:
     started = time.perf_counter()
     with working(f"writing {output}"):
-        if kind is None or output.suffix in BY_ENGINE:
+        if kind is None or _ending(output) in BY_ENGINE:
             count = job.to_parquet(output)
         else:
             batches = job.to_batches()
-            count = write_rows(kind, batches.schema.names, rows_of(batches), path=output)
+            count = write_rows(kind, batches.schema.names, rows_of(batches), path=Path(output))
     say(f"{output}: {_shape(f'{count:,}', job)}{_seconds(started)}")
 
 

@@ -30,10 +30,8 @@ _OFFSET = (
     "if(startsWith(l_g[8], '-'), -1, 1) * (toInt64OrZero(substring(l_g[8], 2, 2)) * 3600 "
     "+ toInt64OrZero(substring(replaceAll(l_g[8], ':', ''), 4, 2)) * 60)"
 )
-_OF_DAY = (
-    f"({_number(4)} * 3600 + {_number(5)} * 60 + {_number(6)} - {_OFFSET}) * 1000000 "
-    "+ toInt64OrZero(rightPad(l_g[7], 6, '0'))"
-)
+_CLOCK = f"{_number(4)} * 3600 + {_number(5)} * 60 + {_number(6)}"
+_FRACTION = "toInt64OrZero(rightPad(l_g[7], 6, '0'))"
 _VALID = (
     "notEmpty(l_g) AND l_y > 0 AND l_m BETWEEN 1 AND 12 AND l_d BETWEEN 1 AND "
     "if(l_m = 2, 28 + ((l_y % 4 = 0 AND l_y % 100 <> 0) OR l_y % 400 = 0), 30 + ((l_m + (l_m > 7)) % 2)) "
@@ -46,12 +44,28 @@ _PARTS = {
     "l_d": _number(3),
     "l_cy": "l_y - (l_m < 3)",
 }
-TRY_INSTANT = lets(_PARTS, f"if({_VALID}, ({_DAYS}) * {DAY} + {_OF_DAY}, NULL)")
 
-_OFFSET_AT = "toInt64(timezoneOffset(fromUnixTimestamp64Micro({at}, :zone))) * 1000000"
-_LATER, _AFTER, _BEFORE = (_OFFSET_AT.format(at=at) for at in ("l_w - l_o", f"l_w + {DAY}", f"l_w - {DAY}"))
-# Of two instants with one wall clock the later one; of a wall clock that is skipped, as if it were not.
-ZONED = let("l_w", MICROS, let("l_o", _AFTER, f"if({_LATER} = l_o, l_w - l_o, l_w - {_BEFORE})"))
+
+def _read(clock: str) -> str:
+    return lets(_PARTS, f"if({_VALID}, ({_DAYS}) * {DAY} + ({clock}) * 1000000 + {_FRACTION}, NULL)")
+
+
+TRY_INSTANT = _read(f"{_CLOCK} - {_OFFSET}")
+TRY_CLOCK = _read(_CLOCK)
+"""A text as what its clock shows, whatever its offset from UTC: DuckDB's cast to a timestamp without a zone."""
+
+SHOWN = "toUnixTimestamp64Micro(toDateTime64(toString(fromUnixTimestamp64Micro({at}), :zone), 6))"
+"""What a clock in the zone shows at an instant."""
+
+
+def _zoned(offset: str) -> str:
+    """The instant of a wall clock: of two the later one; of one that is skipped, as if it were not."""
+    later, after, before = (offset.format(at=at) for at in ("l_w - l_o", f"l_w + {DAY}", f"l_w - {DAY}"))
+    return let("l_w", MICROS, let("l_o", after, f"if({later} = l_o, l_w - l_o, l_w - ({before}))"))
+
+
+ZONED = _zoned("toInt64(timezoneOffset(fromUnixTimestamp64Micro({at}, :zone))) * 1000000")
+ZONED_BY_ROW = _zoned(f"{SHOWN} - ({{at}})")  # timezoneOffset takes a column of zones, and knows none of them
 
 WORDS = {
     "cast.integer": "accurateCast(:x, :type)",  # a plain one wraps around

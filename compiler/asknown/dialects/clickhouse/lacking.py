@@ -27,13 +27,16 @@ REFUSED: dict[str, str] = {
     "intdiv": "// is translated between integers: write floor(a / b), or cast both",
     "mod": "% is translated between integers: write a - b * floor(a / b), or cast both",
     "round.unknown.decimals": "the type of what is rounded is not known here: cast it",
+    "bitwiserightshift": "ClickHouse shifts by fewer bits: write floor(x / 4)",
     "bitwiseleftshift": "ClickHouse shifts bits out without a word: write x * 4",
     "greatest.float": "greatest() of more than two floats is not translated: write greatest(greatest(a, b), c)",
     "in.value": "ClickHouse skips a NULL among the rows of IN: write exists (…), or not exists (…)",
+    "any": "ClickHouse skips a NULL beside any(…): write in (…)",
+    "jsonextractscalar": "ClickHouse gives an empty text for what is not there: keep it in a column",
     "in.null": "ClickHouse skips a NULL in the list of IN: leave it out",
     **{
         f"concat.{kind}": "concat() is translated for texts and integers: write cast(… as varchar)"
-        for kind in ("float", "decimal", "timestamp", "timestamptz", "unknown", "list")
+        for kind in ("float", "decimal", "boolean", "timestamp", "timestamptz", "unknown", "list")
     },
     "concatws": "concat_ws() with a NULL gives another text: write ||",
     "dpipe.float": "ClickHouse writes other digits of a float: cast it to a decimal first",
@@ -92,7 +95,7 @@ FUNCTIONS = frozenset(
         "ceil", "char_length", "coalesce", "concat", "cos", "count", "countif", "date_diff", "date_part", "day",
         "degrees", "dense_rank", "editdistance", "endswith", "exists", "exp", "extract", "factorial", "first_value",
         "floor", "formatdatetime", "generateuuidv4", "greatest", "groupbitand", "groupbitor", "groupbitxor",
-        "grouping", "has", "hour", "if", "isinfinite", "isnan", "jsonextractstring", "lag", "laginframe",
+        "grouping", "has", "hour", "if", "isinfinite", "isnan", "lag", "laginframe",
         "last_value", "lead", "leadinframe", "least", "length", "lower", "ltrim", "max", "md5", "min", "minute",
         "month", "multiif", "nth_value", "ntile", "nullif", "percent_rank", "pi", "position", "pow", "power",
         "quarter", "radians", "randcanonical", "rank", "regexp_extract", "repeat", "replace", "row_number", "rtrim",

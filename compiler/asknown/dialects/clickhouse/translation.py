@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asknown.dialects.clickhouse.aggregates import continuous, discrete, order_of
-from asknown.dialects.clickhouse.instants import DAY, ZONED
+from asknown.dialects.clickhouse.instants import DAY, SHOWN, ZONED, ZONED_BY_ROW
 from asknown.dialects.clickhouse.types import CASTS, TYPES, half_away, stop
 
 
@@ -65,11 +65,14 @@ _DATES = {
     "todays": "toIntervalDay(accurateCast(:this, 'Int32'))",
     "unixtotime.6": "fromUnixTimestamp64Micro(:this)",
 }
-_SHOWN = "toUnixTimestamp64Micro(toDateTime64(toString(fromUnixTimestamp64Micro({at}), :zone), 6))"
-_DATES["attimezone.timestamp"] = (
-    f"CAST(fromUnixTimestamp64Micro({ZONED.replace(':x', ':this')}) AS {TYPES['TIMESTAMP WITH TIME ZONE']})"
-)
-_DATES["attimezone.timestamptz"] = f"fromUnixTimestamp64Micro({_SHOWN.format(at=_micros())})"
+_TIMES = "accurateCast(accurateCast({0} * toInt64({1}), 'Int32'), toTypeName({1}))"
+_DATES["mul.integer.interval"] = _TIMES.format(":this", ":expression")
+_DATES["mul.interval.integer"] = _TIMES.format(":expression", ":this")
+for _operands, _zoned in (("timestamp", ZONED), ("timestamp.varying", ZONED_BY_ROW)):
+    _DATES[f"attimezone.{_operands}"] = (
+        f"CAST(fromUnixTimestamp64Micro({_zoned.replace(':x', ':this')}) AS {TYPES['TIMESTAMP WITH TIME ZONE']})"
+    )
+_DATES["attimezone.timestamptz"] = f"fromUnixTimestamp64Micro({SHOWN.format(at=_micros())})"
 
 
 def _whole(sign: str) -> str:
@@ -126,6 +129,7 @@ _NUMBERS = {
     "isfinite": "isFinite(:a1)",
     "bitwiseand": "bitAnd(:this, :expression)",
     "bitwiseor": "bitOr(:this, :expression)",
+    "bitwisenot": "bitNot(:this)",
     "bitwisexor": "bitXor(:this, :expression)",
     "bit_count": "bitCount(:a1)",
     "literal.decimal": "toDecimal128(:this, :scale)",
@@ -140,8 +144,12 @@ _PATTERN = "concat('(?-s)', :expression)"  # else a dot is a line break too
 _TEXTS = {
     "upper": f"upperUTF8({stop(':this', f'NOT match(:this, {_SAME_UPPER})', _OTHER_LETTERS)})",
     "lower": f"lowerUTF8({stop(':this', f'NOT match(:this, {_SAME_LOWER})', _OTHER_LETTERS)})",
-    "substring": "substringUTF8(:this, :start)",
-    "substring.length": "substringUTF8(:this, :start, :length)",
+    "substring": "substringUTF8(:this, if(:start = 0, 1, :start))",
+    "substring.length": stop(
+        "substringUTF8(:this, if(:start = 0, 1, :start), if(:start = 0, greatest(:length - 1, 0), :length))",
+        ":length < 0",
+        "a length below zero",
+    ),
     "left": "leftUTF8(:this, :expression)",
     "right": "rightUTF8(:this, :expression)",
     "pad": "rightPadUTF8(:this, :expression, :fill_pattern)",
@@ -155,6 +163,7 @@ _TEXTS = {
     "bitlength": "length(:this) * 8",
     "like.backslash": r":this LIKE replaceAll(:expression, '\\', '\\\\')",
     "regexplike": f"match(:this, {_PATTERN})",
+    "regexpfullmatch.plain": "match(:this, concat('(?-s)^(?:', :expression, ')$'))",
     "similarto": "match(:this, concat('(?-s)^(?:', :expression, ')$'))",
     "regexpextract": f"regexpExtract(:this, {_PATTERN}, :group)",
     "regexpreplace": f"replaceRegexpOne(:this, {_PATTERN}, :replacement)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asknown.dialects.clickhouse.aggregates import lets_of
-from asknown.dialects.clickhouse.instants import DAY, MICROS, TRY_INSTANT
+from asknown.dialects.clickhouse.instants import DAY, MICROS, TRY_CLOCK, TRY_INSTANT
 
 TYPES = {
     "BOOLEAN": "Nullable(Bool)",
@@ -29,7 +29,8 @@ TYPES = {
 
 def stop(value: str, where: str, message: str) -> str:
     """``value``, or an error where a condition holds (NULL is none)."""
-    return f"if(throwIf(ifNull({where}, false), 'asknown: {message}') = 0, {value}, {value})"
+    # Of two equal branches of constants ClickHouse would take one, and never look at the condition.
+    return f"if(throwIf(ifNull({where}, false), 'asknown: {message}') = 0, {value}, NULL)"
 
 
 def half_away(x: str) -> str:
@@ -43,7 +44,6 @@ _NUMBER = rf"'^[ \t\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n]*
 _BARE = r"replaceRegexpAll(:this, '[ \t\n+]', '')"
 _SCALED = half_away("(toFloat64(:this) * exp10(:scale))")
 _UNIT = "toDecimal128(concat('1e-', toString(:scale)), :scale)"
-_INSTANT = TRY_INSTANT.replace(":x", ":this")
 _MICROS = MICROS.replace(":x", ":this")
 
 
@@ -51,10 +51,10 @@ def _read(value: str, pattern: str, what: str) -> str:
     return stop(value, f"isNotNull(:this) AND NOT match(:this, {pattern})", f"a text is no {what}")
 
 
-def _instant(result: str, *, tried: bool) -> str:
+def _instant(result: str, *, tried: bool, read: str = TRY_CLOCK) -> str:
     """What is made of the microseconds ``l_i`` that a text reads as."""
     checked = result if tried else stop(result, "isNull(l_i) AND l_given", "a text is no timestamp")
-    return lets_of({"l_i": _INSTANT, "l_given": "isNotNull(:this)"}, checked)
+    return lets_of({"l_i": read.replace(":x", ":this"), "l_given": "isNotNull(:this)"}, checked)
 
 
 _DAY_OF = f"addDays(toDate32('1970-01-01'), intDiv(l_i - positiveModulo(l_i, {DAY}), {DAY}))"
@@ -75,7 +75,7 @@ CASTS = {
     **{f"cast.to.{kind}": f"CAST(:this AS {TYPES[name]})" for kind, name in _INSTANTS.items()},
     "cast.timestamptz.timestamp": f"fromUnixTimestamp64Micro({_MICROS})",
     "cast.text.timestamp": _instant(_TIME_OF, tried=False),
-    "cast.text.timestamptz": f"CAST({_instant(_TIME_OF, tried=False)} AS {_AWARE})",
+    "cast.text.timestamptz": f"CAST({_instant(_TIME_OF, tried=False, read=TRY_INSTANT)} AS {_AWARE})",
     "cast.plain": "accurateCast(:this, :type)",  # an instant that every engine reads alike
     "cast.text.date": _instant(_DAY_OF, tried=False),
     "cast.to.time": "toTime64(:this, 6)",
@@ -96,6 +96,8 @@ CASTS = {
 
 _NO_TEXT = "cast it to a decimal first, or leave it a number"
 REFUSED_CASTS = {
+    "cast.to.blob": "ClickHouse has no bytes but texts",
+    "cast.blob.text": "ClickHouse has no bytes but texts",
     "cast.float.text": f"ClickHouse writes other digits of a float: {_NO_TEXT}",
     "cast.unknown.text": "the type of what is cast to text is not known here, and ClickHouse writes some otherwise",
     "cast.list.text": "ClickHouse writes a list otherwise",

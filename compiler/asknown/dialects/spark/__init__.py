@@ -29,7 +29,9 @@ SPARK = Dialect(
     rewrites=REWRITES,
     refused=REFUSED,
     exact_sums=EXACT_SUMS,
+    readers={".parquet": "parquet.", "/": "parquet."},
     values_name_columns=True,
+    files_in_order=False,
     quotes_all=True,
     session=tuple(f"SET {name} = {value}" for name, value in _SETTINGS.items()),
 )

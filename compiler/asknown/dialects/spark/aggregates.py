@@ -28,7 +28,7 @@ _VARIANCES = {
 }
 
 
-def _with(value: str, body: str) -> str:
+def with_list(value: str, body: str) -> str:
     """``body`` over l, the value; NULL where it is empty."""
     return f"TRY_ELEMENT_AT(TRANSFORM(FILTER(ARRAY({value}), l -> SIZE(l) > 0), l -> {body}), 1)"
 
@@ -58,7 +58,7 @@ _CONT = (
     f"p -> {_BETWEEN})[0] END"
 )
 # 0.9 is nine tenths: the share is a decimal.
-_DISC = "l[CAST(GREATEST(1, CEIL(CAST(:share AS DECIMAL(18, 17)) * SIZE(l))) AS INT) - 1]"
+DISCRETE = "l[CAST(GREATEST(1, CEIL(CAST(:share AS DECIMAL(18, 17)) * SIZE(l))) AS INT) - 1]"
 
 _VALUES = "COLLECT_LIST(:x)"
 _DOUBLES = "COLLECT_LIST(CASE WHEN :x = 0 THEN 0D ELSE CAST(:x AS DOUBLE) END)"
@@ -91,14 +91,14 @@ AGGREGATES = {
     **dict.fromkeys(_VARIANCES, "COLLECT_LIST(CAST(:x AS DOUBLE))"),
 }
 FINISHES = {
-    "list": _with(_SORTED, "TRANSFORM(l, e -> e.x)"),
-    "arg_min": _with(_SORTED, "ELEMENT_AT(FILTER(l, e -> e.y <=> l[0].y), -1).x"),
-    "median": _with(_SORTED, _CONT.replace(":share", "0.5")),
-    **{f"median.{kind}": _with(_SORTED, _DISC.replace(":share", "0.5")) for kind in ("text", "boolean", "blob")},
-    "quantile_cont": _with(_SORTED, _CONT),
-    "quantile_disc": _with(_SORTED, _DISC),
-    "quantile_disc.float": _with(_SORTED, _DISC),
-    **{name: _with(_SORTED, text) for name, text in _VARIANCES.items()},
+    "list": with_list(_SORTED, "TRANSFORM(l, e -> e.x)"),
+    "arg_min": with_list(_SORTED, "ELEMENT_AT(FILTER(l, e -> e.y <=> l[0].y), -1).x"),
+    "median": with_list(_SORTED, _CONT.replace(":share", "0.5")),
+    **{f"median.{kind}": with_list(_SORTED, DISCRETE.replace(":share", "0.5")) for kind in ("text", "boolean", "blob")},
+    "quantile_cont": with_list(_SORTED, _CONT),
+    "quantile_disc": with_list(_SORTED, DISCRETE),
+    "quantile_disc.float": with_list(_SORTED, DISCRETE),
+    **{name: with_list(_SORTED, text) for name, text in _VARIANCES.items()},
 }
 ORDER = {
     # -0.0 equals 0.0, and is not the same value.

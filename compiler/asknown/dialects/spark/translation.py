@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asknown.dialects.spark.aggregates import DISCRETE, with_list
 from asknown.dialects.spark.words import DAY, WORDS
 
 _INFINITE = "CAST('Infinity' AS DOUBLE)"
@@ -29,18 +30,39 @@ def _counted(one: str) -> str:
 
 _THIS, _THAT = "CAST(:this AS DOUBLE)", "CAST(:expression AS DOUBLE)"
 _TENS = "POW(10D, CAST(:decimals AS DOUBLE))"
-_HALF_AWAY = "CASE WHEN ABS({0}) < 4503599627370496D THEN SIGNUM({0}) * FLOOR(ABS({0}) + 0.5D) ELSE {0} END"
+_MORE = "POW(10D, CAST(-:decimals AS DOUBLE))"
+_BY = f"CASE WHEN :decimals < 0 THEN {_THIS} / {_MORE} ELSE {_THIS} * {_TENS} END"
+
+
+def _signed(value: str, *, of: str = ":this") -> str:
+    """What a function of Spark gives for a float, with the sign of a zero; what is too large for it is whole."""
+    return f"CASE WHEN ABS({of}) < 4503599627370496D THEN SIGNUM({of}) * ABS(CAST({value} AS DOUBLE)) ELSE {of} END"
+
+
+def _whole(key: str, value: str) -> dict[str, str]:
+    """The rewrites of a function to whole numbers: Spark's gives integers, which have neither NaN nor -0.0."""
+    small = f"CASE WHEN {_IS_FLOAT} OR ABS(:this) < 4503599627370496D THEN TRUE"
+    unsure = f"{small} WHEN :this IS NOT NULL THEN {_stop(key + '() of a large number: cast it first')} END"
+    return {f"{key}.float": _signed(value), f"{key}.unknown": f"CASE WHEN {unsure} THEN {_signed(value)} END"}
+
+
 _NUMBERS = {
+    **_whole("floor", "FLOOR(:this)"),
+    **_whole("ceil", "CEIL(:this)"),
+    **_whole("trunc", "SIGNUM(:this) * FLOOR(ABS(:this))"),
     "div.plain": f"{_THIS} / {_THAT}",
     "div": f"CASE WHEN {_THAT} <> 0 THEN {_THIS} / {_THAT} WHEN {_THAT} = 0 THEN "
     f"CASE WHEN ISNAN({_THIS}) OR {_THIS} = 0 THEN {_NAN} "
     f"WHEN {_THIS} > 0 THEN {_INFINITE} WHEN {_THIS} < 0 THEN -{_INFINITE} END END",
-    "intdiv.integer.integer": "CASE WHEN :expression <> 0 THEN :this DIV :expression END",
-    "mod.integer.integer": "CASE WHEN :expression <> 0 THEN :this % :expression END",
+    "intdiv.integer.integer": ":this DIV :expression",
+    "mod.integer.integer": ":this % :expression",
     "mod.float": f"CASE WHEN {_THAT} <> 0 THEN {_THIS} % {_THAT} "
     f"WHEN :this IS NOT NULL AND :expression IS NOT NULL THEN {_NAN} END",
     "mod": "CASE WHEN :expression <> 0 THEN :this % :expression END",
-    "round.float.decimals": f"ROUND({_THIS} * {_TENS}) / {_TENS}",
+    "round.float": _signed("ROUND(:this)"),
+    "round.float.decimals": f"CASE WHEN ABS({_BY}) < {_INFINITE} THEN CASE WHEN :decimals < 0 "
+    f"THEN ({_signed(f'ROUND({_THIS} / {_MORE})', of=f'({_THIS} / {_MORE})')}) * {_MORE} "
+    f"ELSE ({_signed(f'ROUND({_THIS} * {_TENS})', of=f'({_THIS} * {_TENS})')}) / {_TENS} END ELSE {_THIS} END",
     "log": "LOG10(:this)",
     "log.expression": "LOG(:this, :expression)",
     "isnan": "CASE WHEN :this IS NOT NULL THEN ISNAN(:this) END",
@@ -54,7 +76,7 @@ _READ = (  # a CASE that raises could not stand in VALUES
 )
 _TRIED = WORDS["try_instant"].replace(":x", ":this")
 _WHOLE = r"'^\\s*[+-]?\\d{1,38}\\s*$'"
-_NUMBER = r"'^\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?\\s*$|^\\s*[+-]?(?i:nan|inf|infinity)\\s*$'"
+_NUMBER = r"'(?i)^\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)(e[+-]?\\d+)?\\s*$|^\\s*[+-]?(nan|inf|infinity)\\s*$'"
 _UNSIGNED = "Spark has no such integers: cast to a wider one with a sign, such as smallint or bigint"
 _INTEGERS = {"tinyint": "TINYINT", "smallint": "SMALLINT", "integer": "INT", "bigint": "BIGINT"}
 _FLOATS = {"float": "FLOAT", "double": "DOUBLE"}
@@ -103,6 +125,13 @@ _CASTS = {
 }
 
 _SECOND = "CAST(FLOOR(EXTRACT(SECOND FROM :expression) * {0}) AS BIGINT)"
+
+
+def _milliseconds(micros: str) -> str:
+    """To the nearest one, and away from 1970 from half of one on."""
+    return f"({micros} + CASE WHEN {micros} < 0 THEN -500 ELSE 500 END) DIV 1000"
+
+
 _ORIGIN = 946_857_600_000_000  # 2000-01-03, a Monday
 _WIDTH = _MICROS.format("CAST('2000-01-03' AS TIMESTAMP_NTZ) + :this")
 _AT = _MICROS.format(":expression")
@@ -124,10 +153,7 @@ _DATES = {
     "timetounix": f"{_MICROS.format(':this')} / 1000000D",
     "epoch_us": _MICROS.format(":a1"),
     "unixtotime": "TIMESTAMP_MICROS(CAST(:this * 1000000 AS BIGINT))",
-    **{
-        f"unixtotime.{kind}": f"CAST({_FLOORED.format(_MICROS.format(':this'), 1000)} AS BIGINT)"
-        for kind in ("timestamp", "timestamptz", "date")
-    },
+    **{f"unixtotime.{kind}": _milliseconds(_MICROS.format(":this")) for kind in ("timestamp", "timestamptz", "date")},
     "unixtotime.3": "CAST(TIMESTAMP_MILLIS(:this) AS TIMESTAMP_NTZ)",
     "unixtotime.6": "CAST(TIMESTAMP_MICROS(:this) AS TIMESTAMP_NTZ)",
     **{f"datediff.{unit}": _between(unit) for unit in _UNITS},
@@ -169,11 +195,16 @@ _WHOLES = "SUM(CAST(:this AS DECIMAL(38, 0)))"
 _AGGREGATES = {
     "sum.integer": _WHOLES,
     "sum.boolean": _WHOLES,
+    "sum.integer.distinct": ":same",
+    "avg.integer.distinct": ":same",
     "avg.float": ":same",
     "avg": f"AVG({_THIS})",
     "argmax": "MAX_BY(:this, CASE WHEN :this IS NOT NULL THEN :expression END)",
     "argmin": "MIN_BY(:this, CASE WHEN :this IS NOT NULL THEN :expression END)",
     "percentilecont": "PERCENTILE(:this, :expression)",
+    "percentiledisc.expression": with_list(
+        "SORT_ARRAY(COLLECT_LIST(:this))", DISCRETE.replace(":share", ":expression")
+    ),
 }
 _LISTS = {
     "length.list": "SIZE(:this)",
@@ -230,6 +261,9 @@ REFUSED: dict[str, str] = {
     "skewness": "Spark's is of the population and DuckDB's of the sample",
     "intdiv": "// is translated between integers: write floor(a / b), or cast both",
     **{f"{name}.order": _UNORDERED for name in ("first", "last", "anyvalue")},
+    "in.value": "Spark gives FALSE where IN over a query is NULL: write exists (…), or not exists (…)",
+    "bitwiseleftshift": "bits that are shifted out vanish in Spark: write i * 4",
+    "join.asof": "Spark has no ASOF JOIN: declare a feature view, which is joined as of each moment",
     "bracket.text": "write substring()",
     "map": "a map is not translated",
     "tomap": "a map is not translated",

@@ -16,7 +16,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.engines.clickhouse.arrow import arrow_type, convert
 from asknown.engines.clickhouse.embedded import Embedded
 from asknown.engines.clickhouse.errors import translate
-from asknown.engines.clickhouse.options import REQUIRED, WISHED, check_options
+from asknown.engines.clickhouse.options import FASTER, REQUIRED, WISHED, check_options
 from asknown.engines.clickhouse.server import Server
 from asknown.engines.clickhouse.session import ServerError, Session
 from asknown.engines.clickhouse.spine import to_columns
@@ -73,7 +73,8 @@ class ClickHouse:
             )
         given = dict(self._target.options.get("settings") or {})
         wished = {name: value for name, value in WISHED.items() if name in known}
-        settings = {str(name): str(value) for name, value in given.items()} | wished | REQUIRED
+        faster = {name: value for name, value in FASTER.items() if name in known}
+        settings = faster | {str(name): str(value) for name, value in given.items()} | wished | REQUIRED
         self._ask(lambda: self._session.set(settings))
 
     # -- asking ------------------------------------------------------------------------------------------------

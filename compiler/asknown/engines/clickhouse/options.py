@@ -51,6 +51,11 @@ WISHED = {
 }
 """Settings that say what newer servers do by default, or what an old one lacks the feature for."""
 
+FASTER = {
+    "query_plan_optimize_join_order_limit": "1",  # another order computes a model's columns anew for each pair of rows
+}
+"""Settings that results do not depend on; a target's own go before them."""
+
 _OPTIONS = (
     *("path", "dsn", "host", "port", "user", "password", "database", "secure", "verify", "ca_cert"),
     *("connect_timeout", "send_receive_timeout", "settings"),

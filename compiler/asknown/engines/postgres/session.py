@@ -31,8 +31,11 @@ SESSION = (
     "SET xmloption = 'content'",
 )
 # The target's own settings overrule these. Postgres takes a CTE's join for one row where it has nothing to go by, and
-# loops over a hundred thousand; and it compiles queries for longer than they run.
-PLANNING = {"enable_nestloop": "off", "jit": "off"}
+# loops over a hundred thousand, or merges on the one key that comes sorted and compares all else pair by pair; hash
+# joins bear such mistakes. And it compiles queries for longer than they run.
+PLANNING = {"enable_nestloop": "off", "enable_mergejoin": "off", "jit": "off"}
+# A query whose reader was killed ends within so many milliseconds. Not every system that Postgres runs on can look.
+LOOK_FOR_READER = "SET client_connection_check_interval = 2000"
 _Result = TypeVar("_Result")
 
 
@@ -59,6 +62,8 @@ class Postgres:
             raise
 
     def _pin(self) -> None:
+        with contextlib.suppress(AsknownError):
+            self._do(LOOK_FOR_READER)
         for name, value in {**PLANNING, **dict(self._options.get("settings") or {})}.items():
             self._do(f"SET {name} = {_literal(str(value))}")
         if role := self._options.get("role"):

@@ -1,7 +1,7 @@
 -- asknown compile balance --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
@@ -12,7 +12,7 @@ WITH
     ts,
     seen_at,
     amount
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

@@ -1,7 +1,7 @@
 -- asknown compile ties --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.ties` AS (
+`raw-ties` AS (
   SELECT
     *
   FROM `main`.`ties`
@@ -12,7 +12,7 @@ WITH
     ts,
     first,
     second
-  FROM `raw.ties`
+  FROM `raw-ties`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
@@ -123,7 +123,7 @@ ORDER BY
 -- asknown compile ties:second --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.ties` AS (
+`raw-ties` AS (
   SELECT
     *
   FROM `main`.`ties`
@@ -134,7 +134,7 @@ WITH
     ts,
     first,
     second
-  FROM `raw.ties`
+  FROM `raw-ties`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

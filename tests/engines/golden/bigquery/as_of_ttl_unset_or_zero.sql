@@ -1,7 +1,7 @@
 -- asknown compile unset zero --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
@@ -11,14 +11,14 @@ WITH
     user_id,
     ts,
     amount
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `zero` AS (
   SELECT
     user_id,
     ts,
     amount
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

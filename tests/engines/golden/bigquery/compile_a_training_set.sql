@@ -1,12 +1,12 @@
 -- asknown compile balance late --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
 ),
-`raw.late` AS (
+`raw-late` AS (
   SELECT
     *
   FROM `main`.`late`
@@ -16,7 +16,7 @@ WITH
     user_id,
     ts,
     amount
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `late` AS (
   SELECT
@@ -24,7 +24,7 @@ WITH
     ts,
     seen_at,
     score
-  FROM `raw.late`
+  FROM `raw-late`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

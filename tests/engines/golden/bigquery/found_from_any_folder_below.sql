@@ -1,7 +1,7 @@
 -- asknown compile balance --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
@@ -11,7 +11,7 @@ WITH
     user_id,
     ts,
     amount
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

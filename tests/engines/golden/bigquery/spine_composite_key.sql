@@ -1,7 +1,7 @@
 -- asknown compile purchases --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.purchases` AS (
+`raw-purchases` AS (
   SELECT
     *
   FROM `main`.`purchases`
@@ -12,7 +12,7 @@ WITH
     item_id,
     ts,
     price
-  FROM `raw.purchases`
+  FROM `raw-purchases`
 ),
 `given` AS (
   SELECT user_id, item_id, event_timestamp FROM spine

@@ -1,7 +1,7 @@
 -- asknown compile odd --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.events` AS (
+`raw-events` AS (
   SELECT
     *
   FROM `main`.`events`
@@ -23,7 +23,7 @@ WITH
     11 AS `match`,
     12 AS `t`,
     13 AS `co:lon`
-  FROM `raw.events`
+  FROM `raw-events`
 ),
 `given` AS (
   SELECT `the user`, event_timestamp FROM spine
@@ -167,7 +167,7 @@ ORDER BY
 -- asknown compile odd:event_timestamp odd:with space odd:co:lon --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.events` AS (
+`raw-events` AS (
   SELECT
     *
   FROM `main`.`events`
@@ -189,7 +189,7 @@ WITH
     11 AS `match`,
     12 AS `t`,
     13 AS `co:lon`
-  FROM `raw.events`
+  FROM `raw-events`
 ),
 `given` AS (
   SELECT `the user`, event_timestamp FROM spine

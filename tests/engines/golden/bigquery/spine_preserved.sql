@@ -1,7 +1,7 @@
 -- asknown compile balance:doubled balance:amount --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
@@ -12,7 +12,7 @@ WITH
     ts,
     amount,
     amount * 2 AS doubled
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
@@ -123,7 +123,7 @@ ORDER BY
 -- asknown compile balance --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
@@ -134,7 +134,7 @@ WITH
     ts,
     amount,
     amount * 2 AS doubled
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

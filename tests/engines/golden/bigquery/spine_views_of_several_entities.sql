@@ -1,12 +1,12 @@
 -- asknown compile price:price balance price:rank --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.prices` AS (
+`raw-prices` AS (
   SELECT
     *
   FROM `main`.`prices`
 ),
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
@@ -17,14 +17,14 @@ WITH
     ts,
     price,
     rank
-  FROM `raw.prices`
+  FROM `raw-prices`
 ),
 `balance` AS (
   SELECT
     user_id,
     ts,
     amount
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `given` AS (
   SELECT item_id, user_id, event_timestamp FROM spine

@@ -1,12 +1,12 @@
 -- asknown compile rates balance --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.rates` AS (
+`raw-rates` AS (
   SELECT
     *
   FROM `main`.`rates`
 ),
-`raw.balances` AS (
+`raw-balances` AS (
   SELECT
     *
   FROM `main`.`balances`
@@ -15,14 +15,14 @@ WITH
   SELECT
     ts,
     rate
-  FROM `raw.rates`
+  FROM `raw-rates`
 ),
 `balance` AS (
   SELECT
     user_id,
     ts,
     amount
-  FROM `raw.balances`
+  FROM `raw-balances`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

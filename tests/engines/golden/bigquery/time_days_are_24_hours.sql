@@ -1,7 +1,7 @@
 -- asknown compile readings --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.readings` AS (
+`raw-readings` AS (
   SELECT
     `user_id`,
     DATETIME(TIMESTAMP(`local_time`, 'America/New_York'), 'UTC') AS `local_time`,
@@ -13,7 +13,7 @@ WITH
     user_id,
     local_time,
     reading
-  FROM `raw.readings`
+  FROM `raw-readings`
 ),
 `given` AS (
   SELECT user_id, event_timestamp FROM spine

@@ -1,7 +1,7 @@
 -- asknown compile visits --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.visits` AS (
+`raw-visits` AS (
   SELECT
     *
   FROM `main`.`visits`
@@ -23,7 +23,7 @@ WITH
     user_id,
     ts,
     pages AS `_1`
-  FROM `raw.visits`
+  FROM `raw-visits`
 ),
 -- visits: as of each moment, by user_id
 `visits__moments` AS (

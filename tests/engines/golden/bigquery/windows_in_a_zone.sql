@@ -1,7 +1,7 @@
 -- asknown compile nights --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.events` AS (
+`raw-events` AS (
   SELECT
     `user_id`,
     DATETIME(TIMESTAMP(`ts`, 'America/New_York'), 'UTC') AS `ts`
@@ -23,7 +23,7 @@ WITH
   SELECT
     user_id,
     ts
-  FROM `raw.events`
+  FROM `raw-events`
 ),
 -- nights: as of each moment, by user_id
 `nights__moments` AS (

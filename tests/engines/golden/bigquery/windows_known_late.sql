@@ -1,7 +1,7 @@
 -- asknown compile confirmed --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
 WITH
-`raw.purchases` AS (
+`raw-purchases` AS (
   SELECT
     *
   FROM `main`.`purchases`
@@ -25,7 +25,7 @@ WITH
     confirmed_at,
     amount AS last_amount,
     amount AS `_1`
-  FROM `raw.purchases`
+  FROM `raw-purchases`
 ),
 -- confirmed: as of each moment, by user_id
 `confirmed__moments` AS (

@@ -40,17 +40,17 @@ WITH
     `m`.`user_id`,
     `m`.`t`,
     COUNT(*) AS `w1`,
-    SUM(`v`.`_1a`) AS `w0a`,
-    SUM(`v`.`_1b`) AS `w0b`,
-    SUM(`v`.`_1c`) AS `w0c`,
-    SUM(`v`.`_1e`) AS `w0e`,
-    SUM(`v`.`_1f`) AS `w0f`,
-    SUM(`v`.`_1g`) AS `w0g`,
-    SUM(`v`.`_1h`) AS `w0h`,
-    SUM(`v`.`_1i`) AS `w0i`,
-    SUM(`v`.`_1j`) AS `w0j`,
-    COUNT(`v`.`_1`) AS `w0n`,
-    SUM(`v`.`_1x`) AS `w0x`,
+    SUM(`v`.`_1a`) AS `p0`,
+    SUM(`v`.`_1b`) AS `p1`,
+    SUM(`v`.`_1c`) AS `p2`,
+    SUM(`v`.`_1e`) AS `p3`,
+    SUM(`v`.`_1f`) AS `p4`,
+    SUM(`v`.`_1g`) AS `p5`,
+    SUM(`v`.`_1h`) AS `p6`,
+    SUM(`v`.`_1i`) AS `p7`,
+    SUM(`v`.`_1j`) AS `p8`,
+    COUNT(`v`.`_1`) AS `p9`,
+    SUM(`v`.`_1x`) AS `p10`,
     BOOL_OR(`v`.`_1d`) AS `misfit`
   FROM (
     SELECT
@@ -147,7 +147,36 @@ WITH
     `m`.`user_id`,
     `m`.`t`
 ),
--- exact sums, each rounded once
+-- each exact sum in a row of its own
+`spending__unrounded` AS (
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    0 AS `sum`,
+    `v`.`p0` AS `a`,
+    `v`.`p1` AS `b`,
+    `v`.`p2` AS `c`,
+    `v`.`p3` AS `e`,
+    `v`.`p4` AS `f`,
+    `v`.`p5` AS `g`,
+    `v`.`p6` AS `h`,
+    `v`.`p7` AS `i`,
+    `v`.`p8` AS `j`,
+    CAST(`v`.`p9` AS DECIMAL(38, 0)) AS `n`,
+    CAST(0 AS DECIMAL(38, 0)) AS `m_`
+  FROM `spending__parts` AS `v`
+  WHERE
+    NOT `v`.`p0` IS NULL
+    OR NOT `v`.`p1` IS NULL
+    OR NOT `v`.`p2` IS NULL
+    OR NOT `v`.`p3` IS NULL
+    OR NOT `v`.`p4` IS NULL
+    OR NOT `v`.`p5` IS NULL
+    OR NOT `v`.`p6` IS NULL
+    OR NOT `v`.`p7` IS NULL
+    OR NOT `v`.`p8` IS NULL
+),
+-- and rounded once
 `spending__sums` AS (
   SELECT
     `user_id`,
@@ -979,31 +1008,8 @@ WITH
               CAST(`m_` AS BIGINT) AS `m_`
             FROM (
               SELECT
-                `v`.`user_id`,
-                `v`.`t`,
-                0 AS `sum`,
-                `v`.`w0a` AS `a`,
-                `v`.`w0b` AS `b`,
-                `v`.`w0c` AS `c`,
-                `v`.`w0e` AS `e`,
-                `v`.`w0f` AS `f`,
-                `v`.`w0g` AS `g`,
-                `v`.`w0h` AS `h`,
-                `v`.`w0i` AS `i`,
-                `v`.`w0j` AS `j`,
-                CAST(`v`.`w0n` AS DECIMAL(38, 0)) AS `n`,
-                CAST(0 AS DECIMAL(38, 0)) AS `m_`
-              FROM `spending__parts` AS `v`
-              WHERE
-                NOT `v`.`w0a` IS NULL
-                OR NOT `v`.`w0b` IS NULL
-                OR NOT `v`.`w0c` IS NULL
-                OR NOT `v`.`w0e` IS NULL
-                OR NOT `v`.`w0f` IS NULL
-                OR NOT `v`.`w0g` IS NULL
-                OR NOT `v`.`w0h` IS NULL
-                OR NOT `v`.`w0i` IS NULL
-                OR NOT `v`.`w0j` IS NULL
+                *
+              FROM `spending__unrounded`
             ) AS `sums`
           ) AS `sums`
         ) AS `sums`
@@ -1018,7 +1024,7 @@ WITH
   SELECT
     `m`.`user_id`,
     `m`.`t`,
-    COALESCE(`m`.`w0x`, `v`.`w0`) AS `w0`,
+    COALESCE(`m`.`p10`, `v`.`w0`) AS `w0`,
     `m`.`w1`
   FROM `spending__parts` AS `m`
   LEFT JOIN `spending__sums` AS `v`

@@ -130,88 +130,88 @@ WITH
     SUM(CAST(`b25` AS DECIMAL(38, 0))) FILTER(WHERE
       `band` BETWEEN 0 AND 2) AS `w8`,
     SUM(`b0`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0a`,
+      `band` BETWEEN 0 AND 2) AS `p0`,
     SUM(`b1`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0b`,
+      `band` BETWEEN 0 AND 2) AS `p1`,
     SUM(`b2`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0c`,
+      `band` BETWEEN 0 AND 2) AS `p2`,
     SUM(`b3`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0e`,
+      `band` BETWEEN 0 AND 2) AS `p3`,
     SUM(`b4`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0f`,
+      `band` BETWEEN 0 AND 2) AS `p4`,
     SUM(`b5`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0g`,
+      `band` BETWEEN 0 AND 2) AS `p5`,
     SUM(`b6`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0h`,
+      `band` BETWEEN 0 AND 2) AS `p6`,
     SUM(`b7`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0i`,
+      `band` BETWEEN 0 AND 2) AS `p7`,
     SUM(`b8`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0j`,
+      `band` BETWEEN 0 AND 2) AS `p8`,
     SUM(`b9`) FILTER(WHERE
-      `band` BETWEEN 0 AND 2) AS `w0x`,
+      `band` BETWEEN 0 AND 2) AS `p9`,
     SUM(`b11`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1a`,
+      `band` BETWEEN 0 AND 1) AS `p10`,
     SUM(`b12`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1b`,
+      `band` BETWEEN 0 AND 1) AS `p11`,
     SUM(`b13`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1c`,
+      `band` BETWEEN 0 AND 1) AS `p12`,
     SUM(`b14`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1e`,
+      `band` BETWEEN 0 AND 1) AS `p13`,
     SUM(`b15`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1f`,
+      `band` BETWEEN 0 AND 1) AS `p14`,
     SUM(`b16`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1g`,
+      `band` BETWEEN 0 AND 1) AS `p15`,
     SUM(`b17`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1h`,
+      `band` BETWEEN 0 AND 1) AS `p16`,
     SUM(`b18`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1i`,
+      `band` BETWEEN 0 AND 1) AS `p17`,
     SUM(`b19`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1j`,
+      `band` BETWEEN 0 AND 1) AS `p18`,
     SUM(`b20`) FILTER(WHERE
-      `band` BETWEEN 0 AND 1) AS `w1x`,
-    SUM(`b11`) AS `w3a`,
-    SUM(`b12`) AS `w3b`,
-    SUM(`b13`) AS `w3c`,
-    SUM(`b14`) AS `w3e`,
-    SUM(`b15`) AS `w3f`,
-    SUM(`b16`) AS `w3g`,
-    SUM(`b17`) AS `w3h`,
-    SUM(`b18`) AS `w3i`,
-    SUM(`b19`) AS `w3j`,
-    SUM(`b20`) AS `w3x`,
+      `band` BETWEEN 0 AND 1) AS `p19`,
+    SUM(`b11`) AS `p20`,
+    SUM(`b12`) AS `p21`,
+    SUM(`b13`) AS `p22`,
+    SUM(`b14`) AS `p23`,
+    SUM(`b15`) AS `p24`,
+    SUM(`b16`) AS `p25`,
+    SUM(`b17`) AS `p26`,
+    SUM(`b18`) AS `p27`,
+    SUM(`b19`) AS `p28`,
+    SUM(`b20`) AS `p29`,
     SUM(`b0`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5a`,
+      `band` BETWEEN 1 AND 3) AS `p30`,
     SUM(`b1`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5b`,
+      `band` BETWEEN 1 AND 3) AS `p31`,
     SUM(`b2`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5c`,
+      `band` BETWEEN 1 AND 3) AS `p32`,
     SUM(`b3`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5e`,
+      `band` BETWEEN 1 AND 3) AS `p33`,
     SUM(`b4`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5f`,
+      `band` BETWEEN 1 AND 3) AS `p34`,
     SUM(`b5`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5g`,
+      `band` BETWEEN 1 AND 3) AS `p35`,
     SUM(`b6`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5h`,
+      `band` BETWEEN 1 AND 3) AS `p36`,
     SUM(`b7`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5i`,
+      `band` BETWEEN 1 AND 3) AS `p37`,
     SUM(`b8`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5j`,
+      `band` BETWEEN 1 AND 3) AS `p38`,
     SUM(CAST(`b23` AS DECIMAL(38, 0))) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5n`,
+      `band` BETWEEN 1 AND 3) AS `p39`,
     SUM(`b9`) FILTER(WHERE
-      `band` BETWEEN 1 AND 3) AS `w5x`,
-    SUM(`b0`) AS `w9a`,
-    SUM(`b1`) AS `w9b`,
-    SUM(`b2`) AS `w9c`,
-    SUM(`b3`) AS `w9e`,
-    SUM(`b4`) AS `w9f`,
-    SUM(`b5`) AS `w9g`,
-    SUM(`b6`) AS `w9h`,
-    SUM(`b7`) AS `w9i`,
-    SUM(`b8`) AS `w9j`,
-    SUM(CAST(`b23` AS DECIMAL(38, 0))) AS `w9n`,
-    SUM(`b9`) AS `w9x`,
+      `band` BETWEEN 1 AND 3) AS `p40`,
+    SUM(`b0`) AS `p41`,
+    SUM(`b1`) AS `p42`,
+    SUM(`b2`) AS `p43`,
+    SUM(`b3`) AS `p44`,
+    SUM(`b4`) AS `p45`,
+    SUM(`b5`) AS `p46`,
+    SUM(`b6`) AS `p47`,
+    SUM(`b7`) AS `p48`,
+    SUM(`b8`) AS `p49`,
+    SUM(CAST(`b23` AS DECIMAL(38, 0))) AS `p50`,
+    SUM(`b9`) AS `p51`,
     BOOL_OR(`b10`) FILTER(WHERE
       `band` BETWEEN 0 AND 2)
     OR BOOL_OR(`b21`) FILTER(WHERE
@@ -385,7 +385,144 @@ WITH
     `user_id`,
     `t`
 ),
--- exact sums, each rounded once
+-- each exact sum in a row of its own
+`written__unrounded` AS (
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    0 AS `sum`,
+    `v`.`p0` AS `a`,
+    `v`.`p1` AS `b`,
+    `v`.`p2` AS `c`,
+    `v`.`p3` AS `e`,
+    `v`.`p4` AS `f`,
+    `v`.`p5` AS `g`,
+    `v`.`p6` AS `h`,
+    `v`.`p7` AS `i`,
+    `v`.`p8` AS `j`,
+    CAST(1 AS DECIMAL(38, 0)) AS `n`,
+    CAST(0 AS DECIMAL(38, 0)) AS `m_`
+  FROM `written__parts` AS `v`
+  WHERE
+    NOT `v`.`p0` IS NULL
+    OR NOT `v`.`p1` IS NULL
+    OR NOT `v`.`p2` IS NULL
+    OR NOT `v`.`p3` IS NULL
+    OR NOT `v`.`p4` IS NULL
+    OR NOT `v`.`p5` IS NULL
+    OR NOT `v`.`p6` IS NULL
+    OR NOT `v`.`p7` IS NULL
+    OR NOT `v`.`p8` IS NULL
+  UNION ALL
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    1 AS `sum`,
+    `v`.`p10` AS `a`,
+    `v`.`p11` AS `b`,
+    `v`.`p12` AS `c`,
+    `v`.`p13` AS `e`,
+    `v`.`p14` AS `f`,
+    `v`.`p15` AS `g`,
+    `v`.`p16` AS `h`,
+    `v`.`p17` AS `i`,
+    `v`.`p18` AS `j`,
+    CAST(1 AS DECIMAL(38, 0)) AS `n`,
+    CAST(0 AS DECIMAL(38, 0)) AS `m_`
+  FROM `written__parts` AS `v`
+  WHERE
+    NOT `v`.`p10` IS NULL
+    OR NOT `v`.`p11` IS NULL
+    OR NOT `v`.`p12` IS NULL
+    OR NOT `v`.`p13` IS NULL
+    OR NOT `v`.`p14` IS NULL
+    OR NOT `v`.`p15` IS NULL
+    OR NOT `v`.`p16` IS NULL
+    OR NOT `v`.`p17` IS NULL
+    OR NOT `v`.`p18` IS NULL
+  UNION ALL
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    3 AS `sum`,
+    `v`.`p20` AS `a`,
+    `v`.`p21` AS `b`,
+    `v`.`p22` AS `c`,
+    `v`.`p23` AS `e`,
+    `v`.`p24` AS `f`,
+    `v`.`p25` AS `g`,
+    `v`.`p26` AS `h`,
+    `v`.`p27` AS `i`,
+    `v`.`p28` AS `j`,
+    CAST(1 AS DECIMAL(38, 0)) AS `n`,
+    CAST(0 AS DECIMAL(38, 0)) AS `m_`
+  FROM `written__parts` AS `v`
+  WHERE
+    NOT `v`.`p20` IS NULL
+    OR NOT `v`.`p21` IS NULL
+    OR NOT `v`.`p22` IS NULL
+    OR NOT `v`.`p23` IS NULL
+    OR NOT `v`.`p24` IS NULL
+    OR NOT `v`.`p25` IS NULL
+    OR NOT `v`.`p26` IS NULL
+    OR NOT `v`.`p27` IS NULL
+    OR NOT `v`.`p28` IS NULL
+  UNION ALL
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    5 AS `sum`,
+    `v`.`p30` AS `a`,
+    `v`.`p31` AS `b`,
+    `v`.`p32` AS `c`,
+    `v`.`p33` AS `e`,
+    `v`.`p34` AS `f`,
+    `v`.`p35` AS `g`,
+    `v`.`p36` AS `h`,
+    `v`.`p37` AS `i`,
+    `v`.`p38` AS `j`,
+    CAST(`v`.`p39` AS DECIMAL(38, 0)) AS `n`,
+    CAST(0 AS DECIMAL(38, 0)) AS `m_`
+  FROM `written__parts` AS `v`
+  WHERE
+    NOT `v`.`p30` IS NULL
+    OR NOT `v`.`p31` IS NULL
+    OR NOT `v`.`p32` IS NULL
+    OR NOT `v`.`p33` IS NULL
+    OR NOT `v`.`p34` IS NULL
+    OR NOT `v`.`p35` IS NULL
+    OR NOT `v`.`p36` IS NULL
+    OR NOT `v`.`p37` IS NULL
+    OR NOT `v`.`p38` IS NULL
+  UNION ALL
+  SELECT
+    `v`.`user_id`,
+    `v`.`t`,
+    9 AS `sum`,
+    `v`.`p41` AS `a`,
+    `v`.`p42` AS `b`,
+    `v`.`p43` AS `c`,
+    `v`.`p44` AS `e`,
+    `v`.`p45` AS `f`,
+    `v`.`p46` AS `g`,
+    `v`.`p47` AS `h`,
+    `v`.`p48` AS `i`,
+    `v`.`p49` AS `j`,
+    CAST(`v`.`p50` AS DECIMAL(38, 0)) AS `n`,
+    CAST(0 AS DECIMAL(38, 0)) AS `m_`
+  FROM `written__parts` AS `v`
+  WHERE
+    NOT `v`.`p41` IS NULL
+    OR NOT `v`.`p42` IS NULL
+    OR NOT `v`.`p43` IS NULL
+    OR NOT `v`.`p44` IS NULL
+    OR NOT `v`.`p45` IS NULL
+    OR NOT `v`.`p46` IS NULL
+    OR NOT `v`.`p47` IS NULL
+    OR NOT `v`.`p48` IS NULL
+    OR NOT `v`.`p49` IS NULL
+),
+-- and rounded once
 `written__sums` AS (
   SELECT
     `user_id`,
@@ -1225,139 +1362,8 @@ WITH
               CAST(`m_` AS BIGINT) AS `m_`
             FROM (
               SELECT
-                `v`.`user_id`,
-                `v`.`t`,
-                0 AS `sum`,
-                `v`.`w0a` AS `a`,
-                `v`.`w0b` AS `b`,
-                `v`.`w0c` AS `c`,
-                `v`.`w0e` AS `e`,
-                `v`.`w0f` AS `f`,
-                `v`.`w0g` AS `g`,
-                `v`.`w0h` AS `h`,
-                `v`.`w0i` AS `i`,
-                `v`.`w0j` AS `j`,
-                CAST(1 AS DECIMAL(38, 0)) AS `n`,
-                CAST(0 AS DECIMAL(38, 0)) AS `m_`
-              FROM `written__parts` AS `v`
-              WHERE
-                NOT `v`.`w0a` IS NULL
-                OR NOT `v`.`w0b` IS NULL
-                OR NOT `v`.`w0c` IS NULL
-                OR NOT `v`.`w0e` IS NULL
-                OR NOT `v`.`w0f` IS NULL
-                OR NOT `v`.`w0g` IS NULL
-                OR NOT `v`.`w0h` IS NULL
-                OR NOT `v`.`w0i` IS NULL
-                OR NOT `v`.`w0j` IS NULL
-              UNION ALL
-              SELECT
-                `v`.`user_id`,
-                `v`.`t`,
-                1 AS `sum`,
-                `v`.`w1a` AS `a`,
-                `v`.`w1b` AS `b`,
-                `v`.`w1c` AS `c`,
-                `v`.`w1e` AS `e`,
-                `v`.`w1f` AS `f`,
-                `v`.`w1g` AS `g`,
-                `v`.`w1h` AS `h`,
-                `v`.`w1i` AS `i`,
-                `v`.`w1j` AS `j`,
-                CAST(1 AS DECIMAL(38, 0)) AS `n`,
-                CAST(0 AS DECIMAL(38, 0)) AS `m_`
-              FROM `written__parts` AS `v`
-              WHERE
-                NOT `v`.`w1a` IS NULL
-                OR NOT `v`.`w1b` IS NULL
-                OR NOT `v`.`w1c` IS NULL
-                OR NOT `v`.`w1e` IS NULL
-                OR NOT `v`.`w1f` IS NULL
-                OR NOT `v`.`w1g` IS NULL
-                OR NOT `v`.`w1h` IS NULL
-                OR NOT `v`.`w1i` IS NULL
-                OR NOT `v`.`w1j` IS NULL
-              UNION ALL
-              SELECT
-                `v`.`user_id`,
-                `v`.`t`,
-                3 AS `sum`,
-                `v`.`w3a` AS `a`,
-                `v`.`w3b` AS `b`,
-                `v`.`w3c` AS `c`,
-                `v`.`w3e` AS `e`,
-                `v`.`w3f` AS `f`,
-                `v`.`w3g` AS `g`,
-                `v`.`w3h` AS `h`,
-                `v`.`w3i` AS `i`,
-                `v`.`w3j` AS `j`,
-                CAST(1 AS DECIMAL(38, 0)) AS `n`,
-                CAST(0 AS DECIMAL(38, 0)) AS `m_`
-              FROM `written__parts` AS `v`
-              WHERE
-                NOT `v`.`w3a` IS NULL
-                OR NOT `v`.`w3b` IS NULL
-                OR NOT `v`.`w3c` IS NULL
-                OR NOT `v`.`w3e` IS NULL
-                OR NOT `v`.`w3f` IS NULL
-                OR NOT `v`.`w3g` IS NULL
-                OR NOT `v`.`w3h` IS NULL
-                OR NOT `v`.`w3i` IS NULL
-                OR NOT `v`.`w3j` IS NULL
-              UNION ALL
-              SELECT
-                `v`.`user_id`,
-                `v`.`t`,
-                5 AS `sum`,
-                `v`.`w5a` AS `a`,
-                `v`.`w5b` AS `b`,
-                `v`.`w5c` AS `c`,
-                `v`.`w5e` AS `e`,
-                `v`.`w5f` AS `f`,
-                `v`.`w5g` AS `g`,
-                `v`.`w5h` AS `h`,
-                `v`.`w5i` AS `i`,
-                `v`.`w5j` AS `j`,
-                CAST(`v`.`w5n` AS DECIMAL(38, 0)) AS `n`,
-                CAST(0 AS DECIMAL(38, 0)) AS `m_`
-              FROM `written__parts` AS `v`
-              WHERE
-                NOT `v`.`w5a` IS NULL
-                OR NOT `v`.`w5b` IS NULL
-                OR NOT `v`.`w5c` IS NULL
-                OR NOT `v`.`w5e` IS NULL
-                OR NOT `v`.`w5f` IS NULL
-                OR NOT `v`.`w5g` IS NULL
-                OR NOT `v`.`w5h` IS NULL
-                OR NOT `v`.`w5i` IS NULL
-                OR NOT `v`.`w5j` IS NULL
-              UNION ALL
-              SELECT
-                `v`.`user_id`,
-                `v`.`t`,
-                9 AS `sum`,
-                `v`.`w9a` AS `a`,
-                `v`.`w9b` AS `b`,
-                `v`.`w9c` AS `c`,
-                `v`.`w9e` AS `e`,
-                `v`.`w9f` AS `f`,
-                `v`.`w9g` AS `g`,
-                `v`.`w9h` AS `h`,
-                `v`.`w9i` AS `i`,
-                `v`.`w9j` AS `j`,
-                CAST(`v`.`w9n` AS DECIMAL(38, 0)) AS `n`,
-                CAST(0 AS DECIMAL(38, 0)) AS `m_`
-              FROM `written__parts` AS `v`
-              WHERE
-                NOT `v`.`w9a` IS NULL
-                OR NOT `v`.`w9b` IS NULL
-                OR NOT `v`.`w9c` IS NULL
-                OR NOT `v`.`w9e` IS NULL
-                OR NOT `v`.`w9f` IS NULL
-                OR NOT `v`.`w9g` IS NULL
-                OR NOT `v`.`w9h` IS NULL
-                OR NOT `v`.`w9i` IS NULL
-                OR NOT `v`.`w9j` IS NULL
+                *
+              FROM `written__unrounded`
             ) AS `sums`
           ) AS `sums`
         ) AS `sums`
@@ -1372,15 +1378,15 @@ WITH
   SELECT
     `m`.`user_id`,
     `m`.`t`,
-    COALESCE(`m`.`w0x`, `v`.`w0`) AS `w0`,
-    COALESCE(`m`.`w1x`, `v`.`w1`) AS `w1`,
+    COALESCE(`m`.`p9`, `v`.`w0`) AS `w0`,
+    COALESCE(`m`.`p19`, `v`.`w1`) AS `w1`,
     `m`.`w2`,
-    COALESCE(`m`.`w3x`, `v`.`w3`) AS `w3`,
+    COALESCE(`m`.`p29`, `v`.`w3`) AS `w3`,
     `m`.`w4`,
-    COALESCE(`m`.`w5x`, `v`.`w5`) AS `w5`,
+    COALESCE(`m`.`p40`, `v`.`w5`) AS `w5`,
     `m`.`w7`,
     `m`.`w8`,
-    COALESCE(`m`.`w9x`, `v`.`w9`) AS `w9`
+    COALESCE(`m`.`p51`, `v`.`w9`) AS `w9`
   FROM `written__parts` AS `m`
   LEFT JOIN `written__sums` AS `v`
     ON `m`.`user_id` = `v`.`user_id` AND `m`.`t` = `v`.`t`

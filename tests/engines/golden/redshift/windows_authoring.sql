@@ -1,3 +1,3 @@
 -- asknown compile written --dialect redshift
 -- error[not-in-dialect]: redshift has no exact sum() over DOUBLE
--- hint: in 'written': a sum of floats depends on their order here; sum(cast(x as decimal(38, 9))) is exact
+-- hint: in 'written': a sum of floats depends on their order here, a sum of decimals does not: keep x as a decimal in the table that the source reads

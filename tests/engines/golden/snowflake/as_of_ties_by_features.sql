@@ -20,7 +20,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -105,7 +105,7 @@ FROM spine AS s
 LEFT JOIN ties__rows AS ties
   ON s.user_id = ties.user_id AND s.t = ties.t
 ORDER BY
-  s."row"
+  s."ROW"
 
 -- asknown compile ties:second --dialect snowflake
 -- Written by asknown. Session: time zone UTC.
@@ -129,7 +129,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -189,7 +189,7 @@ ties__best AS (
   JOIN ties AS v
     ON m.user_id = v.user_id AND m.event_time = CAST(v.ts AS TIMESTAMPNTZ(6))
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY m.user_id, m.event_time) = 1
+    ROW_NUMBER() OVER (PARTITION BY m.user_id, m.event_time ORDER BY NULL) = 1
 ),
 -- where rows tie in every time, the select's columns decide
 ties__winners AS (
@@ -249,4 +249,4 @@ FROM spine AS s
 LEFT JOIN ties__rows AS ties
   ON s.user_id = ties.user_id AND s.t = ties.t
 ORDER BY
-  s."row"
+  s."ROW"

@@ -26,7 +26,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -174,4 +174,4 @@ LEFT JOIN unset__rows AS unset
 LEFT JOIN zero__rows AS zero
   ON s.user_id = zero.user_id AND s.t = zero.t
 ORDER BY
-  s."row"
+  s."ROW"

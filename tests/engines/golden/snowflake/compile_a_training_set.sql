@@ -32,7 +32,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -179,4 +179,4 @@ LEFT JOIN balance__rows AS balance
 LEFT JOIN late__rows AS late
   ON s.user_id = late.user_id AND s.t = late.t
 ORDER BY
-  s."row"
+  s."ROW"

@@ -19,7 +19,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -98,4 +98,4 @@ FROM spine AS s
 LEFT JOIN balance__rows AS balance
   ON s.user_id = balance.user_id AND s.t = balance.t
 ORDER BY
-  s."row"
+  s."ROW"

@@ -20,7 +20,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -111,4 +111,4 @@ LEFT JOIN purchases__rows AS purchases
   AND s.item_id = purchases.item_id
   AND s.t = purchases.t
 ORDER BY
-  s."row"
+  s."ROW"

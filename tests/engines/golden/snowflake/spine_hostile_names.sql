@@ -13,13 +13,13 @@ odd AS (
     1 AS y,
     2 AS rn,
     3 AS event_timestamp,
-    4 AS "select",
+    4 AS "SELECT",
     5 AS "with space",
     6 AS "quote""inside",
     7 AS "it's",
     8 AS "ünïcode",
     9 AS bucket,
-    10 AS "rows",
+    10 AS "ROWS",
     11 AS match,
     12 AS t,
     13 AS "co:lon"
@@ -31,7 +31,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t_,
     given.*
   FROM given
@@ -89,13 +89,13 @@ odd__winners AS (
     v.y,
     v.rn,
     v.event_timestamp,
-    v."select",
+    v."SELECT",
     v."with space",
     v."quote""inside",
     v."it's",
     v."ünïcode",
     v.bucket,
-    v."rows",
+    v."ROWS",
     v.match,
     v.t,
     v."co:lon"
@@ -105,7 +105,7 @@ odd__winners AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY m."the user", m.event_time
-      ORDER BY v.y DESC NULLS LAST, v.rn DESC NULLS LAST, v.event_timestamp DESC NULLS LAST, v."select" DESC NULLS LAST, v."with space" DESC NULLS LAST, v."quote""inside" DESC NULLS LAST, v."it's" DESC NULLS LAST, v."ünïcode" DESC NULLS LAST, v.bucket DESC NULLS LAST, v."rows" DESC NULLS LAST, v.match DESC NULLS LAST, v.t DESC NULLS LAST, v."co:lon" DESC NULLS LAST
+      ORDER BY v.y DESC NULLS LAST, v.rn DESC NULLS LAST, v.event_timestamp DESC NULLS LAST, v."SELECT" DESC NULLS LAST, v."with space" DESC NULLS LAST, v."quote""inside" DESC NULLS LAST, v."it's" DESC NULLS LAST, v."ünïcode" DESC NULLS LAST, v.bucket DESC NULLS LAST, v."ROWS" DESC NULLS LAST, v.match DESC NULLS LAST, v.t DESC NULLS LAST, v."co:lon" DESC NULLS LAST
     ) = 1
 ),
 odd__rows AS (
@@ -115,13 +115,13 @@ odd__rows AS (
     v.y,
     v.rn,
     v.event_timestamp,
-    v."select",
+    v."SELECT",
     v."with space",
     v."quote""inside",
     v."it's",
     v."ünïcode",
     v.bucket,
-    v."rows",
+    v."ROWS",
     v.match,
     v.t,
     v."co:lon"
@@ -135,13 +135,13 @@ SELECT
   CAST(odd.y AS INT) AS y,
   CAST(odd.rn AS INT) AS rn,
   CAST(odd.event_timestamp AS INT) AS event_timestamp,
-  CAST(odd."select" AS INT) AS "select",
+  CAST(odd."SELECT" AS INT) AS "SELECT",
   CAST(odd."with space" AS INT) AS "with space",
   CAST(odd."quote""inside" AS INT) AS "quote""inside",
   CAST(odd."it's" AS INT) AS "it's",
   CAST(odd."ünïcode" AS INT) AS "ünïcode",
   CAST(odd.bucket AS INT) AS bucket,
-  CAST(odd."rows" AS INT) AS "rows",
+  CAST(odd."ROWS" AS INT) AS "ROWS",
   CAST(odd.match AS INT) AS match,
   CAST(odd.t AS INT) AS t,
   CAST(odd."co:lon" AS INT) AS "co:lon"
@@ -149,7 +149,7 @@ FROM spine AS s
 LEFT JOIN odd__rows AS odd
   ON s."the user" = odd."the user" AND s.t_ = odd.t_
 ORDER BY
-  s."row"
+  s."ROW"
 
 -- asknown compile odd:event_timestamp odd:with space odd:co:lon --dialect snowflake
 -- Written by asknown. Session: time zone UTC.
@@ -166,13 +166,13 @@ odd AS (
     1 AS y,
     2 AS rn,
     3 AS event_timestamp,
-    4 AS "select",
+    4 AS "SELECT",
     5 AS "with space",
     6 AS "quote""inside",
     7 AS "it's",
     8 AS "ünïcode",
     9 AS bucket,
-    10 AS "rows",
+    10 AS "ROWS",
     11 AS match,
     12 AS t,
     13 AS "co:lon"
@@ -184,7 +184,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -244,7 +244,7 @@ odd__best AS (
   JOIN odd AS v
     ON m."the user" = v."the user" AND m.event_time = CAST(v.ts AS TIMESTAMPNTZ(6))
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY m."the user", m.event_time) = 1
+    ROW_NUMBER() OVER (PARTITION BY m."the user", m.event_time ORDER BY NULL) = 1
 ),
 -- where rows tie in every time, the select's columns decide
 odd__winners AS (
@@ -289,7 +289,7 @@ odd__winners AS (
     QUALIFY
       ROW_NUMBER() OVER (
         PARTITION BY m."the user", m.event_time
-        ORDER BY v.y DESC NULLS LAST, v.rn DESC NULLS LAST, v.event_timestamp DESC NULLS LAST, v."select" DESC NULLS LAST, v."with space" DESC NULLS LAST, v."quote""inside" DESC NULLS LAST, v."it's" DESC NULLS LAST, v."ünïcode" DESC NULLS LAST, v.bucket DESC NULLS LAST, v."rows" DESC NULLS LAST, v.match DESC NULLS LAST, v.t DESC NULLS LAST, v."co:lon" DESC NULLS LAST
+        ORDER BY v.y DESC NULLS LAST, v.rn DESC NULLS LAST, v.event_timestamp DESC NULLS LAST, v."SELECT" DESC NULLS LAST, v."with space" DESC NULLS LAST, v."quote""inside" DESC NULLS LAST, v."it's" DESC NULLS LAST, v."ünïcode" DESC NULLS LAST, v.bucket DESC NULLS LAST, v."ROWS" DESC NULLS LAST, v.match DESC NULLS LAST, v.t DESC NULLS LAST, v."co:lon" DESC NULLS LAST
       ) = 1
   ) AS m
 ),
@@ -314,4 +314,4 @@ FROM spine AS s
 LEFT JOIN odd__rows AS odd
   ON s."the user" = odd."the user" AND s.t = odd.t_
 ORDER BY
-  s."row"
+  s."ROW"

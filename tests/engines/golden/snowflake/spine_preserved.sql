@@ -20,7 +20,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -105,7 +105,7 @@ FROM spine AS s
 LEFT JOIN balance__rows AS balance
   ON s.user_id = balance.user_id AND s.t = balance.t
 ORDER BY
-  s."row"
+  s."ROW"
 
 -- asknown compile balance --dialect snowflake
 -- Written by asknown. Session: time zone UTC.
@@ -129,7 +129,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -214,4 +214,4 @@ FROM spine AS s
 LEFT JOIN balance__rows AS balance
   ON s.user_id = balance.user_id AND s.t = balance.t
 ORDER BY
-  s."row"
+  s."ROW"

@@ -19,7 +19,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -168,7 +168,7 @@ LEFT JOIN buyer__rows AS buyer
 LEFT JOIN seller__rows AS seller
   ON s.seller_id = seller.user_id AND s.t = seller.t
 ORDER BY
-  s."row"
+  s."ROW"
 
 -- asknown compile deal --dialect snowflake
 -- error[name-clash]: 'seller:amount' and 'buyer:amount' would both be the column 'amount'

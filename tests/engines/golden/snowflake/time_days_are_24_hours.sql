@@ -21,7 +21,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -102,4 +102,4 @@ FROM spine AS s
 LEFT JOIN readings__rows AS readings
   ON s.user_id = readings.user_id AND s.t = readings.t
 ORDER BY
-  s."row"
+  s."ROW"

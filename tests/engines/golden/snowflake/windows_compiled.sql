@@ -12,7 +12,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -111,4 +111,4 @@ FROM spine AS s
 LEFT JOIN visits__windows AS visits_windows
   ON s.user_id = visits_windows.user_id AND s.t = visits_windows.t
 ORDER BY
-  s."row"
+  s."ROW"

@@ -13,7 +13,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -95,4 +95,4 @@ FROM spine AS s
 LEFT JOIN nights__windows AS nights_windows
   ON s.user_id = nights_windows.user_id AND s.t = nights_windows.t
 ORDER BY
-  s."row"
+  s."ROW"

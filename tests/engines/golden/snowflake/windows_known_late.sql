@@ -12,7 +12,7 @@ given AS (
 -- the spine, in its own order
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY 1) AS "row",
+    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -159,4 +159,4 @@ LEFT JOIN confirmed__rows AS confirmed
 LEFT JOIN confirmed__windows AS confirmed_windows
   ON s.user_id = confirmed_windows.user_id AND s.t = confirmed_windows.t
 ORDER BY
-  s."row"
+  s."ROW"

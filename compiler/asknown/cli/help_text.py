@@ -1,0 +1,51 @@
+"""What `asknown --help` prints, at 80 columns and more. Written by docs/generate.py."""
+
+TEXT = """\
+Usage: asknown [OPTIONS] COMMAND [ARGS]...
+
+  Features in SQL, as known at the moment of the decision.
+
+  One definition gives the training set and the online table: the same values.
+
+Options:
+  --project DIR  A folder of the project (default: this one).
+  --target NAME  One of the profile's targets (default: its own choice).
+  --debug        Show where in asknown an error comes from.
+  --version      Show the version.
+  --help         Show this message.
+
+Commands:
+  init         Make a folder with a small project that works.
+  ls           List what the project has.
+  show         Show a model, view, service, entity or source.
+  compile      Print the SQL that runs.
+  run          Build the models that are kept as tables or views.
+  train        Build a training set: each row as known at its instant.
+  materialize  Load the online table with the newest of every entity.
+  get          Read features from the online table.
+  doctor       Look the online table over, or a target, and say what to run.
+
+  Examples:
+    asknown init my_features
+    asknown train flight_delay_v1 --spine flights_spine -o train.parquet
+    asknown materialize
+    asknown get carrier_delays carrier=UA
+
+  The options --project, --target and --debug may also stand behind the command.
+  Data goes to stdout, talk and progress to stderr.
+
+  Formats:
+    table  for people
+    json   one document, a list of objects; timestamps are ISO 8601, decimals text,
+           and so are NaN, Infinity and -Infinity
+    csv    with a head; nothing stands for NULL, and "" for an empty text
+
+  Exit codes:
+    0    success
+    1    an error in the project, the data or the request
+    2    a command line that asknown does not understand
+    130  interrupted
+
+  Shell completion, for bash (zsh and fish alike):
+    eval "$(_ASKNOWN_COMPLETE=bash_source asknown)"
+"""
