@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +44,7 @@ class DuckDB:
         self._spines = 0
         options = target.options
         self._con = duckdb.connect(":memory:", config=_config(options))
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="asknown-duckdb")
         try:
             for name, value in dict(options.get("settings") or {}).items():
                 self._set(name, str(value))
@@ -70,14 +73,14 @@ class DuckDB:
         # A cursor of its own: an open reader holds its connection.
         cursor = self._con.cursor()
         self._pin(cursor)
-        reader = self._run(lambda: cursor.sql(sql).to_arrow_reader(BATCH_ROWS))
+        reader = self._run(lambda: cursor.sql(sql).to_arrow_reader(BATCH_ROWS), cursor)
         return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, cursor))
 
     def _batches(self, reader: pa.RecordBatchReader, cursor: Any) -> Iterator[pa.RecordBatch]:
         try:
             while True:
                 try:
-                    yield self._run(reader.read_next_batch)
+                    yield self._run(reader.read_next_batch, cursor)
                 except StopIteration:
                     return
         finally:
@@ -147,6 +150,7 @@ class DuckDB:
         return list(zip(names, (version, str(path), zone, threads, memory), strict=True))
 
     def close(self) -> None:
+        self._worker.shutdown()
         self._con.close()
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -181,14 +185,23 @@ class DuckDB:
                 "wrong-type", f"DuckDB does not take the setting {name}: {_first_line(error)}", at=self._target.at
             ) from None
 
-    def _run(self, work: Callable[[], _Result]) -> _Result:
+    def _run(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection | None = None) -> _Result:
         try:
-            return work()
+            return self._beside(work, connection or self._con)
         except self._duckdb.Error as error:
             raise translate(error) from None
-        except RuntimeError as error:
-            if "interrupted" in str(error).casefold():
-                raise KeyboardInterrupt from None
+
+    def _beside(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection) -> _Result:
+        """What ``work`` gives, done by another thread: while DuckDB waits for its own threads, it hears no Ctrl-C."""
+        if threading.current_thread() is not threading.main_thread():
+            return work()
+        running = self._worker.submit(work)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            while not running.done():  # one that comes before the query has begun is forgotten
+                connection.interrupt()
+                wait([running], timeout=0.05)
             raise
 
 

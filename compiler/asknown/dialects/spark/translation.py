@@ -261,6 +261,7 @@ REFUSED: dict[str, str] = {
     "skewness": "Spark's is of the population and DuckDB's of the sample",
     "intdiv": "// is translated between integers: write floor(a / b), or cast both",
     **{f"{name}.order": _UNORDERED for name in ("first", "last", "anyvalue")},
+    "arrayagg.order": "a list of Spark takes no order: write string_agg(x, ',' order by …)",
     "in.value": "Spark gives FALSE where IN over a query is NULL: write exists (…), or not exists (…)",
     "bitwiseleftshift": "bits that are shifted out vanish in Spark: write i * 4",
     "join.asof": "Spark has no ASOF JOIN: declare a feature view, which is joined as of each moment",
