@@ -34,6 +34,8 @@ class Pairs:
         self.cut = step.inner("cut")
         self.lengths = step.inner("lengths")
         self.tile_length = step.inner("length")
+        self.wide = step.inner("wide")
+        self.factor = step.inner("factor")
         self._moments = moments
         self._size = max(-(-longest // BUCKETS), 1)  # rounded up: together they reach the far end
         # The earliest instant of each band, computed once for each moment instead of once for each pair.
@@ -54,18 +56,25 @@ class Pairs:
             asking = asking.where(exp.not_(exp.Exists(this=tiled)))
         return self._joined(asking, placed, [same], columns, by)
 
+    def in_whole_wide_tiles(
+        self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
+    ) -> exp.Select:
+        """As :meth:`in_buckets`, with wide ``tiles`` that no edge cuts: each lies in one band as a whole.
+
+        ``lengths`` is a CTE of each key, the length of its tiles, and how many of them a wide one has.
+        """
+        asking = self._asking(named(self._cut(wide=True), self.cut))
+        placed, same = self._placed(tiles)
+        whole = exp.Not(this=self._is_cut(self.wide))
+        return self._joined(self.with_length(asking, lengths, self.step.m), placed, [same, whole], columns, by)
+
     def in_whole_tiles(
         self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
     ) -> exp.Select:
-        """As :meth:`in_buckets`, with ``tiles`` that no edge cuts: each lies in one band as a whole.
-
-        ``lengths`` is a CTE of each key and the length of its tiles.
-        """
-        step = self.step
-        moments = self.with_length(self._asking(named(self._cut_tiles(), self.cut)), lengths, step.m)
-        placed, same = self._placed(tiles)
-        cut = say(step.dialect, "list_has", list=col(self.cut, step.m), x=col(self.tile, step.v))
-        return self._joined(moments, placed, [same, exp.Not(this=cut)], columns, by)
+        """As :meth:`in_buckets`, with ``tiles`` that no edge cuts, of wide tiles that one does."""
+        asking = self._asking_each(self._cut(wide=True), self.wide, lengths, named(self._cut(), self.cut))
+        same = col(self.wide, self.step.m).eq(col(self.wide, self.step.v))
+        return self._joined(asking, tiles, [same, exp.Not(this=self._is_cut(self.tile))], columns, by)
 
     def _placed(self, rows: exp.Select) -> tuple[exp.Select, exp.Expr]:
         """``rows`` with their bucket, and the condition that it is one that the moment asks for."""
@@ -78,12 +87,16 @@ class Pairs:
         self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
     ) -> exp.Select:
         """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts. ``rows`` know their ``tile``."""
-        step = self.step
-        each = say(step.dialect, "each_of", list=self._cut_tiles())
-        asking = exp.select(*step.moment(), *self._sinces(), named(each, self.tile))
-        asking = self.with_length(asking.from_(table(self._moments, step.m)), lengths, step.m)
-        same = col(self.tile, step.m).eq(col(self.tile, step.v))
+        asking = self._asking_each(self._cut(), self.tile, lengths)
+        same = col(self.tile, self.step.m).eq(col(self.tile, self.step.v))
         return self._joined(asking, rows, [same], columns, by)
+
+    def _asking_each(self, tiles: exp.Expr, name: str, lengths: str, *more: exp.Expr) -> exp.Select:
+        """The moments, each with every one of the ``tiles``."""
+        step = self.step
+        each = named(say(step.dialect, "each_of", list=tiles), name)
+        asking = exp.select(*step.moment(), *self._sinces(), *more, each).from_(table(self._moments, step.m))
+        return self.with_length(asking, lengths, step.m)
 
     def with_length(
         self, query: exp.Select, lengths: str, alias: str, *, join_type: Literal["", "left"] = ""
@@ -100,8 +113,15 @@ class Pairs:
         """The number of the tile that an instant lies in."""
         return whole_division(self.step.dialect, microseconds(self.step.dialect, when), self.length())
 
-    def _cut_tiles(self) -> exp.Expr:
-        """The numbers of the tiles that hold an edge's instant.
+    def wide_of(self, tile: exp.Expr) -> exp.Expr:
+        """The number of the wide tile that a tile is part of."""
+        return whole_division(self.step.dialect, tile, col(self.factor, self.lengths))
+
+    def _is_cut(self, tile: str) -> exp.Expr:
+        return say(self.step.dialect, "list_has", list=col(self.cut, self.step.m), x=col(tile, self.step.v))
+
+    def _cut(self, *, wide: bool = False) -> exp.Expr:
+        """The numbers of the tiles (or wide tiles) that hold an edge's instant.
 
         With ``known_at``, a whole tile must be known as well: its rows are those known within one more tile's length,
         so the tile before the present one is cut too.
@@ -112,6 +132,8 @@ class Pairs:
         dialect = self.step.dialect
         micros = microseconds(dialect, col(self.step.t, self.step.m))
         numbers = [whole_division(dialect, exp.Sub(this=micros.copy(), expression=age), self.length()) for age in ages]
+        if wide:
+            numbers = [self.wide_of(number) for number in numbers]
         return fill(dialect, dialect.words["list_distinct"], x=numbers)
 
     def _asking(self, *more: exp.Expr) -> exp.Select:

@@ -3,9 +3,10 @@
 All aggregates of a view are taken in one pass over the pairs of moments and rows. In the form ``pairs``, each over its
 own frame. In the form ``bands``, each pair goes into one band of age, once, and the frames are put together from the
 bands: with several frames over the same rows, most of the work is done once instead of once for each frame. In the
-form ``tiles``, the rows of keys that have many are first added up by tiles of time; a tile that no edge of a frame
-cuts lies in one band as a whole, and only the tiles that an edge cuts are read row by row, as are the rows of all other
-keys. So no frame is rounded to tiles.
+form ``tiles``, the rows of keys that have many are first added up by tiles of time, and these by wide tiles. A wide
+tile that no edge of a frame cuts lies in one band as a whole; of one that is cut, so does each tile that is not; and
+only the tiles that an edge cuts are read row by row, as are the rows of all other keys. So no frame is rounded to
+tiles.
 """
 
 from __future__ import annotations
@@ -99,34 +100,58 @@ class _Windows:
         tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, step.v))
         tiles = tiles.group_by(*[column.copy() for column in by])
         kept = Cte(step.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
-        stored = exp.select("*").from_(exp.Table(this=ident(kept.name)))
-        bands = self._by_band()
+        bands, merged = self._by_band(), states.merged(step.v)
         union = exp.union(
-            pairs.in_whole_tiles(stored, lengths.name, states.merged(step.v), by=bands),
+            pairs.in_whole_wide_tiles(self._wide(kept.name, lengths.name, merged), lengths.name, merged, by=bands),
+            pairs.in_whole_tiles(self._placed(kept.name, lengths.name), lengths.name, merged, by=bands),
             pairs.in_cut_tiles(prompt.copy(), lengths.name, states.columns(), by=bands),
             self._others(lengths.name, states),
             distinct=False,
         )
         return [lengths, kept], self._put_together(union, values)
 
-    def _lengths(self, many: int) -> exp.Select:
-        """For each key of many rows the length at which a window reads about as many tiles as rows at its edges."""
+    def _placed(self, tiles: str, lengths: str) -> exp.Select:
+        """The tiles, and which wide tile each is part of."""
+        pairs, v = self.pairs, self.step.v
+        stored = exp.Column(this=exp.Star(), table=ident(v))
+        query = exp.select(stored, named(pairs.wide_of(col(pairs.tile, v)), pairs.wide)).from_(table(tiles, v))
+        return pairs.with_length(query, lengths, v)
+
+    def _wide(self, tiles: str, lengths: str, merged: Sequence[exp.Expr]) -> exp.Select:
+        """The tiles added up by wide tiles."""
         step = self.step
-        span = "GREATEST(:latest - :earliest, 1)"
+        by = [*step.keys_of(step.v), col(self.pairs.wide, step.v), *self._grades()]
+        times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
+        if step.view.known_at is not None:
+            times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
+        query = exp.select(*by, *times, *[state.copy() for state in merged])
+        query = query.from_(subquery(self._placed(tiles, lengths), step.v))
+        return query.group_by(*[column.copy() for column in by])
+
+    def _lengths(self, many: int) -> exp.Select:
+        """For each key of many rows, how long its tiles are, and how many of them a wide one has.
+
+        So a window reads about as many wide tiles as tiles, and as rows, at its edges: the fewest of all three.
+        """
+        step, dialect = self.step, self.step.dialect
         when = col(step.event_time, step.v)
+        span = "GREATEST(:latest - :earliest, 1)"
+        in_frame = f"(:longest * COUNT(*) / {span})"
         places = {
-            "longest": cast(step.dialect, exp.Literal.number(self.longest), parse_type("DOUBLE")),
-            "latest": microseconds(step.dialect, exp.Max(this=when)),
-            "earliest": microseconds(step.dialect, exp.Min(this=when.copy())),
+            "longest": cast(dialect, exp.Literal.number(self.longest), parse_type("DOUBLE")),
+            "latest": microseconds(dialect, exp.Max(this=when)),
+            "earliest": microseconds(dialect, exp.Min(this=when.copy())),
             "edges": exp.Literal.number(len(self.edges)),
             "many": exp.Literal.number(many),
         }
-        length = f"GREATEST(1, CAST(SQRT(:longest * {span} / COUNT(*) / :edges) AS BIGINT))"
-        in_frame = f"COUNT(*) * LEAST(1, :longest / {span}) > :many"
-        query = exp.select(*step.keys_of(step.v), named(fill(step.dialect, length, **places), self.pairs.tile_length))
+        length = f"GREATEST(1, CAST(:longest / CBRT({in_frame} * {in_frame} * :edges) AS BIGINT))"
+        factor = f"GREATEST(1, CAST(CBRT({in_frame} / :edges) AS BIGINT))"
+        columns = [named(fill(dialect, length, **places), self.pairs.tile_length)]
+        columns.append(named(fill(dialect, factor, **places), self.pairs.factor))
+        query = exp.select(*step.keys_of(step.v), *columns)
         query = query.from_(subquery(Columns(step).query().where(*self._in_sight()), step.v))
         query = query.group_by(*step.keys_of(step.v)) if step.keys else query
-        return query.having(fill(step.dialect, in_frame, **places))
+        return query.having(fill(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
 
     def _others(self, lengths: str, states: _States) -> exp.Select:
         """The states of the rows that are in no tile."""
