@@ -46,9 +46,10 @@ def test_interrupted_in_the_midst_of_a_query(project: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_disk_behind_stdout_is_an_error(project: Path) -> None:
+@pytest.mark.parametrize("typed", ["ls", "--help", "train --help", "--version"])
+def test_a_full_disk_behind_stdout_is_an_error(typed: str, project: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        process = start("ls", folder=project, stdout=full)
+        process = start(*typed.split(), folder=project, stdout=full)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err == "error[output]: cannot write to stdout: No space left on device\n"

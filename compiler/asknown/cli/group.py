@@ -15,7 +15,7 @@ from asknown import __version__
 from asknown.cli.failures import show_failure, show_usage
 from asknown.cli.session import Session, shared_options
 from asknown.cli.talk import say
-from asknown.cli.text import finish_stdout
+from asknown.cli.text import finish_stdout, open_stdout
 from asknown.errors import AsknownError
 
 # Name and first line of help: the help of all must not import each.
@@ -110,7 +110,8 @@ class LazyGroup(click.Group):
             if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped, and breaks nothing
                 stream.reconfigure(errors="backslashreplace")
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            with open_stdout():  # help is click's to print
+                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except AsknownError as error:
             if session.debug:
                 traceback.print_exc()

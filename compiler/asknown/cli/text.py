@@ -22,7 +22,7 @@ def open_stdout() -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
     except OSError as error:
-        if error.errno == errno.EPIPE:
+        if error.errno == errno.EPIPE or error.filename is not None:
             raise
         _give_up_stdout()
         raise AsknownError("output", f"cannot write to stdout: {error.strerror}") from None
