@@ -37,6 +37,7 @@ def train(store: FeatureStore, world: World, entity_df: Any = None) -> pa.Table:
         full_feature_names=world.full_names,
         timestamp=None if world.timestamp == "event_timestamp" else world.timestamp,
     )
+    assert job.sql()  # which reads back what it wrote
     return job.to_arrow()
 
 
