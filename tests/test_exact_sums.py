@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from asknown import AsknownError
-from asknown.dialects.duckdb import LARGEST, SMALLEST
+from asknown.dialects.duckdb.sums import LARGEST, SMALLEST
 from oracle import Window
 from small_windows import DAY, T0, WINDOW_FORMS, item, opened, train, world_of
 from worlds import write_project

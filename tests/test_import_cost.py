@@ -119,6 +119,7 @@ def test_a_dialect_is_imported_alone(report: Path) -> None:
     assert {module for module in modules if module.startswith("asknown.dialects.")} == {
         "asknown.dialects.dialect",
         "asknown.dialects.duckdb",
+        "asknown.dialects.duckdb.sums",
         "asknown.dialects.registry",
     }
 

@@ -12,20 +12,21 @@ tiles.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, assert_never
+from typing import assert_never
 
 from sqlglot import exp
 
 from asknown.emit.aggregate import read_aggregate
-from asknown.emit.instants import earlier, microseconds
+from asknown.emit.instants import microseconds
 from asknown.emit.pairs import Pairs
-from asknown.emit.passes import Columns, Part, Reduce
+from asknown.emit.passes import Columns, Reduce
 from asknown.emit.rounding import Waiting
 from asknown.emit.sql import all_of, col, ident, named, subquery, table
 from asknown.emit.statement import Cte
+from asknown.emit.states import Banded, Direct, States
 from asknown.emit.step import Step
 from asknown.emit.words import cast, fill, say
-from asknown.model.nodes import Frame, WindowCall
+from asknown.model.nodes import WindowCall
 from asknown.plan.nodes import TrailingWindow
 from asknown.types import parse_type
 
@@ -70,12 +71,14 @@ class _Windows:
 
     def by_pairs(self) -> exp.Select:
         """Every aggregate over the pairs that lie in its own frame."""
-        values = self._values({place: _Direct(self, call) for place, call in self.calls.items()})
+        values = self._values(
+            {place: Direct(self.step, call.frame, self.longest) for place, call in self.calls.items()}
+        )
         return self.pairs.in_buckets(self._rows(), values)
 
     def by_bands(self) -> exp.Select:
         """States of each band first, then every aggregate from the states of the bands in its frame."""
-        states = _States(self.step)
+        states = States(self.step)
         values = self._from_bands(states)
         bands = self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band())
         return self._put_together(bands, values)
@@ -86,7 +89,7 @@ class _Windows:
         The others are those of keys that have no more than ``many`` in the longest frame, and (with ``known_at``) those
         that were known late.
         """
-        states = _States(self.step)
+        states = States(self.step)
         values = self._from_bands(states)
         step, pairs = self.step, self.pairs
         comment = "tiles as long as it pays for the key, where it has many rows"
@@ -153,7 +156,7 @@ class _Windows:
         query = query.group_by(*step.keys_of(step.v)) if step.keys else query
         return query.having(fill(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
 
-    def _others(self, lengths: str, states: _States) -> exp.Select:
+    def _others(self, lengths: str, states: States) -> exp.Select:
         """The states of the rows that are in no tile."""
         if self.step.view.known_at is None:  # then it takes the moments to leave keys out, of which there are fewer
             return self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band(), without=lengths)
@@ -187,9 +190,9 @@ class _Windows:
         known, when = (microseconds(self.step.dialect, at) for at in (self.step.known(), self.step.when()))
         return exp.Sub(this=known, expression=when)
 
-    def _from_bands(self, states: _States) -> list[exp.Expr]:
+    def _from_bands(self, states: States) -> list[exp.Expr]:
         band, edges = self.pairs.band, self.edges
-        return self._values({place: _Banded(states, band, edges, call.frame) for place, call in self.calls.items()})
+        return self._values({place: Banded(states, band, edges, call.frame) for place, call in self.calls.items()})
 
     def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> exp.Select:
         moment: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
@@ -222,105 +225,3 @@ class _Windows:
             problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {step.view.name}")
             query = query.where(say(step.dialect, "raise", condition=col(waiting.misfit, step.m), message=problem))
         return query
-
-
-class _Direct:
-    """Takes an aggregate over the pairs in one call's frame."""
-
-    def __init__(self, windows: _Windows, call: WindowCall) -> None:
-        self._step = step = windows.step
-        frame = call.frame
-        when, t = col(step.event_time, step.v), col(step.t, step.m)
-        self._frame: list[exp.Expr] = []
-        if frame.oldest < windows.longest:
-            self._frame.append(when >= earlier(step.dialect, t, frame.oldest))
-        if frame.newest:
-            self._frame.append(when.copy() <= earlier(step.dialect, t.copy(), frame.newest))
-
-    def take(
-        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
-    ) -> exp.Expr:
-        return _taken(self._step, word, [*self._frame, *conditions], values)
-
-    def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
-        value, within = _cut(self._step, part, x, col(grade, self._step.v))
-        return self.take(word, [*conditions, within], x=value)
-
-
-class _States:
-    """What is kept of the rows of a band or a tile: each state once, however many frames it serves."""
-
-    _ADDED: ClassVar = ("count", "sum.boolean")  # states that are added up as whole numbers; others merge as they are
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self._states: dict[str, tuple[str, str, exp.Expr]] = {}
-
-    def of(self, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]) -> str:
-        """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
-        state = _taken(self.step, word, conditions, values)
-        name = self.step.inner(f"b{len(self._states)}")
-        return self._states.setdefault(f"{word} {state.sql()}", (name, word, state))[0]
-
-    def columns(self) -> list[exp.Expr]:
-        """The states of rows."""
-        return [named(state.copy(), name) for name, _, state in self._states.values()]
-
-    def merged(self, alias: str) -> list[exp.Expr]:
-        """The states of states."""
-        return [named(self.merge(name, col(name, alias)), name) for name, _, _ in self._states.values()]
-
-    def merge(self, name: str, value: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
-        """The aggregate that puts states of this name together."""
-        word = next(word for known, word, _ in self._states.values() if known == name)
-        if word in self._ADDED:
-            word = "sum.integer" if "sum.integer" in self.step.dialect.aggregates else "sum"
-        return _taken(self.step, word, conditions, {"x": value})
-
-
-class _Banded:
-    """Takes an aggregate from the states of the bands in one call's frame."""
-
-    def __init__(self, states: _States, band: str, edges: Sequence[int], frame: Frame) -> None:
-        self._states = states
-        self._band = band
-        self._first = edges.index(frame.newest)
-        self._last = edges.index(frame.oldest + 1) - 1
-        self._every = self._first == 0 and self._last == len(edges) - 2
-
-    def take(
-        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
-    ) -> exp.Expr:
-        name = self._states.of(word, conditions, values)
-        return self._states.merge(name, exp.column(ident(name)), self._within())
-
-    def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
-        name = self._states.of(word, conditions, {"x": x})
-        value, within = _cut(self._states.step, part, exp.column(ident(name)), exp.column(ident(grade)))
-        return self._states.merge(name, value, [*self._within(), within])
-
-    def _within(self) -> list[exp.Expr]:
-        """That a band is in the frame."""
-        low, high = exp.Literal.number(self._first), exp.Literal.number(self._last)
-        within = exp.Between(this=exp.column(ident(self._band)), low=low, high=high)
-        return [] if self._every else [within]
-
-
-def _cut(step: Step, part: Part, x: exp.Expr, grade: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
-    """What a number of a grade has in a part, and whether that grade has any."""
-    return fill(step.dialect, part.value, x=x, grade=grade), fill(step.dialect, part.within, grade=grade)
-
-
-def _taken(
-    step: Step, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
-) -> exp.Expr:
-    """The aggregate that a word names, over the rows that meet all ``conditions``."""
-    if conditions and not step.dialect.filters:  # every aggregate skips NULLs
-        rows = all_of([condition.copy() for condition in conditions])
-        one = exp.Literal.number(1) if isinstance(values["x"], exp.Star) else values["x"]
-        return _taken(step, word, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
-    aggregate = fill(step.dialect, step.dialect.aggregates[word], **values)
-    if not conditions:
-        return aggregate
-    where = exp.Where(this=all_of([condition.copy() for condition in conditions]))
-    return exp.Filter(this=aggregate, expression=where)

@@ -1,8 +1,8 @@
-"""DuckDB 2.0: the embedded default."""
+"""Exact sums of floats in 128-bit integers, and how they become one float again."""
 
 from __future__ import annotations
 
-from asknown.dialects.dialect import Dialect, ExactSums, Stage
+from asknown.dialects.dialect import ExactSums, Stage
 
 # Floats are added in 128-bit integers: a float is w / 2^k, with a k that is the same for all floats of its grade.
 # Nearly all are of grade 0. Whole numbers add up exactly, in any order and grouping.
@@ -164,118 +164,25 @@ _SHORT: tuple[Stage, ...] = (
     *_LEADING[1:],
 )
 
-_MIDDLE = "l[(LEN(l) + 1) // 2]"
-_SQUARES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : (x - {_MIDDLE}) * (x - {_MIDDLE})), 'fsum')"
-_DISTANCES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : x - {_MIDDLE}), 'fsum')"
-_DEVIATION = f"GREATEST(0, {_SQUARES} - {_DISTANCES} * {_DISTANCES} / LEN(l))"
-_VARIANCES = {
-    "var_pop": f"{_DEVIATION} / LEN(l)",
-    "var_samp": f"CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END",
-    "stddev_pop": f"SQRT({_DEVIATION} / LEN(l))",
-    "stddev_samp": f"SQRT(CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END)",
-}
-# A zero without its sign, so that equal values are the same value.
-_UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
-
-DUCKDB = Dialect(
-    name="duckdb",
-    sqlglot="duckdb",
-    forms=("cascade", "asof", "range", "union"),
-    window_forms=("pairs", "bands", "tiles"),
-    words={
-        "instant.timestamp": ":x",
-        "instant.timestamptz": ":x AT TIME ZONE 'UTC'",
-        "instant.date": "CAST(:x AS TIMESTAMP)",
-        "instant.text": "CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
-        "instant.other": "CAST(:x AS TIMESTAMP)",  # nanoseconds, which are whole microseconds here
-        "try_instant": "TRY_CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
-        "from_zone": ":x AT TIME ZONE :zone AT TIME ZONE 'UTC'",
-        "literal": "CAST(:x AS TIMESTAMP)",
-        "bound.timestamp": "CAST(:x AS TIMESTAMP)",
-        "bound.timestamptz": "CAST(:aware AS TIMESTAMPTZ)",
-        "bound.date": "CAST(:x AS TIMESTAMP)",
-        "microseconds": "EPOCH_US(:x)",
-        "whole_division": ":x // :y",
-        "row_number": "ROW_NUMBER() OVER ()",
-        "list_has": "LIST_CONTAINS(:list, :x)",
-        "list_distinct": "LIST_DISTINCT([:x])",
-        "each_of": "UNNEST(:list)",
-        "has_offset": "REGEXP_MATCHES(:x, :pattern)",
-        "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
-        "is_odd_float": "NOT ISFINITE(:x)",
-    },
-    aggregates={
-        "count": "COUNT(:x)",
-        "count_distinct": "COUNT(DISTINCT :x)",
-        "sum": "SUM(:x)",
-        "min": "MIN(:x)",
-        "max": "MAX(:x)",
-        "min.float": f"MIN({_UNSIGNED})",
-        "max.float": f"MAX({_UNSIGNED})",
-        "bool_and": "BOOL_AND(:x)",
-        "bool_or": "BOOL_OR(:x)",
-        "first": "FIRST(:x ORDER BY :order)",
-        "last": "LAST(:x ORDER BY :order)",
-        "list": "LIST(:x ORDER BY :order)",
-        "median": "MEDIAN(:x)",
-        "median.float": f"MEDIAN({_UNSIGNED})",
-        "quantile_cont": "QUANTILE_CONT(:x, :share)",
-        "quantile_cont.float": f"QUANTILE_CONT({_UNSIGNED}, :share)",
-        "quantile_disc": "QUANTILE_DISC(:x, :share)",
-        "quantile_disc.float": f"QUANTILE_DISC({_UNSIGNED}, :share)",
-        **dict.fromkeys(_VARIANCES, "LIST(CAST(:x AS DOUBLE) ORDER BY :order)"),
-    },
-    finishes={
-        # By two passes over the values in order, around the middle one: it is within a deviation of the mean, so
-        # nothing cancels, and equal numbers do not vary at all.
-        name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
-        for name, text in _VARIANCES.items()
-    },
-    order={
-        "float": (":x", "NOT SIGNBIT(:x)"),  # -0.0 equals 0.0, and is not the same value
-        "list": (":x", "CAST(:x AS VARCHAR)"),
-        "struct": (":x", "CAST(:x AS VARCHAR)"),
-    },
-    exact_sums=ExactSums(
-        parts={part: text for part, (_, text) in _PARTS.items() if part != "x"},
-        ranges={part: within for part, (within, _) in _PARTS.items()},
-        fits="ISFINITE(:x)",
-        grade=_GRADE,
-        graded=_GRADED,
-        special=_SPECIAL,
-        misfit=f"{_counted('misfit')} > 0",
-        is_short=":a IS NULL AND :b IS NULL AND :c IS NULL",
-        short=_SHORT,
-        whole="CAST(:x AS HUGEINT)",
-        wholes="a",
-        digits="CAST(:x * :power AS HUGEINT)",
-        long_digits="CAST(REPLACE(CAST(:x AS VARCHAR), '.', '') AS HUGEINT)",
-        before=_CARRY,
-        divide=_divide(":n"),
-        scale=_divide(f"CAST(POW(10, LEAST({_TENS}, :m)) AS HUGEINT)", m=f"GREATEST(0, :m - {_TENS})"),
-        tens=_TENS,
-        after=_LEADING,
-        value="CASE WHEN :minus THEN -1 ELSE 1 END * CAST(CAST(:digits + "
-        "CASE WHEN :more AND :digits % 2 = 0 THEN 1 ELSE 0 END AS BIGINT) AS DOUBLE) * POW(CAST(2 AS DOUBLE), :scale)",
-    ),
-    readers={
-        ".parquet": "read_parquet",
-        ".csv": "read_csv",
-        ".csv.gz": "read_csv",
-        ".tsv": "read_csv",
-        ".json": "read_json",
-        ".jsonl": "read_json",
-        ".ndjson": "read_json",
-    },
-    own_schema="main",
-    values_name_columns=True,
-    quotes_all=False,
-    pins_ctes=True,
-    session=(
-        "set TimeZone = 'UTC'",
-        "set default_null_order = 'nulls_last'",
-        "set default_order = 'asc'",
-        "set default_collation = ''",
-        "set preserve_insertion_order = true",
-    ),
+EXACT_SUMS = ExactSums(
+    parts={part: text for part, (_, text) in _PARTS.items() if part != "x"},
+    ranges={part: within for part, (within, _) in _PARTS.items()},
+    fits="ISFINITE(:x)",
+    grade=_GRADE,
+    graded=_GRADED,
+    special=_SPECIAL,
+    misfit=f"{_counted('misfit')} > 0",
+    is_short=":a IS NULL AND :b IS NULL AND :c IS NULL",
+    short=_SHORT,
+    whole="CAST(:x AS HUGEINT)",
+    wholes="a",
+    digits="CAST(:x * :power AS HUGEINT)",
+    long_digits="CAST(REPLACE(CAST(:x AS VARCHAR), '.', '') AS HUGEINT)",
+    before=_CARRY,
+    divide=_divide(":n"),
+    scale=_divide(f"CAST(POW(10, LEAST({_TENS}, :m)) AS HUGEINT)", m=f"GREATEST(0, :m - {_TENS})"),
+    tens=_TENS,
+    after=_LEADING,
+    value="CASE WHEN :minus THEN -1 ELSE 1 END * CAST(CAST(:digits + "
+    "CASE WHEN :more AND :digits % 2 = 0 THEN 1 ELSE 0 END AS BIGINT) AS DOUBLE) * POW(CAST(2 AS DOUBLE), :scale)",
 )

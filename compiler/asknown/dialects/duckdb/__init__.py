@@ -1,0 +1,101 @@
+"""DuckDB 2.0: the embedded default."""
+
+from __future__ import annotations
+
+from asknown.dialects.dialect import Dialect
+from asknown.dialects.duckdb.sums import EXACT_SUMS
+
+_MIDDLE = "l[(LEN(l) + 1) // 2]"
+_SQUARES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : (x - {_MIDDLE}) * (x - {_MIDDLE})), 'fsum')"
+_DISTANCES = f"LIST_AGGREGATE(LIST_TRANSFORM(l, LAMBDA x : x - {_MIDDLE}), 'fsum')"
+_DEVIATION = f"GREATEST(0, {_SQUARES} - {_DISTANCES} * {_DISTANCES} / LEN(l))"
+_VARIANCES = {
+    "var_pop": f"{_DEVIATION} / LEN(l)",
+    "var_samp": f"CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END",
+    "stddev_pop": f"SQRT({_DEVIATION} / LEN(l))",
+    "stddev_samp": f"SQRT(CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END)",
+}
+# A zero without its sign, so that equal values are the same value.
+_UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
+
+DUCKDB = Dialect(
+    name="duckdb",
+    sqlglot="duckdb",
+    forms=("cascade", "asof", "range", "union"),
+    window_forms=("pairs", "bands", "tiles"),
+    words={
+        "instant.timestamp": ":x",
+        "instant.timestamptz": ":x AT TIME ZONE 'UTC'",
+        "instant.date": "CAST(:x AS TIMESTAMP)",
+        "instant.text": "CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
+        "instant.other": "CAST(:x AS TIMESTAMP)",  # nanoseconds, which are whole microseconds here
+        "try_instant": "TRY_CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
+        "from_zone": ":x AT TIME ZONE :zone AT TIME ZONE 'UTC'",
+        "literal": "CAST(:x AS TIMESTAMP)",
+        "bound.timestamp": "CAST(:x AS TIMESTAMP)",
+        "bound.timestamptz": "CAST(:aware AS TIMESTAMPTZ)",
+        "bound.date": "CAST(:x AS TIMESTAMP)",
+        "microseconds": "EPOCH_US(:x)",
+        "whole_division": ":x // :y",
+        "row_number": "ROW_NUMBER() OVER ()",
+        "list_has": "LIST_CONTAINS(:list, :x)",
+        "list_distinct": "LIST_DISTINCT([:x])",
+        "each_of": "UNNEST(:list)",
+        "has_offset": "REGEXP_MATCHES(:x, :pattern)",
+        "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
+        "is_odd_float": "NOT ISFINITE(:x)",
+    },
+    aggregates={
+        "count": "COUNT(:x)",
+        "count_distinct": "COUNT(DISTINCT :x)",
+        "sum": "SUM(:x)",
+        "min": "MIN(:x)",
+        "max": "MAX(:x)",
+        "min.float": f"MIN({_UNSIGNED})",
+        "max.float": f"MAX({_UNSIGNED})",
+        "bool_and": "BOOL_AND(:x)",
+        "bool_or": "BOOL_OR(:x)",
+        "first": "FIRST(:x ORDER BY :order)",
+        "last": "LAST(:x ORDER BY :order)",
+        "list": "LIST(:x ORDER BY :order)",
+        "median": "MEDIAN(:x)",
+        "median.float": f"MEDIAN({_UNSIGNED})",
+        "quantile_cont": "QUANTILE_CONT(:x, :share)",
+        "quantile_cont.float": f"QUANTILE_CONT({_UNSIGNED}, :share)",
+        "quantile_disc": "QUANTILE_DISC(:x, :share)",
+        "quantile_disc.float": f"QUANTILE_DISC({_UNSIGNED}, :share)",
+        **dict.fromkeys(_VARIANCES, "LIST(CAST(:x AS DOUBLE) ORDER BY :order)"),
+    },
+    finishes={
+        # By two passes over the values in order, around the middle one: it is within a deviation of the mean, so
+        # nothing cancels, and equal numbers do not vary at all.
+        name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
+        for name, text in _VARIANCES.items()
+    },
+    order={
+        "float": (":x", "NOT SIGNBIT(:x)"),  # -0.0 equals 0.0, and is not the same value
+        "list": (":x", "CAST(:x AS VARCHAR)"),
+        "struct": (":x", "CAST(:x AS VARCHAR)"),
+    },
+    exact_sums=EXACT_SUMS,
+    readers={
+        ".parquet": "read_parquet",
+        ".csv": "read_csv",
+        ".csv.gz": "read_csv",
+        ".tsv": "read_csv",
+        ".json": "read_json",
+        ".jsonl": "read_json",
+        ".ndjson": "read_json",
+    },
+    own_schema="main",
+    values_name_columns=True,
+    quotes_all=False,
+    pins_ctes=True,
+    session=(
+        "set TimeZone = 'UTC'",
+        "set default_null_order = 'nulls_last'",
+        "set default_order = 'asc'",
+        "set default_collation = ''",
+        "set preserve_insertion_order = true",
+    ),
+)
