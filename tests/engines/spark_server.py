@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 SMALL = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "2", "spark.sql.codegen.wholeStage": "false"}
+FOR_FLIGHTS = {"spark.driver.memory": "9g", "spark.sql.shuffle.partitions": "8"}
+"""For the queries of the whole example, whose rows outweigh the compiling of code for them."""
 PATIENCE = 120
 
 
@@ -37,6 +39,8 @@ def one_warehouse() -> Path:
 def run_here() -> Iterator[dict[str, Any]]:
     """What a profile says for the session of this process, which is stopped afterwards."""
     options = {**local_options(one_warehouse()), "schema": "main"}
+    if "ASKNOWN_FLIGHTS" in os.environ:
+        options["settings"] = {**FOR_FLIGHTS, "spark.sql.warehouse.dir": str(one_warehouse())}
     try:
         yield options
     finally:
