@@ -37,12 +37,12 @@ class ExactSums:
     """
 
     parts: Mapping[str, str]
-    fits: str
     whole: str
     wholes: str
     digits: str
     long_digits: str
     value: str
+    fits: str = ""  # with a grade, misfit says it
     ranges: Mapping[str, str] = field(default_factory=dict)
     grade: str | None = None
     graded: str = ""

@@ -119,7 +119,7 @@ def choose_windows(
     *,
     forms: Sequence[str] = WINDOW_FORMS,
     forced: WindowForm | None = None,
-    tiled_rows: int = 1_000,
+    tiled_rows: int,
 ) -> Iterator[tuple[WindowForm, str, tuple[int, ...]]]:
     """How the calls at ``places`` are computed: (form, why, the places), for each pass that it takes.
 

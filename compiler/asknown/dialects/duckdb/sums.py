@@ -167,7 +167,6 @@ _SHORT: tuple[Stage, ...] = (
 EXACT_SUMS = ExactSums(
     parts={part: text for part, (_, text) in _PARTS.items() if part != "x"},
     ranges={part: within for part, (within, _) in _PARTS.items()},
-    fits="ISFINITE(:x)",
     grade=_GRADE,
     graded=_GRADED,
     special=_SPECIAL,
