@@ -44,11 +44,23 @@ FROM asked m
 JOIN profiles v ON v.user_id = m.user_id AND v.changed_at <= m.t
 GROUP BY m.user_id, m.t;
 
--- Few users pay every hour, most once in two weeks: narrow buckets for the first, wide ones for who is left.
+-- Few users pay every few minutes, most once in two weeks: narrow buckets for the first, wider ones for who is left.
 CREATE TEMP TABLE paid AS
 SELECT m.user_id, m.t, max(v.ts) AS e
 FROM (
-    SELECT user_id, t, unnest([epoch_us(t) // 21600000000, epoch_us(t) // 21600000000 - 1]) AS bucket FROM asked
+    SELECT user_id, t, unnest([epoch_us(t) // 1200000000, epoch_us(t) // 1200000000 - 1]) AS bucket FROM asked
+) m
+JOIN (
+    SELECT user_id, ts, epoch_us(ts) // 1200000000 AS bucket FROM transactions
+    WHERE ts >= (SELECT min(t) - INTERVAL 40 MINUTES FROM asked)
+) v ON v.user_id = m.user_id AND v.bucket = m.bucket AND v.ts <= m.t
+GROUP BY m.user_id, m.t;
+
+INSERT INTO paid
+SELECT m.user_id, m.t, max(v.ts)
+FROM (
+    SELECT user_id, t, unnest([epoch_us(t) // 21600000000, epoch_us(t) // 21600000000 - 1]) AS bucket
+    FROM asked ANTI JOIN paid USING (user_id, t)
 ) m
 JOIN (
     SELECT user_id, ts, epoch_us(ts) // 21600000000 AS bucket FROM transactions

@@ -65,28 +65,34 @@ def _newest(step: Step, moments: exp.Expr, events: exp.Select, same: Sequence[ex
 
 
 def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
-    """Looks into each moment's own bucket of time and the one before it, then elsewhere for what found nothing there.
+    """Looks into each moment's own bucket of time and the one before it, then into wider ones for what found nothing.
 
     A row found near is newer than any that lies farther back, so the order of looking decides nothing but the cost.
     """
-    newest = _in_two_buckets(step, moments, how.width)
-    if step.view.ttl and how.width >= step.view.ttl:  # nothing that is in age lies elsewhere
-        return [Cte(step.name("match"), newest, comment=how.reason)]
-
-    near, left, far, match = (step.name(part) for part in ("near", "left", "far", "match"))
     columns: list[int | str | exp.Expr] = [ident(name) for name in (*step.keys, step.t)]
-    rest = exp.select(*columns).from_(table(moments)).join(table(near), using=columns, join_type="anti")
-    found = [*columns, ident(step.event_time)]
-    both = exp.union(exp.select(*found).from_(table(near)), exp.select(*found).from_(table(far)), distinct=False)
-    return [
-        Cte(near, newest, keep=True, comment=how.reason),
-        Cte(left, rest, keep=True, comment="moments that found nothing near"),
-        Cte(
-            far,
-            _in_two_buckets(step, left, how.rest) if how.rest else _last_before(step, table(left, step.m), table(left)),
-        ),
-        Cte(match, both),
-    ]
+    ctes: list[Cte] = []
+    found: list[exp.Expr] = []
+    comment = how.reason
+    for place, width in enumerate(how.widths):
+        newest = _in_two_buckets(step, moments, width)
+        if width == step.view.ttl:  # nothing that is in age lies elsewhere
+            break
+        nth = f"_{place + 1}" if place else ""
+        near, left = step.name(f"near{nth}"), step.name(f"left{nth}")
+        rest = exp.select(*columns).from_(table(moments)).join(table(near), using=columns, join_type="anti")
+        ctes += [
+            Cte(near, newest, keep=True, comment=comment),
+            Cte(left, rest, keep=True, comment="moments that found nothing near"),
+        ]
+        found.append(exp.select(*columns, ident(step.event_time)).from_(table(near)))
+        moments, comment = left, ""
+    else:
+        newest = _last_before(step, table(moments, step.m), table(moments))
+    if not found:
+        return [Cte(step.name("match"), newest, comment=comment)]
+    far = step.name("far")
+    found.append(exp.select(*columns, ident(step.event_time)).from_(table(far)))
+    return [*ctes, Cte(far, newest), Cte(step.name("match"), exp.union(*found, distinct=False))]
 
 
 def _in_two_buckets(step: Step, moments: str, width: int) -> exp.Select:

@@ -29,15 +29,21 @@ def compile_sample(
     inside = Names([c.name for c in view.columns])
     v, when = inside.fresh("v"), inside.fresh("event_time")
     count, times, first, last = (inside.fresh(name) for name in ("count", "times", "first", "last"))
+    quarter = inside.fresh("quarter")
     time = instant(dialect, col(view.event_time.name, v), view.event_time.type)
     keys = [col(key.name, v) for key in view.keys]
     some = exp.select(*keys, named(time, when)).from_(table(rows.name(view), v)).limit(ROWS)
+    in_order = exp.Order(expressions=[exp.Ordered(this=col(when, v), nulls_first=False)])
+    quarters = exp.Window(this=exp.Ntile(this=exp.Literal.number(4)), order=in_order)
+    placed = exp.select(*[key.copy() for key in keys], col(when, v), named(quarters, quarter)).from_(subquery(some, v))
+    in_the_middle = col(quarter, v).isin(exp.Literal.number(2), exp.Literal.number(3))
+    middle = exp.case().when(in_the_middle, col(when, v))
     of_a_key = exp.select(
         named(exp.Count(this=exp.Star()), count),
         named(exp.Count(this=exp.Distinct(expressions=[col(when, v)])), times),
-        named(exp.Min(this=col(when, v)), first),
-        named(exp.Max(this=col(when, v)), last),
-    ).from_(subquery(some, v))
+        named(exp.Min(this=middle), first),
+        named(exp.Max(this=middle.copy()), last),
+    ).from_(subquery(placed, v))
     if keys:
         of_a_key = of_a_key.group_by(*[key.copy() for key in keys])
     query = exp.select(

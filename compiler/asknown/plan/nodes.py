@@ -18,8 +18,8 @@ FORMS: tuple[Form, ...] = ("cascade", "asof", "range", "union")
 
 ``range``: join on the keys, keep the visible rows, take the greatest: best while pairs are few.
 ``asof``: one sort of the view's keys and times: never bad.
-``cascade``: join on the keys and a time bucket first, and ``asof`` for the moments that found nothing: best for
-dense histories, because nothing big is sorted.
+``cascade``: join on the keys and a time bucket; wider buckets, and at last ``asof`` where there is no ttl, for the
+moments that found nothing: best for dense histories, because nothing big is sorted.
 ``union``: rows and moments in one sort, and a running maximum: for engines that have no as-of join.
 """
 
@@ -36,17 +36,15 @@ added up by tiles of time beforehand; only tiles that the edge of a frame cuts a
 
 @dataclass(frozen=True)
 class Match:
-    """How a step matches. ``width`` is the bucket of a cascade in microseconds, 0 in the other forms; ``rest`` that for
-    moments that found nothing in the first ones, 0 where they take an as-of join.
+    """How a step matches. ``widths`` are those of a cascade's buckets in microseconds, from narrow to wide.
 
     ``many_ties`` says that many rows share keys and event time.
     """
 
     form: Form
-    width: int
     reason: str
+    widths: tuple[int, ...] = ()
     many_ties: bool = False
-    rest: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from asknown.plan.nodes import FORMS, WINDOW_FORMS, Form, Match, WindowForm
 
 DAY = 86_400_000_000
 # A bucket this many times the typical distance between two rows of a key finds nearly every moment's row.
-SPACINGS_IN_A_BUCKET = 8
+SPACINGS_IN_A_BUCKET = 5
+# The buckets for moments that found nothing are so many times as wide: a pass reads all rows anyway.
+WIDER = 30
 # Up to this many candidate rows for each moment, looking at them all costs less than being clever.
 FEW_ROWS = 16
 # From this many rows at one event time of a key on, looking at them again for each moment costs too much.
@@ -33,7 +35,7 @@ class Sample:
     hottest: int  # rows of the key that has the most
     squares: int  # of the rows of each key, the squares, added up
     times: int  # distinct pairs of key and event time
-    span: int
+    span: int  # twice what the middle half of the rows lie in: some may be very late
     whole: bool  # the sample is all there is
 
     @property
@@ -63,8 +65,7 @@ def choose_match(
     The width of a bucket decides speed alone, never the result.
     """
     if forced is not None and forced in forms:
-        width = _width(view, sample) if forced == "cascade" else 0
-        match = Match(forced, width, "asked for", rest=view.ttl if width else 0)
+        match = Match(forced, "asked for", _widths(view, sample) if forced == "cascade" else ())
     elif "cascade" not in forms:
         match = _choose_portable(sample, forms)
     elif sample is None:
@@ -77,34 +78,38 @@ def choose_match(
 
 def _choose_portable(sample: Sample | None, forms: Sequence[str]) -> Match:
     if sample is not None and sample.whole and sample.rows_of_a_rows_key <= FEW_ROWS:
-        return Match("range", 0, f"{_about(sample.rows_of_a_rows_key)} for a key: joining them all is cheap")
+        return Match("range", f"{_about(sample.rows_of_a_rows_key)} for a key: joining them all is cheap")
     if "asof" in forms:
-        return Match("asof", 0, "one sort of the rows")
-    return Match("union", 0, "rows and moments in one sort: the engine has no as-of join")
+        return Match("asof", "one sort of the rows")
+    return Match("union", "rows and moments in one sort: the engine has no as-of join")
 
 
 def _choose_blindly(view: FeatureView) -> Match:
     if view.ttl:
-        return Match("cascade", _width(view, None), "nothing is known of the rows: buckets of a quarter of the ttl")
-    return Match("asof", 0, "nothing is known of the rows, and there is no ttl")
+        widths = _widths(view, None)
+        return Match("cascade", f"nothing is known of the rows: buckets of {_spell(view, widths)}", widths)
+    return Match("asof", "nothing is known of the rows, and there is no ttl")
 
 
 def _choose_by(view: FeatureView, sample: Sample) -> Match:
-    of_a_key, typical = sample.rows_of_a_key, sample.rows_of_a_rows_key
+    typical = sample.rows_of_a_rows_key
     if sample.whole and typical <= FEW_ROWS:
-        return Match("range", 0, f"{_about(typical)} for a key: joining them all is cheap")
-    share = min(1.0, view.ttl / sample.span) if view.ttl and sample.span else 1.0
+        return Match("range", f"{_about(typical)} for a key: joining them all is cheap")
+    share = view.ttl / sample.span if view.ttl and sample.span else 1.0
+    if sample.whole:
+        share = min(1.0, share)
     if view.ttl and typical * share <= FEW_ROWS:
-        return Match("cascade", view.ttl, f"{_about(typical * share)} within the ttl: buckets of its length find all")
+        why = f"{_about(typical * share)} within the ttl: buckets of its length find all"
+        return Match("cascade", why, (view.ttl,))
     if typical * share <= FEW_ROWS:
-        return Match("asof", 0, f"{_about(typical * share)} for a moment: too few for buckets")
-    width = _width(view, sample)
-    why = f"a row every {spell(_round(sample.spacing))} for a key: buckets of {spell(width)}"
-    if (
-        view.ttl and of_a_key * share <= FEW_ROWS
-    ):  # few keys have most of the rows; of the others there is little to see
-        return Match("cascade", width, f"{why}, then of the ttl", rest=view.ttl)
-    return Match("cascade", width, why)
+        return Match("asof", f"{_about(typical * share)} for a moment: too few for buckets")
+    widths = _widths(view, sample)
+    every = spell(_round(sample.spacing))
+    return Match("cascade", f"a row every {every} for a key: buckets of {_spell(view, widths)}", widths)
+
+
+def _spell(view: FeatureView, widths: Sequence[int]) -> str:
+    return ", then of ".join("the ttl" if width == view.ttl else spell(width) for width in widths)
 
 
 def _about(rows: float) -> str:
@@ -151,12 +156,18 @@ def _rows_in(length: int, sample: Sample | None) -> tuple[float, float]:
     return sample.rows_of_a_key * share, sample.hottest * share
 
 
-def _width(view: FeatureView, sample: Sample | None) -> int:
+def _widths(view: FeatureView, sample: Sample | None) -> tuple[int, ...]:
+    """The widths of a cascade's buckets: from a few rows of a key on, each much wider, the last of the ttl if any."""
     quarter = max(view.ttl // 4, 1) if view.ttl else DAY
-    if sample is None or sample.span == 0:
-        return quarter
-    dense = max(_round(SPACINGS_IN_A_BUCKET * sample.spacing), 1)
-    return min(quarter, dense) if view.ttl else dense
+    width = quarter
+    if sample is not None and sample.span:
+        width = max(_round(SPACINGS_IN_A_BUCKET * sample.spacing), 1)
+    if not view.ttl:
+        return (width,)
+    widths = [min(width, quarter)]
+    while widths[-1] * WIDER * 2 < view.ttl:
+        widths.append(_round(widths[-1] * WIDER))
+    return (*widths, view.ttl)
 
 
 def _round(length: int) -> int:

@@ -151,7 +151,7 @@ class Workbench:
         statement, most = compile_sample(view, self.ctes_of_views([view]), self.taken(), self.engine.dialect)
         (found,) = self.engine.rows(write(statement, self.engine.dialect))
         rows, keys, hottest, squares, times, first, last = (int(value or 0) for value in found)
-        return Sample(rows, keys, hottest, squares, times, last - first, whole=rows < most)
+        return Sample(rows, keys, hottest, squares, times, 2 * (last - first), whole=rows < most)
 
     @property
     def _types(self) -> Engine:

@@ -1,0 +1,78 @@
+"""What the planner makes of a look at a view's first rows, which is all that it sees of a large view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from asknown import FeatureStore
+from asknown.plan.nodes import AsOfJoin, Match
+
+VIEW = """{{{{ config(entity='shop', event_time='ts'{ttl}) }}}}
+select shop_id, ts, price from {{{{ source('raw', 'prices') }}}}
+"""
+HOUR, DAY = 3_600_000_000, 86_400_000_000
+# 2,000 shops tell their price every hour for 300 hours; a look ends after 50 of them.
+RISING = (
+    "select r % 2000 as shop_id, to_timestamp((r // 2000) * 3600{late}) as ts, r * 1.0 as price from range(600000) t(r)"
+)
+BY_TIME = RISING.format(late="")
+LATE = RISING.format(late=" - case when r % 20 = 7 then 36000000 else 0 end")
+BY_SHOP = f"select * from ({BY_TIME}) order by shop_id, ts"
+FEW = f"select * from ({BY_TIME}) where ts < to_timestamp(3600 * 9)"
+
+Choose = Callable[..., Match]
+
+
+@pytest.fixture
+def choose(tmp_path: Path) -> Choose:
+    """How a view over the rows of a query is matched."""
+
+    def choose(rows: str, ttl: str = "") -> Match:
+        (tmp_path / "models").mkdir()
+        (tmp_path / "pyproject.toml").write_text('[tool.asknown]\nname = "shops"\n', encoding="utf-8")
+        (tmp_path / "models/price.sql").write_text(VIEW.format(ttl=f", ttl='{ttl}'" if ttl else ""), encoding="utf-8")
+        (tmp_path / "models/models.yml").write_text(
+            "entities: [{name: shop, keys: [shop_id]}]\n"
+            "sources: [{name: raw, tables: [{name: prices, path: data/prices.parquet}]}]\n",
+            encoding="utf-8",
+        )
+        (tmp_path / "data").mkdir()
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.execute("set TimeZone='UTC'")
+            connection.execute(f"copy ({rows}) to '{tmp_path}/data/prices.parquet'")
+        spine = pa.table({"shop_id": pa.array([1], pa.int64()), "event_timestamp": pa.array([0], pa.timestamp("us"))})
+        with closing(FeatureStore(tmp_path)) as store:
+            (step,) = store.get_historical_features(spine, ["price"]).plan.steps
+        assert isinstance(step, AsOfJoin)
+        return step.match
+
+    return choose
+
+
+@pytest.mark.parametrize("rows", [BY_TIME, LATE, BY_SHOP], ids=["by time", "some a year late", "by shop"])
+def test_buckets_fit_the_spacing_of_a_key(choose: Choose, rows: str) -> None:
+    match = choose(rows, ttl="30 days")
+    first, *wider = match.widths
+    assert match.form == "cascade" and 3 * HOUR <= first <= 8 * HOUR, match.reason
+    assert wider and wider[-1] == 30 * DAY and all(a < b for a, b in zip(match.widths, wider, strict=False))
+
+
+def test_more_rows_within_the_ttl_than_the_look_reaches_back(choose: Choose) -> None:
+    # The look sees two days of two weeks: it must not take what it sees for all that a moment finds.
+    match = choose(BY_TIME, ttl="10 days")
+    assert match.widths[0] < 10 * DAY and "within the ttl" not in match.reason, match.reason
+
+
+def test_without_a_ttl_the_last_resort_is_an_as_of_join(choose: Choose) -> None:
+    match = choose(BY_TIME)
+    assert match.form == "cascade" and 3 * HOUR <= match.widths[0] <= 8 * HOUR and len(match.widths) == 1
+
+
+def test_few_rows_are_all_looked_at(choose: Choose) -> None:
+    assert choose(FEW).form == "range"
