@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 from asknown import AsknownError
-from asknown.dialects.duckdb.sums import LARGEST, SMALLEST
+from asknown.dialects.dialect import Stage
+from asknown.dialects.duckdb.sums import EXACT_SUMS, LARGEST, SMALLEST
 from oracle import Window
 from small_windows import DAY, T0, WINDOW_FORMS, item, opened, train, world_of
 from worlds import write_project
@@ -61,6 +65,52 @@ def same(found: float | None, wanted: float | None) -> bool:
     if math.isnan(wanted):
         return math.isnan(found)
     return (found or 0.0).hex() == (wanted or 0.0).hex()  # a sum of nothing but zeros has no sign
+
+
+def quotients() -> list[tuple[int, int]]:
+    """Whole numbers of up to 126 bits and counts of up to 32: quotients on and next to halves of the last place."""
+    mix = random.Random(5)
+    found = [(0, 1), (1, 1), (1, 2**32), (2**126, 1), (2**126, 2**32), (2**126 - 1, 2**32 - 1), (-(2**126), 3)]
+    while len(found) < 20_000:
+        count = mix.choice((1, 2, 3, mix.randrange(1, 100), mix.randrange(1, 2**32)))
+        total = mix.getrandbits(mix.randrange(1, 127))
+        if mix.random() < 0.5:  # half a unit in the last place, or next to it
+            half = count * (mix.getrandbits(53) | 2**53 | 1) << mix.randrange(40)
+            total = half + mix.choice((-1, 0, 1))
+        if abs(total) <= 2**126:
+            found.append((mix.choice((1, -1)) * total, count))
+    return found
+
+
+def run_stages(stages: Sequence[Stage], first: dict[str, str], rows: str) -> str:
+    """The query of the value that the stages give, over columns that are called as ``first`` says."""
+    query, known = rows, first
+    for stage in (*stages, {"value": EXACT_SUMS.value}):
+        columns = [f"{_spell(text, known)} AS {name}" for name, text in stage.items()]
+        kept = [f"{column} AS {name}" for name, column in known.items() if name not in stage]
+        query, known = f"SELECT place, {', '.join(kept + columns)} FROM ({query})", {n: n for n in {*known, *stage}}
+    return f"SELECT value FROM ({query}) ORDER BY place"
+
+
+def _spell(text: str, known: dict[str, str]) -> str:
+    return re.sub(r"(?<!:):([a-z]+)", lambda place: known[place[1]], text)
+
+
+@pytest.mark.parametrize("bits", [60, 0], ids=["of floats", "of whole numbers"])
+@pytest.mark.parametrize("divided", [True, False], ids=["averages", "sums"])
+def test_short_sums_are_rounded_once(divided: bool, bits: int) -> None:
+    cases = quotients()
+    part, start = ("w", EXACT_SUMS.short) if bits else ("a", EXACT_SUMS.short_whole)
+    stages = (*start, *(EXACT_SUMS.short_divide if divided else ()), *EXACT_SUMS.short_after)
+    with duckdb.connect() as connection:
+        connection.execute("create table cases (place integer, total hugeint, n hugeint)")
+        texts = pa.table({"total": [str(total) for total, _ in cases], "n": [str(n) for _, n in cases]})
+        connection.register("texts", texts)
+        connection.execute("insert into cases select row_number() over () - 1, total, n from texts")
+        found = connection.sql(run_stages(stages, {part: "total", "n": "n"}, "FROM cases")).fetchall()
+    for (total, count), (value,) in zip(cases, found, strict=True):
+        exact = Fraction(total, count if divided else 1) / 2**bits
+        assert value == float(exact), (total, count)
 
 
 @pytest.mark.parametrize("form", WINDOW_FORMS)

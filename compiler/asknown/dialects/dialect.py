@@ -25,8 +25,9 @@ class ExactSums:
     part that ``ranges`` names has a value in its range alone. The sums of the parts (NULL where no value had one)
     become one float in stages over the columns of the parts, ``n`` (the count to divide by, 1 for a sum) and ``m`` (the
     decimal's scale: it is divided by 10^m as well): ``before``, for an average ``divide``, for decimals ``scale`` as
-    often as it takes at ``tens`` digits a time, then ``after``, and last the float itself. Where ``is_short``, the
-    stages ``short`` do for all of them.
+    often as it takes at ``tens`` digits a time, then ``after``, and last the float itself. Where ``is_short``, it takes
+    less: ``short``, for an average ``short_divide``, then ``short_after``; with ``short_whole`` first where whole
+    numbers were added, which are always short.
 
     With a ``grade`` (a small whole number, 0 for nearly all floats), floats are added up apart by it, each as the one
     whole number ``graded`` of ``:x`` and ``:grade``. ``parts`` and ``ranges`` are then those of such a number, or of a
@@ -48,8 +49,11 @@ class ExactSums:
     graded: str = ""
     special: str = ""
     misfit: str = ""
-    is_short: str | None = None
+    is_short: str = ""
     short: tuple[Stage, ...] = ()
+    short_whole: tuple[Stage, ...] = ()
+    short_divide: tuple[Stage, ...] = ()
+    short_after: tuple[Stage, ...] = ()
     before: tuple[Stage, ...] = ()
     divide: tuple[Stage, ...] = ()
     scale: tuple[Stage, ...] = ()
@@ -108,6 +112,7 @@ class Dialect:
     quotes_all: bool = True  # names are quoted even where they are plain words
     tiled_rows: int = 1_000  # from this many rows of a key in the longest frame on, adding them up by tiles pays
     fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
+    scans_for_keys: bool = False  # a semi-join on the keys alone spares the scan most of the other rows
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
     reads_in_place: bool = True  # of a dialect that pins CTEs: it has a word for the latter too
     aggregating: frozenset[str] = frozenset()  # its aggregates that sqlglot takes for plain functions

@@ -205,12 +205,8 @@ def _events_in_sight(step: Step, asking: exp.Expr) -> exp.Select:
         )
         columns += [named(greatest, step.event_time), named(in_sight, step.known_at)]
         conditions.append(given(step.known()))
-    query = exp.select(*columns).from_(table(step.source, step.v))
-    if step.keys:
-        keys = subquery(exp.select(*map(ident, step.keys)).from_(asking), step.asked)
-        same = [col(key, step.v).eq(col(key, step.asked)) for key in step.keys]
-        query = query.join(keys, on=all_of(same), join_type="semi")
-    return query.where(*conditions)
+    keys = exp.select(*map(ident, step.keys)).from_(asking)
+    return step.of_keys(exp.select(*columns).from_(table(step.source, step.v)), keys).where(*conditions)
 
 
 def in_each_bucket(step: Step, width: int, count: int, asking: exp.Expr, columns: Sequence[exp.Expr]) -> exp.Select:

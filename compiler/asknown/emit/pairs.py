@@ -49,12 +49,22 @@ class Pairs:
         Moments whose keys are in the CTE ``without`` are left out.
         """
         placed, same = self._placed(rows)
-        asking = self._asking()
-        if without is not None:
-            found: list[exp.Expr] = [col(key, self.step.m).eq(col(key, self.lengths)) for key in self.step.keys]
-            tiled = exp.select("1").from_(table(without, self.lengths)).where(*found)
-            asking = asking.where(exp.not_(exp.Exists(this=tiled)))
-        return self._joined(asking, placed, [same], columns, by)
+        return self._joined(self._without(self._asking(), without), placed, [same], columns, by)
+
+    def of_those_who_ask(self, rows: exp.Select, *, without: str | None = None) -> exp.Select:
+        """``rows`` of the view, where scans can tell: those of the keys that ask and are not in the CTE ``without``."""
+        if not self.step.dialect.scans_for_keys:
+            return rows
+        asking = exp.select(*self.step.keys_of(self.step.m)).from_(table(self._moments, self.step.m))
+        return self.step.of_keys(rows, self._without(asking, without))
+
+    def _without(self, moments: exp.Select, keys: str | None) -> exp.Select:
+        """The moments whose keys are not in a CTE."""
+        if keys is None:
+            return moments
+        found: list[exp.Expr] = [col(key, self.step.m).eq(col(key, self.lengths)) for key in self.step.keys]
+        left_out = exp.select("1").from_(table(keys, self.lengths)).where(*found)
+        return moments.where(exp.not_(exp.Exists(this=left_out)))
 
     def in_whole_wide_tiles(
         self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
@@ -164,10 +174,10 @@ class Pairs:
         # A number in GROUP BY would mean a column's place.
         grouped = [*step.moment(), *(column for column in apart if not isinstance(column, exp.Literal))]
         return (
-            exp.select(*step.moment(), *[column.copy() for column in by], *columns)
-            .from_(subquery(self._whole(moments), step.m))
-            .join(subquery(self._whole(rows), step.v), on=all_of(on))
-            .group_by(*grouped)
+            exp.select(*step.moment(), *[column.copy() for column in (*by, *columns)])
+            .from_(subquery(self._whole(moments), step.m), copy=False)
+            .join(subquery(self._whole(rows), step.v), on=all_of(on), copy=False)
+            .group_by(*grouped, copy=False)
         )
 
     def _whole(self, side: exp.Select) -> exp.Select:

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.instants import bound, earlier, instant
-from asknown.emit.sql import Names, col
+from asknown.emit.sql import Names, all_of, col, subquery
 from asknown.model.nodes import Column, FeatureView
 
 
@@ -73,6 +73,11 @@ class Step:
 
     def same_keys(self) -> list[exp.Expr]:
         return [col(key, self.m).eq(col(key, self.v)) for key in self.keys]
+
+    def of_keys(self, rows: exp.Select, keys: exp.Select) -> exp.Select:
+        """``rows`` of the view, of these ``keys`` alone; all of them where the view has no keys."""
+        same = [col(key, self.v).eq(col(key, self.asked)) for key in self.keys]
+        return rows.join(subquery(keys, self.asked), on=all_of(same), join_type="semi") if same else rows
 
     def when(self) -> exp.Expr:
         """The view's event time as an instant."""

@@ -20,7 +20,7 @@ from asknown.emit.aggregate import read_aggregate
 from asknown.emit.instants import microseconds
 from asknown.emit.pairs import Pairs
 from asknown.emit.passes import Columns, Reduce
-from asknown.emit.rounding import Waiting
+from asknown.emit.rounding import Rounded, Waiting
 from asknown.emit.sql import all_of, col, ident, named, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.states import Banded, Direct, States
@@ -52,8 +52,8 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
     if not windows.waiting:
         return [*ctes, Cte(step.name("windows"), query, comment=comment)]
     parts = Cte(step.name("parts"), query, keep=True, comment=comment)
-    rounding = windows.waiting.ctes(parts.name)
-    return [*ctes, parts, *rounding, Cte(step.name("windows"), windows.whole(parts.name, rounding[-1].name))]
+    rounded = windows.waiting.round(parts.name)
+    return [*ctes, parts, *rounded.ctes, Cte(step.name("windows"), windows.whole(rounded))]
 
 
 class _Windows:
@@ -100,8 +100,8 @@ class _Windows:
         if step.view.known_at is not None:
             times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
         by = [*step.keys_of(step.v), col(pairs.tile, step.v), *self._grades()]
-        tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, step.v))
-        tiles = tiles.group_by(*[column.copy() for column in by])
+        tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, step.v), copy=False)
+        tiles = tiles.group_by(*[column.copy() for column in by], copy=False)
         kept = Cte(step.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
         bands, merged = self._by_band(), states.merged(step.v)
         union = exp.union(
@@ -110,6 +110,7 @@ class _Windows:
             pairs.in_cut_tiles(prompt.copy(), lengths.name, states.columns(), by=bands),
             self._others(lengths.name, states),
             distinct=False,
+            copy=False,
         )
         return [lengths, kept], self._put_together(union, values)
 
@@ -128,8 +129,8 @@ class _Windows:
         if step.view.known_at is not None:
             times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
         query = exp.select(*by, *times, *[state.copy() for state in merged])
-        query = query.from_(subquery(self._placed(tiles, lengths), step.v))
-        return query.group_by(*[column.copy() for column in by])
+        query = query.from_(subquery(self._placed(tiles, lengths), step.v), copy=False)
+        return query.group_by(*[column.copy() for column in by], copy=False)
 
     def _lengths(self, many: int) -> exp.Select:
         """For each key of many rows, how long its tiles are, and how many of them a wide one has.
@@ -152,20 +153,23 @@ class _Windows:
         columns = [named(fill(dialect, length, **places), self.pairs.tile_length)]
         columns.append(named(fill(dialect, factor, **places), self.pairs.factor))
         query = exp.select(*step.keys_of(step.v), *columns)
-        query = query.from_(subquery(Columns(step).query().where(*self._in_sight()), step.v))
+        rows = self.pairs.of_those_who_ask(Columns(step).query()).where(*self._in_sight())
+        query = query.from_(subquery(rows, step.v))
         query = query.group_by(*step.keys_of(step.v)) if step.keys else query
         return query.having(fill(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
 
     def _others(self, lengths: str, states: States) -> exp.Select:
         """The states of the rows that are in no tile."""
         if self.step.view.known_at is None:  # then it takes the moments to leave keys out, of which there are fewer
-            return self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band(), without=lengths)
-        others = self.columns.query().where(*self._in_sight())
+            rows = self._rows(without=lengths)
+            return self.pairs.in_buckets(rows, states.columns(), by=self._by_band(), without=lengths)
+        others = self.pairs.of_those_who_ask(self.columns.query()).where(*self._in_sight())
         others = self.pairs.with_length(others, lengths, self.step.v, join_type="left").where(self._other())
         return self.pairs.in_buckets(self.columns.with_digits(others), states.columns(), by=self._by_band())
 
-    def _rows(self) -> exp.Select:
-        return self.columns.with_digits(self.columns.query().where(*self._in_sight()))
+    def _rows(self, *, without: str | None = None) -> exp.Select:
+        rows = self.pairs.of_those_who_ask(self.columns.query(), without=without)
+        return self.columns.with_digits(rows.where(*self._in_sight()))
 
     def _grades(self) -> list[exp.Expr]:
         return [col(grade, self.step.v) for grade in self.columns.grades]
@@ -196,7 +200,8 @@ class _Windows:
 
     def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> exp.Select:
         moment: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
-        return exp.select(*moment, *values).from_(subquery(states, "bands")).group_by(*[m.copy() for m in moment])
+        query = exp.select(*moment, *values).from_(subquery(states, "bands"), copy=False)
+        return query.group_by(*[m.copy() for m in moment], copy=False)
 
     def _values(self, reduces: Mapping[int, Reduce]) -> list[exp.Expr]:
         """The columns of a pass: the value of each call, or the parts of those that wait to be rounded."""
@@ -209,7 +214,7 @@ class _Windows:
                 self.waiting.add(place, read)
         return [*columns, *self.waiting.columns()]
 
-    def whole(self, parts: str, sums: str) -> exp.Select:
+    def whole(self, rounded: Rounded) -> exp.Select:
         """The windows: what the pass gave as it is, and its exact sums as they were rounded."""
         step, waiting = self.step, self.waiting
         columns = [
@@ -218,9 +223,10 @@ class _Windows:
             else col(step.call(place), step.m)
             for place in self.calls
         ]
-        same = [*step.same_keys(), col(step.t, step.m).eq(col(step.t, step.v))]
-        query = exp.select(*step.moment(), *columns).from_(table(parts, step.m))
-        query = query.join(table(sums, step.v), on=all_of(same), join_type="left")
+        query = exp.select(*step.moment(), *columns).from_(table(rounded.parts, step.m))
+        if rounded.sums is not None:
+            same = [*step.same_keys(), col(step.t, step.m).eq(col(step.t, step.v))]
+            query = query.join(table(rounded.sums, step.v), on=all_of(same), join_type="left")
         if waiting.may_misfit():
             problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {step.view.name}")
             query = query.where(say(step.dialect, "raise", condition=col(waiting.misfit, step.m), message=problem))

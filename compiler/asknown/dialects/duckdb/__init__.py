@@ -91,6 +91,7 @@ DUCKDB = Dialect(
     values_name_columns=True,
     quotes_all=False,
     pins_ctes=True,
+    scans_for_keys=True,
     session=(
         "set TimeZone = 'UTC'",
         "set default_null_order = 'nulls_last'",

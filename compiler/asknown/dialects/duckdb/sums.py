@@ -7,9 +7,9 @@ from asknown.dialects.dialect import ExactSums, Stage
 # Floats are added in 128-bit integers: a float is w / 2^k, with a k that is the same for all floats of its grade.
 # Nearly all are of grade 0. Whole numbers add up exactly, in any order and grouping.
 #
-# From their sums to a float: a sum of grade 0 alone is divided (for an average) and cut to 60 bits or so, the last of
-# which is set where anything follows; convert, which the processor rounds to nearest, ties to even, and scale by a
-# power of two. Where other grades have sums, all are put into a + b / 2^100 + c / 2^200 first: carry, so that
+# From their sums to a float: a short sum, of grade 0 alone, is divided (for an average) and cut to 60 bits or so, the
+# last of which is set where anything follows; convert, which the processor rounds to nearest, ties to even, and scale
+# by a power of two. Where other grades have sums, all are put into a + b / 2^100 + c / 2^200 first: carry, so that
 # 0 <= b, c < 2^100; split off the sign; divide, as on paper, to one digit more; take the leading digits, and whether
 # anything follows; then as above.
 SMALLEST = 2.0**-147  # of a smaller number, bits would lie below the third part
@@ -143,26 +143,30 @@ _LEADING: tuple[Stage, ...] = (
     },
     {
         "minus": ":minus",
-        "digits": ":digits >> :cut",
+        "digits": "CAST(:digits >> :cut AS BIGINT)",
         "more": f":more OR (:digits & ({_POWER} - 1)) <> 0",
         "scale": ":scale + :cut",
     },
 )
-# Of sums of grade 0 alone: the quotient has at least 60 digits, or more of them are asked for.
-_SHORT: tuple[Stage, ...] = (
-    {"minus": ":w < 0", "digits": "ABS(:w)", "n": ":n"},
-    {"minus": ":minus", "digits": ":digits", "q": "CASE WHEN :n = 1 THEN :digits ELSE :digits // :n END", "n": ":n"},
-    {"minus": ":minus", "q": ":q", "r": ":digits - :q * :n", "n": ":n"},
+# A short sum is one whole number, divided as on paper in two digits, the second of 30 bits, because dividing 128 bits
+# is slow: it is brought to 92 bits first, so the quotient has at least 59 where there are up to 2^32 numbers.
+_SHIFT = "CAST(FLOOR(LOG2(CAST(GREATEST(:digits, 1) AS DOUBLE))) AS INTEGER) - 91"
+_SHORT_DIVIDE: tuple[Stage, ...] = (
+    {"shift": _SHIFT, "n": "CAST(:n AS BIGINT)"},
     {
-        "minus": ":minus",
-        "digits": f"CASE WHEN :r = 0 OR :q >= {_WIDE} THEN :q "
-        "WHEN :q > 0 THEN (:q << 60) + (:r << 60) // :n ELSE (:r << 99) // :n END",
-        "more": f"CASE WHEN :r = 0 OR :q >= {_WIDE} THEN :r <> 0 "
-        "WHEN :q > 0 THEN (:r << 60) % :n <> 0 ELSE (:r << 99) % :n <> 0 END",
-        "scale": f"CASE WHEN :r = 0 OR :q >= {_WIDE} THEN -60 WHEN :q > 0 THEN -120 ELSE -159 END",
+        "digits": "(:digits >> GREATEST(:shift, 0)) << GREATEST(-:shift, 0)",
+        "more": "(:digits & ((CAST(1 AS HUGEINT) << GREATEST(:shift, 0)) - 1)) <> 0",
+        "scale": ":scale + :shift",
     },
-    *_LEADING[1:],
+    {"high": "CAST(:digits >> 30 AS BIGINT)", "low": "CAST(:digits & 1073741823 AS BIGINT)"},
+    {"high": ":high // :n", "low": "((:high % :n) << 30) + :low"},
+    {"digits": "(CAST(:high AS HUGEINT) << 30) + :low // :n", "more": ":more OR :low % :n <> 0"},
 )
+
+
+def _short(total: str, scale: int) -> tuple[Stage, ...]:
+    return ({"minus": f"{total} < 0", "digits": f"ABS({total})", "more": "FALSE", "scale": str(scale)},)
+
 
 EXACT_SUMS = ExactSums(
     parts={part: text for part, (_, text) in _PARTS.items() if part != "x"},
@@ -172,7 +176,10 @@ EXACT_SUMS = ExactSums(
     special=_SPECIAL,
     misfit=f"{_counted('misfit')} > 0",
     is_short=":a IS NULL AND :b IS NULL AND :c IS NULL",
-    short=_SHORT,
+    short=_short(":w", -_GRADES[_PLAIN][2]),
+    short_whole=_short(":a", 0),
+    short_divide=_SHORT_DIVIDE,
+    short_after=_LEADING[1:],
     whole="CAST(:x AS HUGEINT)",
     wholes="a",
     digits="CAST(:x * :power AS HUGEINT)",
@@ -182,6 +189,6 @@ EXACT_SUMS = ExactSums(
     scale=_divide(f"CAST(POW(10, LEAST({_TENS}, :m)) AS HUGEINT)", m=f"GREATEST(0, :m - {_TENS})"),
     tens=_TENS,
     after=_LEADING,
-    value="CASE WHEN :minus THEN -1 ELSE 1 END * CAST(CAST(:digits + "
-    "CASE WHEN :more AND :digits % 2 = 0 THEN 1 ELSE 0 END AS BIGINT) AS DOUBLE) * POW(CAST(2 AS DOUBLE), :scale)",
+    value="CASE WHEN :minus THEN -1 ELSE 1 END * CAST(:digits | CAST(:more AS BIGINT) AS DOUBLE) "
+    "* POW(CAST(2 AS DOUBLE), :scale)",
 )

@@ -147,7 +147,7 @@ WITH
     `m`.`user_id`,
     `m`.`t`
 ),
--- each exact sum in a row of its own
+-- exact sums, each in a row of its own
 `spending__unrounded` AS (
   SELECT
     `v`.`user_id`,

@@ -385,7 +385,7 @@ WITH
     `user_id`,
     `t`
 ),
--- each exact sum in a row of its own
+-- exact sums, each in a row of its own
 `written__unrounded` AS (
   SELECT
     `v`.`user_id`,
