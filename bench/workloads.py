@@ -118,7 +118,7 @@ WORKLOADS = {
         Workload("O2", "100 keys, 5 features", _ACCOUNTS, _ONLINE, sizes=("S",), answers=False),
         Workload("O3", "one key and 100 keys, 30 features of three views", _ACCOUNTS, _ONLINE,
                  sizes=("S",), answers=False),
-        Workload("O4", "four windows of one key with so many events in the longest", ("clicks",),
+        Workload("O4", "four windows of one key, 16 features or 4, with so many events in the longest", ("clicks",),
                  ("ours-online", "sqlite", "feast-sqlite", "feast-redis"), sizes=("S",), answers=False),
         Workload("O5", "materialize accounts × 10 features, and again with 1 % changed",
                  ("accounts_0", "accounts_0_later"), _ONLINE, sizes=("S", "M"), answers=False),

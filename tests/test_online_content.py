@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
 from asknown.online import content
+from asknown.online.batches import CHUNK
 from asknown.online.metadata import hash_values, read_services, read_views, sort_views
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart
 from asknown.online.reader import OnlineReader
@@ -92,6 +93,39 @@ def test_a_sum_of_rows_does_not_depend_on_their_order_and_is_undone(rows: list[A
 
 
 # ---------------------------------------------------------------- after loads
+
+
+@pytest.mark.parametrize("keys", [("id",), ("place", "id")])
+def test_loads_of_more_rows_than_are_written_at_once(path: Path, keys: tuple[str, ...]) -> None:
+    """Keys come twice within a statement, across statements and across chunks; the newest row stays."""
+    view = make_view({"place": "VARCHAR", **PLAIN}, keys=keys)
+    some = random.Random(5)
+
+    def row(number: int) -> dict[str, Any]:
+        moment = T + timedelta(seconds=some.randrange(50))
+        return {"place": f"p{number % 7}", "id": number, "ts": moment, "amount": float(some.randrange(3) - 1)}
+
+    newest: dict[int, tuple[datetime, float]] = {}
+    for count, most in ((2 * CHUNK + 137, 3_000), (150, 100_000), (2 * CHUNK + 1, 3_000)):
+        rows = [row(some.randrange(most)) for _ in range(count)]
+        before = dict(newest)
+        for one in rows:
+            newest[one["id"]] = max(newest.get(one["id"], (T, -2.0)), (one["ts"], one["amount"]))
+        report = load(path, view, rows)
+        assert report.rows_seen == count
+        assert report.inserted == len(newest) - len(before)
+        assert report.rows_total == len(newest)
+        assert report.inserted + report.updated + report.unchanged == count
+        held = {stored[1]: (datetime.fromisoformat(stored[2]), stored[3]) for stored in stored_rows(path)}
+        assert held == newest
+        check(path)
+
+
+def test_wide_rows_are_written_in_as_many_statements_as_they_need(path: Path) -> None:
+    view = make_view({**PLAIN, **{f"x{n}": "BIGINT" for n in range(1_900)}})
+    assert load(path, view, [{"id": i, "ts": T, "x7": i} for i in range(40)]).inserted == 40
+    assert load(path, view, [{"id": i, "ts": T, "x7": max(i, 9)} for i in range(40)]).updated == 9
+    check(path)
 
 
 @pytest.mark.parametrize("kind", VALUES)

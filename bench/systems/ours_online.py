@@ -52,34 +52,40 @@ def read(job: Job, watch: Watch) -> None:
 
 
 def read_windows(job: Job, watch: Watch) -> None:
-    """Windows of one key, at the watermark."""
+    """Windows of one key, at the watermark: all sixteen features of the view, and the sums of its four windows."""
+    sums = [f"clicks:sum_price_{length}" for length in ("1h", "1d", "7d", "30d")]
     with closing(ours.open_store(job)) as store:
         for events in CLICKS:
-            watch.microseconds(
-                f"{events} events",
-                lambda i, events=events: store.get_online_features(  # type: ignore[misc]
-                    features=["clicks"], entity_rows=[{"clicker_id": events}], at=LATER
-                ).to_dict(),
-                READS,
-            )
+            for name, features in ((f"{events} events", ["clicks"]), (f"{events} events, sums alone", sums)):
+                watch.microseconds(
+                    name,
+                    lambda i, features=features, events=events: store.get_online_features(  # type: ignore[misc]
+                        features=features, entity_rows=[{"clicker_id": events}], at=LATER
+                    ).to_dict(),
+                    READS,
+                )
 
 
 def load(job: Job, watch: Watch) -> None:
     """The first load, and the second with 1 % changed."""
     for path in Path(job.work).glob("online.db*"):
         path.unlink()
+    point_to(job, "accounts_0")
     with closing(ours.open_store(job)) as store, watch.phase("load"):
         store.materialize(until=UNTIL, views=["accounts_0"])
-    change_table(job)
+    point_to(job, "accounts_0_later")
     with closing(ours.open_store(job)) as store, watch.phase("again"):
         store.materialize(until=LATER, views=["accounts_0"])
 
 
-def change_table(job: Job) -> None:
-    """Puts the later rows where the view looks: its own text stays, so that its definition has not changed."""
+def point_to(job: Job, table: str) -> None:
+    """Puts a table's rows where the view looks. The view stays as it is: another path would make it another view."""
+    place = job.work / "accounts"
+    place.unlink(missing_ok=True)
+    place.symlink_to(job.data / table)
     sources = job.work / "models" / "sources.yml"
     text = sources.read_text(encoding="utf-8")
-    sources.write_text(text.replace("/accounts_0/", "/accounts_0_later/"), encoding="utf-8")
+    sources.write_text(text.replace(job.rows("accounts_0"), f"{place}/*.parquet"), encoding="utf-8")
 
 
 ACTS: dict[str, Callable[[Job, Watch], Any]] = {

@@ -88,7 +88,7 @@ class Answer:
         """For each output the event time of each row, aware."""
         moments = [[_in_utc(moment) for moment in look.moments] for look in self._looks]
         return {
-            output.name: [_moment(given.newest[output.place]) for given in self._looks[output.read].windows]
+            output.name: [_moment(given.newest(output.place)) for given in self._looks[output.read].windows]
             if output.windowed
             else list(moments[output.read])
             for output in self.outputs

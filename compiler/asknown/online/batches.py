@@ -23,7 +23,7 @@ from asknown.types import Kind, SqlType
 
 Encode = Callable[[Any, SqlType], list[Any]]
 
-CHUNK = 50_000  # rows that are Python values at one time
+CHUNK = 2_000  # rows that are Python values at one time: few enough to stay in the processor's cache
 
 _EPOCH = datetime(1970, 1, 1)
 _DAY = 86_400_000_000

@@ -26,15 +26,15 @@ class Change:
     def __init__(self) -> None:
         self.added = self.removed = self._sum = 0
 
-    def add(self, rows: Collection[Row]) -> None:
-        """Rows that have come into the table."""
+    def add(self, rows: Collection[Row], hashed: int | None = None) -> None:
+        """Rows that have come into the table; ``hashed`` is the sum of their hashes, where it is known."""
         self.added += len(rows)
-        self._sum += _sum_rows(rows)
+        self._sum += sum_rows(rows) if hashed is None else hashed
 
     def remove(self, rows: Collection[Row]) -> None:
         """Rows that have left it."""
         self.removed += len(rows)
-        self._sum -= _sum_rows(rows)
+        self._sum -= sum_rows(rows)
 
     def apply(self, hashed: str) -> str:
         """The hash of the table, which was ``hashed`` before."""
@@ -46,16 +46,21 @@ def hash_table(connection: sqlite3.Connection, table: str) -> str:
     (definition,) = connection.execute(
         "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
     ).fetchone() or ("",)
-    total = _sum_rows([(definition,)])
+    total = sum_rows([(definition,)])
     quoted = table.replace('"', '""')
     cursor = connection.execute(f'SELECT * FROM "{quoted}"')
     while rows := cursor.fetchmany(_AT_ONCE):
-        total += _sum_rows(rows)
+        total += sum_rows(rows)
     return _spell(total)
 
 
-def _sum_rows(rows: Collection[Row]) -> int:
-    digests = [blake2b(marshal.dumps(row, _FORMAT), digest_size=8).digest() for row in rows]
+def sum_rows(rows: Collection[Row]) -> int:
+    """The sum of the rows' hashes."""
+    new, digests = blake2b(digest_size=8).copy, []  # a copy is made in half the time of a new one
+    for row in rows:
+        hashed = new()
+        hashed.update(marshal.dumps(row, _FORMAT))
+        digests.append(hashed.digest())
     return sum(struct.unpack(f"<{len(digests)}Q", b"".join(digests)))
 
 

@@ -55,10 +55,10 @@ def create_statements(view: OnlineView) -> list[str]:
     return statements
 
 
-def upsert_statement(view: OnlineView) -> str:
-    """The statement that inserts a row, or puts it over its key's row where it is the newer one (rule 3's order)."""
-    places = ", ".join("?" * len(view.columns))
-    insert = f"INSERT INTO {quote(view.name)} AS {_STORED} ({_list(view.columns)})\nVALUES ({places})"
+def upsert_statement(view: OnlineView, rows: int) -> str:
+    """The statement that inserts rows, or puts each over its key's row where it is the newer one (rule 3's order)."""
+    places = ", ".join([f"({', '.join('?' * len(view.columns))})"] * rows)
+    insert = f"INSERT INTO {quote(view.name)} AS {_STORED} ({_list(view.columns)})\nVALUES {places}"
     others = [quote(c.name) for c in view.columns if c not in view.keys]
     if not others:
         return f"{insert}\nON CONFLICT DO NOTHING"

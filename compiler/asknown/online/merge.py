@@ -9,16 +9,19 @@ from __future__ import annotations
 import marshal
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 from asknown.online import layout
 from asknown.online.batches import Rows
-from asknown.online.content import Change, Row
+from asknown.online.content import Change, Row, sum_rows
 from asknown.online.nodes import OnlineView
 from asknown.online.order import orders_in_sqlite, stored_comparison
 
+_ROWS_AT_ONCE = (2_000, 100, 1)  # rows in one statement: a long one leaves another thread time to hash them
 _KEYS_AT_ONCE = 200  # keys in one statement
 _MOST_BESIDE = 3  # how many rows a chunk's range may hold for each of its keys, before they are looked up one by one
 
@@ -47,32 +50,40 @@ def merge_rows(
 ) -> Merged:
     """Merges the chunks into the view's table, tells ``change`` which rows came and went, and counts them."""
     connection.create_function(layout.COMPARE, 3, _comparison(view), deterministic=True)
-    merge, merged = _Merge(connection, view, change), Merged()
-    for chunk in chunks:
-        changed, inserted = merge.merge(list(chunk.values))
-        merged.changed += changed
-        merged.inserted += inserted
-        merged.seen += chunk.seen
-        merged.skipped += chunk.skipped
-        merged.future += chunk.future
-        if on_rows is not None:
-            on_rows(merged.seen)
+    merged = Merged()
+    with ThreadPoolExecutor(1) as beside:
+        merge = _Merge(connection, view, change, beside)
+        for chunk in chunks:
+            changed, inserted = merge.merge(list(chunk.values))
+            merged.changed += changed
+            merged.inserted += inserted
+            merged.seen += chunk.seen
+            merged.skipped += chunk.skipped
+            merged.future += chunk.future
+            if on_rows is not None:
+                on_rows(merged.seen)
     return merged
 
 
 class _Merge:
-    """One view's table while rows are merged into it. A key is a value, or a tuple where there are several columns."""
+    """One view's table while rows are merged into it. A key is a value, or a tuple where there are several columns.
 
-    def __init__(self, connection: sqlite3.Connection, view: OnlineView, change: Change) -> None:
+    ``beside`` hashes rows while SQLite writes them.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, view: OnlineView, change: Change, beside: Executor) -> None:
         self._connection = connection
         self._view = view
         self._change = change
+        self._beside = beside
         self._names = tuple(column.name for column in view.columns)
         places = [self._names.index(key.name) for key in view.keys]
         self._key: Callable[[Row], Any] = itemgetter(*places) if places else _no_key
         self._single = len(places) == 1
         self._floats = [place for place, column in enumerate(view.columns) if column.type.kind == "float"]
-        self._upsert = layout.upsert_statement(view)
+        most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(view.columns)
+        sizes = sorted({max(1, min(size, most)) for size in _ROWS_AT_ONCE}, reverse=True)
+        self._upserts = [(size, layout.upsert_statement(view, size)) for size in sizes]
         self._range = layout.range_statement(view)
 
     def merge(self, rows: list[Row]) -> tuple[int, int]:
@@ -81,16 +92,17 @@ class _Merge:
             return 0, 0
         keys = [*map(self._key, rows)]
         found = self._held(keys)
-        if found == rows and not self._has_zeros(rows):  # the common case, and the cheapest to tell
+        zeros = self._has_zeros(rows)
+        if found == rows and not zeros:  # the common case, and the cheapest to tell
             return 0, 0
         held = self._by_key(found)
-        differing = _differing(rows, map(held.get, keys))
+        differing = _differing(rows, map(held.get, keys), zeros=zeros) if held else rows
         if not differing:
             return 0, 0
-        wanted = dict.fromkeys(map(self._key, differing))
+        wanted = dict.fromkeys(keys if differing is rows else map(self._key, differing))
         before = [held[key] for key in wanted if key in held]
         changes = self._connection.total_changes
-        self._connection.executemany(self._upsert, differing)
+        hashed = self._write(differing)
         changed = self._connection.total_changes - changes
         if changed == len(differing) == len(wanted):
             after = differing
@@ -98,10 +110,22 @@ class _Merge:
             now = self._by_key(self._held(list(wanted)))
             if not wanted.keys() <= now.keys():
                 raise LostRowError("a row that was just written is not found again")
-            after = [now[key] for key in wanted]
+            after, hashed = [now[key] for key in wanted], None
         self._change.remove(before)
-        self._change.add(after)
+        self._change.add(after, hashed)
         return changed, len(after) - len(before)
+
+    def _write(self, rows: list[Row]) -> int | None:
+        """Upserts the rows, in order: the sum of their hashes, where there was time for it meanwhile."""
+        many = len(rows) >= self._upserts[0][0]  # SQLite runs a long statement without Python's lock
+        hashing = self._beside.submit(sum_rows, rows) if many else None
+        begin = 0
+        for size, statement in self._upserts:
+            if starts := range(begin, len(rows) - size + 1, size):
+                parameters = (tuple(chain.from_iterable(rows[start : start + size])) for start in starts)
+                self._connection.executemany(statement, parameters)
+                begin = starts[-1] + size
+        return None if hashing is None else hashing.result()
 
     def _held(self, keys: list[Any]) -> list[Row]:
         """The rows of these keys that the table holds; of others too, where they lie between."""
@@ -139,13 +163,12 @@ def _no_key(_: Row) -> Any:
     return ()
 
 
-def _differing(rows: Sequence[Row], held: Iterable[Row | None]) -> list[Row]:
+def _differing(rows: Sequence[Row], held: Iterable[Row | None], *, zeros: bool) -> list[Row]:
     """The rows that are not, to the bit, what is held. To Python 0.0 and -0.0 are equal; here they are not."""
-    return [
-        row
-        for row, old in zip(rows, held, strict=True)
-        if old != row or (0 in row and marshal.dumps(old, 2) != marshal.dumps(row, 2))
-    ]
+    pairs = zip(rows, held, strict=True)
+    if not zeros:
+        return [row for row, old in pairs if old != row]
+    return [row for row, old in pairs if old != row or (0 in row and marshal.dumps(old, 2) != marshal.dumps(row, 2))]
 
 
 def _comparison(view: OnlineView) -> Callable[[int, Any, Any], int | None]:

@@ -11,13 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 from asknown.online.aggregate import finisher
 from asknown.online.nodes import StoredCall
 from asknown.online.order import is_enum
-from asknown.online.sums import Values, mean_decimals, mean_floats, mean_integers
+from asknown.online.sums import Values, float_parts, mean_decimals, mean_floats, mean_integers
 from asknown.types import Kind, SqlType
 
 Merge = Callable[[Values, int], Any]
@@ -89,12 +88,9 @@ def reader_of(kind: SqlType | None) -> Callable[[Any], Any] | None:
 
 
 def _condense_floats(values: Values) -> list[float]:
-    """Doubles whose exact sum is that of the values: the rounded sum, and what it left out, until nothing is left."""
+    """Doubles whose exact sum is that of the values."""
     try:
-        parts = [math.fsum(values) + 0.0]
+        first, *others = float_parts(values)
     except ValueError:
         return [math.nan]
-    if math.isfinite(parts[0]):
-        while left := math.fsum(chain(values, [-part for part in parts])):
-            parts.append(left)
-    return parts
+    return [first + 0.0, *others]

@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Context, Decimal
-from fractions import Fraction
 from functools import reduce
-from itertools import chain
 from typing import Any
 
 Values = Sequence[Any]
@@ -37,19 +35,30 @@ def mean_floats(values: Values, count: int | None = None) -> float | None:
         return None
     count = count or len(values)
     try:
-        parts = [math.fsum(values)]
-        if math.isfinite(parts[0]):
-            # What the rounded sum left out, until nothing is left: mostly little is.
-            while left := math.fsum(chain(values, [-part for part in parts])):
-                parts.append(left)
+        parts = float_parts(values)
     except ValueError:
         return math.nan
     except OverflowError:
         return _special(values) or ratio(_whole(values), _SCALED * count)
     if len(parts) == 1:
         return parts[0] / count + 0.0
-    total = sum(map(Fraction, parts))
-    return ratio(total.numerator, total.denominator * count)
+    ratios = [part.as_integer_ratio() for part in parts]
+    scale = max(below for _, below in ratios)  # all are powers of two
+    return ratio(sum(above * (scale // below) for above, below in ratios), scale * count)
+
+
+def float_parts(values: Values) -> list[float]:
+    """Doubles whose exact sum is that of the values: the rounded sum, and what it left out, until nothing is left.
+
+    The sum alone where it is not finite. ValueError for both infinities, OverflowError for sums beyond a double.
+    """
+    parts = [math.fsum(values)]
+    if math.isfinite(parts[0]):
+        rest = [*values, -parts[0]]
+        while left := math.fsum(rest):  # mostly little is
+            parts.append(left)
+            rest.append(-left)
+    return parts
 
 
 def _special(values: Values) -> float | None:

@@ -29,10 +29,15 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class WindowAnswer:
-    """The features of one key, and for each the newest event time in any of its frames."""
+    """The features of one key. ``ends`` has the newest event time in each frame, ``frames`` those of each feature."""
 
     values: list[Any]
-    newest: list[int | None]
+    ends: list[int | None]
+    frames: list[list[int]]
+
+    def newest(self, feature: int) -> int | None:
+        """The newest event time in any of a feature's frames."""
+        return max((end for frame in self.frames[feature] if (end := self.ends[frame]) is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,8 @@ class WindowRead:
         self._merges = all(call.state is not None for some in self._slices.values() for call in some)
         self._count = len(calls)
         places = {call: place for place, call in enumerate(used)}
-        self._features = [
-            (feature.name, compile_expression(feature.expression, places), self._frames_of(feature, view))
-            for feature in features
-        ]
+        self._features = [(feature.name, compile_expression(feature.expression, places)) for feature in features]
+        self._frames_by_feature = [self._frames_of(feature, view) for feature in features]
 
     def _frames_of(self, feature: StoredFeature, view: OnlineView) -> list[int]:
         assert view.windows is not None
@@ -165,7 +168,7 @@ class WindowRead:
         else:
             results, ends = self._from_columns(events, instant)
         values = []
-        for name, evaluate, _ in self._features:
+        for name, evaluate in self._features:
             try:
                 values.append(evaluate(results, kept))
             except EvaluationError as error:
@@ -174,7 +177,7 @@ class WindowRead:
                     f"feature '{name}' of '{self._view}' cannot be computed: {error}",
                     hint="the training query fails for this row as well: cast to a wider type in the model",
                 ) from error
-        return WindowAnswer(values, [_latest([ends[frame] for frame in frames]) for _, _, frames in self._features])
+        return WindowAnswer(values, ends, self._frames_by_feature)
 
     def _from_columns(self, columns: Columns, instant: int) -> tuple[list[Any], list[int | None]]:
         """The calls' results, and for each frame the newest event time in it."""
@@ -226,7 +229,3 @@ def _pack(columns: Sequence[str], view: OnlineView) -> bool:
 
 def _never(_: Sequence[Any], __: int) -> Any:
     raise AssertionError("a call without a state is not merged")
-
-
-def _latest(times: list[int | None]) -> int | None:
-    return max((time for time in times if time is not None), default=None)
