@@ -150,6 +150,14 @@ def test_a_get_needs_neither_the_compiler_nor_arrow(report: Path, tmp_path: Path
     assert loaded & (HEAVY - {"click", "rich", "yaml"}) == set()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--model"]])
+def test_to_compile_takes_no_data_frames(report: Path, tmp_path: Path, arguments: list[str]) -> None:
+    write_project(tmp_path)
+    loaded = libraries(imported_by(report, ASKNOWN, "compile", "scores", *arguments, folder=tmp_path))
+    assert loaded >= COMPILER
+    assert loaded & FRAMES == set()
+
+
 def write_project(folder: Path) -> None:
     """The smallest project that has something to read."""
     (folder / "models").mkdir()

@@ -42,7 +42,7 @@ def write(statement: Statement, dialect: Dialect) -> str:
             pin = "MATERIALIZED " if cte.keep else "NOT MATERIALIZED "
         name = _spelled(ident(cte.name), dialect).sql(dialect.sqlglot, identify=dialect.quotes_all)
         comment = "".join(f"-- {line}\n" for line in cte.comment.splitlines())
-        parts.append(f"{comment}{name} AS {pin}(\n{_indent(_text(cte.body, dialect), dialect)}\n)")
+        parts.append(f"{comment}{name} AS {pin}(\n{_indent(_text(cte.body, dialect), cte.body, dialect)}\n)")
     header = "".join(f"-- {line}\n" for line in statement.comment.splitlines())
     with_clause = "WITH\n" + ",\n".join(parts) + "\n" if parts else ""
     return f"{header}{with_clause}{_text(statement.body, dialect)}"
@@ -68,9 +68,9 @@ def _spelled(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
     return tree
 
 
-def _indent(text: str, dialect: Dialect) -> str:
+def _indent(text: str, body: Body, dialect: Dialect) -> str:
     """The text moved right, except where a line break is part of a quoted literal; runs of blank lines become one."""
-    inside = _lines_in_literals(text, dialect)
+    inside = _lines_in_literals(text, body, dialect)
     lines: list[str] = []
     for number, line in enumerate(text.splitlines()):
         if number in inside or (line.strip() == "" and lines and lines[-1] == ""):
@@ -90,9 +90,16 @@ _SURELY_UNBROKEN = re.compile(
 )
 
 
-def _lines_in_literals(text: str, dialect: Dialect) -> set[int]:
+def _lines_in_literals(text: str, body: Body, dialect: Dialect) -> set[int]:
     """The numbers of the lines that begin inside a literal or a quoted name."""
-    return set() if is_surely_unbroken(text) else lines_in_tokens(text, dialect)
+    return set() if is_surely_unbroken(text) or _has_no_line_break(body) else lines_in_tokens(text, dialect)
+
+
+def _has_no_line_break(body: Body) -> bool:
+    """Whether the body is a tree, and none of its literals and names has a line break."""
+    if isinstance(body, str):
+        return False
+    return not any(isinstance(part, str) and "\n" in part for node in body.walk() for part in node.args.values())
 
 
 def is_surely_unbroken(text: str) -> bool:

@@ -44,13 +44,13 @@ class States:
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self._states: dict[str, tuple[str, str, exp.Expr]] = {}
+        self._states: dict[tuple[str, exp.Expr], tuple[str, str, exp.Expr]] = {}
 
     def of(self, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]) -> str:
         """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
         state = _taken(self.step, word, conditions, values)
         name = self.step.inner(f"b{len(self._states)}")
-        return self._states.setdefault(f"{word} {state.sql()}", (name, word, state))[0]
+        return self._states.setdefault((word, state), (name, word, state))[0]
 
     def columns(self) -> list[exp.Expr]:
         """The states of rows."""

@@ -15,7 +15,6 @@ from asknown.emit.models import cast_query, columns_query, file_query, relation_
 from asknown.emit.spine import compile_facts
 from asknown.emit.statement import write
 from asknown.emit.translate import translate
-from asknown.engines.frames import to_arrow
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column
 from asknown.model.parse import parse_model
@@ -91,6 +90,8 @@ def _locate(given: Any, bench: Workbench, renderer: Renderer) -> Spine:
     if isinstance(given, Path):
         return _of_file(str(given), bench)
     if not isinstance(given, str):
+        from asknown.engines.frames import to_arrow  # a spine that the engine reads itself does without
+
         return _of_data(to_arrow(given), bench)
     name = given.strip()
     if name in bench.catalog.project.models:
