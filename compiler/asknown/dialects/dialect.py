@@ -31,7 +31,8 @@ class ExactSums:
 
     With a ``grade`` (a small whole number, 0 for nearly all floats), floats are added up apart by it, each as the one
     whole number ``graded`` of ``:x`` and ``:grade``. ``parts`` and ``ranges`` are then those of such a number, or of a
-    sum of them; in the range ``x`` are those whose sum only ``special`` and ``misfit`` can read.
+    sum of them: those of grade 0 have the part ``common`` alone, and those in the range ``x`` have a sum that only
+    ``special`` and ``misfit`` can read.
 
     ``whole`` turns a whole number into the part ``wholes``, ``digits`` a decimal times 10^m, ``long_digits`` one whose
     digits that product could overflow.
@@ -47,6 +48,7 @@ class ExactSums:
     ranges: Mapping[str, str] = field(default_factory=dict)
     grade: str | None = None
     graded: str = ""
+    common: str = ""
     special: str = ""
     misfit: str = ""
     is_short: str = ""

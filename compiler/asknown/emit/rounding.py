@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from asknown.emit.exact_sum import ExactSum
+from asknown.emit.exact_sum import ExactSum, exact_sums
 from asknown.emit.long_sums import round_long
 from asknown.emit.short_sums import round_short
 from asknown.emit.sql import col, named
@@ -55,19 +55,30 @@ class Waiting:
     def add(self, place: int, value: Unrounded) -> None:
         self._sums[place] = value
 
-    def columns(self) -> list[exp.Expr]:
-        """The columns that the pass has to give for them, each once: a sum and its average share theirs."""
+    def columns(self, *, rare: bool) -> list[exp.Expr]:
+        """The columns that the pass has to give for them, each once: a sum and its average share theirs.
+
+        The ``rare`` ones have a value in few moments, or none: they are of numbers of an uncommon grade.
+        """
         columns: dict[str, exp.Expr] = {}
         guards: dict[str, exp.Expr] = {}
         for value in self._sums.values():
+            uncommon = self._uncommon(value)
             for column in (*value.parts.values(), value.count, value.special):
-                if column is not None:
+                if column is not None and (column in uncommon) == rare:
                     columns.setdefault(self._name(column), column)
-            if value.misfit is not None:
+            if value.misfit is not None and (value.misfit in uncommon) == rare:
                 guards.setdefault(value.misfit.sql(), value.misfit)
         if guards:
             columns[self.misfit] = exp.or_(*guards.values(), copy=False)
         return [named(column.copy(), name) for name, column in columns.items()]
+
+    def _uncommon(self, value: Unrounded) -> list[exp.Expr | None]:
+        """What only numbers of an uncommon grade have."""
+        exact = exact_sums(self._step.dialect)
+        if exact.grade is None or exact.common not in value.parts:
+            return []
+        return [*(t for part, t in value.parts.items() if part != exact.common), value.special, value.misfit]
 
     @property
     def misfit(self) -> str:

@@ -48,7 +48,8 @@ def _by_grades(step: Step, rows: Columns, value: Column, conditions: list[exp.Ex
     """One whole number for each float, added up apart by their grades; the sums of the grades are cut into parts."""
     dialect, exact = step.dialect, step.dialect.exact_sums
     assert exact is not None and exact.grade is not None
-    x = cast(dialect, col(value.name, step.v), _DOUBLE)
+    own = col(value.name, step.v)
+    x = own if value.type == _DOUBLE else cast(dialect, own, _DOUBLE)
     wish = f"{value.name}g"
     graded = fill(dialect, exact.graded, x=x.copy(), grade=col(step.inner(wish), step.v))
     digits, grade = rows.apart(wish, fill(dialect, exact.grade, x=x), f"{value.name}w", graded)

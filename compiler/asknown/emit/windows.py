@@ -17,6 +17,7 @@ from typing import assert_never
 from sqlglot import exp
 
 from asknown.emit.aggregate import read_aggregate
+from asknown.emit.exact_sum import column
 from asknown.emit.instants import microseconds
 from asknown.emit.pairs import Pairs
 from asknown.emit.passes import Columns, Reduce
@@ -43,9 +44,9 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
         case "pairs":
             query = windows.by_pairs()
         case "bands":
-            query = windows.by_bands()
+            ctes, query = windows.by_bands()
         case "tiles":
-            ctes, query = windows.by_tiles(join.many)
+            ctes, query = windows.by_tiles(join.many, sparse=join.sparse)
         case _:
             assert_never(join.form)
     comment = f"{join.form}: {join.reason}"
@@ -74,16 +75,16 @@ class _Windows:
         values = self._values(
             {place: Direct(self.step, call.frame, self.longest) for place, call in self.calls.items()}
         )
-        return self.pairs.in_buckets(self._rows(), values)
+        return self.pairs.in_buckets(self._rows(), [*values, *self.waiting.columns(rare=True)])
 
-    def by_bands(self) -> exp.Select:
+    def by_bands(self) -> tuple[list[Cte], exp.Select]:
         """States of each band first, then every aggregate from the states of the bands in its frame."""
         states = States(self.step)
         values = self._from_bands(states)
         bands = self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band())
         return self._put_together(bands, values)
 
-    def by_tiles(self, many: int) -> tuple[list[Cte], exp.Select]:
+    def by_tiles(self, many: int, *, sparse: bool) -> tuple[list[Cte], exp.Select]:
         """States of tiles, of the rows in cut tiles, and of all other rows, put together.
 
         The others are those of keys that have no more than ``many`` in the longest frame, and (with ``known_at``) those
@@ -93,7 +94,7 @@ class _Windows:
         values = self._from_bands(states)
         step, pairs = self.step, self.pairs
         comment = "tiles as long as it pays for the key, where it has many rows"
-        lengths = Cte(step.name("lengths"), self._lengths(many), keep=True, comment=comment)
+        lengths = Cte(step.name("lengths"), self._lengths(many, sparse=sparse), keep=True, comment=comment)
         rows = self.columns.query(named(pairs.tile_of(step.when()), pairs.tile)).where(*self._in_sight())
         prompt = self.columns.with_digits(pairs.with_length(rows, lengths.name, step.v).where(*self._prompt()))
         times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
@@ -112,7 +113,8 @@ class _Windows:
             distinct=False,
             copy=False,
         )
-        return [lengths, kept], self._put_together(union, values)
+        ctes, query = self._put_together(union, values)
+        return [lengths, kept, *ctes], query
 
     def _placed(self, tiles: str, lengths: str) -> exp.Select:
         """The tiles, and which wide tile each is part of."""
@@ -132,7 +134,7 @@ class _Windows:
         query = query.from_(subquery(self._placed(tiles, lengths), step.v), copy=False)
         return query.group_by(*[column.copy() for column in by], copy=False)
 
-    def _lengths(self, many: int) -> exp.Select:
+    def _lengths(self, many: int, *, sparse: bool) -> exp.Select:
         """For each key of many rows, how long its tiles are, and how many of them a wide one has.
 
         So a window reads about as many wide tiles as tiles, and as rows, at its edges: the fewest of all three.
@@ -153,7 +155,9 @@ class _Windows:
         columns = [named(fill(dialect, length, **places), self.pairs.tile_length)]
         columns.append(named(fill(dialect, factor, **places), self.pairs.factor))
         query = exp.select(*step.keys_of(step.v), *columns)
-        rows = self.pairs.of_those_who_ask(Columns(step).query()).where(*self._in_sight())
+        rows = Columns(step).query().where(*self._in_sight())
+        if sparse:  # where most keys ask, to look for each costs more than to count
+            rows = self.pairs.of_those_who_ask(rows)
         query = query.from_(subquery(rows, step.v))
         query = query.group_by(*step.keys_of(step.v)) if step.keys else query
         return query.having(fill(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
@@ -198,13 +202,27 @@ class _Windows:
         band, edges = self.pairs.band, self.edges
         return self._values({place: Banded(states, band, edges, call.frame) for place, call in self.calls.items()})
 
-    def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> exp.Select:
+    def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> tuple[list[Cte], exp.Select]:
+        """The values from the states of bands; what only numbers of an uncommon grade have, from theirs alone."""
+        rare = self.waiting.columns(rare=True)
+        if not rare:
+            return [], self._by_moment(subquery(states, "bands"), values)
+        step = self.step
+        bands = Cte(step.name("bands"), states, keep=True, comment="by bands of age, and by the grade of the numbers")
+        uncommon = exp.or_(*[column(grade).neq(exp.Literal.number(0)) for grade in self.columns.grades])
+        others = self._by_moment(table(bands.name), rare).where(uncommon)
+        same = [*step.same_keys(), col(step.t, step.m).eq(col(step.t, step.v))]
+        columns = [*step.moment(), *(col(v.alias, step.m) for v in values), *(col(r.alias, step.v) for r in rare)]
+        query = exp.select(*columns).from_(subquery(self._by_moment(table(bands.name), values), step.m), copy=False)
+        return [bands], query.join(subquery(others, step.v), on=all_of(same), join_type="left", copy=False)
+
+    def _by_moment(self, states: exp.Expr, values: Sequence[exp.Expr]) -> exp.Select:
         moment: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
-        query = exp.select(*moment, *values).from_(subquery(states, "bands"), copy=False)
+        query = exp.select(*moment, *values).from_(states, copy=False)
         return query.group_by(*[m.copy() for m in moment], copy=False)
 
     def _values(self, reduces: Mapping[int, Reduce]) -> list[exp.Expr]:
-        """The columns of a pass: the value of each call, or the parts of those that wait to be rounded."""
+        """The columns of a pass: the value of each call, or what those that wait to be rounded mostly take."""
         columns = []
         for place, call in self.calls.items():
             read = read_aggregate(self.step, self.columns, call, reduces[place])
@@ -212,7 +230,7 @@ class _Windows:
                 columns.append(named(read, self.step.call(place)))
             else:
                 self.waiting.add(place, read)
-        return [*columns, *self.waiting.columns()]
+        return [*columns, *self.waiting.columns(rare=False)]
 
     def whole(self, rounded: Rounded) -> exp.Select:
         """The windows: what the pass gave as it is, and its exact sums as they were rounded."""

@@ -9,7 +9,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView
 from asknown.plan.nodes import AsOfJoin, Form, Output, Plan, Spine, TrailingWindow, WindowForm
 from asknown.plan.request import Asked
-from asknown.plan.rules import TILED_ROWS_FORCED, Sample, choose_match, choose_windows
+from asknown.plan.rules import TILED_ROWS_FORCED, Sample, choose_match, choose_windows, is_sparse
 from asknown.types import comparable
 
 
@@ -52,6 +52,7 @@ def build_plan(
             )
             steps.append(AsOfJoin(label, view, keys, columns, match))
         windows: dict[int, int] = {}
+        sparse = is_sparse(spine, look(view))
         for form, reason, some in choose_windows(
             calls,
             listed,
@@ -62,7 +63,7 @@ def build_plan(
         ):
             windows |= dict.fromkeys(some, len(steps))
             many = dialect.tiled_rows if window_form is None else TILED_ROWS_FORCED
-            steps.append(TrailingWindow(label, view, keys, some, form, reason, many))
+            steps.append(TrailingWindow(label, view, keys, some, form, reason, many, sparse))
         for place, computed in items.items():
             outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)
     return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))

@@ -96,7 +96,7 @@ class TrailingWindow:
     """Aggregates, for each moment, the visible rows in frames that end at it (DESIGN section 3, rule 4).
 
     ``calls`` are places in the view's list of window calls. In the form ``tiles``, keys are added up by tiles that have
-    more rows than ``many`` in the longest frame.
+    more rows than ``many`` in the longest frame. ``sparse`` says that the spine surely asks for few of the view's keys.
     """
 
     label: str
@@ -106,6 +106,7 @@ class TrailingWindow:
     form: WindowForm
     reason: str
     many: int = 0
+    sparse: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from asknown.durations import spell
 from asknown.model.nodes import FeatureView, WindowCall
-from asknown.plan.nodes import FORMS, WINDOW_FORMS, Form, Match, WindowForm
+from asknown.plan.nodes import FORMS, WINDOW_FORMS, Form, Match, Spine, WindowForm
 
 DAY = 86_400_000_000
 # A bucket this many times the typical distance between two rows of a key finds nearly every moment's row.
@@ -18,10 +18,6 @@ WIDER = 30
 FEW_ROWS = 16
 # From this many rows at one event time of a key on, looking at them again for each moment costs too much.
 MANY_TIES = 1.5
-# Tiles pay for a view whose keys typically have this share of the rows that make them pay for one key, or of which
-# one key has so many times as many.
-MANY_ROWS = 1 / 5
-VERY_MANY_ROWS = 4
 # A form that is forced adds up the rows of a key from far fewer in the longest frame on than one that is chosen.
 TILED_ROWS_FORCED = 2
 
@@ -37,10 +33,6 @@ class Sample:
     times: int  # distinct pairs of key and event time
     span: int  # twice what the middle half of the rows lie in: some may be very late
     whole: bool  # the sample is all there is
-
-    @property
-    def rows_of_a_key(self) -> float:
-        return self.rows / max(self.keys, 1)
 
     @property
     def rows_of_a_rows_key(self) -> float:
@@ -135,9 +127,10 @@ def choose_windows(
     frames = {calls[place].frame for place in merging}
     if merging and forced != "pairs" and "bands" in forms:
         rows, most = _rows_in(max(frame.oldest for frame in frames), sample)
-        many = "tiles" in forms and (rows > MANY_ROWS * tiled_rows or most > VERY_MANY_ROWS * tiled_rows)
+        many = "tiles" in forms and rows > tiled_rows
         if forced == "tiles" or (forced is None and many):
-            yield "tiles", f"{_about(rows)} in the longest frame, up to {_about(most)}: added up beforehand", merging
+            why = f"{_about(rows)} of a row's key in the longest frame, up to {_about(most)}: added up beforehand"
+            yield "tiles", why, merging
             places = others
         elif forced == "bands" or len(frames) > 1:
             yield "bands", f"each row into its band of age, once for {len(frames)} frames", merging
@@ -146,14 +139,19 @@ def choose_windows(
         yield "pairs", "every value is needed" if others else "one frame", tuple(places)
 
 
+def is_sparse(spine: Spine, sample: Sample | None) -> bool:
+    """Whether the spine surely asks for less than half of a view's keys."""
+    return spine.rows is not None and sample is not None and 2 * spine.rows < sample.keys
+
+
 def _rows_in(length: int, sample: Sample | None) -> tuple[float, float]:
-    """The rows of a key in so many microseconds: typically, and of the key that has the most."""
+    """The rows in so many microseconds of the key of a row picked at random, and of the key that has the most."""
     if sample is None or not sample.span:
         return 0.0, 0.0
     share = length / sample.span
     if sample.whole:
         share = min(1.0, share)
-    return sample.rows_of_a_key * share, sample.hottest * share
+    return sample.rows_of_a_rows_key * share, sample.hottest * share
 
 
 def _widths(view: FeatureView, sample: Sample | None) -> tuple[int, ...]:

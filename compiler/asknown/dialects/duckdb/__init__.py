@@ -92,6 +92,7 @@ DUCKDB = Dialect(
     quotes_all=False,
     pins_ctes=True,
     scans_for_keys=True,
+    tiled_rows=250,
     session=(
         "set TimeZone = 'UTC'",
         "set default_null_order = 'nulls_last'",

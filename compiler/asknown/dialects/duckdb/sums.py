@@ -173,6 +173,7 @@ EXACT_SUMS = ExactSums(
     ranges={part: within for part, (within, _) in _PARTS.items()},
     grade=_GRADE,
     graded=_GRADED,
+    common="w",
     special=_SPECIAL,
     misfit=f"{_counted('misfit')} > 0",
     is_short=":a IS NULL AND :b IS NULL AND :c IS NULL",
