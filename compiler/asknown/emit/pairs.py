@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from sqlglot import exp
 
@@ -108,12 +107,10 @@ class Pairs:
         asking = exp.select(*step.moment(), *self._sinces(), *more, each).from_(table(self._moments, step.m))
         return self.with_length(asking, lengths, step.m)
 
-    def with_length(
-        self, query: exp.Select, lengths: str, alias: str, *, join_type: Literal["", "left"] = ""
-    ) -> exp.Select:
-        """``query`` over rows called ``alias``, joined with the length of their key's tiles, where it has any."""
+    def with_length(self, query: exp.Select, lengths: str, alias: str) -> exp.Select:
+        """``query`` over rows called ``alias`` whose keys have tiles, joined with the length of these."""
         same: list[exp.Expr] = [col(key, alias).eq(col(key, self.lengths)) for key in self.step.keys]
-        return query.join(table(lengths, self.lengths), on=all_of(same), join_type=join_type)
+        return query.join(table(lengths, self.lengths), on=all_of(same))
 
     def length(self) -> exp.Expr:
         """The length of a key's tiles, in microseconds."""

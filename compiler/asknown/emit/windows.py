@@ -11,7 +11,7 @@ tiles.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from sqlglot import exp
@@ -88,7 +88,7 @@ class _Windows:
         """States of tiles, of the rows in cut tiles, and of all other rows, put together.
 
         The others are those of keys that have no more than ``many`` in the longest frame, and (with ``known_at``) those
-        that were known late.
+        that were known late: a tile has those that were known within its length.
         """
         states = States(self.step)
         values = self._from_bands(states)
@@ -109,7 +109,7 @@ class _Windows:
             pairs.in_whole_wide_tiles(self._wide(kept.name, lengths.name, merged), lengths.name, merged, by=bands),
             pairs.in_whole_tiles(self._placed(kept.name, lengths.name), lengths.name, merged, by=bands),
             pairs.in_cut_tiles(prompt.copy(), lengths.name, states.columns(), by=bands),
-            self._others(lengths.name, states),
+            *self._others(lengths.name, states),
             distinct=False,
             copy=False,
         )
@@ -162,14 +162,14 @@ class _Windows:
         query = query.group_by(*step.keys_of(step.v)) if step.keys else query
         return query.having(fill(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
 
-    def _others(self, lengths: str, states: States) -> exp.Select:
+    def _others(self, lengths: str, states: States) -> Iterator[exp.Select]:
         """The states of the rows that are in no tile."""
-        if self.step.view.known_at is None:  # then it takes the moments to leave keys out, of which there are fewer
-            rows = self._rows(without=lengths)
-            return self.pairs.in_buckets(rows, states.columns(), by=self._by_band(), without=lengths)
-        others = self.pairs.of_those_who_ask(self.columns.query()).where(*self._in_sight())
-        others = self.pairs.with_length(others, lengths, self.step.v, join_type="left").where(self._other())
-        return self.pairs.in_buckets(self.columns.with_digits(others), states.columns(), by=self._by_band())
+        columns, by = states.columns(), self._by_band()
+        yield self.pairs.in_buckets(self._rows(without=lengths), columns, by=by, without=lengths)
+        if self.step.view.known_at is not None:
+            late = self.pairs.with_length(self.columns.query().where(*self._in_sight()), lengths, self.step.v)
+            late = self.columns.with_digits(late.where(self._delay() > self.pairs.length()))
+            yield self.pairs.in_buckets(late, columns, by=by)
 
     def _rows(self, *, without: str | None = None) -> exp.Select:
         rows = self.pairs.of_those_who_ask(self.columns.query(), without=without)
@@ -188,11 +188,6 @@ class _Windows:
     def _prompt(self) -> list[exp.Expr]:
         """Rows that were known within a tile's length of their event time."""
         return [] if self.step.view.known_at is None else [self._delay() <= self.pairs.length()]
-
-    def _other(self) -> exp.Expr:
-        """Rows of keys without tiles, and rows that were known late."""
-        untiled = exp.Is(this=self.pairs.length(), expression=exp.null())
-        return exp.or_(untiled, self._delay() > self.pairs.length())
 
     def _delay(self) -> exp.Expr:
         known, when = (microseconds(self.step.dialect, at) for at in (self.step.known(), self.step.when()))
