@@ -38,7 +38,7 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
     """The CTEs of a view's windows, the last of which has (keys, t, a column for each call, ``Step.call``)."""
     lifted = step.view.lifted
     assert lifted is not None
-    windows = _Windows(step, moments, {place: lifted.calls[place] for place in join.calls})
+    windows = _Windows(step, moments, {place: lifted.calls[place] for place in join.calls}, sparse=join.sparse)
     ctes: list[Cte] = []
     match join.form:
         case "pairs":
@@ -46,7 +46,7 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
         case "bands":
             ctes, query = windows.by_bands()
         case "tiles":
-            ctes, query = windows.by_tiles(join.many, sparse=join.sparse)
+            ctes, query = windows.by_tiles(join.many)
         case _:
             assert_never(join.form)
     comment = f"{join.form}: {join.reason}"
@@ -60,9 +60,10 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
 class _Windows:
     """The calls of one view that are taken in one pass."""
 
-    def __init__(self, step: Step, moments: str, calls: dict[int, WindowCall]) -> None:
+    def __init__(self, step: Step, moments: str, calls: dict[int, WindowCall], *, sparse: bool) -> None:
         self.step = step
         self.calls = calls
+        self.sparse = sparse
         self.longest = max(call.frame.oldest for call in calls.values())
         frames = {call.frame for call in calls.values()}
         self.edges = sorted({0, *(edge for frame in frames for edge in (frame.newest, frame.oldest + 1))})
@@ -84,7 +85,7 @@ class _Windows:
         bands = self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band())
         return self._put_together(bands, values)
 
-    def by_tiles(self, many: int, *, sparse: bool) -> tuple[list[Cte], exp.Select]:
+    def by_tiles(self, many: int) -> tuple[list[Cte], exp.Select]:
         """States of tiles, of the rows in cut tiles, and of all other rows, put together.
 
         The others are those of keys that have no more than ``many`` in the longest frame, and (with ``known_at``) those
@@ -94,7 +95,7 @@ class _Windows:
         values = self._from_bands(states)
         step, pairs = self.step, self.pairs
         comment = "tiles as long as it pays for the key, where it has many rows"
-        lengths = Cte(step.name("lengths"), self._lengths(many, sparse=sparse), keep=True, comment=comment)
+        lengths = Cte(step.name("lengths"), self._lengths(many), keep=True, comment=comment)
         rows = self.columns.query(named(pairs.tile_of(step.when()), pairs.tile)).where(*self._in_sight())
         prompt = self.columns.with_digits(pairs.with_length(rows, lengths.name, step.v).where(*self._prompt()))
         times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
@@ -134,7 +135,7 @@ class _Windows:
         query = query.from_(subquery(self._placed(tiles, lengths), step.v), copy=False)
         return query.group_by(*[column.copy() for column in by], copy=False)
 
-    def _lengths(self, many: int, *, sparse: bool) -> exp.Select:
+    def _lengths(self, many: int) -> exp.Select:
         """For each key of many rows, how long its tiles are, and how many of them a wide one has.
 
         So a window reads about as many wide tiles as tiles, and as rows, at its edges: the fewest of all three.
@@ -156,7 +157,7 @@ class _Windows:
         columns.append(named(fill(dialect, factor, **places), self.pairs.factor))
         query = exp.select(*step.keys_of(step.v), *columns)
         rows = Columns(step).query().where(*self._in_sight())
-        if sparse:  # where most keys ask, to look for each costs more than to count
+        if self.sparse:  # where most keys ask, to look for each costs more than to count
             rows = self.pairs.of_those_who_ask(rows)
         query = query.from_(subquery(rows, step.v))
         query = query.group_by(*step.keys_of(step.v)) if step.keys else query
@@ -172,8 +173,10 @@ class _Windows:
             yield self.pairs.in_buckets(late, columns, by=by)
 
     def _rows(self, *, without: str | None = None) -> exp.Select:
-        rows = self.pairs.of_those_who_ask(self.columns.query(), without=without)
-        return self.columns.with_digits(rows.where(*self._in_sight()))
+        rows = self.columns.query().where(*self._in_sight())
+        if self.sparse or without is not None:
+            rows = self.pairs.of_those_who_ask(rows, without=without)
+        return self.columns.with_digits(rows)
 
     def _grades(self) -> list[exp.Expr]:
         return [col(grade, self.step.v) for grade in self.columns.grades]
