@@ -24,16 +24,18 @@ RISING = (
 BY_TIME = RISING.format(late="")
 LATE = RISING.format(late=" - case when r % 20 = 7 then 36000000 else 0 end")
 BY_SHOP = f"select * from ({BY_TIME}) order by shop_id, ts"
+RARE = "select r % 50000 as shop_id, to_timestamp((r // 50000) * 86400) as ts, r * 1.0 as price from range(600000) t(r)"
 FEW = f"select * from ({BY_TIME}) where ts < to_timestamp(3600 * 9)"
 
 Choose = Callable[..., Match]
+Make = Callable[..., Path]
 
 
 @pytest.fixture
-def choose(tmp_path: Path) -> Choose:
-    """How a view over the rows of a query is matched."""
+def make(tmp_path: Path) -> Make:
+    """A project with a view over the rows of a query."""
 
-    def choose(rows: str, ttl: str = "") -> Match:
+    def make(rows: str, ttl: str = "") -> Path:
         (tmp_path / "models").mkdir()
         (tmp_path / "pyproject.toml").write_text('[tool.asknown]\nname = "shops"\n', encoding="utf-8")
         (tmp_path / "models/price.sql").write_text(VIEW.format(ttl=f", ttl='{ttl}'" if ttl else ""), encoding="utf-8")
@@ -46,8 +48,18 @@ def choose(tmp_path: Path) -> Choose:
         with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute("set TimeZone='UTC'")
             connection.execute(f"copy ({rows}) to '{tmp_path}/data/prices.parquet'")
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture
+def choose(make: Make) -> Choose:
+    """How a view over the rows of a query is matched."""
+
+    def choose(rows: str, ttl: str = "") -> Match:
         spine = pa.table({"shop_id": pa.array([1], pa.int64()), "event_timestamp": pa.array([0], pa.timestamp("us"))})
-        with closing(FeatureStore(tmp_path)) as store:
+        with closing(FeatureStore(make(rows, ttl))) as store:
             (step,) = store.get_historical_features(spine, ["price"]).plan.steps
         assert isinstance(step, AsOfJoin)
         return step.match
@@ -76,3 +88,18 @@ def test_without_a_ttl_the_last_resort_is_an_as_of_join(choose: Choose) -> None:
 
 def test_few_rows_are_all_looked_at(choose: Choose) -> None:
     assert choose(FEW).form == "range"
+
+
+@pytest.mark.parametrize("rows", [BY_TIME, RARE], ids=["a cascade", "few rows"])
+def test_under_a_memory_limit_no_as_of_join_makes_others_spill(make: Make, rows: str) -> None:
+    root = make(rows)
+    spine = "select r % 2100 as shop_id, to_timestamp(r * 7.5) as event_timestamp from range(-9999, 150000, 3) t(r)"
+    found, texts = {}, {}
+    for name, options in (("dev", ""), ("limited", "memory_limit: 200MB")):
+        profile = f"shops: {{target: dev, outputs: {{dev: {{type: duckdb, {options}}}}}}}\n"
+        (root / "profiles.yml").write_text(profile, encoding="utf-8")
+        with closing(FeatureStore(root)) as store:
+            job = store.get_historical_features(spine, ["price"])
+            found[name], texts[name] = job.to_arrow(), job.sql()
+    assert "ASOF" in texts["dev"] and "ASOF" not in texts["limited"]
+    assert found["dev"].equals(found["limited"]) and found["dev"]["price"].null_count < 10_000

@@ -87,7 +87,10 @@ def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
         found.append(exp.select(*columns, ident(step.event_time)).from_(table(near)))
         moments, comment = left, ""
     else:
-        newest = _last_before(step, table(moments, step.m), table(moments))
+        if "asof" in step.dialect.forms:
+            newest = _last_before(step, table(moments, step.m), table(moments))
+        else:
+            newest = _running(step, moments)
     if not found:
         return [Cte(step.name("match"), newest, comment=comment)]
     far = step.name("far")
@@ -132,6 +135,8 @@ def _running(step: Step, moments: str) -> exp.Select:
     """
     place = step.inner("place")
     rows = _in_sight(step)
+    if step.dialect.scans_for_keys:
+        rows = step.of_keys(rows, exp.select(*map(ident, step.keys)).from_(table(moments)))
     seen = step.event_time if step.view.known_at is None else step.known_at
     names = [ident(name) for name in step.keys]
     before = exp.select(

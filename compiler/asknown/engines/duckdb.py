@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
-from asknown.dialects.duckdb import DUCKDB
+from asknown.dialects.duckdb import DUCKDB, UNDER_A_LIMIT
 from asknown.engines.engine import LoadedSpine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
@@ -33,8 +33,6 @@ class DuckDB:
     The file is attached read-only, so that others may read it too; ``writable`` is for `asknown run`.
     """
 
-    dialect: Dialect = DUCKDB
-
     def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
         import duckdb
 
@@ -43,6 +41,8 @@ class DuckDB:
         self._root = root
         self._spines = 0
         options = target.options
+        limited = options.get("memory_limit") or "memory_limit" in dict(options.get("settings") or {})
+        self.dialect: Dialect = UNDER_A_LIMIT if limited else DUCKDB
         self._con = duckdb.connect(":memory:", config=_config(options))
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="asknown-duckdb")
         try:

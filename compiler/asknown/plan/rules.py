@@ -64,6 +64,8 @@ def choose_match(
         match = _choose_blindly(view)
     else:
         match = _choose_by(view, sample)
+    if match.form not in forms:
+        match = replace(match, form="union")
     # To match known_at among ties takes an as-of join.
     return replace(match, many_ties="asof" in forms and sample is not None and sample.rows_of_a_time > MANY_TIES)
 

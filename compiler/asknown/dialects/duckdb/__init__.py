@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb.sums import EXACT_SUMS
 
@@ -101,3 +103,6 @@ DUCKDB = Dialect(
         "set preserve_insertion_order = true",
     ),
 )
+
+# An as-of join makes every hash join of its statement spill under a memory limit, whatever the limit is (DuckDB 2.0).
+UNDER_A_LIMIT = replace(DUCKDB, forms=tuple(form for form in DUCKDB.forms if form != "asof"))
