@@ -19,8 +19,8 @@ from workloads import REASONS, SYSTEMS, WORKLOADS, Workload
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, PLOT = DOCS / "benchmarks.md", DOCS / "benchmarks.svg"
 GRID = CACHE / "grid.json"
-SLOPE = """The slope of query time over events, log-log, between the sizes measured. 1 is linear. From S to L events grow
-50 times and the spine 100 times, so what costs the same for each row of the spine has 1.18."""
+SLOPE = """The slope of query time over events, log-log, between the sizes measured. 1 is linear. From S to L events
+grow 50 times and the spine 100 times, so what costs the same for each row of the spine has 1.18."""
 
 OPENING = """# Benchmarks
 
