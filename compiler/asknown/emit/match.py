@@ -87,10 +87,8 @@ def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
         found.append(exp.select(*columns, ident(step.event_time)).from_(table(near)))
         moments, comment = left, ""
     else:
-        if "asof" in step.dialect.forms:
-            newest = _last_before(step, table(moments, step.m), table(moments))
-        else:
-            newest = _running(step, moments)
+        joins = "asof" in step.dialect.forms
+        newest = _last_before(step, table(moments, step.m), table(moments)) if joins else _running(step, moments)
     if not found:
         return [Cte(step.name("match"), newest, comment=comment)]
     far = step.name("far")

@@ -20,7 +20,7 @@ FORMS: tuple[Form, ...] = ("cascade", "asof", "range", "union")
 ``asof``: one sort of the view's keys and times: never bad.
 ``cascade``: join on the keys and a time bucket; wider buckets, and at last ``asof`` where there is no ttl, for the
 moments that found nothing: best for dense histories, because nothing big is sorted.
-``union``: rows and moments in one sort, and a running maximum: for engines that have no as-of join.
+``union``: rows and moments in one sort, and a running maximum: where there is no as-of join, also for ``cascade``.
 """
 
 
