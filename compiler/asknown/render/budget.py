@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import Undefined
 
-from asknown.render.failures import RenderError
+from asknown.render.errors import RenderError
 
 MAX_TEXT = 2_000_000  # characters of a rendered model, and of any one value on the way there
 MAX_WORK = 100_000_000  # characters made in all; steps and elements of lists and mappings count as so many of them

@@ -9,7 +9,7 @@ from typing import Any
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, did_you_mean
 from asknown.project.nodes import Entity
-from asknown.render.failures import RenderError
+from asknown.render.errors import RenderError
 from asknown.render.nodes import ViewConfig
 
 MATERIALIZED = ("ephemeral", "view", "table")

@@ -12,9 +12,9 @@ from jinja2.utils import missing
 
 from asknown.errors import AsknownError
 from asknown.project.nodes import MacroFile
-from asknown.render.failures import Origin
+from asknown.render.environment import BoundedEnvironment
+from asknown.render.errors import Origin
 from asknown.render.rewrite import rewrite
-from asknown.render.sandbox import BoundedEnvironment
 
 _NAME = re.compile(r"\{%-?\s*macro\s+(\w+)")
 

@@ -10,12 +10,12 @@ from jinja2 import nodes
 
 from asknown.errors import AsknownError
 from asknown.project.nodes import ModelFile, Project
-from asknown.render.failures import TEMPLATE_ERRORS, Known, Origin, explain, is_own_bug
+from asknown.render.environment import BoundedEnvironment, Run
+from asknown.render.errors import TEMPLATE_ERRORS, Known, Origin, explain, is_own_bug
 from asknown.render.lines import Piece, put_together
 from asknown.render.macros import MacroLibrary
 from asknown.render.nodes import Rendered, ViewConfig
 from asknown.render.rewrite import first_line, rewrite
-from asknown.render.sandbox import BoundedEnvironment, Run
 from asknown.render.scope import NAMES, ModelScope
 
 

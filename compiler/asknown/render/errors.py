@@ -34,7 +34,7 @@ _UNSAFE = re.compile(r"access to attribute '(\w+)' of '(\w+)' object is unsafe")
 _TAGS = ("call", "do", "filter", "for", "if", "macro", "raw", "set", "with")
 _OWN_FOLDER = Path(__file__).parent
 # Where templates' own operations run: what these raise is the template's fault.
-_RUN_BY_TEMPLATES = {"budget.py", "filters.py", "sandbox.py", "texts.py"}
+_RUN_BY_TEMPLATES = {"budget.py", "environment.py"}
 
 
 class RenderError(AsknownError):
