@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
 from asknown.project import find_root, load_profile, load_project, load_settings
-from asknown.project.files import standard_macros
+from asknown.project.loader import standard_macros
 from asknown.project.nodes import Key, Profile, Project, Settings
 from asknown.project.reader import Reader
 from asknown.project.values import Entry, Mapping, Scalar, Value, to_plain
-from asknown.project.yaml_reading import read_yaml
+from asknown.project.yaml import read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYPROJECT = '[tool.asknown]\nname = "shop"\n'

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asknown.project.loader import load_project
     from asknown.project.profiles import load_online, load_profile
-    from asknown.project.root import find_root
-    from asknown.project.settings import load_settings
+    from asknown.project.settings import find_root, load_settings
 
 __all__ = ["find_root", "load_online", "load_profile", "load_project", "load_settings"]
 
 _HOMES = {
-    "find_root": "asknown.project.root",
+    "find_root": "asknown.project.settings",
     "load_online": "asknown.project.profiles",
     "load_profile": "asknown.project.profiles",
     "load_project": "asknown.project.loader",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from asknown.errors import AsknownError, Where
-from asknown.project.names import Names
 from asknown.project.nodes import Entity, Key
-from asknown.project.reader import Reader, wrong_type
+from asknown.project.reader import Names, Reader, wrong_type
 from asknown.project.values import Mapping, Scalar, Sequence, Value
 from asknown.types import KEY_KINDS, parse_type
 

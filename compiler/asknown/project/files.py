@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from asknown.errors import AsknownError, Where
-from asknown.project.names import Names
-from asknown.project.nodes import MacroFile, ModelFile, Settings
-
-_MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED = "_asknown"
 
 
 def show_path(path: Path, root: Path) -> str:
@@ -39,42 +33,6 @@ def find_files(folders: Iterable[Path], root: Path, *suffixes: str) -> list[Path
     """The files under ``folders`` with one of the suffixes, each once, sorted. Hidden ones are not seen."""
     found = {path for folder in folders for path in _walk(folder, set()) if path.suffix in suffixes}
     return sorted(found, key=lambda path: show_path(path, root))
-
-
-def find_models(settings: Settings, names: Names) -> dict[str, ModelFile]:
-    """Every model under the model paths, by name. Errors: ``bad-name``, ``duplicate-name``, ``template``."""
-    models: dict[str, ModelFile] = {}
-    for path in find_files(settings.model_paths, settings.root, ".sql"):
-        shown = show_path(path, settings.root)
-        name = path.stem
-        _check_model_name(name, shown)
-        names.give("model", name, Where(shown))
-        models[name] = ModelFile(name, path, shown, read_text(path, shown))
-    return models
-
-
-def find_macros(settings: Settings) -> tuple[MacroFile, ...]:
-    """The standard library's macro files, then the project's own. A file that is in both is the standard library's."""
-    library = standard_macros()
-    root = settings.root
-    macros: dict[Path, MacroFile] = {}
-    for path in find_files([library], library, ".sql"):
-        shown = show_path(path, root) if path.is_relative_to(root) else f"asknown/_macros/{show_path(path, library)}"
-        macros[path.resolve()] = MacroFile(path, shown, read_text(path, shown), standard=True)
-    for path in find_files(settings.macro_paths, root, ".sql"):
-        if path.resolve() not in macros:
-            shown = show_path(path, root)
-            macros[path.resolve()] = MacroFile(path, shown, read_text(path, shown))
-    return tuple(macros.values())
-
-
-def standard_macros() -> Path:
-    """The folder of the standard macros: inside the installed package, or beside ``compiler/`` in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "_macros", package.parents[1] / "macros"):
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(f"this installation of asknown lacks its macros: {package / '_macros'}")
 
 
 def read_bytes(path: Path, shown: str, code: str) -> bytes:
@@ -124,22 +82,3 @@ def _walk(folder: Path, entered: set[Path]) -> Iterator[Path]:
             yield from _walk(path, entered)
         elif is_file(path):
             yield path
-
-
-def _check_model_name(name: str, shown: str) -> None:
-    if not _MODEL_NAME.fullmatch(name):
-        better = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        better = better if _MODEL_NAME.fullmatch(better) else f"_{better}"
-        raise AsknownError(
-            "bad-name",
-            f"'{name}' cannot name a model: a model's file is named with letters, digits and '_', no digit first",
-            at=Where(shown),
-            hint=f"rename the file to {better}.sql",
-        )
-    if name.casefold().startswith(_RESERVED):
-        raise AsknownError(
-            "bad-name",
-            f"'{name}' cannot name a model: names that start with '{_RESERVED}' are asknown's own",
-            at=Where(shown),
-            hint="rename the file",
-        )

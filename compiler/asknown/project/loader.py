@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from asknown.project.files import find_macros, find_models
-from asknown.project.names import Names
-from asknown.project.nodes import Project
+from asknown.errors import AsknownError, Where
+from asknown.project.files import find_files, read_text, show_path
+from asknown.project.nodes import MacroFile, ModelFile, Project, Settings
 from asknown.project.profiles import load_profile
 from asknown.project.properties import read_properties
+from asknown.project.reader import Names
 from asknown.project.settings import load_settings, require_models
+
+_MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED = "_asknown"
 
 
 def load_project(path: str | Path = ".", *, target: str | None = None, profile: str | None = None) -> Project:
@@ -33,3 +38,58 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
         models=models,
         macros=find_macros(settings),
     )
+
+
+def find_models(settings: Settings, names: Names) -> dict[str, ModelFile]:
+    """Every model under the model paths, by name. Errors: ``bad-name``, ``duplicate-name``, ``template``."""
+    models: dict[str, ModelFile] = {}
+    for path in find_files(settings.model_paths, settings.root, ".sql"):
+        shown = show_path(path, settings.root)
+        name = path.stem
+        _check_model_name(name, shown)
+        names.give("model", name, Where(shown))
+        models[name] = ModelFile(name, path, shown, read_text(path, shown))
+    return models
+
+
+def find_macros(settings: Settings) -> tuple[MacroFile, ...]:
+    """The standard library's macro files, then the project's own. A file that is in both is the standard library's."""
+    library = standard_macros()
+    root = settings.root
+    macros: dict[Path, MacroFile] = {}
+    for path in find_files([library], library, ".sql"):
+        shown = show_path(path, root) if path.is_relative_to(root) else f"asknown/_macros/{show_path(path, library)}"
+        macros[path.resolve()] = MacroFile(path, shown, read_text(path, shown), standard=True)
+    for path in find_files(settings.macro_paths, root, ".sql"):
+        if path.resolve() not in macros:
+            shown = show_path(path, root)
+            macros[path.resolve()] = MacroFile(path, shown, read_text(path, shown))
+    return tuple(macros.values())
+
+
+def standard_macros() -> Path:
+    """The folder of the standard macros: inside the installed package, or beside ``compiler/`` in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_macros", package.parents[1] / "macros"):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"this installation of asknown lacks its macros: {package / '_macros'}")
+
+
+def _check_model_name(name: str, shown: str) -> None:
+    if not _MODEL_NAME.fullmatch(name):
+        better = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        better = better if _MODEL_NAME.fullmatch(better) else f"_{better}"
+        raise AsknownError(
+            "bad-name",
+            f"'{name}' cannot name a model: a model's file is named with letters, digits and '_', no digit first",
+            at=Where(shown),
+            hint=f"rename the file to {better}.sql",
+        )
+    if name.casefold().startswith(_RESERVED):
+        raise AsknownError(
+            "bad-name",
+            f"'{name}' cannot name a model: names that start with '{_RESERVED}' are asknown's own",
+            at=Where(shown),
+            hint="rename the file",
+        )

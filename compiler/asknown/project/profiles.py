@@ -6,16 +6,17 @@ The file may hold secrets. Its places show keys and no values, and no message re
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.project.environment import resolve
 from asknown.project.files import is_file, read_bytes, show_path
 from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
 from asknown.project.reader import Reader, as_mapping, as_text
 from asknown.project.targets import IN_MEMORY, ONLINE_FILE, read_online, read_target
-from asknown.project.values import Mapping, Scalar, Value
+from asknown.project.values import Entry, Mapping, Scalar, Sequence, Value
 
 FILE = "profiles.yml"
 FOLDER = "ASKNOWN_PROFILES_DIR"
@@ -124,7 +125,7 @@ def _online(settings: Settings) -> OnlineTarget:
 
 def _read(path: Path, shown: str, name: str) -> Value:
     """What the profile ``name`` says. Other profiles in the file are nobody's business here."""
-    from asknown.project.yaml_reading import read_yaml  # PyYAML is slow to import, and most reads do without
+    from asknown.project.yaml import read_yaml  # PyYAML is slow to import, and most reads do without
 
     document = read_yaml(read_bytes(path, shown, "bad-yaml"), shown, secret=True)
     profiles = {} if document is None else as_mapping(document, FILE).entries
@@ -176,3 +177,58 @@ def _unknown(reader: Reader, name: str, names: Iterable[str], at: Where) -> Askn
         at=at,
         hint=did_you_mean(name, names, what="outputs"),
     )
+
+
+_CALL = re.compile(
+    r"""\{\{ \s* env_var \( \s* (?P<q>['"]) (?P<name>[A-Za-z_][A-Za-z0-9_]*) (?P=q) \s*
+        (?: , \s* (?P<d>['"]) (?P<default>.*?) (?P=d) \s* )? \) \s* \}\}""",
+    re.VERBOSE,
+)
+_OPENING = re.compile(r"\{\{|\{%")
+
+
+def resolve(value: Value, who: str) -> Value:
+    """The value with every ``env_var`` in it looked up. ``who`` asks, in the words of an error: "target 'dev'".
+
+    Errors: ``missing-env``, and ``undefined`` for anything else inside braces.
+    """
+    match value:
+        case Mapping():
+            entries = {key: Entry(entry.at, resolve(entry.value, who)) for key, entry in value.entries.items()}
+            return Mapping(entries, value.at)
+        case Sequence():
+            return Sequence(tuple(resolve(item, who) for item in value.items), value.at)
+        case Scalar(value=str()) if _OPENING.search(value.text):
+            text = _substitute(value, who)
+            return replace(value, value=text, text=text, untyped=True)
+    return value
+
+
+def _substitute(value: Scalar, who: str) -> str:
+    parts: list[str] = []
+    position = 0
+    while (opening := _OPENING.search(value.text, position)) is not None:
+        call = _CALL.match(value.text, opening.start())
+        if call is None:
+            raise AsknownError(
+                "undefined",
+                "only env_var is available between braces here",
+                at=value.at,
+                hint="write {{ env_var('NAME') }} or {{ env_var('NAME', 'default') }}",
+            )
+        parts += value.text[position : opening.start()], _look_up(call, value, who)
+        position = call.end()
+    return "".join(parts) + value.text[position:]
+
+
+def _look_up(call: re.Match[str], value: Scalar, who: str) -> str:
+    name = call["name"]
+    found = os.environ.get(name, call["default"])
+    if found is None:
+        raise AsknownError(
+            "missing-env",
+            f"the environment variable {name} is not set, and {who} asks for it",
+            at=value.at,
+            hint=f"export {name}=…  or give a default: env_var('{name}', '…')",
+        )
+    return found

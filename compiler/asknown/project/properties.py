@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.project.columns import read_model_doc
 from asknown.project.entities import read_entity
 from asknown.project.files import find_files, read_bytes, show_path
-from asknown.project.names import Names
 from asknown.project.nodes import Entity, ModelDoc, Service, Settings, SourceTable
-from asknown.project.reader import Reader
+from asknown.project.reader import Names, Reader
 from asknown.project.services import read_service
-from asknown.project.sources import read_source
+from asknown.project.sources import read_columns, read_source
+from asknown.project.values import Value
 
 KEYS = ("version", "sources", "entities", "feature_services", "models")
 
@@ -59,7 +58,7 @@ def read_properties(settings: Settings, models: Collection[str], names: Names) -
 
 
 def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
-    from asknown.project.yaml_reading import read_yaml
+    from asknown.project.yaml import read_yaml
 
     document = read_yaml(read_bytes(path, shown, "bad-yaml"), shown)
     if document is None:
@@ -82,3 +81,19 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
         doc = read_model_doc(item)
         names.give("description of model", doc.name, doc.at)
         found.docs[doc.name] = doc
+
+
+_MODEL = ("name", "description", "columns", "meta")
+
+
+def read_model_doc(value: Value) -> ModelDoc:
+    """What one item of ``models:`` says of a model. Its ``meta`` is accepted and not kept."""
+    reader = Reader(value, "an entry of 'models'", _MODEL)
+    name = reader.text("name", hint="name: …")
+    reader.mapping("meta")
+    return ModelDoc(
+        name=name,
+        description=reader.optional_text("description") or "",
+        columns=read_columns(reader),
+        at=reader.place("name"),
+    )

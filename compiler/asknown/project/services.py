@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from asknown.errors import AsknownError, Where
-from asknown.project.names import Names
 from asknown.project.nodes import Service, ServiceFeatures
-from asknown.project.reader import Reader, as_text
+from asknown.project.reader import Names, Reader, as_text
 from asknown.project.values import Mapping, Value
 
 _SERVICE = ("name", "description", "features")

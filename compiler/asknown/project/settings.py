@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from os.path import normpath
 from pathlib import Path
 from typing import Any
 
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.project.files import is_folder, read_text
+from asknown.project.files import is_file, is_folder, read_text
 from asknown.project.nodes import Settings
-from asknown.project.root import FILE, locate
-from asknown.project.toml_places import find_key
 
 KEYS = ("name", "profile", "dialect", "model-paths", "macro-paths", "vars")
 _TABLE = ("tool", "asknown")
@@ -144,3 +143,100 @@ def _describe(value: object) -> str:
         case dict():
             return "a table"
     return "a date or time"
+
+
+FILE = "pyproject.toml"
+_AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def find_root(start: str | Path = ".") -> Path:
+    """The nearest folder, from ``start`` upwards, whose pyproject.toml has a ``[tool.asknown]`` table.
+
+    Errors: ``no-project``, ``bad-toml``.
+    """
+    return locate(start)[0]
+
+
+def locate(start: str | Path) -> tuple[Path, str, Any]:
+    """The root, its pyproject.toml's text, and what stands at tool.asknown. Errors: ``no-project``, ``bad-toml``."""
+    folder = Path(start)
+    if is_file(folder):
+        raise AsknownError("no-project", f"'{start}' is a file, not a folder", hint=f"give its folder: {folder.parent}")
+    if not is_folder(folder):
+        raise AsknownError("no-project", f"there is no folder '{start}'", hint="give a folder of the project")
+    folder = folder.resolve()
+    broken: AsknownError | None = None
+    without: Path | None = None
+    for root in (folder, *folder.parents):
+        file = root / FILE
+        if not is_file(file):
+            continue
+        shown = FILE if root == folder else str(file)
+        text = ""
+        try:
+            text = read_text(file, shown, "bad-toml")
+            tool = _parse(text, shown).get("tool")
+        except AsknownError as fault:
+            if "asknown" in text:
+                raise
+            broken = broken or fault  # another project's file: only worth telling when nothing else is found
+            continue
+        if isinstance(tool, dict) and "asknown" in tool:
+            return root, text, tool["asknown"]
+        without = without or file
+    if broken is not None:
+        raise broken
+    known = f" ({without} has no [tool.asknown] table)" if without else ""
+    raise AsknownError(
+        "no-project",
+        f"no pyproject.toml with a [tool.asknown] table in {folder} or in any folder above it{known}",
+        hint="asknown init my_features",
+    )
+
+
+def _parse(text: str, shown: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except ValueError as fault:  # a TOMLDecodeError, or a number too long for Python to read
+        message = str(fault)
+        found = _AT.search(message)
+        lines = text.split("\n")
+        line = int(found[1]) if found and found[1] else len(lines)
+        column = int(found[2]) if found and found[2] else len(lines[-1]) + 1
+        says = _AT.sub("", message)
+        at = Where(shown, line, column, lines[line - 1] if line <= len(lines) else "")
+        raise AsknownError("bad-toml", f"this is not TOML: {says[:1].lower()}{says[1:]}", at=at) from None
+    except RecursionError:
+        raise AsknownError("bad-toml", "the file nests too deep", at=Where(shown)) from None
+
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_HEADER = re.compile(rf"\s*\[\[?\s*({_DOTTED})\s*\]")
+_ENTRY = re.compile(rf"\s*({_DOTTED})\s*=")
+_FENCE = re.compile(r'"""|\'\'\'')
+
+
+def find_key(text: str, shown: str, key: tuple[str, ...]) -> Where:
+    """The place of ``key`` (its tables first) in ``text``, or else of the innermost of its tables that is found."""
+    best, length = Where(shown), 0
+    table: tuple[str, ...] = ()
+    fenced = False  # inside a text of several lines
+    for number, line in enumerate(text.split("\n"), start=1):
+        header = None if fenced else _HEADER.match(line)
+        entry = None if fenced or header else _ENTRY.match(line)
+        fenced ^= len(_FENCE.findall(line)) % 2 == 1
+        found = header or entry
+        if found is None:
+            continue
+        path = _parts(found[1]) if header else table + _parts(found[1])
+        table = path if header else table
+        if len(path) > length and key[: len(path)] == path:
+            best, length = Where(shown, number, found.start(1) + 1, line.rstrip("\r")), len(path)
+    return best
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))

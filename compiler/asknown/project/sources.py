@@ -1,17 +1,17 @@
-"""Sources: the tables that models read, as files or as tables of the target."""
+"""Sources: the tables that models read, as files or as tables of the target, and what is said of their columns."""
 
 from __future__ import annotations
 
 import re
 
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.project.columns import read_columns
-from asknown.project.nodes import SourceTable
-from asknown.project.reader import Reader
+from asknown.project.nodes import ColumnDoc, SourceTable
+from asknown.project.reader import Names, Reader
 from asknown.project.values import Value
 
 _SOURCE = ("name", "description", "database", "schema", "tables")
 _TABLE = ("name", "path", "identifier", "timezone", "description", "columns")
+_COLUMN = ("name", "description", "data_type", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files of the tz database that are no zones of it.
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
@@ -95,3 +95,24 @@ def _check_zone(zone: str, at: Where) -> None:
             at=at,
             hint=did_you_mean(zone, zones, what="time zones"),
         )
+
+
+def read_columns(owner: Reader) -> tuple[ColumnDoc, ...]:
+    """What ``columns:`` says of the owner's columns. Their tests are accepted and not kept."""
+    columns = []
+    names = Names()
+    for item in owner.items("columns"):
+        reader = Reader(item, "a column", _COLUMN)
+        name = reader.text("name", hint="name: …")
+        names.give("column", name, reader.place("name"))
+        reader.items("tests")
+        reader.items("data_tests")
+        columns.append(
+            ColumnDoc(
+                name=name,
+                description=reader.optional_text("description") or "",
+                data_type=reader.optional_text("data_type"),
+                at=reader.place("name"),
+            )
+        )
+    return tuple(columns)
