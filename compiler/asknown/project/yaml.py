@@ -252,6 +252,8 @@ _COMPLAINTS: tuple[tuple[str, str, str, bool, str | None], ...] = (
     ("", "mapping values are not", "a ':' stands where no key can be", False, f"{_QUOTE_HINT}, or {_INDENT_HINT}"),
     ("", "cannot start any token", "a value cannot start with this character", False, _QUOTE_HINT),
     ("", "expected ':'", "a key lacks its ':'", True, None),
+    # The bound of libyaml itself, which is a thousand from version 0.2.6 on.
+    ("", "nesting depth", f"this nests deeper than {DEEPEST} levels", False, None),
     ("block", "", "this does not line up with the lines above it", False, _INDENT_HINT),
     ("", "document start", "this does not line up with the lines above it", False, _INDENT_HINT),
 )
