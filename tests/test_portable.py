@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from asknown.model.portable import NotPortableError, portable, why_not_portable
+from asknown.model.expressions.write import NotPortableError, portable, why_not_portable
 from asknown.online.expressions import EvaluationError, compile_expression, huge_to_float
 from asknown.types import SqlType, parse_type
 

@@ -35,7 +35,7 @@ class StoredCall:
 
 @dataclass(frozen=True)
 class StoredFeature:
-    """A feature computed at reading: ``expression`` is a tree of ``model.portable`` over calls and hidden columns.
+    """A feature computed at reading: ``expression`` is a tree of ``model.expressions`` over calls and hidden columns.
 
     ``columns`` are the hidden as-of columns that it reads, ``calls`` the places of its calls.
     """

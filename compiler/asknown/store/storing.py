@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from asknown.emit.load import event_columns, kept_columns
 from asknown.errors import AsknownError
+from asknown.model.expressions.types import NotPortableError
+from asknown.model.expressions.write import portable
 from asknown.model.nodes import Column, FeatureView, Item, Lifted
-from asknown.model.portable import portable
-from asknown.model.unify import NotPortableError
 from asknown.online.aggregate import refusal
 from asknown.online.nodes import Column as OnlineColumn
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature

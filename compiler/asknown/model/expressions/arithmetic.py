@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from asknown.model.unify import (
+from asknown.model.expressions.types import (
     DOUBLE,
     NotPortableError,
     Part,

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from asknown.model.arithmetic import (
+from asknown.model.expressions.arithmetic import (
     Write,
     Writer,
     absolute,
@@ -27,7 +27,7 @@ from asknown.model.arithmetic import (
     sum_or_difference,
     whole_quotient,
 )
-from asknown.model.unify import (
+from asknown.model.expressions.types import (
     BOOLEAN,
     DOUBLE,
     NULL,

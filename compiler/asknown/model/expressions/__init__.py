@@ -1,0 +1,1 @@
+"""The row expressions that models may hold: which have the same value everywhere, and how they are stored."""
