@@ -9,10 +9,10 @@ from sqlglot import exp
 
 from asknown.emit.passes import Columns, Reduce, aggregate_word
 from asknown.emit.rounding import Unrounded
+from asknown.emit.snippets import cast, fill
 from asknown.emit.sql import col, given, order_terms
 from asknown.emit.step import Step
 from asknown.emit.sums import read_sum
-from asknown.emit.words import cast, fill
 from asknown.model.nodes import WindowCall
 
 

@@ -10,15 +10,15 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.fetch import fetch_rows
-from asknown.emit.instants import instant
+from asknown.emit.identifiers import Names
 from asknown.emit.match import match_moments
-from asknown.emit.sql import Names, all_of, col, given, ident, named, table
+from asknown.emit.snippets import cast, say
+from asknown.emit.sql import all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
 from asknown.emit.translate import place_of_column, rewrite
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows import window_ctes
-from asknown.emit.words import cast, say
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
 from asknown.types import SqlType, parse_type

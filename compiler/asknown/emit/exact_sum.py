@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect, ExactSums
+from asknown.emit.snippets import fill
 from asknown.emit.sql import ident
-from asknown.emit.words import fill
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.compile import moments_cte, spine_ctes
+from asknown.emit.identifiers import Names
 from asknown.emit.match import match_moments
-from asknown.emit.sql import Names, all_of, col, same_or_null, table
+from asknown.emit.sql import all_of, col, same_or_null, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
 from asknown.emit.view_rows import ViewRows

@@ -9,14 +9,14 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.emit.compile import HEADER
 from asknown.emit.fetch import fetch_rows
-from asknown.emit.instants import at_instant, earlier
+from asknown.emit.identifiers import Names
 from asknown.emit.match import match_entities
-from asknown.emit.sql import Names, col, given, ident, named, subquery, table
+from asknown.emit.snippets import cast
+from asknown.emit.sql import at_instant, col, earlier, given, ident, named, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.step import Bounds, Step
 from asknown.emit.translate import place_of_column
 from asknown.emit.view_rows import ViewRows
-from asknown.emit.words import cast
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import LoadPlan
 

@@ -12,8 +12,20 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from asknown.emit.instants import at_instant, earlier, microseconds, whole_division
-from asknown.emit.sql import all_of, col, given, ident, named, offsets, subquery, table
+from asknown.emit.sql import (
+    all_of,
+    at_instant,
+    col,
+    earlier,
+    given,
+    ident,
+    microseconds,
+    named,
+    offsets,
+    subquery,
+    table,
+    whole_division,
+)
 from asknown.emit.statement import Cte
 from asknown.emit.step import Step
 from asknown.plan.nodes import Match

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.spelling import fold_names
+from asknown.emit.identifiers import fold_names
+from asknown.emit.snippets import cast, say
 from asknown.emit.sql import ident, named
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate import translate
-from asknown.emit.words import cast, say
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Column, Model
 from asknown.project.nodes import SourceTable

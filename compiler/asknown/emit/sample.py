@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.instants import instant, microseconds
-from asknown.emit.sql import Names, col, named, subquery, table
+from asknown.emit.identifiers import Names
+from asknown.emit.sql import col, instant, microseconds, named, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.view_rows import ViewRows
 from asknown.model.nodes import FeatureView

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.instants import instant
-from asknown.emit.sql import Names, col, named, subquery, table
+from asknown.emit.identifiers import Names
+from asknown.emit.snippets import say
+from asknown.emit.sql import col, instant, named, subquery, table
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.words import say
 from asknown.plan.nodes import Spine
 
 # An offset behind a time: Z, +05, -0330, +05:30.

@@ -1,44 +1,26 @@
-"""Small words for building SQL trees, and names that nothing a user names can collide with."""
+"""Builds the small pieces of SQL trees: columns, tables, conditions, sort terms and instants.
+
+Inside a query an instant is a canonical value in UTC and microseconds, whatever the type of the column it came from.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.words import fill, say
+from asknown.durations import spell
+from asknown.emit.identifiers import is_plain_name
+from asknown.emit.snippets import fill, say
 from asknown.model.nodes import Column
-
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
-
-
-class Names:
-    """Gives names that are not taken yet. Letter case does not tell names apart."""
-
-    def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = {name.casefold() for name in taken}
-
-    def fresh(self, wish: str) -> str:
-        """``wish``, with as many underscores behind it as it takes; taken from now on."""
-        while wish.casefold() in self._taken:
-            wish += "_"
-        self._taken.add(wish.casefold())
-        return wish
-
-    def take(self, names: Iterable[str]) -> None:
-        self._taken.update(name.casefold() for name in names)
+from asknown.types import SqlType
 
 
 def ident(name: str) -> exp.Identifier:
     """The identifier ``name``, quoted where it is no plain lower-case word (the dialect quotes its own keywords)."""
     return exp.Identifier(this=name, quoted=not is_plain_name(name))
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether a name is a word in lower case."""
-    return _PLAIN.match(name) is not None
 
 
 def col(name: str, table: str) -> exp.Column:
@@ -61,30 +43,6 @@ def table(name: str, alias: str | None = None) -> exp.Table:
 
 def subquery(query: exp.Query, alias: str) -> exp.Subquery:
     return exp.Subquery(this=query, alias=exp.TableAlias(this=ident(alias)))
-
-
-def settle_names(query: exp.Expr) -> exp.Expr:
-    """The query with names that mean the same to an engine that has rules of its own.
-
-    Every column that a select gives has its name said: ``s.k`` of a join would come out as just that. A table that has
-    an alias, and whose own name is said too, becomes a subquery: there that name would mean the alias.
-    """
-    settled = query.copy()
-    for select in settled.find_all(exp.Select):
-        columns = [
-            exp.Alias(this=item.copy(), alias=item.this.copy())
-            if isinstance(item, exp.Column) and item.table and not item.is_star
-            else item
-            for item in select.expressions
-        ]
-        select.set("expressions", columns)
-    said = {column.table for column in settled.find_all(exp.Column)}
-    for relation in list(settled.find_all(exp.Table)):
-        if relation.alias and relation.name in said and relation.alias != relation.name:
-            bare = relation.copy()
-            bare.set("alias", None)
-            relation.replace(exp.Subquery(this=exp.select("*").from_(bare), alias=relation.args["alias"].copy()))
-    return settled
 
 
 def all_of(conditions: Sequence[exp.Expr]) -> exp.Expr:
@@ -118,3 +76,53 @@ def order_terms(dialect: Dialect, column: Column, value: exp.Expr, *, descending
     return [
         exp.Ordered(this=fill(dialect, term, x=value), desc=descending, nulls_first=not descending) for term in terms
     ]
+
+
+def instant(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
+    """``value`` as the canonical instant."""
+    known = kind.kind in ("timestamptz", "date", "text") or kind.name == "TIMESTAMP"
+    return say(dialect, f"instant.{kind.kind if known else 'other'}", x=value)
+
+
+def at_instant(dialect: Dialect, moment: datetime) -> exp.Expr:
+    """The literal of a naive UTC instant."""
+    if dialect.clock == "microseconds":
+        return exp.Literal.number(_microseconds(moment))
+    return say(dialect, "literal", x=exp.Literal.string(moment.isoformat(sep=" ")))
+
+
+def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -> tuple[exp.Expr, exp.Expr]:
+    """(``column``, the instant) to be compared: in the column's own type where that spares a cast of the column."""
+    if f"bound.{kind.kind}" not in dialect.words:
+        return instant(dialect, column, kind), at_instant(dialect, moment)
+    text = moment.isoformat(sep=" ")
+    places = {
+        "x": exp.Literal.string(text),
+        "aware": exp.Literal.string(text + "+00"),
+        "micros": exp.Literal.number(_microseconds(moment)),
+    }
+    return column, say(dialect, f"bound.{kind.kind}", **places)
+
+
+def earlier(dialect: Dialect, value: exp.Expr, length: int) -> exp.Expr:
+    """The instant ``length`` microseconds before ``value``."""
+    if dialect.clock == "microseconds":
+        return exp.Sub(this=value, expression=exp.Literal.number(length))
+    count, unit = spell(length).split(" ")
+    interval = exp.Interval(this=exp.Literal.string(count), unit=exp.Var(this=unit.removesuffix("s").upper()))
+    return exp.Sub(this=value, expression=interval)
+
+
+def microseconds(dialect: Dialect, value: exp.Expr) -> exp.Expr:
+    """A canonical instant in microseconds since 1970."""
+    return value if dialect.clock == "microseconds" else say(dialect, "microseconds", x=value)
+
+
+def whole_division(dialect: Dialect, value: exp.Expr, by: exp.Expr) -> exp.Expr:
+    """``value / by`` over whole numbers; which way a rest is rounded is left to the engine."""
+    return say(dialect, "whole_division", x=value, y=by)
+
+
+def _microseconds(moment: datetime) -> int:
+    since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

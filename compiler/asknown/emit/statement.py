@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlglot import ErrorLevel, exp, tokenize
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.spelling import fold_names, join_names
-from asknown.emit.sql import ident, settle_names
+from asknown.emit.identifiers import fold_names, join_names, settle_names
+from asknown.emit.sql import ident
 
 Body = exp.Query | str
 """A query: a tree that the emitter built, or the author's own text, kept to the letter."""

@@ -7,11 +7,10 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from asknown.emit.instants import earlier
 from asknown.emit.passes import Part
-from asknown.emit.sql import all_of, col, ident, named
+from asknown.emit.snippets import fill
+from asknown.emit.sql import all_of, col, earlier, ident, named
 from asknown.emit.step import Step
-from asknown.emit.words import fill
 from asknown.model.nodes import Frame
 
 

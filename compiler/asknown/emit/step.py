@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.instants import bound, earlier, instant
-from asknown.emit.sql import Names, all_of, col, subquery
+from asknown.emit.identifiers import Names
+from asknown.emit.sql import all_of, bound, col, earlier, instant, subquery
 from asknown.model.nodes import Column, FeatureView
 
 

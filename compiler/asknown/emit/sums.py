@@ -7,9 +7,9 @@ from sqlglot import exp
 from asknown.dialects.dialect import ExactSums
 from asknown.emit.passes import Columns, Part, Reduce, aggregate_word
 from asknown.emit.rounding import Unrounded
+from asknown.emit.snippets import cast, fill, say
 from asknown.emit.sql import col
 from asknown.emit.step import Step
-from asknown.emit.words import cast, fill, say
 from asknown.model.nodes import Column
 from asknown.types import parse_type
 

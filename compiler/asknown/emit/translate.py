@@ -9,13 +9,12 @@ from sqlglot import ErrorLevel, exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from asknown.dialects.dialect import Dialect
+from asknown.emit.identifiers import fold_names, join_names, settle_names, spell_names
 from asknown.emit.operands import operand_kinds
 from asknown.emit.plain import is_plain
 from asknown.emit.shells import Around, move_inside
-from asknown.emit.spelling import fold_names, join_names, spell_names
-from asknown.emit.sql import settle_names
+from asknown.emit.snippets import fill
 from asknown.emit.values import name_values
-from asknown.emit.words import fill
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
 from asknown.model.windows import place_of

@@ -18,15 +18,14 @@ from sqlglot import exp
 
 from asknown.emit.aggregate import read_aggregate
 from asknown.emit.exact_sum import column
-from asknown.emit.instants import microseconds
 from asknown.emit.pairs import Pairs
 from asknown.emit.passes import Columns, Reduce
 from asknown.emit.rounding import Rounded, Waiting
-from asknown.emit.sql import all_of, col, ident, named, subquery, table
+from asknown.emit.snippets import cast, fill, say
+from asknown.emit.sql import all_of, col, ident, microseconds, named, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.states import Banded, Direct, States
 from asknown.emit.step import Step
-from asknown.emit.words import cast, fill, say
 from asknown.model.nodes import WindowCall
 from asknown.plan.nodes import TrailingWindow
 from asknown.types import parse_type

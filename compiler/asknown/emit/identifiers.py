@@ -1,12 +1,35 @@
-"""Names of columns spelled as they are stored, for engines that tell names apart by letter case; DuckDB does not."""
+"""Names in generated SQL: fresh ones that collide with no user's name, and each engine's rules of case and quotes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlglot import exp
 
-from asknown.emit.sql import is_plain_name
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
+
+
+class Names:
+    """Gives names that are not taken yet. Letter case does not tell names apart."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = {name.casefold() for name in taken}
+
+    def fresh(self, wish: str) -> str:
+        """``wish``, with as many underscores behind it as it takes; taken from now on."""
+        while wish.casefold() in self._taken:
+            wish += "_"
+        self._taken.add(wish.casefold())
+        return wish
+
+    def take(self, names: Iterable[str]) -> None:
+        self._taken.update(name.casefold() for name in names)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name is a word in lower case."""
+    return _PLAIN.match(name) is not None
 
 
 def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
@@ -52,6 +75,30 @@ def join_names(tree: exp.Expr) -> exp.Expr:
     for name in tree.find_all(exp.Identifier):
         name.set("this", name.name.replace(".", "-"))
     return tree
+
+
+def settle_names(query: exp.Expr) -> exp.Expr:
+    """The query with names that mean the same to an engine that has rules of its own.
+
+    Every column that a select gives has its name said: ``s.k`` of a join would come out as just that. A table that has
+    an alias, and whose own name is said too, becomes a subquery: there that name would mean the alias.
+    """
+    settled = query.copy()
+    for select in settled.find_all(exp.Select):
+        columns = [
+            exp.Alias(this=item.copy(), alias=item.this.copy())
+            if isinstance(item, exp.Column) and item.table and not item.is_star
+            else item
+            for item in select.expressions
+        ]
+        select.set("expressions", columns)
+    said = {column.table for column in settled.find_all(exp.Column)}
+    for relation in list(settled.find_all(exp.Table)):
+        if relation.alias and relation.name in said and relation.alias != relation.name:
+            bare = relation.copy()
+            bare.set("alias", None)
+            relation.replace(exp.Subquery(this=exp.select("*").from_(bare), alias=relation.args["alias"].copy()))
+    return settled
 
 
 def _quoted(name: str) -> exp.Identifier:
