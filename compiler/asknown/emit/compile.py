@@ -9,13 +9,13 @@ from typing import assert_never
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.fetch import fetch_rows
+from asknown.emit.asof.fetch import fetch_rows
+from asknown.emit.asof.match import match_moments
+from asknown.emit.asof.scope import Bounds, Step
 from asknown.emit.identifiers import Names
-from asknown.emit.match import match_moments
 from asknown.emit.snippets import cast, say
 from asknown.emit.sql import all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.step import Bounds, Step
 from asknown.emit.translate import place_of_column, rewrite
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows import window_ctes

@@ -8,12 +8,12 @@ from dataclasses import replace
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
+from asknown.emit.asof.match import match_moments
+from asknown.emit.asof.scope import Bounds, Step
 from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.identifiers import Names
-from asknown.emit.match import match_moments
 from asknown.emit.sql import all_of, col, same_or_null, table
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.step import Bounds, Step
 from asknown.emit.view_rows import ViewRows
 from asknown.plan.nodes import AsOfJoin, Plan
 

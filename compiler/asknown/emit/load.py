@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
+from asknown.emit.asof.fetch import fetch_rows
+from asknown.emit.asof.match import match_entities
+from asknown.emit.asof.scope import Bounds, Step
 from asknown.emit.compile import HEADER
-from asknown.emit.fetch import fetch_rows
 from asknown.emit.identifiers import Names
-from asknown.emit.match import match_entities
 from asknown.emit.snippets import cast
 from asknown.emit.sql import at_instant, col, earlier, given, ident, named, subquery, table
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.step import Bounds, Step
 from asknown.emit.translate import place_of_column
 from asknown.emit.view_rows import ViewRows
 from asknown.model.nodes import Column, FeatureView, WindowCall

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from sqlglot import exp
 
 from asknown.dialects.dialect import ExactSums, Stage
+from asknown.emit.asof.scope import Step
 from asknown.emit.exact_sum import ExactSum, column, exact_sums
 from asknown.emit.snippets import fill
 from asknown.emit.sql import col, given, ident, named, subquery, table
 from asknown.emit.statement import Cte
-from asknown.emit.step import Step
 
 
 def round_long(step: Step, sums: Mapping[int, ExactSum], parts: str) -> list[Cte]:

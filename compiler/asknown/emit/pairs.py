@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from asknown.emit.match import bucket_of, in_each_bucket
+from asknown.emit.asof.match import bucket_of, in_each_bucket
+from asknown.emit.asof.scope import Step
 from asknown.emit.snippets import fill, say
 from asknown.emit.sql import all_of, col, earlier, microseconds, named, subquery, table, whole_division
-from asknown.emit.step import Step
 
 # The longest frame is looked for in this many buckets and the one that its far end lies in: more of them overshoot
 # less, and repeat each moment more often.

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from asknown.emit.asof.scope import Step
 from asknown.emit.snippets import lacks
 from asknown.emit.sql import col, named, subquery, table
-from asknown.emit.step import Step
 from asknown.model.nodes import Column
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from asknown.emit.asof.scope import Step
 from asknown.emit.exact_sum import ExactSum, exact_sums
 from asknown.emit.long_sums import round_long
 from asknown.emit.short_sums import round_short
 from asknown.emit.sql import col, named
 from asknown.emit.statement import Cte
-from asknown.emit.step import Step
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from asknown.dialects.dialect import Stage
+from asknown.emit.asof.scope import Step
 from asknown.emit.exact_sum import ExactSum, column, exact_sums
 from asknown.emit.snippets import fill
 from asknown.emit.sql import named, subquery, table
-from asknown.emit.step import Step
 
 
 def round_short(step: Step, sums: Mapping[int, ExactSum], parts: str, names: Mapping[int, str]) -> exp.Select:

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from asknown.emit.asof.scope import Step
 from asknown.emit.passes import Part
 from asknown.emit.snippets import fill
 from asknown.emit.sql import all_of, col, earlier, ident, named
-from asknown.emit.step import Step
 from asknown.model.nodes import Frame
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlglot import exp
 
 from asknown.dialects.dialect import ExactSums
+from asknown.emit.asof.scope import Step
 from asknown.emit.passes import Columns, Part, Reduce, aggregate_word
 from asknown.emit.rounding import Unrounded
 from asknown.emit.snippets import cast, fill, say
 from asknown.emit.sql import col
-from asknown.emit.step import Step
 from asknown.model.nodes import Column
 from asknown.types import parse_type
 

@@ -17,6 +17,7 @@ from typing import assert_never
 from sqlglot import exp
 
 from asknown.emit.aggregate import read_aggregate
+from asknown.emit.asof.scope import Step
 from asknown.emit.exact_sum import column
 from asknown.emit.pairs import Pairs
 from asknown.emit.passes import Columns, Reduce
@@ -25,7 +26,6 @@ from asknown.emit.snippets import cast, fill, say
 from asknown.emit.sql import all_of, col, ident, microseconds, named, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.states import Banded, Direct, States
-from asknown.emit.step import Step
 from asknown.model.nodes import WindowCall
 from asknown.plan.nodes import TrailingWindow
 from asknown.types import parse_type

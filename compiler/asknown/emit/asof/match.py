@@ -12,6 +12,7 @@ from typing import assert_never
 
 from sqlglot import exp
 
+from asknown.emit.asof.scope import Step
 from asknown.emit.sql import (
     all_of,
     at_instant,
@@ -27,7 +28,6 @@ from asknown.emit.sql import (
     whole_division,
 )
 from asknown.emit.statement import Cte
-from asknown.emit.step import Step
 from asknown.plan.nodes import Match
 
 

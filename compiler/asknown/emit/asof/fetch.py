@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from asknown.emit.asof.scope import Step
 from asknown.emit.snippets import say
 from asknown.emit.sql import all_of, col, ident, named, order_terms, same_or_null, subquery, table
 from asknown.emit.statement import Cte
-from asknown.emit.step import Step
 from asknown.model.nodes import Column
 
 

@@ -1,0 +1,1 @@
+"""As-of joins: the newest visible row of each moment."""
