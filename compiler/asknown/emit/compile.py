@@ -18,7 +18,7 @@ from asknown.emit.sql import all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate import place_of_column, rewrite
 from asknown.emit.view_rows import ViewRows
-from asknown.emit.windows import window_ctes
+from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
 from asknown.types import SqlType, parse_type

@@ -8,11 +8,10 @@ from typing import assert_never
 from sqlglot import exp
 
 from asknown.emit.asof.scope import Step
-from asknown.emit.passes import Columns, Reduce, aggregate_word
-from asknown.emit.rounding import Unrounded
 from asknown.emit.snippets import cast, fill
 from asknown.emit.sql import col, given, order_terms
-from asknown.emit.sums import read_sum
+from asknown.emit.windows.exact_sums import Unrounded, read_sum
+from asknown.emit.windows.reduce import Columns, Reduce, aggregate_word
 from asknown.model.nodes import WindowCall
 
 

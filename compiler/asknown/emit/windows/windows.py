@@ -16,16 +16,14 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from asknown.emit.aggregate import read_aggregate
 from asknown.emit.asof.scope import Step
-from asknown.emit.exact_sum import column
-from asknown.emit.pairs import Pairs
-from asknown.emit.passes import Columns, Reduce
-from asknown.emit.rounding import Rounded, Waiting
 from asknown.emit.snippets import cast, fill, say
 from asknown.emit.sql import all_of, col, ident, microseconds, named, subquery, table
 from asknown.emit.statement import Cte
-from asknown.emit.states import Banded, Direct, States
+from asknown.emit.windows.aggregates import read_aggregate
+from asknown.emit.windows.exact_sums import Rounded, Waiting, column
+from asknown.emit.windows.pairs import Pairs
+from asknown.emit.windows.reduce import Banded, Columns, Direct, Reduce, States
 from asknown.model.nodes import WindowCall
 from asknown.plan.nodes import TrailingWindow
 from asknown.types import parse_type

@@ -1,0 +1,1 @@
+"""Trailing windows: aggregates over the rows in frames that end at each moment."""

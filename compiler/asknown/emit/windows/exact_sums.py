@@ -1,0 +1,369 @@
+"""Sums and averages of a pass: added exactly, rounded once (DESIGN section 3, rule 5).
+
+``read_sum`` adds the parts of a sum over the rows of a pass. ``Waiting`` keeps the sums of a pass that still have to
+become floats. Nearly all sums are short: they are columns of the pass, and so is what becomes of them; no row is moved
+(``round_short``). Sums of any size are rounded each in a row of its own, so that the stages, of which there are many,
+are written once however many sums there are (``round_long``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from asknown.dialects.dialect import Dialect, ExactSums, Stage
+from asknown.emit.asof.scope import Step
+from asknown.emit.snippets import cast, fill, say
+from asknown.emit.sql import col, given, ident, named, subquery, table
+from asknown.emit.statement import Cte
+from asknown.emit.windows.reduce import Columns, Part, Reduce, aggregate_word
+from asknown.model.nodes import Column
+from asknown.types import parse_type
+
+
+@dataclass(frozen=True)
+class ExactSum:
+    """A sum, or an average: the columns of its parts, the column to divide by (None: a sum), a decimal's scale."""
+
+    parts: Mapping[str, str]
+    count: str | None
+    scale: int
+
+    def is_float(self, dialect: Dialect) -> bool:
+        """Whether floats were added up; else, whole numbers."""
+        return set(self.parts) != {exact_sums(dialect).wholes}
+
+    def may_be_short(self, dialect: Dialect) -> bool:
+        return bool(exact_sums(dialect).short) and not self.scale
+
+    def may_be_long(self, dialect: Dialect) -> bool:
+        return self.is_float(dialect) or not self.may_be_short(dialect)
+
+    def is_short(self, dialect: Dialect) -> exp.Expr:
+        """Whether a sum of floats is short: its parts say it."""
+        return fill(dialect, exact_sums(dialect).is_short, **{part: column(name) for part, name in self.parts.items()})
+
+
+def column(name: str) -> exp.Expr:
+    return exp.column(ident(name))
+
+
+def exact_sums(dialect: Dialect) -> ExactSums:
+    """How the dialect adds exactly: only one that does leaves sums to be rounded."""
+    assert dialect.exact_sums is not None
+    return dialect.exact_sums
+
+
+_DOUBLE = parse_type("DOUBLE")
+
+
+def read_sum(
+    step: Step, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce, *, average: bool
+) -> exp.Expr | Unrounded:
+    """The sum or average of a column: its value, or what it has to be rounded from."""
+    x = rows.column(value.name)
+    exact = step.dialect.exact_sums
+    whole = value.type.kind != "float"
+    if whole and not average:
+        return reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
+    count = reduce.take("count", conditions, x=x) if average else None
+    if exact is None and average and f"avg.{value.type.kind}" in step.dialect.aggregates:
+        return reduce.take(f"avg.{value.type.kind}", conditions, x=x)
+    if exact is None:
+        total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
+        return total if count is None else _ratio(step, value, total, count)
+    if whole:
+        digits, scale = _digits(step, value, exact)
+        total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{exact.wholes}", digits))
+        return Unrounded({exact.wholes: total}, count, scale)
+    cut = _by_parts if exact.grade is None else _by_grades
+    parts, special, misfit = cut(step, rows, value, conditions, reduce)
+    return Unrounded(parts, count, 0, special, misfit)
+
+
+_Cut = tuple[dict[str, exp.Expr], exp.Expr, exp.Expr]
+"""The sums of the parts; the sum of NaNs and infinities; whether a number could not be added exactly."""
+
+
+def _by_grades(step: Step, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
+    """One whole number for each float, added up apart by their grades; the sums of the grades are cut into parts."""
+    dialect, exact = step.dialect, step.dialect.exact_sums
+    assert exact is not None and exact.grade is not None
+    own = col(value.name, step.v)
+    x = own if value.type == _DOUBLE else cast(dialect, own, _DOUBLE)
+    wish = f"{value.name}g"
+    graded = fill(dialect, exact.graded, x=x.copy(), grade=col(step.inner(wish), step.v))
+    digits, grade = rows.apart(wish, fill(dialect, exact.grade, x=x), f"{value.name}w", graded)
+    of_part = {"x": ":x", **exact.parts}
+    parts = {
+        part: reduce.add(_part_sum(step), conditions, digits, grade, Part(text, exact.ranges[part]))
+        for part, text in of_part.items()
+    }
+    odd = parts.pop("x")
+    return parts, fill(dialect, exact.special, x=odd), fill(dialect, exact.misfit, x=odd)
+
+
+def _by_parts(step: Step, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
+    """Each float cut into parts, which are added up beside each other."""
+    exact = step.dialect.exact_sums
+    assert exact is not None
+    wide = cast(step.dialect, col(value.name, step.v), _DOUBLE)
+    parts = {}
+    for part, text in exact.parts.items():
+        within = fill(step.dialect, exact.ranges.get(part, exact.fits), x=wide)
+        piece = exp.Case(ifs=[exp.If(this=within, true=fill(step.dialect, text, x=wide))])
+        parts[part] = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{part}", piece))
+    # NaN and infinities have no parts: where they occur, their own sum is the result.
+    odd = say(step.dialect, "is_odd_float", x=wide)
+    own = exp.Case(ifs=[exp.If(this=odd, true=wide.copy())])
+    special = reduce.take(aggregate_word(step, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
+    fits = fill(step.dialect, exact.fits, x=wide)
+    beyond = exp.and_(exp.not_(odd.copy()), exp.not_(exp.paren(fits)), copy=False)
+    guard = exp.Case(ifs=[exp.If(this=beyond, true=exp.true())])  # NULL where all is well, which costs nothing
+    misfit = reduce.take("bool_or", conditions, x=rows.computed(f"{value.name}d", guard))
+    return parts, special, misfit
+
+
+def _ratio(step: Step, value: Column, total: exp.Expr, count: exp.Expr) -> exp.Expr:
+    """An average of whole numbers, or of a decimal's digits: exact while they are below 2^53."""
+    if value.type.kind == "decimal" and value.type.scale:
+        tens = exp.Literal.number(10**value.type.scale)
+        total, count = exp.Mul(this=total, expression=tens), exp.Mul(this=count, expression=tens.copy())
+    return say(step.dialect, "ratio", x=total, y=count)
+
+
+def _digits(step: Step, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]:
+    """A whole number, or a decimal as one: (its digits, how many of them lie behind the point)."""
+    x = col(value.name, step.v)
+    scale = value.type.scale if value.type.kind == "decimal" else 0
+    if not scale:
+        digits = fill(step.dialect, exact.whole, x=x)
+    elif value.type.precision + scale <= 38:
+        digits = fill(step.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
+    else:  # a product of more than 38 digits would overflow; the digits themselves do not
+        digits = fill(step.dialect, exact.long_digits, x=x)
+    return digits, scale
+
+
+def _part_sum(step: Step) -> str:
+    return "sum.part" if "sum.part" in step.dialect.aggregates else "sum"
+
+
+@dataclass(frozen=True)
+class Unrounded:
+    """A sum or average that is exact and still has to be rounded: the sums of its parts, and what to divide them by.
+
+    ``special`` is the sum of its NaNs and infinities, NULL where there are none; ``misfit`` says that a number was
+    beyond what can be added exactly.
+    """
+
+    parts: dict[str, exp.Expr]
+    count: exp.Expr | None = None  # None: the sum itself
+    scale: int = 0  # of a decimal: it is divided by 10^scale too
+    special: exp.Expr | None = None
+    misfit: exp.Expr | None = None
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Where the rounded values are: in ``parts``, which has all of the pass's columns, and of long sums in ``sums``."""
+
+    ctes: tuple[Cte, ...]
+    parts: str
+    sums: str | None
+
+
+class Waiting:
+    """The exact sums of one pass, as columns that wait to be rounded."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._sums: dict[int, Unrounded] = {}  # by the call's place
+        self._names: dict[exp.Expr, str] = {}  # of the columns that they are rounded from, by what these are
+
+    def __bool__(self) -> bool:
+        return bool(self._sums)
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._sums
+
+    def add(self, place: int, value: Unrounded) -> None:
+        self._sums[place] = value
+
+    def columns(self, *, rare: bool) -> list[exp.Expr]:
+        """The columns that the pass has to give for them, each once: a sum and its average share theirs.
+
+        The ``rare`` ones have a value in few moments, or none: they are of numbers of an uncommon grade.
+        """
+        columns: dict[str, exp.Expr] = {}
+        guards: dict[str, exp.Expr] = {}
+        for value in self._sums.values():
+            uncommon = self._uncommon(value)
+            for column in (*value.parts.values(), value.count, value.special):
+                if column is not None and (column in uncommon) == rare:
+                    columns.setdefault(self._name(column), column)
+            if value.misfit is not None and (value.misfit in uncommon) == rare:
+                guards.setdefault(value.misfit.sql(), value.misfit)
+        if guards:
+            columns[self.misfit] = exp.or_(*guards.values(), copy=False)
+        return [named(column.copy(), name) for name, column in columns.items()]
+
+    def _uncommon(self, value: Unrounded) -> list[exp.Expr | None]:
+        """What only numbers of an uncommon grade have."""
+        exact = exact_sums(self._step.dialect)
+        if exact.grade is None or exact.common not in value.parts:
+            return []
+        return [*(t for part, t in value.parts.items() if part != exact.common), value.special, value.misfit]
+
+    @property
+    def misfit(self) -> str:
+        """The name of the column that says that a number could not be added exactly."""
+        return self._step.inner("misfit")
+
+    def may_misfit(self) -> bool:
+        """Whether there is such a column."""
+        return any(value.misfit is not None for value in self._sums.values())
+
+    def round(self, parts: str) -> Rounded:
+        """What rounds the sums of the pass that the CTE ``parts`` is."""
+        step, dialect = self._step, self._step.dialect
+        sums = {place: self._named(value) for place, value in self._sums.items()}
+        short = {place: one for place, one in sums.items() if one.may_be_short(dialect)}
+        long = {place: one for place, one in sums.items() if one.may_be_long(dialect)}
+        ctes: list[Cte] = round_long(step, long, parts) if long else []
+        rows = ctes[-1].name if ctes else None
+        if short:
+            query = round_short(step, short, parts, {place: self._short(place) for place in short})
+            ctes.append(Cte(step.name("rounded"), query, comment="short exact sums, rounded once"))
+            parts = ctes[-1].name
+        return Rounded(tuple(ctes), parts, rows)
+
+    def value(self, place: int, parts: str, sums: str) -> exp.Expr:
+        """The value of a call, from aliases of the pass and of the long sums."""
+        dialect, one = self._step.dialect, self._named(self._sums[place])
+        values: list[exp.Expr] = []
+        if (special := self._sums[place].special) is not None:
+            values.append(col(self._name(special), parts))
+        if one.may_be_short(dialect):
+            values.append(col(self._short(place), parts))
+        if one.may_be_long(dialect):
+            values.append(col(self._step.call(place), sums))
+        return values[0] if len(values) == 1 else exp.Coalesce(this=values[0], expressions=values[1:])
+
+    def _named(self, value: Unrounded) -> ExactSum:
+        parts = {part: self._name(total) for part, total in value.parts.items()}
+        return ExactSum(parts, None if value.count is None else self._name(value.count), value.scale)
+
+    def _short(self, place: int) -> str:
+        return self._step.inner(f"s{place}")
+
+    def _name(self, column: exp.Expr) -> str:
+        """What a column of the pass is called."""
+        return self._names.setdefault(column, self._step.inner(f"p{len(self._names)}"))
+
+
+def round_short(step: Step, sums: Mapping[int, ExactSum], parts: str, names: Mapping[int, str]) -> exp.Select:
+    """The rows of ``parts``, with the value of each sum that is short under its name; of others, NULL."""
+    dialect = step.dialect
+    stages = {place: _short_stages(step, one) for place, one in sums.items()}
+    # What the names in the stages stand for by now.
+    known = {place: {part: column(name) for part, name in one.parts.items()} for place, one in sums.items()}
+    for place, one in sums.items():
+        if one.count is not None:
+            known[place]["n"] = column(one.count)
+    query = exp.select(exp.Star()).from_(table(parts))
+    depth = max(map(len, stages.values()))
+    for level in range(depth):
+        columns = []
+        for place, own in stages.items():
+            if level < depth - len(own):  # fewer stages start later
+                continue
+            values = {name: fill(dialect, text, **known[place]) for name, text in own[level - depth].items()}
+            for name, value in values.items():
+                once_more = f"_{level}" if name in known[place] else ""
+                known[place][name] = column(step.inner(f"{name}{place}{once_more}"))
+                columns.append(named(value, known[place][name].name))
+        query = exp.select(exp.Star(), *columns).from_(subquery(query, "sums"), copy=False)
+    rounded = []
+    for place, one in sums.items():
+        value = fill(dialect, exact_sums(dialect).value, **known[place])
+        if one.is_float(dialect):
+            value = exp.Case(ifs=[exp.If(this=one.is_short(dialect), true=value)])
+        rounded.append(named(value, names[place]))
+    return exp.select(exp.Star(), *rounded).from_(subquery(query, "sums"), copy=False)
+
+
+def _short_stages(step: Step, one: ExactSum) -> tuple[Stage, ...]:
+    exact = exact_sums(step.dialect)
+    start = exact.short if one.is_float(step.dialect) else exact.short_whole
+    return (*start, *(exact.short_divide if one.count is not None else ()), *exact.short_after)
+
+
+def round_long(step: Step, sums: Mapping[int, ExactSum], parts: str) -> list[Cte]:
+    """The CTEs that round sums of ``parts`` that are not short.
+
+    The last has (keys, t, the value of each sum as that of its call) for each moment that has any.
+    """
+    rows = Cte(step.name("unrounded"), _in_rows(step, sums, parts), comment="exact sums, each in a row of its own")
+    query = exp.select(exp.Star()).from_(table(rows.name))
+    for stage in _long_stages(exact_sums(step.dialect), sums.values()):
+        query = _project(step, query, stage)
+    query = _project(step, query, {"value": exact_sums(step.dialect).value})
+    number, value = column(step.inner("sum")), column(step.inner("value"))
+    moment: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t)]
+    columns = []
+    for place in sums:
+        here = exp.Where(this=number.eq(exp.Literal.number(place)))
+        columns.append(named(exp.Filter(this=exp.Max(this=value.copy()), expression=here), step.call(place)))
+    rounded = exp.select(*moment, *columns).from_(subquery(query, "sums"), copy=False)
+    rounded = rounded.group_by(*[m.copy() for m in moment], copy=False)
+    return [rows, Cte(step.name("sums"), rounded, comment="and rounded once")]
+
+
+def _long_stages(exact: ExactSums, sums: Iterable[ExactSum]) -> list[Stage]:
+    """The stages that do for every one of the sums."""
+    stages = [*exact.before]
+    if any(one.count is not None for one in sums):
+        stages += exact.divide
+    for _ in range(0, max(one.scale for one in sums), exact.tens):
+        stages += exact.scale
+    return [*stages, *exact.after]
+
+
+def _in_rows(step: Step, sums: Mapping[int, ExactSum], parts: str) -> exp.Query:
+    """Each sum in a row: (keys, t, the call's place, the parts, n, m)."""
+    exact = exact_sums(step.dialect)
+    selects = []
+    for place, one in sums.items():
+        columns = [named(exp.Literal.number(place), step.inner("sum"))]
+        totals = {part: col(name, step.v) for part, name in one.parts.items()}
+        nothing = _whole(step, exp.null())
+        columns += [named(totals.get(part, nothing.copy()), step.inner(part)) for part in exact.parts]
+        count = exp.Literal.number(1) if one.count is None else col(one.count, step.v)
+        columns.append(named(_whole(step, count), step.inner("n")))
+        columns.append(named(_whole(step, exp.Literal.number(one.scale)), step.inner("m")))
+        query = exp.select(*step.keys_of(step.v), col(step.t, step.v), *columns).from_(table(parts, step.v))
+        if one.may_be_short(step.dialect):
+            selects.append(query.where(exp.not_(exp.paren(one.is_short(step.dialect)))))
+        else:
+            selects.append(query.where(exp.or_(*[given(total.copy()) for total in totals.values()])))
+    return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False, copy=False)
+
+
+def _project(step: Step, query: exp.Query, stage: Stage) -> exp.Select:
+    places = {name: column(step.inner(name)) for name in _columns(exact_sums(step.dialect))}
+    columns = [named(fill(step.dialect, text, **places), step.inner(name)) for name, text in stage.items()]
+    kept: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t, step.inner("sum"))]
+    return exp.select(*kept, *columns).from_(subquery(query, "sums"), copy=False)
+
+
+def _whole(step: Step, value: exp.Expr) -> exp.Expr:
+    return fill(step.dialect, exact_sums(step.dialect).whole, x=value)
+
+
+def _columns(exact: ExactSums) -> set[str]:
+    """What the stages call their columns."""
+    stages = (*exact.before, *exact.divide, *exact.scale, *exact.after)
+    return {*exact.parts, "n", "m", *(name for stage in stages for name in stage)}
