@@ -14,7 +14,7 @@ import pytest
 
 from asknown import AsknownError, FeatureStore
 from asknown.dialects.registry import find_dialect
-from asknown.emit.translate import translate
+from asknown.emit.translate.rewrite import translate
 from asknown.types import parse_type
 from engines.expressions import COLUMNS, Verdict, expressions, listed, model_of, write_list
 from engines.test_golden import WRITTEN, assert_reads_back

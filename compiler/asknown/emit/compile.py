@@ -16,7 +16,7 @@ from asknown.emit.identifiers import Names
 from asknown.emit.snippets import cast, say
 from asknown.emit.sql import all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.translate import place_of_column, rewrite
+from asknown.emit.translate.rewrite import place_of_column, rewrite
 from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import Column, FeatureView, WindowCall

@@ -15,7 +15,7 @@ from asknown.emit.identifiers import Names
 from asknown.emit.snippets import cast
 from asknown.emit.sql import at_instant, col, earlier, given, ident, named, subquery, table
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.translate import place_of_column
+from asknown.emit.translate.rewrite import place_of_column
 from asknown.emit.view_rows import ViewRows
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import LoadPlan

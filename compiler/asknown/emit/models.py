@@ -11,7 +11,7 @@ from asknown.emit.identifiers import fold_names
 from asknown.emit.snippets import cast, say
 from asknown.emit.sql import ident, named
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.translate import translate
+from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Column, Model
 from asknown.project.nodes import SourceTable

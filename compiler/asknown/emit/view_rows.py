@@ -5,7 +5,7 @@ from __future__ import annotations
 from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import Names
 from asknown.emit.statement import Cte
-from asknown.emit.translate import translate
+from asknown.emit.translate.rewrite import translate
 from asknown.model.nodes import FeatureView
 from asknown.model.parse import is_repeatable
 

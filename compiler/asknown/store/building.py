@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from asknown.catalog.catalog import Catalog
 from asknown.emit.check import check_sql
 from asknown.emit.statement import Statement, write
-from asknown.emit.translate import translate
+from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.store.opening import open_engine, open_typist

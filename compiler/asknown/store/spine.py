@@ -14,7 +14,7 @@ from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.models import cast_query, columns_query, file_query, relation_query
 from asknown.emit.spine import compile_facts
 from asknown.emit.statement import write
-from asknown.emit.translate import translate
+from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column
 from asknown.model.parse import parse_model

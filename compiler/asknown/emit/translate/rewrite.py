@@ -1,20 +1,22 @@
-"""Models in another dialect than their author's: sqlglot's translation, and ours where its would be another value."""
+"""Models in another dialect than their author's: sqlglot's translation, and ours where its would be another value.
+
+``is_plain`` says which literals every engine reads alike; ``move_inside`` handles aggregates that a dialect writes
+inside of something else; ``name_values`` writes VALUES for dialects that cannot name its columns in place.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from sqlglot import ErrorLevel, exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import fold_names, join_names, settle_names, spell_names
-from asknown.emit.operands import operand_kinds
-from asknown.emit.plain import is_plain
-from asknown.emit.shells import Around, move_inside
 from asknown.emit.snippets import fill
-from asknown.emit.values import name_values
+from asknown.emit.translate.operands import operand_kinds
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
 from asknown.model.windows import place_of
@@ -246,3 +248,114 @@ def _untranslatable(model: str, dialect: Dialect, why: str, at: Where) -> Asknow
         at=at,
         hint="write it another way; docs/dialects.md lists what is translated, and what is not",
     )
+
+
+Around = exp.Filter | exp.Window | exp.IgnoreNulls
+"""What stands around an aggregate and belongs to it."""
+
+
+def move_inside(around: Around, shell: exp.Expr) -> exp.Expr:
+    """The shell of an aggregate, with what stood around it around each aggregate in it.
+
+    ``avg(x) over w``, where an average is ``cast(avg(x) as double)``, is ``cast(avg(x) over w as double)``.
+    """
+    if isinstance(around, exp.IgnoreNulls):  # a dialect's own spelling of any_value() says what becomes of them
+        return shell.copy()
+    holder, moved_in = exp.Paren(this=shell.copy()), False
+    for aggregate in list(holder.find_all(exp.AggFunc)):
+        if aggregate.find_ancestor(exp.AggFunc) is not None:
+            continue
+        inner: exp.Expr = aggregate
+        while isinstance(inner.parent, exp.Filter | exp.WithinGroup) and inner.arg_key == "this":
+            inner = inner.parent
+        inner.replace(_around(around, inner))
+        moved_in = True
+    if not moved_in:  # sqlglot does not know the aggregate that it has become
+        return _around(around, shell)
+    moved: exp.Expr = holder.this
+    return moved
+
+
+def _around(around: Around, inner: exp.Expr) -> exp.Expr:
+    if isinstance(around, exp.Filter) and isinstance(inner, exp.Filter):
+        both = exp.and_(inner.expression.this.copy(), around.expression.this.copy(), copy=False)
+        return exp.Filter(this=inner.this.copy(), expression=exp.Where(this=both))
+    put = around.copy()
+    put.set("this", inner.copy())
+    return put
+
+
+def name_values(tree: exp.Expr) -> exp.Expr:
+    """The tree with ``(VALUES …) AS t(a, b)`` written as selects of ``a`` and ``b``."""
+    for values in list(tree.find_all(exp.Values)):
+        alias = values.args.get("alias")
+        if not isinstance(alias, exp.TableAlias) or not alias.columns:
+            continue
+        rows = [row.expressions if isinstance(row, exp.Tuple) else [row] for row in values.expressions]
+        selects = [
+            exp.select(
+                *[exp.alias_(value.copy(), name.copy()) for name, value in zip(alias.columns, row, strict=False)]
+            )
+            for row in rows
+        ]
+        query = selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False)
+        values.replace(exp.Subquery(this=query, alias=exp.TableAlias(this=alias.this.copy())))
+    return tree
+
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(?P<offset>[+-]\d\d(:\d\d)?)?)?\Z", re.ASCII)
+# Neither lazy nor possessive, no flags, no classes but those of ASCII; "." is left to the dialect.
+_PIECE = r"(?:\\[dDwW.\\+*?()\[\]{}|^$/-]|\[(?!\^)(?:[^\]\[\\]|\\[dw.\\-])+\]|[^\\\[\](){}*+?|])"
+_PATTERN = re.compile(rf"(?:\(\?:|\((?!\?)|\)|\||{_PIECE}|(?:[*+?]|\{{\d+(?:,\d*)?\}})(?![*+?]))*\Z")
+_FORMAT = re.compile(r"(?:%[YmdHMSf]|[-/:. ,_])*\Z")
+
+_PATTERNS = (exp.RegexpLike, exp.RegexpFullMatch, exp.SimilarTo)
+
+
+def is_plain(node: exp.Expr) -> bool:
+    """Whether the literal that a node stands over reads the same everywhere: no engine has another rule for it."""
+    if isinstance(node, exp.Cast):
+        found = _INSTANT.match(node.this.name) if _is_text(node.this) else None
+        # An offset moves an instant, and is ignored where there is no zone, but not by every engine.
+        fits = found is not None and (found["offset"] is None or node.is_type(exp.DType.TIMESTAMPTZ))
+        return fits and _is_day(node.this.name[:10])
+    if isinstance(node, exp.Like | exp.ILike):
+        return isinstance(node.parent, exp.Escape) or (_is_text(node.expression) and "\\" not in node.expression.name)
+    if isinstance(node, _PATTERNS):
+        return _is_pattern(node.expression) and not node.args.get("flag")
+    if isinstance(node, exp.RegexpReplace):
+        put = node.args.get("replacement")
+        simple = _is_pattern(node.expression) and "|" not in node.expression.name
+        return simple and put is not None and _is_text(put) and not re.search(r"[\\&]", put.name)
+    if isinstance(node, exp.TimeToStr):
+        return _is_text(node.args.get("format")) and _FORMAT.match(node.args["format"].name) is not None
+    if isinstance(node, exp.Div):
+        by = node.expression.unnest()
+        return _is_number(by) if not isinstance(by, exp.Nullif) else by.expression.name == "0"
+    if isinstance(node, exp.SplitPart):
+        return _is_text(node.args.get("delimiter")) and node.args["delimiter"].name != ""
+    if isinstance(node, exp.Bracket):
+        return all(isinstance(part, exp.Literal | exp.Slice) for part in node.expressions)
+    if isinstance(node, exp.Log):
+        return node.this.name == "10" and node.args.get("expression") is not None
+    return isinstance(node, exp.Substring) and _is_number(node.args.get("start"), least=0)
+
+
+def _is_number(node: exp.Expr | None, *, least: float = 1e-300) -> bool:
+    return isinstance(node, exp.Literal) and not node.is_string and float(node.name) >= least
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:  # the 30th of February
+        return False
+    return True
+
+
+def _is_text(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Literal) and node.is_string
+
+
+def _is_pattern(node: exp.Expr | None) -> bool:
+    return node is not None and _is_text(node) and _PATTERN.match(node.name) is not None

@@ -1,0 +1,1 @@
+"""Models written in another dialect than their author's."""
