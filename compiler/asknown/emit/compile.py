@@ -13,11 +13,11 @@ from asknown.emit.asof.fetch import fetch_rows
 from asknown.emit.asof.match import match_moments
 from asknown.emit.asof.scope import Bounds, Step
 from asknown.emit.identifiers import Names
+from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, say
 from asknown.emit.sql import all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import place_of_column, rewrite
-from asknown.emit.view_rows import ViewRows
 from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow

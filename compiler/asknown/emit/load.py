@@ -12,11 +12,11 @@ from asknown.emit.asof.match import match_entities
 from asknown.emit.asof.scope import Bounds, Step
 from asknown.emit.compile import HEADER
 from asknown.emit.identifiers import Names
+from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast
 from asknown.emit.sql import at_instant, col, earlier, given, ident, named, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import place_of_column
-from asknown.emit.view_rows import ViewRows
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import LoadPlan
 

@@ -1,4 +1,4 @@
-"""The CTEs that a query stands on: its sources, and the models between them and the views."""
+"""The CTEs that a query stands on: its sources, the models between them and the views, and the views' rows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.identifiers import fold_names
+from asknown.emit.identifiers import Names, fold_names
 from asknown.emit.snippets import cast, say
 from asknown.emit.sql import ident, named
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, Where
-from asknown.model.nodes import Column, Model
+from asknown.model.nodes import Column, FeatureView, Model
+from asknown.model.parse import is_repeatable
 from asknown.project.nodes import SourceTable
 
 
@@ -127,3 +128,26 @@ def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
         return exp.alias_(say(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
     word = f"stored.{column.type.kind}"
     return exp.alias_(say(dialect, word, x=stored), ident(column.name)) if word in dialect.words else stored
+
+
+class ViewRows:
+    """The CTEs that views' rows are read from: the model's own, or for a view with windows its lifted select."""
+
+    def __init__(self, names: Names, dialect: Dialect) -> None:
+        self._names = names
+        self._dialect = dialect
+        self._made: dict[str, str] = {}
+
+    def of(self, view: FeatureView) -> list[Cte]:
+        """The CTE of the view's rows, where it is not there yet."""
+        if view.lifted is None or view.name in self._made:
+            return []
+        self._made[view.name] = self._names.fresh(f"{view.name}__events")
+        tree = view.lifted.tree
+        body = tree if view.model.dialect == self._dialect.sqlglot else translate(view.model, tree, self._dialect)
+        keep = None if is_repeatable(view.lifted.tree) else True
+        return [Cte(self._made[view.name], body, keep=keep, comment=f"{view.name} without its windows")]
+
+    def name(self, view: FeatureView) -> str:
+        """The name of the CTE of the view's rows."""
+        return self._made.get(view.name, view.name)

@@ -1,4 +1,4 @@
-"""A statement as a list of named queries, and how it is written down."""
+"""A statement as a list of named queries: how it is written down, and read back to see that it is one query."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlglot import ErrorLevel, exp, tokenize
+from sqlglot import ErrorLevel, exp, parse, tokenize
+from sqlglot.errors import SqlglotError
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import fold_names, join_names, settle_names
@@ -121,3 +122,14 @@ def lines_in_tokens(text: str, dialect: Dialect) -> set[int]:
 def with_ctes(ctes: Sequence[Cte], name: str) -> Statement:
     """``select * from name`` over ``ctes``."""
     return Statement(tuple(ctes), exp.select("*").from_(exp.Table(this=ident(name))))
+
+
+def check_sql(sql: str, dialect: Dialect) -> str:
+    """``sql`` itself. Raises AssertionError where it is not one query: that is a bug of ours, not the user's."""
+    try:
+        statements = parse(sql, read=dialect.sqlglot)
+    except SqlglotError as error:
+        raise AssertionError(f"asknown wrote SQL that does not parse: {error}\n{sql}") from error
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise AssertionError(f"asknown wrote {len(statements)} statements where one query was meant:\n{sql}")
+    return sql

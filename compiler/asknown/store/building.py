@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asknown.catalog.catalog import Catalog
-from asknown.emit.check import check_sql
-from asknown.emit.statement import Statement, write
+from asknown.emit.statement import Statement, check_sql, write
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project

@@ -95,8 +95,7 @@ class FeatureStore:
 
         In the target's dialect, or in ``dialect`` without a connection to anything but files.
         """
-        from asknown.emit.check import check_sql
-        from asknown.emit.statement import with_ctes, write
+        from asknown.emit.statement import check_sql, with_ctes, write
 
         bench, written = self._compiling(dialect)
         bench.columns(name)
@@ -110,9 +109,8 @@ class FeatureStore:
 
         In the target's dialect, or in ``dialect`` without a connection to anything but files.
         """
-        from asknown.emit.check import check_sql
         from asknown.emit.compile import compile_training
-        from asknown.emit.statement import write
+        from asknown.emit.statement import check_sql, write
         from asknown.plan.build import build_plan
         from asknown.plan.request import name_features
         from asknown.store.spine import spine_to_come

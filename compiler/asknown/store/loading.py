@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from asknown.emit.check import check_sql
 from asknown.emit.load import compile_events, compile_load
-from asknown.emit.statement import Statement, write
+from asknown.emit.statement import Statement, check_sql, write
 from asknown.errors import AsknownError
 from asknown.model.nodes import FeatureView
 from asknown.online.nodes import LoadReport, OnlineService, OnlineView, ServicePart

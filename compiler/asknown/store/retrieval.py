@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asknown.emit.check import check_sql
 from asknown.emit.compile import compile_training
-from asknown.emit.hindsight import compile_hindsight
-from asknown.emit.statement import Cte, write
+from asknown.emit.probe import compile_hindsight
+from asknown.emit.statement import Cte, check_sql, write
 from asknown.engines.engine import Engine, WritesFolders
 from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.models import cast_query, columns_query, file_query, relation_query
-from asknown.emit.spine import compile_facts
+from asknown.emit.probe import compile_facts
 from asknown.emit.statement import write
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, did_you_mean

@@ -12,7 +12,7 @@ from asknown.catalog.fingerprint import fingerprint
 from asknown.dialects.dialect import Dialect
 from asknown.emit.load import compile_call_types
 from asknown.emit.models import file_query, model_cte, relation_query, source_cte, source_name, source_query, typed_cte
-from asknown.emit.sample import compile_sample
+from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, Where

@@ -1,0 +1,144 @@
+"""Compiles the queries that look before a plan is made or judged: a view's sample, a spine's facts, hindsight.
+
+``compile_sample`` is a cheap look at a view's rows, from which the planner chooses; ``compile_facts`` gives what must
+be known of a spine before it is planned for; ``compile_hindsight`` counts what ``known_at`` hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from asknown.dialects.dialect import Dialect
+from asknown.emit.asof.match import match_moments
+from asknown.emit.asof.scope import Bounds, Step
+from asknown.emit.compile import moments_cte, spine_ctes
+from asknown.emit.identifiers import Names
+from asknown.emit.models import ViewRows
+from asknown.emit.snippets import say
+from asknown.emit.sql import all_of, col, instant, microseconds, named, same_or_null, subquery, table
+from asknown.emit.statement import Cte, Statement
+from asknown.model.nodes import FeatureView
+from asknown.plan.nodes import AsOfJoin, Plan, Spine
+
+ROWS = 100_000
+
+
+def compile_sample(
+    view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect
+) -> tuple[Statement, int]:
+    """(the query, its most rows). It gives, as plan.rules.Sample does: rows, keys, most rows of a key, the squares
+    of the rows of each key, keys and times, first and last microsecond.
+
+    It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
+    """
+    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]), dialect)
+    ctes = rows.of(view)
+    inside = Names([c.name for c in view.columns])
+    v, when = inside.fresh("v"), inside.fresh("event_time")
+    count, times, first, last = (inside.fresh(name) for name in ("count", "times", "first", "last"))
+    quarter = inside.fresh("quarter")
+    time = instant(dialect, col(view.event_time.name, v), view.event_time.type)
+    keys = [col(key.name, v) for key in view.keys]
+    some = exp.select(*keys, named(time, when)).from_(table(rows.name(view), v)).limit(ROWS)
+    in_order = exp.Order(expressions=[exp.Ordered(this=col(when, v), nulls_first=False)])
+    quarters = exp.Window(this=exp.Ntile(this=exp.Literal.number(4)), order=in_order)
+    placed = exp.select(*[key.copy() for key in keys], col(when, v), named(quarters, quarter)).from_(subquery(some, v))
+    in_the_middle = col(quarter, v).isin(exp.Literal.number(2), exp.Literal.number(3))
+    middle = exp.case().when(in_the_middle, col(when, v))
+    of_a_key = exp.select(
+        named(exp.Count(this=exp.Star()), count),
+        named(exp.Count(this=exp.Distinct(expressions=[col(when, v)])), times),
+        named(exp.Min(this=middle), first),
+        named(exp.Max(this=middle.copy()), last),
+    ).from_(subquery(placed, v))
+    if keys:
+        of_a_key = of_a_key.group_by(*[key.copy() for key in keys])
+    query = exp.select(
+        exp.Sum(this=col(count, v)),
+        exp.Count(this=exp.Star()),
+        exp.Max(this=col(count, v)),
+        exp.Sum(this=exp.Mul(this=col(count, v), expression=col(count, v))),
+        exp.Sum(this=col(times, v)),
+        microseconds(dialect, exp.Min(this=col(first, v))),
+        microseconds(dialect, exp.Max(this=col(last, v))),
+    ).from_(subquery(of_a_key, v))
+    return Statement((*models, *ctes), query), ROWS
+
+
+# An offset behind a time: Z, +05, -0330, +05:30.
+_OFFSET = r"\d{1,2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
+
+
+def compile_facts(spine: Spine, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+    """One row: rows, first and last instant, unreadable instants, an example of one, texts with an offset, texts."""
+    names = Names([*taken, *(cte.name for cte in models)])
+    given, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
+    value = col(spine.instant.name, given)
+    text = spine.instant.type.kind == "text"
+    when = say(dialect, "try_instant", x=value) if text else instant(dialect, value, spine.instant.type)
+    rows = exp.select(named(when, t), named(value.copy(), raw)).from_(table(given))
+    lost = exp.and_(col(raw, s).is_(exp.null()).not_(), col(t, s).is_(exp.null()))
+    zero: exp.Expr = exp.Literal.number(0)
+    columns: list[exp.Expr] = [
+        exp.Count(this=exp.Star()),
+        exp.Min(this=col(t, s)),
+        exp.Max(this=col(t, s)),
+        _count_if(lost) if text else zero,
+        exp.Min(this=_where(lost.copy(), col(raw, s))) if text else exp.null(),
+        _count_if(say(dialect, "has_offset", x=col(raw, s), pattern=exp.Literal.string(_OFFSET)))
+        if text
+        else zero.copy(),
+        exp.Count(this=col(raw, s)) if text else zero.copy(),
+    ]
+    ctes = [*models, Cte(given, spine.sql)]
+    return Statement(tuple(ctes), exp.select(*columns).from_(subquery(rows, s)))
+
+
+def _count_if(condition: exp.Expr) -> exp.Expr:
+    return exp.Count(this=_where(condition, exp.Literal.number(1)))
+
+
+def _where(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
+    """The value where the condition holds, else NULL."""
+    return exp.Case(ifs=[exp.If(this=condition, true=value)])
+
+
+def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+    """One number, for a plan of one step: spine rows at which the newest row by event time is not visible yet."""
+    (join,) = plan.steps
+    assert isinstance(join, AsOfJoin)
+    names = Names([*taken, *(cte.name for cte in models)])
+    inside = Names([*(c.name for c in plan.spine.columns), *(c.name for c in join.view.columns)])
+    spines, spine, t = spine_ctes(plan.spine, names, inside, dialect)
+    bounds = Bounds(plan.spine.earliest, plan.spine.latest)
+    rows = ViewRows(names, dialect)
+    events = rows.of(join.view)
+    source = rows.name(join.view)
+    seen = Step(join.view, join.label, source, names=names, bounds=bounds, dialect=dialect)
+    blind = Step(
+        replace(join.view, known_at=None),
+        f"{join.label}__hindsight",
+        source,
+        names=names,
+        bounds=bounds,
+        dialect=dialect,
+    )
+    moments = moments_cte(join, seen, spine, t)
+    known = match_moments(seen, moments.name, join.match)
+    every = match_moments(blind, moments.name, join.match)
+
+    s, h, k = inside.fresh("s"), inside.fresh("h"), inside.fresh("k")
+    on = [col(key.name, s).eq(col(name, h)) for key, name in zip(join.keys, seen.keys, strict=True)]
+    same = [col(name, k).eq(col(name, h)) for name in seen.keys]
+    differs = exp.not_(same_or_null(dialect, col(blind.event_time, h), col(seen.event_time, k)))
+    query = (
+        exp.select(exp.Count(this=exp.Star()))
+        .from_(table(spine, s))
+        .join(table(every[-1].name, h), on=all_of([*on, col(t, s).eq(col(blind.t, h))]))
+        .join(table(known[-1].name, k), on=all_of([*same, col(seen.t, k).eq(col(blind.t, h))]), join_type="left")
+        .where(differs)
+    )
+    return Statement((*models, *events, *spines, moments, *known, *every), query)
