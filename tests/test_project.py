@@ -587,10 +587,15 @@ def test_yaml_that_is_not_utf8_is_refused_with_its_place() -> None:
 
 
 def test_depth_is_bounded() -> None:
-    for depth in (65, 1_000, 100_000):  # libyaml stops by itself at a thousand from 0.2.6 on, and names a later place
+    for depth in (65, 1_000, 100_000):  # libyaml stops by itself at a thousand from 0.2.6 on
         deep = refused(lambda depth=depth: parse("[" * depth), "bad-yaml")
         assert deep.message == "this nests deeper than 64 levels"
-        assert depth > 1_000 or places(deep) == ("x.yml", 1, 65)
+        assert places(deep) == ("x.yml", 1, 65)
+    assert places(refused(lambda: parse("é: 😀\r\nb: " + "[" * 5_000), "bad-yaml")) == ("x.yml", 2, 67)
+    assert places(refused(lambda: parse("- " * 5_000), "bad-yaml")) == ("x.yml", 1, 129)
+    keys = "\n".join(" " * i + "a:" for i in range(1_500))
+    assert places(refused(lambda: parse(keys), "bad-yaml")) == ("x.yml", 65, 65)
+    assert "tags" in refused(lambda: parse("[" * 30 + "!x " + "[" * 5_000), "bad-yaml").message
     assert parse("[" * 64 + "]" * 64) is not None
     refused(lambda: parse("[" * 65 + "]" * 65), "bad-yaml")
     listed = "a:\n" + "".join("  " * i + "- \n" for i in range(1, 70))

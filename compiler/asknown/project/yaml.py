@@ -33,12 +33,33 @@ def read_yaml(content: bytes, shown: str, *, secret: bool = False) -> Value | No
     No error about a ``secret`` file repeats a value from it.
     """
     page = Page(content, shown, secret=secret)
+    value = _document(page.text, page)
+    return None if isinstance(value, Scalar) and value.value is None else value
+
+
+def _document(text: str, page: Page) -> Value | None:
+    """The value of the one document in ``text``, which is the page's text or its beginning."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value = _Composer(yaml.parse(page.text, Loader=loader), page).document()
+        return _Composer(yaml.parse(text, Loader=loader), page).document()
     except yaml.YAMLError as fault:
-        raise page.explain(fault) from None
-    return None if isinstance(value, Scalar) and value.value is None else value
+        limit = _where_libyaml_gave_up(fault)
+        if limit is None:
+            raise page.explain(fault) from None
+    # What stands before that place nests deeper than we allow, and libyaml reads all of it: we can say where.
+    return _document(text[:limit], page)
+
+
+def _where_libyaml_gave_up(fault: yaml.YAMLError) -> int | None:
+    """The index of the character that nests deeper than libyaml allows, or None if the fault is another one.
+
+    libyaml 0.2.6, which PyYAML 6.0.4 brings, stops at 1,000 levels. It reads ahead, so it can stop before it has
+    given us the event where the file goes deeper than ``DEEPEST``. Older versions have no limit.
+    """
+    mark = getattr(fault, "problem_mark", None)
+    if mark is None or "maximum nesting depth" not in (getattr(fault, "problem", None) or ""):
+        return None
+    return int(mark.index)
 
 
 def plain_value(text: str) -> str | int | float | bool | None:
@@ -252,8 +273,6 @@ _COMPLAINTS: tuple[tuple[str, str, str, bool, str | None], ...] = (
     ("", "mapping values are not", "a ':' stands where no key can be", False, f"{_QUOTE_HINT}, or {_INDENT_HINT}"),
     ("", "cannot start any token", "a value cannot start with this character", False, _QUOTE_HINT),
     ("", "expected ':'", "a key lacks its ':'", True, None),
-    # The bound of libyaml itself, which is a thousand from version 0.2.6 on.
-    ("", "nesting depth", f"this nests deeper than {DEEPEST} levels", False, None),
     ("block", "", "this does not line up with the lines above it", False, _INDENT_HINT),
     ("", "document start", "this does not line up with the lines above it", False, _INDENT_HINT),
 )
