@@ -1,7 +1,7 @@
 """Evaluates the expressions of features over windows, with the engine's result to the bit.
 
-An expression is a tree of nested tuples ``(operation, type, *parts)``, written by ``model.expressions``, which has put in
-every conversion: operands are of the types that :data:`_STRICT` and the rest of this page say, and nothing is
+An expression is a tree of nested tuples ``(operation, type, *parts)``, written by ``model.expressions``, which has put
+in every conversion: operands are of the types that :data:`_STRICT` and the rest of this page say, and nothing is
 converted here unasked. NULL is None. What the engine refuses (an integer out of its type's range) raises
 :class:`EvaluationError`. The standard library only: the reader imports this.
 
