@@ -60,7 +60,11 @@ class OnlineResponse:
         return self._answer.event_timestamps()
 
     def to_df(self) -> Any:
-        """The rows as a pandas DataFrame; an integer with NULLs stays an integer (Int64 and its kin)."""
+        """The rows as a pandas frame, with the dtypes of the training set's ``to_df()``.
+
+        Integers are ``Int64`` (unsigned ones of 64 bits ``UInt64``), booleans ``boolean``, text is pandas' own ``str``;
+        decimals and integers of 128 bits are Python objects.
+        """
         try:
             import pandas as pd
         except ImportError as error:
@@ -69,11 +73,13 @@ class OnlineResponse:
             ) from error
         frame = {name: pd.Series(list(column)) for name, column in self._columns.items()}
         for output, values in zip(self._answer.outputs, self._answer.values, strict=True):
-            frame[output.name] = pd.Series(list(values), dtype=_dtype(output.column.type))
+            text = pd.Series([""]).dtype  # str, or object before pandas 3
+            kind = output.column.type
+            frame[output.name] = pd.Series(list(values), dtype=text if kind.kind == "text" else _dtype(kind))
         return pd.DataFrame(frame, index=range(self._count))
 
 
 def _dtype(kind: SqlType) -> str:
     if kind.kind == "integer" and kind.bits <= 64:
-        return f"{'' if kind.signed else 'U'}Int{kind.bits}"
+        return "Int64" if kind.signed or kind.bits < 64 else "UInt64"
     return _PANDAS.get(kind.kind, "object")
