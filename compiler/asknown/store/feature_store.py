@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asknown.online.nodes import LoadReport, OnlineView
     from asknown.plan.nodes import Form, WindowForm
     from asknown.store.retrieval import RetrievalJob
-    from asknown.store.workbench import Workbench
+    from asknown.store.typed_catalog import Workbench
 
 
 class FeatureStore:
@@ -139,7 +139,7 @@ class FeatureStore:
 
         ``models`` chooses some (and all they stand on). ``on_built`` is told each model's name and kind.
         """
-        from asknown.store.building import build_models
+        from asknown.store.build import build_models
 
         self.close()
         return build_models(self.project, self._catalog, models, on_built)
@@ -167,7 +167,7 @@ class FeatureStore:
         a view's name and its rows so far. Gives one report for each view.
         """
         from asknown.online.writer import check_instant
-        from asknown.store.loading import load_views
+        from asknown.store.materialize import load_views
 
         watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else _naive_utc(until)
         check_instant(watermark.replace(tzinfo=UTC), timedelta(microseconds=self.project.profile.online.max_skew))
@@ -215,7 +215,7 @@ class FeatureStore:
         wrong with the file or with a model is a finding, and no error.
         """
         from asknown.online.inspection import inspect_file
-        from asknown.store.loading import read_definitions
+        from asknown.store.materialize import read_definitions
 
         definitions: Mapping[str, OnlineView | AsknownError] | AsknownError
         try:
@@ -282,7 +282,7 @@ class FeatureStore:
     @cached_property
     def _bench(self) -> Workbench:
         from asknown.store.opening import open_typist
-        from asknown.store.workbench import Workbench
+        from asknown.store.typed_catalog import Workbench
 
         return Workbench(self._catalog, self._engine, open_typist(self.project, self._engine.dialect))
 
@@ -290,7 +290,7 @@ class FeatureStore:
         """What SQL is compiled on, and the dialect it is written in: the target's, or the one called ``name``."""
         from asknown.dialects.registry import find_dialect
         from asknown.store.opening import open_offline
-        from asknown.store.workbench import Workbench
+        from asknown.store.typed_catalog import Workbench
 
         if name is None:
             return self._bench, self._engine.dialect

@@ -21,7 +21,7 @@ from asknown.model.parse import parse_model
 from asknown.plan.nodes import Spine
 from asknown.plan.request import Asked
 from asknown.project.nodes import ModelFile
-from asknown.store.workbench import Workbench
+from asknown.store.typed_catalog import Workbench
 from asknown.types import parse_type
 
 if TYPE_CHECKING:

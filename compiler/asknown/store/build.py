@@ -10,7 +10,7 @@ from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.store.opening import open_engine, open_typist
-from asknown.store.workbench import Workbench
+from asknown.store.typed_catalog import Workbench
 
 
 def build_models(
