@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from asknown.dialects.clickhouse.aggregates import AGGREGATES, FINISHES, ORDER
 from asknown.dialects.clickhouse.instants import WORDS
-from asknown.dialects.clickhouse.lacking import AGGREGATING, FUNCTIONS, REFUSED
 from asknown.dialects.clickhouse.sums import EXACT_SUMS
 from asknown.dialects.clickhouse.translation import REWRITES
 from asknown.dialects.clickhouse.types import TYPES
+from asknown.dialects.clickhouse.unsupported import AGGREGATING, FUNCTIONS, REFUSED
 from asknown.dialects.dialect import Dialect
 
 # The engine sets them on its session; whoever runs what was compiled for another has to.

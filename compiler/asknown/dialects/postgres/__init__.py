@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.postgres.aggregates import AGGREGATES, FINISHES, ORDER
-from asknown.dialects.postgres.lacking import FUNCTIONS, REFUSED, RESERVED
+from asknown.dialects.postgres.snippets import WORDS
 from asknown.dialects.postgres.sums import EXACT_SUMS
 from asknown.dialects.postgres.translation import REWRITES, TYPES
-from asknown.dialects.postgres.words import WORDS
+from asknown.dialects.postgres.unsupported import FUNCTIONS, REFUSED, RESERVED
 
 POSTGRES = Dialect(
     name="postgres",

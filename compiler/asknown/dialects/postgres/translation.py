@@ -7,7 +7,7 @@ database's own rules are), backslashes in LIKE, and what reads as a timestamp.
 
 from __future__ import annotations
 
-from asknown.dialects.postgres.words import CUT, ISO
+from asknown.dialects.postgres.snippets import CUT, ISO
 
 # Postgres has no such integers: a precision beyond all decimals says which one a whole number stands for.
 WHOLE_NUMBERS = {"TINYINT": 108, "UTINYINT": 208, "USMALLINT": 216, "UINTEGER": 232, "UBIGINT": 264}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.spark.aggregates import AGGREGATES, FINISHES, ORDER
+from asknown.dialects.spark.snippets import TYPES, WORDS
 from asknown.dialects.spark.sums import EXACT_SUMS
 from asknown.dialects.spark.translation import REFUSED, REWRITES
-from asknown.dialects.spark.words import TYPES, WORDS
 
 # The engine sets them on its session; whoever runs what was compiled for another has to.
 _SETTINGS = {

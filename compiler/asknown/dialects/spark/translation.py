@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asknown.dialects.spark.aggregates import DISCRETE, with_list
-from asknown.dialects.spark.words import DAY, WORDS
+from asknown.dialects.spark.snippets import DAY, WORDS
 
 _INFINITE = "CAST('Infinity' AS DOUBLE)"
 _NAN = "CAST('NaN' AS DOUBLE)"
