@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from asknown import __version__
-from asknown.cli.failures import show_failure, show_usage
+from asknown.cli.errors import show_failure, show_usage
+from asknown.cli.progress import say
 from asknown.cli.session import Session, shared_options
-from asknown.cli.talk import say
-from asknown.cli.text import finish_stdout, open_stdout
+from asknown.cli.writing import finish_stdout, open_stdout
 from asknown.errors import AsknownError
 
 # Name and first line of help: the help of all must not import each.

@@ -14,10 +14,10 @@ from typing import Any, Literal, TextIO, TypeVar
 
 import click
 
+from asknown.cli.progress import has_colour
 from asknown.cli.table import lay_out, terminal_width
-from asknown.cli.talk import has_colour
-from asknown.cli.text import open_file, open_stdout
 from asknown.cli.values import as_json, as_text
+from asknown.cli.writing import open_file, open_stdout
 
 Format = Literal["table", "json", "csv"]
 Rows = Iterable[Sequence[Any]]

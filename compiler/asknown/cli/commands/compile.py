@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from asknown.cli.arguments import complete, everything, models
+from asknown.cli.progress import say
 from asknown.cli.session import ProjectCommand, Session
-from asknown.cli.talk import say
-from asknown.cli.text import write_text
+from asknown.cli.writing import write_text
 from asknown.errors import AsknownError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from asknown.cli.output import Format, format_option, write_json, write_rows
+from asknown.cli.progress import say
 from asknown.cli.session import ProjectCommand, Session
-from asknown.cli.talk import say
 
 if TYPE_CHECKING:
     from asknown.online.checks import Check

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from asknown.cli.output import write_lines
+from asknown.cli.progress import say
 from asknown.cli.session import Session, debug_option
-from asknown.cli.talk import say
 from asknown.errors import AsknownError
 
 SCAFFOLD = Path(__file__).parents[1] / "scaffold"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from asknown.cli.failures import show_failure
-from asknown.cli.kinds import KINDS, list_everything, list_kind
+from asknown.cli.errors import show_failure
+from asknown.cli.listing import KINDS, list_everything, list_kind
 from asknown.cli.output import Format, format_option, write_rows
 from asknown.cli.session import ProjectCommand, Session
 

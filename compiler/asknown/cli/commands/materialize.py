@@ -11,8 +11,8 @@ import click
 
 from asknown.cli.arguments import complete, parse_instant, requestable
 from asknown.cli.output import Format, format_option, write_json, write_rows
+from asknown.cli.progress import counting_rows, say
 from asknown.cli.session import ProjectCommand, Session
-from asknown.cli.talk import counting_rows, say
 from asknown.durations import microseconds
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import click
 
 from asknown.cli.arguments import complete, models
 from asknown.cli.output import Format, format_option, write_rows
+from asknown.cli.progress import say, working
 from asknown.cli.session import ProjectCommand, Session
-from asknown.cli.talk import say, working
 
 
 @click.command("run", cls=ProjectCommand)

@@ -8,12 +8,12 @@ import click
 
 from asknown.cli.arguments import complete, everything
 from asknown.cli.arrow import rows_of
-from asknown.cli.facts import Facts, find_facts
-from asknown.cli.failures import show_failure
+from asknown.cli.description import Facts, find_facts
+from asknown.cli.errors import show_failure
 from asknown.cli.output import Format, format_option, write_json, write_lines, write_rows
+from asknown.cli.progress import working
 from asknown.cli.session import ProjectCommand, Session
 from asknown.cli.table import lay_out, pairs, terminal_width
-from asknown.cli.talk import working
 from asknown.errors import AsknownError
 
 

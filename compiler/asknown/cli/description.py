@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asknown.cli.kinds import (
+from asknown.cli.listing import (
     column_docs,
     describe_model,
     keys_of,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from asknown.cli.talk import say, styled
+from asknown.cli.progress import say, styled
 from asknown.errors import AsknownError
 
 
