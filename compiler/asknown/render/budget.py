@@ -1,7 +1,25 @@
-"""How much a template may do: text, steps and depth are counted before they are spent, so that rendering ends.
+"""How much a template may do, so that a mistake in a model ends with an error and not with a full memory.
 
-Not counted: the time of a single operation on values that already fit (sorting a list, looking for a word in a text).
-``MAX_SECONDS`` stops the sum of them, at the next step.
+Models are written by the owner of the project, who can run SQL anyway: these limits stop mistakes, not attackers. So
+an operation's result is checked after the operation, by ``Budget.limit``; only ``*``, ``**`` and ``range``, where a
+small mistake makes a value without end, are checked before it.
+
+===================  ==========================  ==================================================================
+what is limited      limit                       how
+===================  ==========================  ==================================================================
+rendered text        ``MAX_TEXT`` characters     ``write`` counts as text is written; ``count`` as it is captured
+one value            ``MAX_TEXT``, ``MAX_BITS``  ``limit`` on each result of an operator, filter, call, slice or ``~``
+all values           ``MAX_WORK`` characters     ``limit`` adds them up; stops loops that keep what they make
+text of containers   ``MAX_TEXT`` characters     ``measure`` on each value that becomes text: a list that is doubled 60
+                                                 times is small until it is printed
+steps                ``MAX_WORK / STEP``         ``step`` at each round of a loop, call and filter
+recursion            ``MAX_DEPTH``               ``enter`` and ``leave`` around macros and recursive loops
+time                 ``MAX_SECONDS``             the clock, at each step
+memory               –                           ``MemoryError``, ``OverflowError`` and ``RecursionError`` become
+                                                 ``output-limit``
+===================  ==========================  ==================================================================
+
+The time of a single operation, such as the sorting of a list, is not limited.
 """
 
 from __future__ import annotations
@@ -10,7 +28,7 @@ import datetime
 import decimal
 from collections.abc import KeysView, Mapping, ValuesView
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Undefined
 
@@ -25,6 +43,7 @@ MAX_DEPTH = 50  # macros within macros
 MAX_SECONDS = 30.0
 MAX_BITS = 4096  # of an integer
 
+_Value = TypeVar("_Value")
 _HINT = "a model is SQL that a person can read: look for a loop or a macro that repeats itself"
 
 
@@ -38,12 +57,23 @@ class Budget:
         self._text = MAX_TEXT
         self._end = monotonic() + MAX_SECONDS
 
-    def spend(self, size: int) -> None:
-        """Takes a value of ``size`` characters that is about to be made."""
+    def limit(self, value: _Value) -> _Value:
+        """Returns ``value``, the result of an operation, and counts it; refuses it if it is too large."""
+        if isinstance(value, int):
+            check_bits(value.bit_length())
+        self.spend(weigh(value))
+        return value
+
+    def check(self, size: int) -> None:
+        """Refuses a value of ``size`` characters if that is too much for one value."""
         if size > MAX_TEXT:
             raise RenderError(
                 "output-limit", f"a single value would grow to more than {MAX_TEXT:,} characters", hint=_HINT
             )
+
+    def spend(self, size: int) -> None:
+        """Counts a value of ``size`` characters; refuses it if it, or all values together, are too large."""
+        self.check(size)
         self._work -= size
         if self._work < 0:
             raise RenderError("output-limit", f"the template makes more than {MAX_WORK:,} characters", hint=_HINT)
@@ -86,15 +116,21 @@ class Budget:
         self.calls.pop()
 
 
+def check_bits(bits: int) -> None:
+    """Refuses an integer of ``bits`` bits if that is too much."""
+    if bits > MAX_BITS:
+        raise RenderError("output-limit", f"a number would grow to more than {MAX_BITS} bits")
+
+
 def weigh(value: Any) -> int:
-    """What a copy of ``value`` takes, in characters: its elements count, but not what is in them."""
-    if not hasattr(value, "__len__") or isinstance(value, type | Undefined):
+    """The size of a copy of ``value``, in characters: its elements count, but not what is in them."""
+    if not hasattr(value, "__len__") or isinstance(value, range | type | Undefined):
         return 0
     return len(value) * (1 if isinstance(value, str) else ENTRY if isinstance(value, Mapping) else ELEMENT)
 
 
 def measure(value: Any) -> int:
-    """The characters that ``value`` has as text, roughly and never too few; stops counting beyond the limit.
+    """The length of ``value`` as text, roughly and never too small; stops counting beyond the limit.
 
     Raises ``template`` for what has no text that SQL could want: macros, functions, generators, none.
     """
