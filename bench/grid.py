@@ -82,11 +82,13 @@ def write_tables(root: Path, keys: int, events: int, spine: int) -> None:
 def seconds_of(root: Path, view: str, form: str | None) -> tuple[float, str]:
     """(seconds of the query in a form, or in the planner's choice; the form)."""
     from asknown import FeatureStore
+    from asknown.plan.rules import PlanOptions
 
-    forced: dict[str, Any] = {}
-    if form is not None:
-        forced = {"forms": {"*": form}} if view == "newest" else {"window_form": form}
-    with closing(FeatureStore(root, **forced)) as store:
+    forced: Any = form
+    with closing(FeatureStore(root)) as store:
+        if forced is not None:
+            is_match = view == "newest"
+            store._plan_options = PlanOptions({"*": forced}) if is_match else PlanOptions(window_form=forced)
         training = store.get_historical_features(str(root / "spine.parquet"), [view])
         training.sql()
         step = training.plan.steps[0]

@@ -15,6 +15,7 @@ import oracle
 from asknown import FeatureStore
 from asknown.plan import nodes
 from oracle import Window, WindowFeature
+from stores import open_store
 from worlds import (
     Column,
     ViewData,
@@ -36,8 +37,7 @@ T0 = datetime(2024, 3, 9, 12)
 @contextmanager
 def opened(folder: Path, form: Any = None) -> Iterator[FeatureStore]:
     """The store over a project, with its plan of windows forced or not."""
-    options: dict[str, Any] = {} if form is None else {"window_form": form}
-    with closing(FeatureStore(folder, **options)) as store:
+    with closing(open_store(folder, window_form=form)) as store:
         yield store
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from asknown import FeatureStore
 from asknown.plan.nodes import FORMS, Form
+from stores import open_store
 
 ROWS, SPINE, STEP = 1_000_000, 400_000, 3_600_000_000
 KEYS, HOT = 4_000, 0.01  # so many keys, and one of them has this share of the rows
@@ -192,7 +192,7 @@ def test_a_million_tied_rows(
     (case.folder / "profiles.yml").write_text(f"ties: {{target: dev, outputs: {outputs}}}")
     insert_rows(case, shuffled=threads == 1)
     spine = case.spines[spine_name]
-    store = FeatureStore(case.folder, forms=None if form is None else {"*": form})
+    store = open_store(case.folder, form)
     try:
         table = store.get_historical_features(entity_df=spine, features=list(views)).to_arrow()
     finally:

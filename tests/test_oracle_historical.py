@@ -18,15 +18,11 @@ import oracle
 import strategies
 from asknown import FeatureStore
 from asknown.plan.nodes import FORMS, Form
+from stores import open_store
 from worlds import Column, ViewData, World, assert_equals, exact_rows, spine_table, write_project
 
 EVERY_FORM = (None, *FORMS)  # None: as the planner chooses
 EXAMPLES = max(15, settings().max_examples // 5)
-
-
-def open_store(folder: Path, form: Form | None) -> FeatureStore:
-    """The store over a project, with its plan form forced or not."""
-    return FeatureStore(folder, forms=None if form is None else {"*": form})
 
 
 def train(store: FeatureStore, world: World, entity_df: Any = None) -> pa.Table:

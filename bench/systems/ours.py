@@ -54,16 +54,16 @@ def write_profile(job: Job) -> None:
 def open_store(job: Job) -> FeatureStore:
     """The store, in the form that the variant names."""
     from asknown import FeatureStore
+    from asknown.plan.rules import PlanOptions
 
-    forms: dict[str, Any] = {}
-    if job.variant in ("cascade", "asof", "range"):
-        forms["forms"] = {"*": job.variant}
-    elif job.variant in ("pairs", "bands", "tiles"):
-        forms["window_form"] = job.variant
     target = "limited" if job.memory_limit else "dev"
-    if job.workload == "F":
-        return FeatureStore(FLIGHTS, **forms)
-    return FeatureStore(job.work, target=target, **forms)
+    store = FeatureStore(FLIGHTS) if job.workload == "F" else FeatureStore(job.work, target=target)
+    variant: Any = job.variant
+    if variant in ("cascade", "asof", "range"):
+        store._plan_options = PlanOptions(forms={"*": variant})
+    elif variant in ("pairs", "bands", "tiles"):
+        store._plan_options = PlanOptions(window_form=variant)
+    return store
 
 
 def train(job: Job, watch: Watch) -> pa.Table:

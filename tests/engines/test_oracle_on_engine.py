@@ -30,6 +30,7 @@ from asknown.errors import AsknownError
 from engines.gaps import LISTLESS, REFUSALS, holds
 from engines.harness import Warehouse, quote
 from small_windows import train
+from stores import open_store
 from test_parity import instants_to_read, read_online, visible_rows
 from worlds import (
     Column,
@@ -49,7 +50,7 @@ SHARE = settings().max_examples / 100  # of the profile: 1 as a rule
 
 
 def test_training_equals_the_oracle(warehouse: Warehouse) -> None:
-    check_worlds(warehouse, strategies.worlds(), {"forms": find_dialect(warehouse.name).forms})
+    check_worlds(warehouse, strategies.worlds(), {"form": find_dialect(warehouse.name).forms})
 
 
 def test_windows_equal_the_oracle(warehouse: Warehouse) -> None:
@@ -78,9 +79,7 @@ def check_worlds(warehouse: Warehouse, worlds: st.SearchStrategy[World], forced:
         world = held(warehouse, world)
         with project_on(warehouse, world) as folder:
             for form in (None, *forms):
-                value = {"*": form} if option == "forms" else form
-                options: dict[str, Any] = {} if form is None else {option: value}
-                with closing(FeatureStore(folder, **options)) as store:
+                with closing(open_store(folder, **{option: form})) as store:
                     assert_equals(train(store, world), world)
 
     run(warehouse, worlds, check)

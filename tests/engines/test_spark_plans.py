@@ -18,6 +18,7 @@ import pytest
 
 from asknown import FeatureStore
 from engines.harness import Warehouse
+from stores import open_store
 
 pytestmark = pytest.mark.skipif(
     "spark" not in os.environ.get("ASKNOWN_ENGINES", ""), reason="needs pyspark and Java: make test-engines"
@@ -80,8 +81,8 @@ def frame() -> pa.Table:
 
 def plan_of(project: Path, view: str, form: str, spine: str | None) -> str:
     """The physical plan of a training query."""
-    forms = {"window_form": form} if form in ("pairs", "bands") else {"forms": {"*": form}}
-    with closing(FeatureStore(project, **forms)) as store:
+    forms = {"window_form": form} if form in ("pairs", "bands") else {"form": form}
+    with closing(open_store(project, **forms)) as store:
         job = store.get_historical_features(frame() if spine is None else spine, [view])
         return str(job._engine.explain(job.sql()))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView
-from asknown.plan.nodes import AsOfJoin, Form, Output, Plan, Spine, TrailingWindow, WindowForm
+from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
 from asknown.plan.request import Asked
-from asknown.plan.rules import TILED_ROWS_FORCED, Sample, choose_match, choose_windows, is_sparse
+from asknown.plan.rules import TILED_ROWS_FORCED, PlanOptions, Sample, choose_match, choose_windows, is_sparse
 from asknown.types import comparable
 
 
@@ -18,16 +18,13 @@ def build_plan(
     asked: Sequence[Asked],
     look: Callable[[FeatureView], Sample | None],
     dialect: Dialect,
-    *,
-    forms: Mapping[str, Form] | None = None,
-    window_form: WindowForm | None = None,
+    options: PlanOptions | None = None,
 ) -> Plan:
     """The plan that answers ``asked`` on ``spine``; ``look`` tells what a look at a view's rows shows.
 
-    ``forms`` forces the form of a view's match (``*``: of all), ``window_form`` that of all windows.
-
     Raises ``spine-key`` where the spine lacks a key column and ``key-type`` where its type does not compare.
     """
+    options = options or PlanOptions()
     groups: dict[tuple[str, tuple[Column, ...]], list[int]] = {}
     for place, item in enumerate(asked):
         groups.setdefault((item.label, _spine_keys(spine, item)), []).append(place)
@@ -48,7 +45,7 @@ def build_plan(
                 view,
                 look(view),
                 forms=dialect.forms if keys else dialect.keyless_forms or dialect.forms,
-                forced=(forms or {}).get(view.name, (forms or {}).get("*")),
+                forced=options.form_of(view),
             )
             steps.append(AsOfJoin(label, view, keys, columns, match))
         windows: dict[int, int] = {}
@@ -58,11 +55,11 @@ def build_plan(
             listed,
             look(view),
             forms=dialect.window_forms,
-            forced=window_form,
+            forced=options.window_form,
             tiled_rows=dialect.tiled_rows,
         ):
             windows |= dict.fromkeys(some, len(steps))
-            many = dialect.tiled_rows if window_form is None else TILED_ROWS_FORCED
+            many = dialect.tiled_rows if options.window_form is None else TILED_ROWS_FORCED
             steps.append(TrailingWindow(label, view, keys, some, form, reason, many, sparse))
         for place, computed in items.items():
             outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from asknown.durations import spell
 from asknown.model.nodes import FeatureView, WindowCall
@@ -20,6 +20,21 @@ FEW_ROWS = 16
 MANY_TIES = 1.5
 # A form that is forced adds up the rows of a key from far fewer in the longest frame on than one that is chosen.
 TILED_ROWS_FORCED = 2
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """Forms that a test or a benchmark forces on a plan. Every form gives the same results.
+
+    ``forms`` names the form of a match by its view (``*``: of every view), ``window_form`` the form of all windows.
+    """
+
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    window_form: WindowForm | None = None
+
+    def form_of(self, view: FeatureView) -> Form | None:
+        """The form that the view's match is forced into."""
+        return self.forms.get(view.name, self.forms.get("*"))
 
 
 @dataclass(frozen=True)

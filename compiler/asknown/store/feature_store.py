@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asknown.online.checks import Check
     from asknown.online.inspection import Inspection
     from asknown.online.nodes import LoadReport, OnlineView
-    from asknown.plan.nodes import Form, WindowForm
+    from asknown.plan.rules import PlanOptions
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.typed_catalog import Workbench
 
@@ -38,18 +38,9 @@ class FeatureStore:
     Close it, or use it in a ``with`` block. One store serves one thread at a time.
     """
 
-    def __init__(
-        self,
-        path: str | Path = ".",
-        target: str | None = None,
-        *,
-        forms: Mapping[str, Form] | None = None,
-        window_form: WindowForm | None = None,
-    ) -> None:
+    def __init__(self, path: str | Path = ".", target: str | None = None) -> None:
         self.project: Project = load_project(path, target=target)
-        # For tests: the form of match by view ("*" for all), and of windows. The results are the same.
-        self._forms = dict(forms or {})
-        self._window_form = window_form
+        self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -84,9 +75,7 @@ class FeatureStore:
         spine = read_spine(entity_df, bench, self._catalog.renderer, timestamp=timestamp)
         taken = [column.name for column in spine.columns]
         asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
-        plan = build_plan(
-            spine, asked, bench.sample, self._engine.dialect, forms=self._forms, window_form=self._window_form
-        )
+        plan = build_plan(spine, asked, bench.sample, self._engine.dialect, self._plan_options)
         models = bench.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
         return RetrievalJob(plan, models, bench.taken(), self._engine)
 
@@ -121,7 +110,7 @@ class FeatureStore:
         asked = name_features(wanted, views, full_names=full_feature_names, taken=[])
         spine = spine_to_come(asked, written)
         look = bench.sample if dialect is None else _unseen
-        plan = build_plan(spine, asked, look, written, forms=self._forms, window_form=self._window_form)
+        plan = build_plan(spine, asked, look, written, self._plan_options)
         models = bench.ctes_of_views(views.values(), dialect=None if dialect is None else written)
         return check_sql(write(compile_training(plan, models, bench.taken(), written), written), written)
 
