@@ -78,7 +78,7 @@ class Where:
     text: str = ""  # the line itself, shown above the caret
 
     def __str__(self) -> str:
-        place = self.path
+        place = printable(self.path)
         if self.line:
             place += f":{self.line}"
             if self.column:
@@ -90,11 +90,18 @@ class Where:
         if not self.text:
             return ""
         number = str(self.line)
-        shown, caret = _cut(self.text.replace("\t", " "), self.column)
+        shown, caret = _cut("".join(c if c.isprintable() else " " for c in self.text), self.column)
         picture = f"  {number} | {shown}"
         if caret:
             picture += f"\n  {' ' * len(number)} | {' ' * (caret - 1)}^"
         return picture
+
+
+def printable(text: str) -> str:
+    """``text`` with every character that is not shown as it is written as an escape; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _cut(text: str, column: int) -> tuple[str, int]:
@@ -110,17 +117,19 @@ class AsknownError(Exception):
     """Something the user can put right.
 
     ``code`` is a key of :data:`CODES`; ``message`` says what is wrong in the user's words; ``at`` points into
-    the user's file; ``hint`` is the next thing to type.
+    the user's file; ``hint`` is the next thing to type. Control characters in them are escaped: both may repeat
+    values from data, and a terminal would obey those.
     """
 
     def __init__(self, code: str, message: str, *, at: Where | None = None, hint: str | None = None) -> None:
         if code not in CODES:
             raise KeyError(f"undocumented error code {code!r}")
+        message = printable(message)
         super().__init__(message)
         self.code = code
         self.message = message
         self.at = at
-        self.hint = hint
+        self.hint = None if hint is None else printable(hint)
 
     def __str__(self) -> str:
         parts = [f"{self.code}: {self.message}"]

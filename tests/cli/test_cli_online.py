@@ -40,8 +40,8 @@ def test_materialize_at_an_instant_with_an_offset(project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--until", "tomorrow"], "error[bad-value]: 'tomorrow' is not an instant"),
-        (["--until", "2024-13-01"], "error[bad-value]: '2024-13-01' is not an instant"),
+        (["--until", "tomorrow"], "error[bad-value]: --until: 'tomorrow' is not an instant"),
+        (["--until", "2024-13-01"], "error[bad-value]: --until: '2024-13-01' is not an instant"),
         (["--until", "0001-01-01T00:00+23:59"], "is not an instant"),
         (["--until", "2999-01-01"], "is in the future"),
         (["custmer_orders"], "did you mean 'customer_orders'"),

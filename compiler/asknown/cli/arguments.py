@@ -12,6 +12,7 @@ import click
 
 from asknown.cli.session import Session
 from asknown.errors import AsknownError
+from asknown.instants import read_instant
 
 if TYPE_CHECKING:
     from asknown.project.nodes import Project
@@ -23,16 +24,11 @@ _CONFIGURED_ENTITY = re.compile(r"\bentity\s*=")
 
 def parse_instant(text: str, option: str) -> datetime:
     """The instant that ``text`` names, aware; without an offset it is UTC. A date is its first moment."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise AsknownError(
-            "bad-value",
-            f"'{text}' is not an instant",
-            hint=f"write it like {option} 2013-12-31, or {option} '2013-12-31 23:00', or with an offset: "
-            f"{option} 2013-12-31T23:00+01:00",
-        ) from None
+    hint = (
+        f"write it like {option} 2013-12-31, or {option} '2013-12-31 23:00', or with an offset: "
+        f"{option} 2013-12-31T23:00+01:00"
+    )
+    return read_instant(text, option, hint).replace(tzinfo=UTC)
 
 
 def complete(names: Callable[[Session], Iterable[str]]) -> Complete:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online.faults import explain_os
 
 _PAUSE = 0.05  # seconds between attempts
 _HOLDER = re.compile(rb"process (\d{1,10}), since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\n")
@@ -31,7 +30,13 @@ def acquire(path: Path, timeout: float, on_wait: Callable[[str], None] | None = 
     try:
         held = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise explain_os(error, path) from error
+        raise AsknownError(
+            "online-write",
+            f"the lock file {path}.lock, which keeps loads apart, cannot be opened: "
+            f"{(error.strerror or str(error)).lower()}",
+            hint="check that its folder exists and may be written, that nothing else has this name, "
+            "or name another path under 'online' in profiles.yml",
+        ) from error
     try:
         _wait(held, path, timeout, on_wait)
         _say_who(held)

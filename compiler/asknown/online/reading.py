@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asknown.errors import AsknownError
+from asknown.instants import read_instant
 from asknown.online.answer import Answer, UnreadableError
 from asknown.online.entity_rows import MISSING, Columns, EntityRows, as_columns
 from asknown.online.faults import damaged
@@ -44,7 +45,7 @@ class Reading:
         self, features: str | Sequence[str], entity_rows: EntityRows, at: datetime | str | None, full_names: bool
     ) -> OnlineResponse:
         """The response to a request, as :meth:`OnlineReader.get_online_features` describes it."""
-        references = (features,) if isinstance(features, str) else tuple(features)
+        references = (features,) if isinstance(features, str) else _references(features)
         row, columns = _by_row_or_columns(entity_rows)
         shape = (references, full_names, tuple(row) if columns is None else columns.names)
         instant = _instant(at)
@@ -124,6 +125,14 @@ def _make_plan(session: Session, references: tuple[str, ...], full_names: bool, 
     return ReadPlan(request, find_facts(session.cursor, request, references, session.services))
 
 
+def _references(features: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(features)
+    except TypeError:
+        _check_references((features,))
+        raise
+
+
 def _check_references(references: tuple[str, ...]) -> None:
     if not references or not all(isinstance(reference, str) for reference in references):
         raise AsknownError(
@@ -137,14 +146,4 @@ def _instant(at: datetime | str | None) -> datetime:
     """The instant, naive, in UTC."""
     if at is None:
         return _EPOCH + (datetime.now(UTC) - _EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
-    try:
-        moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-        if not isinstance(moment, datetime):
-            raise TypeError(at)
-        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, TypeError, OverflowError):
-        raise AsknownError(
-            "bad-value",
-            f"{at!r} is not an instant",
-            hint="write it like 2013-05-01T12:00:00Z (without a zone it is UTC), or give a datetime",
-        ) from None
+    return read_instant(at, "at")

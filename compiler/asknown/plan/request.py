@@ -39,13 +39,19 @@ def read_request(
 
     Raises ``unknown-service`` (or ``unknown-view``) with the nearest names.
     """
-    names = [features] if isinstance(features, str) else list(features)
+    names = (
+        [features] if isinstance(features, str) else list(features) if isinstance(features, Iterable) else [features]
+    )
     if not names:
         raise AsknownError("bad-value", "no features are asked for", hint="name a feature service or a feature view")
     wanted: list[Wanted] = []
     for name in names:
         if not isinstance(name, str):
-            raise AsknownError("bad-value", f"features are asked for by name, not by {type(name).__name__}: {name!r}")
+            raise AsknownError(
+                "bad-value",
+                f"features: {name!r} is not a name",
+                hint="give a list such as ['view:feature', 'view'], or the name of a feature service",
+            )
         if name in services:
             wanted += [_of_service(line, is_view, views) for line in services[name].features]
             continue

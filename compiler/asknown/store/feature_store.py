@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from asknown.errors import AsknownError, did_you_mean
+from asknown.instants import read_instant
 from asknown.online.reader import OnlineReader
 from asknown.online.response import OnlineResponse
 from asknown.project import load_project
@@ -123,22 +124,25 @@ class FeatureStore:
 
     # -- the warehouse ---------------------------------------------------------------------------------------------
 
-    def run(self, models: Sequence[str] | None = None, on_built: Callable[[str, str], None] | None = None) -> list[str]:
+    def run(
+        self, models: str | Sequence[str] | None = None, on_built: Callable[[str, str], None] | None = None
+    ) -> list[str]:
         """Makes the models that are materialized as tables or views in the target, upstream first; gives their names.
 
         ``models`` chooses some (and all they stand on). ``on_built`` is told each model's name and kind.
         """
         from asknown.store.build import build_models
 
+        chosen = None if models is None else _names(models, "models")
         self.close()
-        return build_models(self.project, self._catalog, models, on_built)
+        return build_models(self.project, self._catalog, chosen, on_built)
 
     # -- online ----------------------------------------------------------------------------------------------------
 
     def materialize(
         self,
-        until: datetime | None = None,
-        views: Sequence[str] | None = None,
+        until: Any = None,
+        views: str | Sequence[str] | None = None,
         *,
         full_refresh: bool = False,
         prune: bool = False,
@@ -147,6 +151,8 @@ class FeatureStore:
         on_wait: Callable[[str], None] | None = None,
     ) -> list[LoadReport]:
         """Loads the online table with each entity's newest row that is visible at ``until`` (default: now).
+
+        ``until`` is text in ISO form, a date, a datetime, or pandas' or numpy's instant; without a zone it is UTC.
 
         All ``views`` (default: every feature view with ``online`` true) are loaded in one transaction, which also
         keeps the feature services. Each load reads the whole view, so late rows are never missed; a stored row is
@@ -158,9 +164,9 @@ class FeatureStore:
         from asknown.online.writer import check_instant
         from asknown.store.materialize import load_views
 
-        watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else _naive_utc(until)
+        watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else read_instant(until, "until")
         check_instant(watermark.replace(tzinfo=UTC), timedelta(microseconds=self.project.profile.online.max_skew))
-        names = list(views) if views is not None else self._online_views()
+        names = self._online_views() if views is None else _names(views, "views")
         for name in names:
             if not self._catalog.is_view(name):
                 raise AsknownError(
@@ -184,7 +190,7 @@ class FeatureStore:
         self,
         features: str | Sequence[str],
         entity_rows: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]],
-        at: datetime | str | None = None,
+        at: Any = None,
         full_feature_names: bool = False,
     ) -> OnlineResponse:
         """The features of some entities at the instant ``at`` (default: now), from the online table alone.
@@ -338,5 +344,12 @@ def _unseen(view: FeatureView) -> None:
     """Nothing is known of rows that lie in another engine."""
 
 
-def _naive_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
+def _names(given: Any, parameter: str) -> list[str]:
+    """The names given for ``parameter``: one as text, or several. Raises ``bad-value`` for anything else."""
+    names = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    for name in names:
+        if not isinstance(name, str):
+            raise AsknownError(
+                "bad-value", f"{parameter}: {name!r} is not a name", hint=f"give {parameter}='one' or a list of names"
+            )
+    return names

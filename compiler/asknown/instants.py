@@ -1,0 +1,56 @@
+"""Reads an instant in any shape that a caller may give it (rule 1)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from asknown.errors import AsknownError
+
+HINT = "write it like 2013-05-01T12:00:00Z (without a zone it is UTC), or give a datetime"
+
+
+def read_instant(value: Any, parameter: str, hint: str = HINT) -> datetime:
+    """The instant that ``value`` names, naive, in UTC: ISO text, a date, a datetime, or pandas' or numpy's instant.
+
+    Without a zone it is UTC; a date is its first moment. Raises ``bad-value``, which names the ``parameter``, for
+    anything else: a number, a missing value, a year outside 1 to 9999, an instant that is no whole microsecond.
+    """
+    try:
+        return _read(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        reason = f": {error}" if isinstance(error, _NotExactError) else ""
+        raise AsknownError("bad-value", f"{parameter}: {_shown(value)} is not an instant{reason}", hint=hint) from None
+
+
+class _NotExactError(ValueError):
+    """An instant that microseconds cannot tell."""
+
+
+def _read(value: Any) -> datetime:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.strip())
+    elif type(value).__module__ == "numpy":
+        value = _of_numpy(value)
+    if not isinstance(value, date) or value != value:  # noqa: PLR0124  NaT is a datetime that differs from itself
+        raise TypeError(value)
+    if not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)
+    if getattr(value, "nanosecond", 0):
+        raise _NotExactError("it is no whole microsecond")
+    if type(value) is not datetime:  # pandas' Timestamp counts in its own units
+        value = datetime.combine(value.date(), value.timetz())
+    moment: datetime = value
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _of_numpy(value: Any) -> Any:
+    exact = value.astype("datetime64[us]") if value.dtype.kind == "M" else None
+    if exact is None or exact != value:
+        raise _NotExactError("it is no whole microsecond") if exact is not None else TypeError(value)
+    return exact.item()
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,126 @@
+"""What the library is given is taken in every shape that says it plainly; anything else is named in the error."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asknown import AsknownError, FeatureStore, OnlineReader
+
+NOON = dt.datetime(2024, 5, 1, 12)
+FILES = {
+    "pyproject.toml": '[tool.asknown]\nname = "club"\n',
+    "models/club.yml": "sources:\n  - name: shop\n    tables:\n      - {name: visits, path: visits.csv}\n"
+    "entities:\n  - {name: member, keys: [member_id]}\n",
+    "models/visits.sql": "{{ config(entity='member', event_time='seen_at') }}\n"
+    "select member_id, seen_at, points from {{ source('shop', 'visits') }}\n",
+    "visits.csv": "member_id,seen_at,points\n1,2024-01-01 12:00:00,10\n",
+}
+SPINE = "select 1 as member_id, timestamp '2024-06-01' as event_timestamp"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return FeatureStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "2024-05-01 12:00",
+        " 2024-05-01T12:00:00Z ",
+        "2024-05-01T14:00+02:00",
+        NOON,
+        NOON.replace(tzinfo=dt.UTC),
+        NOON.replace(tzinfo=dt.timezone(dt.timedelta(hours=-5))) - dt.timedelta(hours=5),
+        pd.Timestamp(NOON),
+        pd.Timestamp(NOON, tz="Europe/Paris") + pd.Timedelta(hours=2),
+        pd.Timestamp(NOON).as_unit("ns"),
+        np.datetime64("2024-05-01T12"),
+        np.datetime64("2024-05-01T12:00:00.000000000"),
+    ],
+    ids=str,
+)
+def test_an_instant_is_taken_in_every_shape(store: FeatureStore, instant: Any) -> None:
+    (report,) = store.materialize(until=instant)
+    assert report.watermark.replace(tzinfo=None) == NOON
+    assert store.get_online_features("visits", [{"member_id": 1}], at=instant).rows()[0]["points"] == 10
+
+
+def test_a_date_is_its_first_moment(store: FeatureStore) -> None:
+    (report,) = store.materialize(until=dt.date(2024, 5, 1))
+    assert report.watermark.replace(tzinfo=None) == dt.datetime(2024, 5, 1)
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "noon",
+        "2024-13-01",
+        1717200000,
+        1.5,
+        True,
+        pd.NaT,
+        np.datetime64("NaT"),
+        np.timedelta64(5, "s"),
+        np.int64(5),
+        pd.Timestamp("2024-05-01 00:00:00.000000001"),
+        np.datetime64("2024-05-01T00:00:00.000000001"),
+        dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-5))),
+        dt.time(5),
+        [],
+    ],
+    ids=str,
+)
+def test_what_is_no_instant_is_named(store: FeatureStore, instant: Any) -> None:
+    with pytest.raises(AsknownError, match=r"^bad-value: until: .* is not an instant"):
+        store.materialize(until=instant)
+    store.materialize(until=NOON)
+    with pytest.raises(AsknownError, match=r"^bad-value: at: .* is not an instant"):
+        store.get_online_features("visits", [{"member_id": 1}], at=instant)
+
+
+def test_one_name_may_be_given_as_text(store: FeatureStore) -> None:
+    assert [report.view for report in store.materialize(until=NOON, views="visits")] == ["visits"]
+
+
+@pytest.mark.parametrize("given", [5, [5], [None], {"a": 1}.values(), [["visits"]]], ids=str)
+def test_what_is_no_name_is_named(store: FeatureStore, given: Any) -> None:
+    store.materialize(until=NOON)
+    with pytest.raises(AsknownError, match=r"^bad-value: views: .* is not a name"):
+        store.materialize(until=NOON, views=given)
+    with pytest.raises(AsknownError, match=r"^bad-value: models: .* is not a name"):
+        store.run(given)
+    with pytest.raises(AsknownError, match=r"^bad-value: features: .* is not a name"):
+        store.get_historical_features(SPINE, given)
+    with pytest.raises(AsknownError, match="names no features"):
+        OnlineReader(store.project.profile.online.path).get_online_features(given, [{"member_id": 1}])
+
+
+@pytest.mark.parametrize("given", [None, []], ids=str)
+def test_no_features_are_no_request(store: FeatureStore, given: Any) -> None:
+    store.materialize(until=NOON)
+    with pytest.raises(AsknownError, match=r"features"):
+        store.get_historical_features(SPINE, given)
+    with pytest.raises(AsknownError, match=r"names no features"):
+        store.get_online_features(given, [{"member_id": 1}])
+
+
+def test_the_error_names_the_lock_file(store: FeatureStore) -> None:
+    lock = Path(f"{store.project.profile.online.path}.lock")
+    lock.mkdir()
+    with pytest.raises(AsknownError, match=r"the lock file .*online\.db\.lock, .* cannot be opened: is a directory"):
+        store.materialize(until=NOON)
+
+
+def test_control_characters_in_an_error_are_escaped() -> None:
+    error = AsknownError("bad-value", "a \x1b[8m value\nwith \u202e more", hint="\x07")
+    assert str(error) == "bad-value: a \\x1b[8m value\nwith \\u202e more\n  hint: \\x07"
