@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def run(*command: str | Path, folder: Path, path: Path | None = None) -> str:
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--outdir", folder, ROOT, folder=folder)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, folder=folder)
     return folder
 
 
@@ -54,16 +55,21 @@ def names(wheel: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a new environment that holds the wheel and what it depends on, and nothing else."""
+    """The bin folder of a new environment that holds the wheel and what it depends on, and nothing else.
+
+    What it depends on has the versions that these tests run with.
+    """
     folder = tmp_path_factory.mktemp("elsewhere")
-    venv = folder / "venv"
+    venv, here = folder / "venv", folder / "here.txt"
+    present = {found.name: found.version for found in distributions() if found.name != "asknown"}
+    here.write_text("".join(f"{name}=={version}\n" for name, version in present.items()), encoding="utf-8")
     uv = shutil.which("uv")
     if uv:
         run(uv, "venv", "--python", sys.executable, venv, folder=folder)
-        run(uv, "pip", "install", "--python", venv / "bin" / "python", wheel, folder=folder)
+        run(uv, "pip", "install", "--python", venv / "bin" / "python", "-c", here, wheel, folder=folder)
     else:
         run(sys.executable, "-m", "venv", venv, folder=folder)
-        run(venv / "bin" / "python", "-m", "pip", "install", "--quiet", wheel, folder=folder)
+        run(venv / "bin" / "python", "-m", "pip", "install", "--quiet", "-c", here, wheel, folder=folder)
     return venv / "bin"
 
 
