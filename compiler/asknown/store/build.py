@@ -10,7 +10,7 @@ from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.store.opening import open_engine, open_typist
-from asknown.store.typed_catalog import Workbench
+from asknown.store.typed_catalog import TypedCatalog
 
 
 def build_models(
@@ -36,9 +36,9 @@ def build_models(
     typist = open_typist(project, engine.dialect)
     try:
         for model in wanted:
-            bench = Workbench(catalog, engine, typist)
-            upstream = bench.ctes(model.rendered.refs, sources=model.rendered.sources)
-            text = model.sql if typist is None else translate(bench.informed(model), model.tree, engine.dialect)
+            typed = TypedCatalog(catalog, engine, typist)
+            upstream = typed.ctes(model.rendered.refs, sources=model.rendered.sources)
+            text = model.sql if typist is None else translate(typed.informed(model), model.tree, engine.dialect)
             body = f"SELECT * FROM (\n{text}\n) AS model" if upstream else text
             sql = check_sql(write(Statement(tuple(upstream), body), engine.dialect), engine.dialect)
             kind = model.rendered.config.materialized

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from asknown.online.nodes import LoadReport, OnlineView
     from asknown.plan.rules import PlanOptions
     from asknown.store.retrieval import RetrievalJob
-    from asknown.store.typed_catalog import Workbench
+    from asknown.store.typed_catalog import TypedCatalog
 
 
 class FeatureStore:
@@ -70,15 +70,15 @@ class FeatureStore:
         from asknown.store.retrieval import RetrievalJob
         from asknown.store.spine import read_spine
 
-        bench = self._bench
+        catalog = self._typed
         wanted = self._read_request(features)
-        views = {item.view: bench.view(item.view) for item in wanted}
-        spine = read_spine(entity_df, bench, self._catalog.renderer, timestamp=timestamp)
+        views = {item.view: catalog.view(item.view) for item in wanted}
+        spine = read_spine(entity_df, catalog, self._catalog.renderer, timestamp=timestamp)
         taken = [column.name for column in spine.columns]
         asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
-        plan = build_plan(spine, asked, bench.sample, self._engine.dialect, self._plan_options)
-        models = bench.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
-        return RetrievalJob(plan, models, bench.taken(), self._engine)
+        plan = build_plan(spine, asked, catalog.sample, self._engine.dialect, self._plan_options)
+        models = catalog.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
+        return RetrievalJob(plan, models, catalog.taken(), self._engine)
 
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
         """The SQL of a plain model or feature view, with all it stands on: one runnable query.
@@ -87,9 +87,9 @@ class FeatureStore:
         """
         from asknown.emit.statement import check_sql, with_ctes, write
 
-        bench, written = self._compiling(dialect)
-        bench.columns(name)
-        ctes = bench.ctes([name], dialect=None if dialect is None else written)
+        catalog, written = self._compiling(dialect)
+        catalog.columns(name)
+        ctes = catalog.ctes([name], dialect=None if dialect is None else written)
         return check_sql(write(with_ctes(ctes, name), written), written)
 
     def compile_service(
@@ -105,15 +105,15 @@ class FeatureStore:
         from asknown.plan.request import name_features
         from asknown.store.spine import spine_to_come
 
-        bench, written = self._compiling(dialect)
+        catalog, written = self._compiling(dialect)
         wanted = self._read_request(features)
-        views = {item.view: bench.view(item.view) for item in wanted}
+        views = {item.view: catalog.view(item.view) for item in wanted}
         asked = name_features(wanted, views, full_names=full_feature_names, taken=[])
         spine = spine_to_come(asked, written)
-        look = bench.sample if dialect is None else _unseen
+        look = catalog.sample if dialect is None else _unseen
         plan = build_plan(spine, asked, look, written, self._plan_options)
-        models = bench.ctes_of_views(views.values(), dialect=None if dialect is None else written)
-        return check_sql(write(compile_training(plan, models, bench.taken(), written), written), written)
+        models = catalog.ctes_of_views(views.values(), dialect=None if dialect is None else written)
+        return check_sql(write(compile_training(plan, models, catalog.taken(), written), written), written)
 
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
         """The first rows of a model, as the engine gives them; all of them when ``limit`` is None."""
@@ -176,7 +176,7 @@ class FeatureStore:
                 )
         self._close_reader()
         return load_views(
-            self._bench,
+            self._typed,
             names,
             watermark,
             full_refresh=full_refresh,
@@ -214,7 +214,7 @@ class FeatureStore:
 
         definitions: Mapping[str, OnlineView | AsknownError] | AsknownError
         try:
-            definitions = read_definitions(self._bench, self._online_views())
+            definitions = read_definitions(self._typed, self._online_views())
         except AsknownError as error:
             definitions = error
         return inspect_file(self.project.profile.online.path, definitions)
@@ -233,7 +233,7 @@ class FeatureStore:
         checks += [Check(what, name, "ok", found) for what, found in facts.items()]
         if missing != "nothing":
             checks.append(Check("missing", name, "note", missing))
-        lost = self._bench.missing_sources()
+        lost = self._typed.missing_sources()
         if len(self.project.sources) > len(lost):
             checks.append(Check("sources", name, "ok", f"{len(self.project.sources) - len(lost)} found"))
         checks += [Check("source", source, "act", error.message, error.hint) for source, error in lost.items()]
@@ -249,7 +249,7 @@ class FeatureStore:
                 f"there is no feature view '{name}'",
                 hint=did_you_mean(name, self._catalog.view_names(), what="feature views"),
             )
-        return self._bench.view(name)
+        return self._typed.view(name)
 
     @property
     def catalog(self) -> Catalog:
@@ -258,7 +258,7 @@ class FeatureStore:
 
     def columns(self, model: str) -> list[tuple[str, str]]:
         """The (name, type) of each column of a model."""
-        return [(column.name, column.type.name) for column in self._bench.columns(model)]
+        return [(column.name, column.type.name) for column in self._typed.columns(model)]
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -275,23 +275,23 @@ class FeatureStore:
         return open_engine(self.project)
 
     @cached_property
-    def _bench(self) -> Workbench:
+    def _typed(self) -> TypedCatalog:
         from asknown.store.opening import open_typist
-        from asknown.store.typed_catalog import Workbench
+        from asknown.store.typed_catalog import TypedCatalog
 
-        return Workbench(self._catalog, self._engine, open_typist(self.project, self._engine.dialect))
+        return TypedCatalog(self._catalog, self._engine, open_typist(self.project, self._engine.dialect))
 
-    def _compiling(self, name: str | None) -> tuple[Workbench, Dialect]:
+    def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect]:
         """What SQL is compiled on, and the dialect it is written in: the target's, or the one called ``name``."""
         from asknown.dialects.registry import find_dialect
         from asknown.store.opening import open_offline
-        from asknown.store.typed_catalog import Workbench
+        from asknown.store.typed_catalog import TypedCatalog
 
         if name is None:
-            return self._bench, self._engine.dialect
+            return self._typed, self._engine.dialect
         dialect = find_dialect(name)
         engine, typist = open_offline(self.project, dialect)
-        return Workbench(self._catalog, engine, typist), dialect
+        return TypedCatalog(self._catalog, engine, typist), dialect
 
     def _read_request(self, features: str | Sequence[str]) -> Any:
         from asknown.plan.request import read_request
@@ -317,7 +317,7 @@ class FeatureStore:
         """Lets go of the engine and the online table. The store opens them again when it needs them."""
         self._close_reader()
         engine = self.__dict__.pop("_engine", None)
-        self.__dict__.pop("_bench", None)
+        self.__dict__.pop("_typed", None)
         if engine is not None:
             engine.close()
 

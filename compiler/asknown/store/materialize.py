@@ -27,7 +27,7 @@ from asknown.online.nodes import (
 from asknown.online.writer import OnlineWriter, open_writer
 from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import Service
-from asknown.store.typed_catalog import Workbench
+from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import SqlType
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def load_views(
-    bench: Workbench,
+    catalog: TypedCatalog,
     names: Sequence[str],
     watermark: datetime,
     *,
@@ -49,9 +49,9 @@ def load_views(
 
     ``keep`` names the views that may stay in the file, None all. Waits up to ``wait`` seconds for another load.
     """
-    project = bench.catalog.project
-    views = [bench.view(name) for name in names]
-    stored = [stored_view(view, bench) for view in views]  # every definition is sound before the first row is written
+    project = catalog.project
+    views = [catalog.view(name) for name in names]
+    stored = [stored_view(view, catalog) for view in views]  # every definition is sound before the first row is written
     reports = []
     target = project.profile.online
     skew = timedelta(microseconds=target.max_skew)
@@ -61,17 +61,17 @@ def load_views(
                 writer.forget(gone)
         for view, online in zip(views, stored, strict=True):
             tell = None if on_rows is None else partial(on_rows, view.name)
-            reports.append(_load(writer, bench, view, online, watermark, full_refresh=full_refresh, tell=tell))
+            reports.append(_load(writer, catalog, view, online, watermark, full_refresh=full_refresh, tell=tell))
         writer.services(_stored_service(service) for service in project.services.values())
     return reports
 
 
-def read_definitions(bench: Workbench, names: Sequence[str]) -> dict[str, OnlineView | AsknownError]:
+def read_definitions(catalog: TypedCatalog, names: Sequence[str]) -> dict[str, OnlineView | AsknownError]:
     """The views ``names`` as the online table would keep them; in place of one that is broken, what is wrong."""
     found: dict[str, OnlineView | AsknownError] = {}
     for name in names:
         try:
-            found[name] = stored_view(bench.view(name), bench)
+            found[name] = stored_view(catalog.view(name), catalog)
         except AsknownError as error:
             found[name] = error
     return found
@@ -79,7 +79,7 @@ def read_definitions(bench: Workbench, names: Sequence[str]) -> dict[str, Online
 
 def _load(
     writer: OnlineWriter,
-    bench: Workbench,
+    catalog: TypedCatalog,
     view: FeatureView,
     online: OnlineView,
     watermark: datetime,
@@ -88,16 +88,18 @@ def _load(
     tell: Callable[[int], None] | None,
 ) -> LoadReport:
     plan = LoadPlan(view, watermark)
-    models = bench.ctes_of_views([view])
+    models = catalog.ctes_of_views([view])
 
     def run(statement: Statement) -> pa.RecordBatchReader:
-        dialect = bench.engine.dialect
-        return bench.engine.stream(check_sql(write(statement, dialect), dialect))
+        dialect = catalog.engine.dialect
+        return catalog.engine.stream(check_sql(write(statement, dialect), dialect))
 
-    newest = run(compile_load(plan, models, bench.taken(), bench.engine.dialect))
+    newest = run(compile_load(plan, models, catalog.taken(), catalog.engine.dialect))
     report = writer.load(online, newest, watermark, full_refresh=full_refresh, on_rows=tell)
     if online.windows is not None:
-        writer.load_events(online, run(compile_events(plan, models, bench.taken(), bench.engine.dialect)), watermark)
+        writer.load_events(
+            online, run(compile_events(plan, models, catalog.taken(), catalog.engine.dialect)), watermark
+        )
     return report
 
 
@@ -106,11 +108,11 @@ def _stored_service(service: Service) -> OnlineService:
     return OnlineService(service.name, parts)
 
 
-def stored_view(view: FeatureView, bench: Workbench) -> OnlineView:
+def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
     """What the online table is told of ``view``. Raises ``not-online`` for an expression that it cannot compute."""
     return OnlineView(
         name=view.name,
-        fingerprint=bench.fingerprint(view),
+        fingerprint=catalog.fingerprint(view),
         keys=_columns(view.keys),
         event_time=view.event_time.name,
         known_at=view.known_at.name if view.known_at else None,
@@ -118,7 +120,7 @@ def stored_view(view: FeatureView, bench: Workbench) -> OnlineView:
         features=_columns(view.features),
         ttl=view.ttl,
         columns=_columns(kept_columns(view)),
-        windows=None if view.lifted is None else _windows(view, view.lifted, bench.call_types(view)),
+        windows=None if view.lifted is None else _windows(view, view.lifted, catalog.call_types(view)),
     )
 
 

@@ -21,7 +21,7 @@ from asknown.model.parse import parse_model
 from asknown.plan.nodes import Spine
 from asknown.plan.request import Asked
 from asknown.project.nodes import ModelFile
-from asknown.store.typed_catalog import Workbench
+from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import parse_type
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ FILES = tuple(DUCKDB.readers)
 _DATETIMES = ("timestamp", "timestamptz")
 
 
-def read_spine(given: Any, bench: Workbench, renderer: Renderer, *, timestamp: str | None) -> Spine:
+def read_spine(given: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp: str | None) -> Spine:
     """The spine that ``given`` is, its instant found and its bounds measured where they are sure to hold.
 
     Raises ``spine`` for what is no table of rows, ``spine-time`` for an instant that is missing or does not read.
     """
-    spine = _locate(given, bench, renderer)
+    spine = _locate(given, catalog, renderer)
     _refuse_alike(spine.columns)
     spine = replace(spine, instant=find_instant(spine.columns, timestamp))
     if isinstance(given, str | Path) and not spine.repeatable:
         return spine  # asked twice, its rows might differ, so nothing measured would surely hold
-    return _measure(spine, bench)
+    return _measure(spine, catalog)
 
 
 def find_instant(columns: Sequence[Column], timestamp: str | None) -> Column:
@@ -86,42 +86,42 @@ def _check_instant(column: Column) -> Column:
     )
 
 
-def _locate(given: Any, bench: Workbench, renderer: Renderer) -> Spine:
+def _locate(given: Any, catalog: TypedCatalog, renderer: Renderer) -> Spine:
     if isinstance(given, Path):
-        return _of_file(str(given), bench)
+        return _of_file(str(given), catalog)
     if not isinstance(given, str):
         from asknown.engines.frames import to_arrow  # a spine that the engine reads itself does without
 
-        return _of_data(to_arrow(given), bench)
+        return _of_data(to_arrow(given), catalog)
     name = given.strip()
-    if name in bench.catalog.project.models:
-        columns = bench.columns(name)
-        sql = _in_types(columns, relation_query(name, bench.engine.dialect), bench)
-        return Spine(sql, columns, columns[0], bench.catalog.is_repeatable(name), (name,))
+    if name in catalog.project.models:
+        columns = catalog.columns(name)
+        sql = _in_types(columns, relation_query(name, catalog.engine.dialect), catalog)
+        return Spine(sql, columns, columns[0], catalog.models.is_repeatable(name), (name,))
     if name.casefold().endswith(FILES) and not re.search(r"\s\S+\s", name):
-        return _of_file(name, bench)
+        return _of_file(name, catalog)
     if not re.search(r"\s", name):
         raise AsknownError(
             "spine",
             f"'{name}' is no model, no file and no SQL",
-            hint=did_you_mean(name, bench.catalog.names, what="models"),
+            hint=did_you_mean(name, catalog.models.names, what="models"),
         )
-    return _of_text(given, bench, renderer)
+    return _of_text(given, catalog, renderer)
 
 
-def _of_text(text: str, bench: Workbench, renderer: Renderer) -> Spine:
+def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Spine:
     """SQL in the models' dialect, in which ref() and source() mean what they mean in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
-    dialect = bench.engine.dialect
-    model = bench.informed(parse_model(rendered, bench.catalog.project.settings.dialect))
+    dialect = catalog.engine.dialect
+    model = catalog.informed(parse_model(rendered, catalog.project.settings.dialect))
     try:
-        columns = bench.describe(model, model.sql)
+        columns = catalog.describe(model, model.sql)
     except AsknownError as error:
         raise AsknownError(error.code, f"the spine's SQL: {error.message}", hint=error.hint) from None
-    sql = translate(model, model.tree, dialect) if bench.translates else model.sql
-    closed = all(bench.catalog.is_repeatable(ref) for ref in rendered.refs)
+    sql = translate(model, model.tree, dialect) if catalog.translates else model.sql
+    closed = all(catalog.models.is_repeatable(ref) for ref in rendered.refs)
     return Spine(
-        _in_types(columns, sql, bench),
+        _in_types(columns, sql, catalog),
         columns,
         columns[0],
         closed and model.repeatable,
@@ -130,14 +130,14 @@ def _of_text(text: str, bench: Workbench, renderer: Renderer) -> Spine:
     )
 
 
-def _in_types(columns: Sequence[Column], sql: str, bench: Workbench) -> str:
+def _in_types(columns: Sequence[Column], sql: str, catalog: TypedCatalog) -> str:
     """The query with its columns cast to the types that they have where it was written."""
-    return cast_query(columns, sql, bench.engine.dialect) if bench.translates else sql
+    return cast_query(columns, sql, catalog.engine.dialect) if catalog.translates else sql
 
 
-def _of_file(path: str, bench: Workbench) -> Spine:
+def _of_file(path: str, catalog: TypedCatalog) -> Spine:
     here = Path(path)
-    root = bench.catalog.project.settings.root
+    root = catalog.project.settings.root
     if not re.search(r"[*?\[]|://", path):
         if not here.exists() and not (root / path).exists():
             raise AsknownError("spine", f"the spine's file {path} does not exist", hint="paths start where you are")
@@ -145,22 +145,22 @@ def _of_file(path: str, bench: Workbench) -> Spine:
             raise AsknownError("spine", f"{path} is a folder", hint=f"give its files: {path.rstrip('/')}/*.parquet")
         if here.exists():
             path = str(here.resolve())
-    if bench.engine.dialect.readers and bench.engine.dialect.files_in_order:
-        return _of_sql(file_query(path, bench.engine.dialect), bench, repeatable=True)
-    return _of_data(bench.read_file(path), bench)
+    if catalog.engine.dialect.readers and catalog.engine.dialect.files_in_order:
+        return _of_sql(file_query(path, catalog.engine.dialect), catalog, repeatable=True)
+    return _of_data(catalog.read_file(path), catalog)
 
 
-def _of_data(data: pa.Table, bench: Workbench) -> Spine:
+def _of_data(data: pa.Table, catalog: TypedCatalog) -> Spine:
     """A spine that is put where the engine can read it."""
-    loaded = bench.engine.load_spine(data)
-    spine = _of_sql(f"SELECT * FROM {loaded.relation}", bench, repeatable=True)
+    loaded = catalog.engine.load_spine(data)
+    spine = _of_sql(f"SELECT * FROM {loaded.relation}", catalog, repeatable=True)
     shown = tuple(column for column in spine.columns if column.name != loaded.row)
     return replace(spine, columns=shown, instant=shown[0], row=loaded.row)
 
 
-def _of_sql(sql: str, bench: Workbench, *, repeatable: bool) -> Spine:
+def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Spine:
     try:
-        found = bench.engine.describe(sql)
+        found = catalog.engine.describe(sql)
     except AsknownError as error:
         raise AsknownError("spine", f"the spine cannot be read: {error.message}", hint=error.hint) from None
     if not found:
@@ -194,10 +194,12 @@ def _refuse_alike(columns: Sequence[Column]) -> None:
             )
 
 
-def _measure(spine: Spine, bench: Workbench) -> Spine:
+def _measure(spine: Spine, catalog: TypedCatalog) -> Spine:
     """The spine with its number of rows and the range of its instants; refuses instants that do not read."""
-    statement = compile_facts(spine, bench.ctes(spine.refs, sources=spine.sources), bench.taken(), bench.engine.dialect)
-    (row,) = bench.engine.rows(write(statement, bench.engine.dialect))
+    statement = compile_facts(
+        spine, catalog.ctes(spine.refs, sources=spine.sources), catalog.taken(), catalog.engine.dialect
+    )
+    (row,) = catalog.engine.rows(write(statement, catalog.engine.dialect))
     rows, earliest, latest, unread, example, aware, split = row
     column = spine.instant.name
     if unread:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _Fact = TypeVar("_Fact")
 
 
-class Workbench:
+class TypedCatalog:
     """A project's models with their types, on one engine. Everything is asked once and kept.
 
     Types are those of the models' SQL in the dialect that it is written in: the engine says them where that is its
@@ -37,8 +37,9 @@ class Workbench:
     their properties list.
     """
 
-    def __init__(self, catalog: Catalog, engine: Engine | None, typist: Engine | None = None) -> None:
-        self.catalog = catalog
+    def __init__(self, models: Catalog, engine: Engine | None, typist: Engine | None = None) -> None:
+        self.models = models
+        self.project = models.project
         self._engine = engine
         self._typist = typist
         self._columns: dict[str, tuple[Column, ...]] = {}
@@ -56,12 +57,12 @@ class Workbench:
     def view(self, name: str) -> FeatureView:
         """The feature view ``name``, complete. Raises what is wrong with it or with a model it stands on."""
         if name not in self._views:
-            model = self.catalog.model(name)
+            model = self.models.model(name)
             self._views[name] = build_view(
                 self.informed(model),
                 self.columns(name),
-                self.catalog.project.entities,
-                repeatable=all(self.catalog.is_repeatable(ref) for ref in model.rendered.refs),
+                self.project.entities,
+                repeatable=all(self.models.is_repeatable(ref) for ref in model.rendered.refs),
                 describe=lambda tree: self.describe(model, tree),
             )
         return self._views[name]
@@ -69,7 +70,7 @@ class Workbench:
     def columns(self, name: str) -> tuple[Column, ...]:
         """The columns of a model, as the engine describes them."""
         if name not in self._columns:
-            for model in self.catalog.closure([name]):
+            for model in self.models.closure([name]):
                 if model.name not in self._columns:
                     self._columns[model.name] = self._describe(model)
         return self._columns[name]
@@ -81,7 +82,7 @@ class Workbench:
 
         In the engine's dialect, or in ``dialect`` for another engine to read.
         """
-        closure = self.catalog.closure(names)
+        closure = self.models.closure(names)
         if dialect is None:
             self._require_built(closure)
         dialect = dialect or self.engine.dialect
@@ -135,11 +136,10 @@ class Workbench:
 
     def taken(self) -> list[str]:
         """Every name that a model, a source or a spine's query can refer to."""
-        project = self.catalog.project
-        return [*project.models, *(source_name(table) for table in project.sources.values())]
+        return [*self.project.models, *(source_name(table) for table in self.project.sources.values())]
 
     def fingerprint(self, view: FeatureView) -> str:
-        return fingerprint(view, self.catalog.closure([view.name]), self.catalog.project)
+        return fingerprint(view, self.models.closure([view.name]), self.project)
 
     def sample(self, view: FeatureView) -> Sample | None:
         """What a look at some of the view's rows tells, or None where a look would cost as much as the work."""
@@ -162,8 +162,8 @@ class Workbench:
         """What a query stands on, for the engine that says its types."""
         if self._typist is None:
             return self.ctes(names, sources=sources)
-        closure = self.catalog.closure(names)
-        tables = self.catalog.project.sources
+        closure = self.models.closure(names)
+        tables = self.project.sources
         typed = [typed_cte(source_name(tables[key]), self._source(key)) for key in _sources_of(closure, sources)]
         return typed + [model_cte(model, self._typist.dialect, built=False) for model in closure]
 
@@ -178,9 +178,9 @@ class Workbench:
             raise AsknownError(error.code, message, at=_blame(model, error.message), hint=error.hint) from None
         columns = tuple(Column(name, kind) for name, kind in described)
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
-        sources = self.catalog.project.sources
+        sources = self.project.sources
         upstream |= {source_name(sources[key]): self._source(key) for key in model.rendered.sources}
-        written = written_columns(model, upstream, self.catalog.project.settings.dialect)
+        written = written_columns(model, upstream, self.project.settings.dialect)
         refuse_duplicate_columns(model, written or [c.name for c in columns])
         return columns
 
@@ -201,7 +201,7 @@ class Workbench:
     def missing_sources(self) -> dict[str, AsknownError]:
         """What is wrong with each source that the engine does not find."""
         missing = {}
-        for key, table in self.catalog.project.sources.items():
+        for key, table in self.project.sources.items():
             try:
                 self._source(key)
             except AsknownError as error:
@@ -210,11 +210,11 @@ class Workbench:
 
     def _located(self, key: tuple[str, str]) -> SourceTable:
         """The source with its path made absolute: an engine would look for it where the user is first."""
-        table = self.catalog.project.sources[key]
+        table = self.project.sources[key]
         if table.path is None or "://" in table.path:
             return table
         folder = "/" if table.path.endswith("/") else ""
-        return replace(table, path=str(self.catalog.project.settings.root / table.path) + folder)
+        return replace(table, path=str(self.project.settings.root / table.path) + folder)
 
     def _ask(self, table: SourceTable, engine: Engine) -> tuple[Column, ...]:
         try:
