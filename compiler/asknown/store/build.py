@@ -9,7 +9,7 @@ from asknown.emit.statement import Statement, check_sql, write
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
-from asknown.store.opening import open_engine, open_typist
+from asknown.store.opening import open_engine, open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
 
 
@@ -33,12 +33,12 @@ def build_models(
             hint="give the target a path, as in: path: warehouse.duckdb",
         )
     engine = open_engine(project, writable=True)
-    typist = open_typist(project, engine.dialect)
+    type_engine = open_type_engine(project, engine.dialect)
     try:
         for model in wanted:
-            typed = TypedCatalog(catalog, engine, typist)
+            typed = TypedCatalog(catalog, engine, type_engine)
             upstream = typed.ctes(model.rendered.refs, sources=model.rendered.sources)
-            text = model.sql if typist is None else translate(typed.informed(model), model.tree, engine.dialect)
+            text = model.sql if type_engine is None else translate(typed.informed(model), model.tree, engine.dialect)
             body = f"SELECT * FROM (\n{text}\n) AS model" if upstream else text
             sql = check_sql(write(Statement(tuple(upstream), body), engine.dialect), engine.dialect)
             kind = model.rendered.config.materialized

@@ -276,10 +276,10 @@ class FeatureStore:
 
     @cached_property
     def _typed(self) -> TypedCatalog:
-        from asknown.store.opening import open_typist
+        from asknown.store.opening import open_type_engine
         from asknown.store.typed_catalog import TypedCatalog
 
-        return TypedCatalog(self._catalog, self._engine, open_typist(self.project, self._engine.dialect))
+        return TypedCatalog(self._catalog, self._engine, open_type_engine(self.project, self._engine.dialect))
 
     def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect]:
         """What SQL is compiled on, and the dialect it is written in: the target's, or the one called ``name``."""
@@ -290,8 +290,8 @@ class FeatureStore:
         if name is None:
             return self._typed, self._engine.dialect
         dialect = find_dialect(name)
-        engine, typist = open_offline(self.project, dialect)
-        return TypedCatalog(self._catalog, engine, typist), dialect
+        engine, type_engine = open_offline(self.project, dialect)
+        return TypedCatalog(self._catalog, engine, type_engine), dialect
 
     def _read_request(self, features: str | Sequence[str]) -> Any:
         from asknown.plan.request import read_request

@@ -34,7 +34,7 @@ def open_engine(project: Project, *, writable: bool = False) -> Engine:
     return _open(target, project, writable=writable)
 
 
-def open_typist(project: Project, dialect: Dialect) -> Engine | None:
+def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
     """The engine that says which types the models have, or None where the one of ``dialect`` does.
 
     Models are written in DuckDB's SQL for every target, or in a target's own for it alone.
@@ -53,9 +53,9 @@ def open_typist(project: Project, dialect: Dialect) -> Engine | None:
 
 def open_offline(project: Project, dialect: Dialect) -> tuple[Engine | None, Engine]:
     """(the engine that reads the sources' files, if that takes no connection; the one that says types)."""
-    typist = open_typist(project, dialect)
+    type_engine = open_type_engine(project, dialect)
     own = _open(project.profile.target, project) if project.profile.target.type == "duckdb" else None
-    return own, typist or own or _open(Target("types", "duckdb", {}, project.profile.target.at), project)
+    return own, type_engine or own or _open(Target("types", "duckdb", {}, project.profile.target.at), project)
 
 
 def _open(target: Target, project: Project, *, writable: bool = False) -> Engine:

@@ -33,15 +33,15 @@ class TypedCatalog:
     """A project's models with their types, on one engine. Everything is asked once and kept.
 
     Types are those of the models' SQL in the dialect that it is written in: the engine says them where that is its
-    own, else ``typist``, an engine that needs none of the rows. Without an ``engine``, sources have the columns that
+    own, else ``type_engine``, an engine that needs none of the rows. Without an ``engine``, sources have the columns that
     their properties list.
     """
 
-    def __init__(self, models: Catalog, engine: Engine | None, typist: Engine | None = None) -> None:
+    def __init__(self, models: Catalog, engine: Engine | None, type_engine: Engine | None = None) -> None:
         self.models = models
         self.project = models.project
         self._engine = engine
-        self._typist = typist
+        self._type_engine = type_engine
         self._columns: dict[str, tuple[Column, ...]] = {}
         self._sources: dict[tuple[str, str], tuple[Column, ...]] = {}
         self._views: dict[str, FeatureView] = {}
@@ -94,11 +94,11 @@ class TypedCatalog:
     @property
     def translates(self) -> bool:
         """Whether the models are written in another dialect than the engine's."""
-        return self._typist is not None
+        return self._type_engine is not None
 
     def informed(self, model: Model) -> Model:
         """The model with the types of the columns that it reads: what a translation of its SQL depends on."""
-        if self._typist is None:
+        if self._type_engine is None:
             return model
         tables = [self.columns(ref) for ref in model.rendered.refs]
         tables += [self._source(key) for key in model.rendered.sources]
@@ -156,16 +156,16 @@ class TypedCatalog:
     @property
     def _types(self) -> Engine:
         """The engine that says which types a query has."""
-        return self.engine if self._typist is None else self._typist
+        return self.engine if self._type_engine is None else self._type_engine
 
     def _typed_ctes(self, names: Iterable[str], sources: Iterable[tuple[str, str]] = ()) -> list[Cte]:
         """What a query stands on, for the engine that says its types."""
-        if self._typist is None:
+        if self._type_engine is None:
             return self.ctes(names, sources=sources)
         closure = self.models.closure(names)
         tables = self.project.sources
         typed = [typed_cte(source_name(tables[key]), self._source(key)) for key in _sources_of(closure, sources)]
-        return typed + [model_cte(model, self._typist.dialect, built=False) for model in closure]
+        return typed + [model_cte(model, self._type_engine.dialect, built=False) for model in closure]
 
     def _describe(self, model: Model) -> tuple[Column, ...]:
         statement = with_ctes(self._typed_ctes([model.name]), model.name)
