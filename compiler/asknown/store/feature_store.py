@@ -78,7 +78,7 @@ class FeatureStore:
         asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
         plan = build_plan(spine, asked, catalog.sample, self._engine.dialect, self._plan_options)
         models = catalog.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
-        return RetrievalJob(plan, models, catalog.taken(), self._engine)
+        return RetrievalJob(plan, models, catalog.reserved_names(), self._engine)
 
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
         """The SQL of a plain model or feature view, with all it stands on: one runnable query.
@@ -113,7 +113,7 @@ class FeatureStore:
         look = catalog.sample if dialect is None else _unseen
         plan = build_plan(spine, asked, look, written, self._plan_options)
         models = catalog.ctes_of_views(views.values(), dialect=None if dialect is None else written)
-        return check_sql(write(compile_training(plan, models, catalog.taken(), written), written), written)
+        return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
 
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
         """The first rows of a model, as the engine gives them; all of them when ``limit`` is None."""

@@ -94,11 +94,11 @@ def _load(
         dialect = catalog.engine.dialect
         return catalog.engine.stream(check_sql(write(statement, dialect), dialect))
 
-    newest = run(compile_load(plan, models, catalog.taken(), catalog.engine.dialect))
+    newest = run(compile_load(plan, models, catalog.reserved_names(), catalog.engine.dialect))
     report = writer.load(online, newest, watermark, full_refresh=full_refresh, on_rows=tell)
     if online.windows is not None:
         writer.load_events(
-            online, run(compile_events(plan, models, catalog.taken(), catalog.engine.dialect)), watermark
+            online, run(compile_events(plan, models, catalog.reserved_names(), catalog.engine.dialect)), watermark
         )
     return report
 

@@ -29,10 +29,10 @@ class RetrievalJob:
     those of the models' SQL (DESIGN section 3).
     """
 
-    def __init__(self, plan: Plan, models: list[Cte], taken: list[str], engine: Engine) -> None:
+    def __init__(self, plan: Plan, models: list[Cte], reserved_names: list[str], engine: Engine) -> None:
         self.plan = plan
         self._models = models
-        self._taken = taken
+        self._reserved_names = reserved_names
         self._engine = engine
 
     def sql(self) -> str:
@@ -42,7 +42,7 @@ class RetrievalJob:
     @cached_property
     def _written(self) -> str:
         # Read back where it is handed out; where it runs, the engine is the one that reads it.
-        statement = compile_training(self.plan, self._models, self._taken, self._engine.dialect)
+        statement = compile_training(self.plan, self._models, self._reserved_names, self._engine.dialect)
         return write(statement, self._engine.dialect)
 
     def explain(self) -> str:
@@ -54,7 +54,7 @@ class RetrievalJob:
         spine = self.plan.spine
         order = "" if spine.row is None else f"\nORDER BY {spine.row}"
         first = replace(spine, sql=f"SELECT * FROM (\n{spine.sql}\n) AS spine{order}\nLIMIT {int(rows)}")
-        return RetrievalJob(replace(self.plan, spine=first), self._models, self._taken, self._engine)
+        return RetrievalJob(replace(self.plan, spine=first), self._models, self._reserved_names, self._engine)
 
     def to_batches(self) -> pa.RecordBatchReader:
         """The training set as a stream of Arrow batches; it need not fit in memory."""
@@ -112,7 +112,7 @@ class RetrievalJob:
             if not isinstance(step, AsOfJoin) or step.view.known_at is None:
                 continue
             alone = replace(self.plan, steps=(step,), outputs=())
-            statement = compile_hindsight(alone, self._models, self._taken, self._engine.dialect)
+            statement = compile_hindsight(alone, self._models, self._reserved_names, self._engine.dialect)
             ((rows,),) = self._engine.rows(write(statement, self._engine.dialect))
             found[step.label] = found.get(step.label, 0) + int(rows)
         return found

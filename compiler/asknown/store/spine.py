@@ -197,7 +197,7 @@ def _refuse_alike(columns: Sequence[Column]) -> None:
 def _measure(spine: Spine, catalog: TypedCatalog) -> Spine:
     """The spine with its number of rows and the range of its instants; refuses instants that do not read."""
     statement = compile_facts(
-        spine, catalog.ctes(spine.refs, sources=spine.sources), catalog.taken(), catalog.engine.dialect
+        spine, catalog.ctes(spine.refs, sources=spine.sources), catalog.reserved_names(), catalog.engine.dialect
     )
     (row,) = catalog.engine.rows(write(statement, catalog.engine.dialect))
     rows, earliest, latest, unread, example, aware, split = row

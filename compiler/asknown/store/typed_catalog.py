@@ -32,9 +32,9 @@ _Fact = TypeVar("_Fact")
 class TypedCatalog:
     """A project's models with their types, on one engine. Everything is asked once and kept.
 
-    Types are those of the models' SQL in the dialect that it is written in: the engine says them where that is its
-    own, else ``type_engine``, an engine that needs none of the rows. Without an ``engine``, sources have the columns that
-    their properties list.
+    The types are those that the models' SQL has in the dialect in which it is written. The engine gives them if that
+    is its own dialect; otherwise ``type_engine`` does, an engine that needs no rows. Without an ``engine``, sources
+    have the columns that their properties list.
     """
 
     def __init__(self, models: Catalog, engine: Engine | None, type_engine: Engine | None = None) -> None:
@@ -131,10 +131,10 @@ class TypedCatalog:
         """The types of the view's window calls."""
         rendered = view.model.rendered
         ctes = self._typed_ctes(rendered.refs, rendered.sources)
-        statement = compile_call_types(view, ctes, self.taken(), self._types.dialect)
+        statement = compile_call_types(view, ctes, self.reserved_names(), self._types.dialect)
         return [kind for _, kind in self._types.describe(write(statement, self._types.dialect))]
 
-    def taken(self) -> list[str]:
+    def reserved_names(self) -> list[str]:
         """Every name that a model, a source or a spine's query can refer to."""
         return [*self.project.models, *(source_name(table) for table in self.project.sources.values())]
 
@@ -148,7 +148,7 @@ class TypedCatalog:
         return self._samples[view.name]
 
     def _look(self, view: FeatureView) -> Sample:
-        statement, most = compile_sample(view, self.ctes_of_views([view]), self.taken(), self.engine.dialect)
+        statement, most = compile_sample(view, self.ctes_of_views([view]), self.reserved_names(), self.engine.dialect)
         (found,) = self.engine.rows(write(statement, self.engine.dialect))
         rows, keys, hottest, squares, times, first, last = (int(value or 0) for value in found)
         return Sample(rows, keys, hottest, squares, times, 2 * (last - first), whole=rows < most)
