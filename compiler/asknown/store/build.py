@@ -18,8 +18,8 @@ def build_models(
 ) -> list[str]:
     """Makes each materialized model among ``names`` and what they stand on (default: all), upstream first."""
     closure = catalog.closure(names if names is not None else catalog.names)
-    wanted = [model for model in closure if model.rendered.config.materialized != "ephemeral"]
-    if not wanted:
+    materialized = [model for model in closure if model.rendered.config.materialized != "ephemeral"]
+    if not materialized:
         raise AsknownError(
             "bad-value",
             "there is nothing to build: no model is materialized as a table or a view",
@@ -35,7 +35,7 @@ def build_models(
     engine = open_engine(project, writable=True)
     type_engine = open_type_engine(project, engine.dialect)
     try:
-        for model in wanted:
+        for model in materialized:
             typed = TypedCatalog(catalog, engine, type_engine)
             upstream = typed.ctes(model.rendered.refs, sources=model.rendered.sources)
             text = model.sql if type_engine is None else translate(typed.informed(model), model.tree, engine.dialect)
@@ -53,4 +53,4 @@ def build_models(
                 on_built(model.name, kind)
     finally:
         engine.close()
-    return [model.name for model in wanted]
+    return [model.name for model in materialized]

@@ -71,12 +71,12 @@ class FeatureStore:
         from asknown.store.spine import read_spine
 
         catalog = self._typed
-        wanted = self._read_request(features)
-        views = {item.view: catalog.view(item.view) for item in wanted}
+        request = self._read_request(features)
+        views = {item.view: catalog.view(item.view) for item in request}
         spine = read_spine(entity_df, catalog, self._catalog.renderer, timestamp=timestamp)
-        taken = [column.name for column in spine.columns]
-        asked = name_features(wanted, views, full_names=full_feature_names, taken=taken)
-        plan = build_plan(spine, asked, catalog.sample, self._engine.dialect, self._plan_options)
+        reserved = [column.name for column in spine.columns]
+        requested = name_features(request, views, full_names=full_feature_names, taken=reserved)
+        plan = build_plan(spine, requested, catalog.sample, self._engine.dialect, self._plan_options)
         models = catalog.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
         return RetrievalJob(plan, models, catalog.reserved_names(), self._engine)
 
@@ -106,12 +106,12 @@ class FeatureStore:
         from asknown.store.spine import spine_to_come
 
         catalog, written = self._compiling(dialect)
-        wanted = self._read_request(features)
-        views = {item.view: catalog.view(item.view) for item in wanted}
-        asked = name_features(wanted, views, full_names=full_feature_names, taken=[])
-        spine = spine_to_come(asked, written)
+        request = self._read_request(features)
+        views = {item.view: catalog.view(item.view) for item in request}
+        requested = name_features(request, views, full_names=full_feature_names, taken=[])
+        spine = spine_to_come(requested, written)
         look = catalog.sample if dialect is None else _unseen
-        plan = build_plan(spine, asked, look, written, self._plan_options)
+        plan = build_plan(spine, requested, look, written, self._plan_options)
         models = catalog.ctes_of_views(views.values(), dialect=None if dialect is None else written)
         return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
 

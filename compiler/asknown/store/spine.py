@@ -35,15 +35,15 @@ FILES = tuple(DUCKDB.readers)
 _DATETIMES = ("timestamp", "timestamptz")
 
 
-def read_spine(given: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp: str | None) -> Spine:
-    """The spine that ``given`` is, its instant found and its bounds measured where they are sure to hold.
+def read_spine(raw: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp: str | None) -> Spine:
+    """The spine that ``raw`` is, its instant found and its bounds measured where they are sure to hold.
 
     Raises ``spine`` for what is no table of rows, ``spine-time`` for an instant that is missing or does not read.
     """
-    spine = _locate(given, catalog, renderer)
+    spine = _locate(raw, catalog, renderer)
     _refuse_alike(spine.columns)
     spine = replace(spine, instant=find_instant(spine.columns, timestamp))
-    if isinstance(given, str | Path) and not spine.repeatable:
+    if isinstance(raw, str | Path) and not spine.repeatable:
         return spine  # asked twice, its rows might differ, so nothing measured would surely hold
     return _measure(spine, catalog)
 
@@ -86,14 +86,14 @@ def _check_instant(column: Column) -> Column:
     )
 
 
-def _locate(given: Any, catalog: TypedCatalog, renderer: Renderer) -> Spine:
-    if isinstance(given, Path):
-        return _of_file(str(given), catalog)
-    if not isinstance(given, str):
+def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Spine:
+    if isinstance(raw, Path):
+        return _of_file(str(raw), catalog)
+    if not isinstance(raw, str):
         from asknown.engines.frames import to_arrow  # a spine that the engine reads itself does without
 
-        return _of_data(to_arrow(given), catalog)
-    name = given.strip()
+        return _of_data(to_arrow(raw), catalog)
+    name = raw.strip()
     if name in catalog.project.models:
         columns = catalog.columns(name)
         sql = _in_types(columns, relation_query(name, catalog.engine.dialect), catalog)
@@ -106,7 +106,7 @@ def _locate(given: Any, catalog: TypedCatalog, renderer: Renderer) -> Spine:
             f"'{name}' is no model, no file and no SQL",
             hint=did_you_mean(name, catalog.models.names, what="models"),
         )
-    return _of_text(given, catalog, renderer)
+    return _of_text(raw, catalog, renderer)
 
 
 def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Spine:
@@ -169,10 +169,10 @@ def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Spine:
     return Spine(sql, columns, columns[0], repeatable)
 
 
-def spine_to_come(asked: Sequence[Asked], dialect: Dialect) -> Spine:
+def spine_to_come(requested: Sequence[Asked], dialect: Dialect) -> Spine:
     """The spine of SQL that is written before there is one: a table ``spine`` with the keys and an instant."""
     keys: dict[str, Column] = {}
-    for item in asked:
+    for item in requested:
         renamed = dict(item.keys)
         for key in item.view.keys:
             name = renamed.get(key.name, key.name)

@@ -233,12 +233,12 @@ class TypedCatalog:
         return self._types.stream(file_query(path, self._types.dialect)).read_all()
 
     def _require_built(self, closure: Sequence[Model]) -> None:
-        wanted = [m for m in closure if m.rendered.config.materialized != "ephemeral"]
-        if not wanted:
+        materialized = [m for m in closure if m.rendered.config.materialized != "ephemeral"]
+        if not materialized:
             return
         if self._built is None:
             self._built = frozenset(self.engine.built())
-        for model in wanted:
+        for model in materialized:
             if model.name not in self._built:
                 raise AsknownError(
                     "no-data",
