@@ -67,6 +67,7 @@ class FeatureStore:
         """
         from asknown.plan.build import build_plan
         from asknown.plan.request import name_features
+        from asknown.store.outputs import InputFiles
         from asknown.store.retrieval import RetrievalJob
         from asknown.store.spine import read_spine
 
@@ -78,7 +79,7 @@ class FeatureStore:
         requested = name_features(request, views, full_names=full_feature_names, taken=reserved)
         plan = build_plan(spine, requested, catalog.sample, self._engine.dialect, self._plan_options)
         models = catalog.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
-        return RetrievalJob(plan, models, catalog.reserved_names(), self._engine)
+        return RetrievalJob(plan, models, catalog.reserved_names(), self._engine, InputFiles(self.project, entity_df))
 
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
         """The SQL of a plain model or feature view, with all it stands on: one runnable query.

@@ -15,6 +15,7 @@ from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError
 from asknown.plan.explain import explain_plan
 from asknown.plan.nodes import AsOfJoin, Plan
+from asknown.store.outputs import InputFiles
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,11 +30,14 @@ class RetrievalJob:
     those of the models' SQL (DESIGN section 3).
     """
 
-    def __init__(self, plan: Plan, models: list[Cte], reserved_names: list[str], engine: Engine) -> None:
+    def __init__(
+        self, plan: Plan, models: list[Cte], reserved_names: list[str], engine: Engine, inputs: InputFiles
+    ) -> None:
         self.plan = plan
         self._models = models
         self._reserved_names = reserved_names
         self._engine = engine
+        self._inputs = inputs
 
     def sql(self) -> str:
         """The SQL that runs, in the target's dialect: one statement, formatted, its CTEs named after the views."""
@@ -54,7 +58,8 @@ class RetrievalJob:
         spine = self.plan.spine
         order = "" if spine.row is None else f"\nORDER BY {spine.row}"
         first = replace(spine, sql=f"SELECT * FROM (\n{spine.sql}\n) AS spine{order}\nLIMIT {int(rows)}")
-        return RetrievalJob(replace(self.plan, spine=first), self._models, self._reserved_names, self._engine)
+        first_rows = replace(self.plan, spine=first)
+        return RetrievalJob(first_rows, self._models, self._reserved_names, self._engine, self._inputs)
 
     def to_batches(self) -> pa.RecordBatchReader:
         """The training set as a stream of Arrow batches; it need not fit in memory."""
@@ -75,7 +80,8 @@ class RetrievalJob:
     def to_parquet(self, path: str | Path) -> int:
         """Writes the training set to a Parquet file (CSV where the name ends in .csv) and gives its number of rows.
 
-        The file appears whole or not at all. The engine writes it, so it may be larger than memory. A path that ends
+        The file appears whole or not at all; a file that the project or the spine reads is refused. The engine writes
+        it, so it may be larger than memory. A path that ends
         in / is a new folder, on this machine or elsewhere (``s3a://…/train/``), that Spark's executors write Parquet
         files to.
         """
@@ -92,9 +98,12 @@ class RetrievalJob:
                 f"{path} has no ending that says how to write it",
                 hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
-        if not path.absolute().parent.is_dir():
-            raise AsknownError("output", f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
+        self.check_output(path)
         return self._engine.write_file(self._written, path.absolute())
+
+    def check_output(self, path: str | Path) -> None:
+        """Raises ``output`` if the training set cannot go to the file ``path``, or would replace what it is made of."""
+        self._inputs.check_output(Path(path))
 
     def _to_folder(self, url: str) -> int:
         if not isinstance(self._engine, WritesFolders):

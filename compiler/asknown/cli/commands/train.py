@@ -125,6 +125,7 @@ def _write_file(job: RetrievalJob, output: str, kind: Format | None) -> None:
         if kind is None or _ending(output) in BY_ENGINE:
             count = job.to_parquet(output)
         else:
+            job.check_output(output)
             batches = job.to_batches()
             count = write_rows(kind, batches.schema.names, rows_of(batches), path=Path(output))
     say(f"{output}: {_shape(f'{count:,}', job)}{_seconds(started)}")
