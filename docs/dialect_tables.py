@@ -123,7 +123,7 @@ def written() -> str:
     for name in WRITTEN:
         dialect = DIALECTS[name]
         said = f"{count - len(listed.listed(name))} of {count}"
-        rows.append((NAMES[name], _match(dialect), ", ".join(dialect.window_forms), said, _inexact(dialect)))
+        rows.append((NAMES[name], _match(dialect), ", ".join(dialect.plans.window_forms), said, _inexact(dialect)))
     return _table(
         ("target", "as-of", "windows", "expressions written", "refused in windows, and what is nearest"), rows
     )
@@ -147,20 +147,22 @@ def sizes() -> str:
 
 
 def _match(dialect: Dialect) -> str:
-    if dialect.matches_outside_on:
+    if dialect.plans.matches_outside_on:
         return "`ASOF JOIN … MATCH_CONDITION`"
     return "one sort with a running maximum"
 
 
 def _inexact(dialect: Dialect) -> str:
     """The aggregates that the dialect does not say over all that they take, by what is nearest."""
-    nearest = {name: text for name, text in dialect.nearest.items() if name not in dialect.aggregates}
+    rules = dialect.aggregates
+    nearest = {name: text for name, text in rules.nearest.items() if name not in rules.templates}
     by_text: dict[str, list[str]] = {}
     for name, text in nearest.items():
         aggregate, _, kind = name.partition(".")
         by_text.setdefault(text, []).append(f"`{aggregate}`" + (f" of {kind}s" if kind else ""))
     said = [f"{', '.join(names)}: {text}" for text, names in by_text.items()]
-    return "; ".join([*said, *(f"features that are {kind}s: {why}" for kind, why in dialect.unkept.items())]) or "–"
+    said += [f"features that are {kind}s: {why}" for kind, why in dialect.relations.unkept.items()]
+    return "; ".join(said) or "–"
 
 
 def _with_lists(listed: object) -> list[str]:

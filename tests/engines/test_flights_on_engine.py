@@ -77,7 +77,7 @@ def project_on(warehouse: Warehouse, folder: Path) -> Path:
     """The example project, whose target is the engine, and its sources' rows there."""
     for name in ("pyproject.toml", "models", "data"):
         (folder / name).symlink_to(ROOT / name)
-    if find_dialect(warehouse.name).readers:  # nothing is put there, so that no schema is made
+    if find_dialect(warehouse.name).relations.readers:  # nothing is put there, so that no schema is made
         warehouse = replace(warehouse, options={k: v for k, v in warehouse.options.items() if k != "schema"})
     else:
         schema = "nyc"

@@ -94,9 +94,10 @@ def test_nothing_else_is_kept(dialect: str) -> None:
 def test_every_word_reads_back(dialect: str) -> None:
     """Each word, aggregate and rewrite of the dialect parses in it."""
     value = DIALECTS[dialect]
-    texts = [*value.words.values(), *value.aggregates.values(), *value.finishes.values()]
-    texts += [term for terms in value.order.values() for term in terms]
-    texts += [text for text in value.rewrites.values() if text != ":same"]
+    rules = value.aggregates
+    texts = [*value.words.values(), *rules.templates.values(), *rules.finalizers.values()]
+    texts += [term for terms in rules.order.values() for term in terms]
+    texts += [text for text in value.translation.rewrites.values() if text != ":same"]
     for text in texts:
         plain = re.sub(r"(?<!:):([a-z_]\w*)", r"place_\1", text)
         tree = parse_one(plain, read=value.sqlglot)

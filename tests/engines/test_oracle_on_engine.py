@@ -50,11 +50,11 @@ SHARE = settings().max_examples / 100  # of the profile: 1 as a rule
 
 
 def test_training_equals_the_oracle(warehouse: Warehouse) -> None:
-    check_worlds(warehouse, strategies.worlds(), {"form": find_dialect(warehouse.name).forms})
+    check_worlds(warehouse, strategies.worlds(), {"form": find_dialect(warehouse.name).plans.forms})
 
 
 def test_windows_equal_the_oracle(warehouse: Warehouse) -> None:
-    check_worlds(warehouse, window_worlds.worlds(), {"window_form": find_dialect(warehouse.name).window_forms})
+    check_worlds(warehouse, window_worlds.worlds(), {"window_form": find_dialect(warehouse.name).plans.window_forms})
 
 
 def test_online_equals_training(warehouse: Warehouse) -> None:

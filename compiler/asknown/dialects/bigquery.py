@@ -10,7 +10,7 @@ greatest; which hour is meant where a zone's clocks have it twice is not said.
 from __future__ import annotations
 
 from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _LISTED = "ARRAY_AGG(:x IGNORE NULLS ORDER BY :order)"
 _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
@@ -18,8 +18,6 @@ _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
 BIGQUERY = Dialect(
     name="bigquery",
     sqlglot="bigquery",
-    forms=("range", "union"),
-    window_forms=("pairs", "bands"),
     words={
         "instant.timestamp": "UNIX_MICROS(TIMESTAMP(:x, 'UTC'))",
         "instant.timestamptz": "UNIX_MICROS(:x)",
@@ -30,72 +28,77 @@ BIGQUERY = Dialect(
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS FLOAT64) / NULLIF(:y, 0) "
         f"WHEN NOT :x IS NULL THEN ERROR({_TOO_LARGE}) END",
     },
-    aggregates={
-        "count": "COUNT(:x)",
-        "count_distinct": "COUNT(DISTINCT :x)",
-        "sum.integer": "SUM(CAST(:x AS BIGNUMERIC))",
-        "sum.decimal": "SUM(CAST(:x AS BIGNUMERIC))",
-        "sum.boolean": "SUM(CAST(CAST(:x AS INT64) AS BIGNUMERIC))",
-        "min": "MIN(:x)",
-        "max": "MAX(:x)",
-        # MIN and MAX are NaN where a value is: of asknown's order it is the greatest.
-        "min.float": "COALESCE(MIN(IF(IS_NAN(:x), NULL, :x + 0)), MIN(:x))",
-        "max.float": "MAX(:x + 0)",
-        "bool_and": "LOGICAL_AND(:x)",
-        "bool_or": "LOGICAL_OR(:x)",
-        "first": _LISTED,
-        "last": _LISTED,
-    },
-    finishes={
-        "first": "(:value)[SAFE_OFFSET(0)]",
-        "last": "(ARRAY_REVERSE(:value))[SAFE_OFFSET(0)]",
-    },
-    order={"float": ("IS_NAN(:x)", ":x", "NOT (:x = 0 AND IEEE_DIVIDE(1, :x) < 0)")},
+    plans=PlanRules(forms=("range", "union"), window_forms=("pairs", "bands")),
+    aggregates=AggregateRules(
+        templates={
+            "count": "COUNT(:x)",
+            "count_distinct": "COUNT(DISTINCT :x)",
+            "sum.integer": "SUM(CAST(:x AS BIGNUMERIC))",
+            "sum.decimal": "SUM(CAST(:x AS BIGNUMERIC))",
+            "sum.boolean": "SUM(CAST(CAST(:x AS INT64) AS BIGNUMERIC))",
+            "min": "MIN(:x)",
+            "max": "MAX(:x)",
+            # MIN and MAX are NaN where a value is: of asknown's order it is the greatest.
+            "min.float": "COALESCE(MIN(IF(IS_NAN(:x), NULL, :x + 0)), MIN(:x))",
+            "max.float": "MAX(:x + 0)",
+            "bool_and": "LOGICAL_AND(:x)",
+            "bool_or": "LOGICAL_OR(:x)",
+            "first": _LISTED,
+            "last": _LISTED,
+        },
+        finalizers={
+            "first": "(:value)[SAFE_OFFSET(0)]",
+            "last": "(ARRAY_REVERSE(:value))[SAFE_OFFSET(0)]",
+        },
+        filters=False,
+        nearest={
+            "sum.float": FLOATS,
+            "list": "BigQuery gives [] where an ARRAY is NULL: last(x) is the newest of them",
+            **dict.fromkeys(
+                ("median", "quantile_cont", "quantile_disc"),
+                "percentiles are no aggregates here but of windows: compute them in the table that the source reads",
+            ),
+            **UNDOCUMENTED,
+        },
+        order={"float": ("IS_NAN(:x)", ":x", "NOT (:x = 0 AND IEEE_DIVIDE(1, :x) < 0)")},
+        nulls_lowest=True,
+    ),
     types={
         "TIMESTAMP": "DATETIME",
         "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
         "HUGEINT": "BIGNUMERIC",
         "decimal": "BIGNUMERIC",
     },
-    unkept={"list": "BigQuery gives [] where an ARRAY is NULL"},
-    nearest={
-        "sum.float": FLOATS,
-        "list": "BigQuery gives [] where an ARRAY is NULL: last(x) is the newest of them",
-        **dict.fromkeys(
-            ("median", "quantile_cont", "quantile_disc"),
-            "percentiles are no aggregates here but of windows: compute them in the table that the source reads",
-        ),
-        **UNDOCUMENTED,
-    },
-    rewrites={
-        **REWRITES,
-        "div": "IEEE_DIVIDE(:this, :expression)",
-        "intdiv.integer.integer": "DIV(:this, :expression)",
-        "avg": "CAST(SUM(:this) AS FLOAT64) / NULLIF(COUNT(:this), 0)",
-        "min.float": "COALESCE(MIN(IF(IS_NAN(:this), NULL, :this)), MIN(:this))",
-        "literal.float": "CAST(:this AS FLOAT64)",
-        "literal.decimal": "CAST(:this AS BIGNUMERIC)",  # without, it is a float
-        "literal.decimal.float": ":same",
-        "cast.as.hugeint": "CAST(:this AS BIGNUMERIC)",
-        **{f"cast.{kind}.decimal": "CAST(:this AS BIGNUMERIC)" for kind in ("integer", "decimal")},
-        **{
-            f"{key}.{unit}": f"DATETIME_TRUNC(CAST(:this AS DATETIME), {unit.upper()})"
-            for key in ("timestamptrunc", "datetrunc")
-            for unit in ("second", "minute", "hour", "day", "month", "year")
+    translation=Translation(
+        rewrites={
+            **REWRITES,
+            "div": "IEEE_DIVIDE(:this, :expression)",
+            "intdiv.integer.integer": "DIV(:this, :expression)",
+            "avg": "CAST(SUM(:this) AS FLOAT64) / NULLIF(COUNT(:this), 0)",
+            "min.float": "COALESCE(MIN(IF(IS_NAN(:this), NULL, :this)), MIN(:this))",
+            "literal.float": "CAST(:this AS FLOAT64)",
+            "literal.decimal": "CAST(:this AS BIGNUMERIC)",  # without, it is a float
+            "literal.decimal.float": ":same",
+            "cast.as.hugeint": "CAST(:this AS BIGNUMERIC)",
+            **{f"cast.{kind}.decimal": "CAST(:this AS BIGNUMERIC)" for kind in ("integer", "decimal")},
+            **{
+                f"{key}.{unit}": f"DATETIME_TRUNC(CAST(:this AS DATETIME), {unit.upper()})"
+                for key in ("timestamptrunc", "datetrunc")
+                for unit in ("second", "minute", "hour", "day", "month", "year")
+            },
+            **{  # its length is an INT64
+                f"interval.{unit}{ending}": f"INTERVAL CAST(:this AS INT64) {unit.upper()}"
+                for unit in ("second", "minute", "hour", "day", "week")
+                for ending in ("", "s")
+            },
+            "attimezone.timestamptz": "DATETIME(:this, :zone)",
+            "attimezone.timestamp": "TIMESTAMP(:this, :zone)",
         },
-        **{  # its length is an INT64
-            f"interval.{unit}{ending}": f"INTERVAL CAST(:this AS INT64) {unit.upper()}"
-            for unit in ("second", "minute", "hour", "day", "week")
-            for ending in ("", "s")
-        },
-        "attimezone.timestamptz": "DATETIME(:this, :zone)",
-        "attimezone.timestamp": "TIMESTAMP(:this, :zone)",
-    },
-    refused=REFUSED,
-    tested=FUNCTIONS,
+        refused=REFUSED,
+        tested=FUNCTIONS,
+    ),
+    names=NameRules(splits_names=True),
+    relations=RelationRules(unkept={"list": "BigQuery gives [] where an ARRAY is NULL"}),
     clock="microseconds",
-    splits_names=True,
-    nulls_lowest=True,
-    filters=False,
     executed=False,
 )

@@ -64,64 +64,112 @@ class ExactSums:
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How one engine spells what the plan needs.
+class PlanRules:
+    """Which forms of a plan an engine can run, and what its optimizer is good at."""
 
-    ``sqlglot`` is the name sqlglot writes and reads it by. ``forms`` and ``window_forms`` are the plan's forms that it
-    can run. ``words`` are pieces of its SQL; ``aggregates`` those that aggregate, by the aggregate's name or by
-    ``name.kind`` for a column of that kind; ``finishes`` what is left to do with an aggregate's ``:value``. ``order``
-    gives for each kind of column the terms under which values tie only if they are the same to the bit. ``types``
-    are its names for types that sqlglot would not translate, by ours.
+    forms: tuple[str, ...]  # of a match
+    window_forms: tuple[str, ...]
+    keyless_forms: tuple[str, ...] = ()  # of ``forms``, those for views without keys; all, where none is named
+    tiled_rows: int = 1_000  # from this many rows of a key in the longest frame on, tiles pay
+    scans_for_keys: bool = False  # a semi-join on the keys alone spares the scan most of the other rows
+    matches_outside_on: bool = False  # the comparison of an as-of join is a MATCH_CONDITION; rows without a match stay
 
-    Models are translated by sqlglot; ``rewrites`` are the expressions that it would translate into something else, by
-    the kind of node, spelled over the node's own arguments (``:a1`` is the first of a list);
-    ``refused`` those that have no translation, and why. Both go by sqlglot's key of the node, or by the name in lower
-    case of a function that it does not know. A more particular name is looked for first: ``key.kind.other`` and
-    ``key.kind`` by the kinds of the operands (``SqlType.kind``, ``interval``, ``null``; ``unknown`` where they are not
-    sure), ``key.argument`` by an argument that the node has, ``key.unit`` by its unit, ``key.plain`` where every engine
-    reads its literal alike; of casts ``cast.as.type``, ``cast.from.to`` and ``cast.to.kind``. ``:same`` leaves a node
-    to sqlglot. ``functions`` are those that the engine has, where that is listed; ``nearest`` says what to write in
-    place of an aggregate that it lacks. ``readers`` maps a file's ending to the table function that reads it, or,
-    with a dot behind, to the schema in which a path is a table; without any, a source is the table ``source.table``.
+
+@dataclass(frozen=True)
+class AggregateRules:
+    """How an engine writes aggregates and orders values.
+
+    ``templates`` and ``finalizers`` go by the aggregate's name, or by ``name.kind`` for a column of that kind.
     """
 
-    name: str
-    sqlglot: str
-    forms: tuple[str, ...]
-    window_forms: tuple[str, ...]
-    words: Mapping[str, str]
-    aggregates: Mapping[str, str]
-    finishes: Mapping[str, str] = field(default_factory=dict)
-    untyped: frozenset[str] = frozenset()  # of ``finishes``, those whose result has forgotten its type
+    templates: Mapping[str, str]  # the aggregate of ``:x``
+    finalizers: Mapping[str, str] = field(default_factory=dict)  # what is left to do with an aggregate's ``:value``
+    untyped: frozenset[str] = frozenset()  # of ``finalizers``, those whose result has forgotten its type
+    filters: bool = True  # aggregates take FILTER (WHERE …)
+    aggregating: frozenset[str] = frozenset()  # its aggregates that sqlglot takes for plain functions
+    nearest: Mapping[str, str] = field(default_factory=dict)  # what to write in place of an aggregate that it lacks
+    # For each kind of column, the sort terms under which two values tie only if they are the same to the bit.
     order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    types: Mapping[str, str] = field(default_factory=dict)
+    nulls_lowest: bool = False  # NULLs come first in ascending order, and no order can say otherwise everywhere
+
+
+@dataclass(frozen=True)
+class Translation:
+    """How models in DuckDB's SQL become the engine's; sqlglot translates what no rule names.
+
+    ``rewrites`` maps a kind of expression to the engine's SQL, over the expression's own arguments (``:a1`` is the
+    first of a list); ``:same`` leaves it to sqlglot. ``refused`` maps a kind of expression that has no translation to
+    the reason. A kind of expression is sqlglot's key of the node, or the name in lower case of a function that sqlglot
+    does not know. More particular names win:
+
+    - ``key.kind.other`` and ``key.kind``, by the kinds of the operands (``SqlType.kind``, ``interval``, ``null``;
+      ``unknown`` where they are not sure);
+    - ``key.argument``, by an argument that the node has; ``key.unit``, by its unit;
+    - ``key.plain``, where every engine reads the node's literal alike;
+    - of casts, ``cast.as.type``, ``cast.from.to`` and ``cast.to.kind``.
+    """
+
     rewrites: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
-    functions: frozenset[str] | None = None
+    functions: frozenset[str] | None = None  # those that the engine has, where that is listed
     tested: frozenset[str] | None = None  # of an engine that is never run: its only functions, by sqlglot's keys
-    nearest: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NameRules:
+    """How an engine reads the names of columns and relations."""
+
     exact_names: bool = False  # names are told apart by letter case, plain ones by their lower case
     folds_up: bool = False  # plain names are their capitals, so that quotes around them would mean others
     splits_names: bool = False  # a dot within quotes divides a name too, so that names have a hyphen in its place
     reserved: frozenset[str] = frozenset()  # words that mean something else unless they are quoted
-    exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
-    clock: Clock = "timestamp"
-    readers: Mapping[str, str] = field(default_factory=dict)
-    own_schema: str | None = None  # where built models are, unless the session's own path says
-    values_name_columns: bool = False  # (VALUES …) AS t(c) may stand in FROM
-    nulls_lowest: bool = False  # NULLs come first in ascending order, and no order can say otherwise everywhere
-    filters: bool = True  # aggregates take FILTER (WHERE …)
     quotes_all: bool = True  # names are quoted even where they are plain words
-    tiled_rows: int = 1_000  # from this many rows of a key in the longest frame on, adding them up by tiles pays
-    fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
-    scans_for_keys: bool = False  # a semi-join on the keys alone spares the scan most of the other rows
+    plain_names: bool = True  # s.k of a join comes out as k, and an alias hides the name of its table
+    own_schema: str | None = None  # where built models are, unless the session's own path says
+
+
+@dataclass(frozen=True)
+class CteRules:
+    """How an engine is told to compute a CTE once, or to merge it with what reads it."""
+
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
     reads_in_place: bool = True  # of a dialect that pins CTEs: it has a word for the latter too
-    aggregating: frozenset[str] = frozenset()  # its aggregates that sqlglot takes for plain functions
-    keyless_forms: tuple[str, ...] = ()  # of ``forms``, those for views without keys; all, where none is named
-    matches_outside_on: bool = False  # the comparison of an as-of join is a MATCH_CONDITION; rows without a match stay
-    plain_names: bool = True  # s.k of a join comes out as k, and an alias hides the name of its table
+    fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
+
+
+@dataclass(frozen=True)
+class RelationRules:
+    """What an engine reads rows from.
+
+    ``readers`` maps a file's ending to the table function that reads it, or, with a dot behind, to the schema in which
+    a path is a table. Without any, a source is the table ``source.table``.
+    """
+
+    readers: Mapping[str, str] = field(default_factory=dict)
     files_in_order: bool = True  # a file's rows are read in their order
+    values_name_columns: bool = False  # (VALUES …) AS t(c) may stand in FROM
     unkept: Mapping[str, str] = field(default_factory=dict)  # kinds of columns that features cannot have, and why
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one engine spells what the plan needs.
+
+    ``sqlglot`` is the name sqlglot writes and reads it by. ``words`` are pieces of its SQL. ``types`` are its names for
+    types that sqlglot would not translate, by ours.
+    """
+
+    name: str
+    sqlglot: str
+    words: Mapping[str, str]
+    plans: PlanRules
+    aggregates: AggregateRules
+    types: Mapping[str, str] = field(default_factory=dict)
+    exact_sums: ExactSums | None = None  # None: sums of floats are the engine's own
+    translation: Translation = Translation()
+    names: NameRules = NameRules()
+    ctes: CteRules = CteRules()
+    relations: RelationRules = RelationRules()
+    clock: Clock = "timestamp"
     session: tuple[str, ...] = ()  # statements that pin the session: time zone first
     executed: bool = True  # False: what is written for it is read back by sqlglot, and never run by us

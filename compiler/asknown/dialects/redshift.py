@@ -9,7 +9,7 @@ said there: the place of NaN, and whether a zero keeps its sign.
 from __future__ import annotations
 
 from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _MICROS = "DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), {})"
 _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
@@ -17,8 +17,6 @@ _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
 REDSHIFT = Dialect(
     name="redshift",
     sqlglot="redshift",
-    forms=("range", "union"),
-    window_forms=("pairs", "bands"),
     words={
         "instant.timestamp": _MICROS.format(":x"),
         "instant.timestamptz": _MICROS.format(":x AT TIME ZONE 'UTC'"),
@@ -30,21 +28,38 @@ REDSHIFT = Dialect(
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE PRECISION) / NULLIF(:y, 0) "
         f"ELSE CAST(CASE WHEN NOT :x IS NULL THEN {_TOO_LARGE} END AS DOUBLE PRECISION) END",
     },
-    aggregates={
-        "count": "COUNT(:x)",
-        "count_distinct": "COUNT(DISTINCT :x)",
-        "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
-        "sum.decimal": "SUM(:x)",
-        "sum.boolean": "SUM(CAST(:x AS INTEGER))",
-        "min": "MIN(:x)",
-        "max": "MAX(:x)",
-        "min.float": "MIN(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
-        "max.float": "MAX(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
-        "min.boolean": "BOOL_AND(:x)",
-        "max.boolean": "BOOL_OR(:x)",
-        "bool_and": "BOOL_AND(:x)",
-        "bool_or": "BOOL_OR(:x)",
-    },
+    plans=PlanRules(forms=("range", "union"), window_forms=("pairs", "bands")),
+    aggregates=AggregateRules(
+        templates={
+            "count": "COUNT(:x)",
+            "count_distinct": "COUNT(DISTINCT :x)",
+            "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
+            "sum.decimal": "SUM(:x)",
+            "sum.boolean": "SUM(CAST(:x AS INTEGER))",
+            "min": "MIN(:x)",
+            "max": "MAX(:x)",
+            "min.float": "MIN(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
+            "max.float": "MAX(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
+            "min.boolean": "BOOL_AND(:x)",
+            "max.boolean": "BOOL_OR(:x)",
+            "bool_and": "BOOL_AND(:x)",
+            "bool_or": "BOOL_OR(:x)",
+        },
+        filters=False,
+        nearest={
+            "sum.float": FLOATS,
+            **dict.fromkeys(
+                ("first", "last", "arg_min", "arg_max", "list"),
+                "Redshift orders no aggregate but LISTAGG: an as-of feature gives the last value",
+            ),
+            **dict.fromkeys(
+                ("median", "quantile_cont", "quantile_disc"),
+                "one select orders all its medians by one column here: compute it in the table that the source reads",
+            ),
+            **UNDOCUMENTED,
+        },
+        order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR(9)) <> '-0' ELSE TRUE END")},
+    ),
     types={
         "HUGEINT": "DECIMAL(38, 0)",
         "DOUBLE": "DOUBLE PRECISION",
@@ -56,34 +71,22 @@ REDSHIFT = Dialect(
         "UINTEGER": "BIGINT",
         "UBIGINT": "DECIMAL(20, 0)",
     },
-    nearest={
-        "sum.float": FLOATS,
-        **dict.fromkeys(
-            ("first", "last", "arg_min", "arg_max", "list"),
-            "Redshift orders no aggregate but LISTAGG: an as-of feature gives the last value",
-        ),
-        **dict.fromkeys(
-            ("median", "quantile_cont", "quantile_disc"),
-            "one select orders all its medians by one column here: compute it in the table that the source reads",
-        ),
-        **UNDOCUMENTED,
-    },
-    unkept={"list": "Redshift has no arrays of a type"},
-    order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR(9)) <> '-0' ELSE TRUE END")},
-    rewrites={
-        **REWRITES,
-        "intdiv.integer.integer": ":this / :expression",
-        "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
-        "max.boolean": "BOOL_OR(:this)",
-        "min.boolean": "BOOL_AND(:this)",
-        "attimezone.timestamptz": ":same",
-        "attimezone.timestamp": ":same",
-    },
-    refused={**REFUSED, "filter": "Redshift has no FILTER: write count(case when … then 1 end)"},
-    tested=FUNCTIONS,
-    exact_names=True,
+    translation=Translation(
+        rewrites={
+            **REWRITES,
+            "intdiv.integer.integer": ":this / :expression",
+            "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
+            "max.boolean": "BOOL_OR(:this)",
+            "min.boolean": "BOOL_AND(:this)",
+            "attimezone.timestamptz": ":same",
+            "attimezone.timestamp": ":same",
+        },
+        refused={**REFUSED, "filter": "Redshift has no FILTER: write count(case when … then 1 end)"},
+        tested=FUNCTIONS,
+    ),
+    names=NameRules(exact_names=True),
+    relations=RelationRules(unkept={"list": "Redshift has no arrays of a type"}),
     clock="microseconds",
-    filters=False,
     executed=False,
     session=("SET timezone TO 'UTC'", "SET enable_case_sensitive_identifier TO true"),
 )

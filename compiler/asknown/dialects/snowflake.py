@@ -10,21 +10,50 @@ have it twice.
 from __future__ import annotations
 
 from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _NAIVE = "CAST(:x AS TIMESTAMPNTZ(6))"
 _LISTED = "ARRAY_AGG(:x) WITHIN GROUP (ORDER BY :order)"  # functions/array_agg: leaves NULLs out
 # operators-arithmetic: "/" of whole numbers has six places and rounds, so only a multiple is divided.
 _DIVIDED = "CAST(({x} - MOD({x}, {y})) / {y} AS DECIMAL(38, 0))"
 _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
+_RESERVED = frozenset(  # reserved-keywords
+    (
+        *("account", "all", "alter", "and", "any", "as", "between", "by", "case", "cast", "check", "column"),
+        *("connect", "connection", "constraint", "create", "cross", "current", "current_date", "current_time"),
+        *(
+            "current_timestamp",
+            "current_user",
+            "database",
+            "delete",
+            "distinct",
+            "drop",
+            "else",
+            "exists",
+            "false",
+        ),
+        *("following", "for", "from", "full", "grant", "group", "having", "ilike", "in", "increment", "inner"),
+        *("insert", "intersect", "into", "is", "issue", "join", "lateral", "left", "like", "localtime"),
+        *(
+            "localtimestamp",
+            "match_condition",
+            "asof",
+            "gscluster",
+            "organization",
+            "schema",
+            "window",
+            "limit",
+        ),
+        *("minus", "natural", "not", "null", "of", "on", "or", "order", "qualify", "regexp", "revoke", "right"),
+        *("rlike", "row", "rows", "sample", "select", "set", "some", "start", "table", "tablesample", "then"),
+        *("to", "trigger", "true", "try_cast", "union", "unique", "update", "using", "values", "view", "when"),
+        *("whenever", "where", "with"),
+    )
+)
 
 SNOWFLAKE = Dialect(
     name="snowflake",
     sqlglot="snowflake",
-    # constructs/asof-join: one comparison, equalities if any, rows without a match stay.
-    forms=("asof", "range", "union"),
-    matches_outside_on=True,
-    window_forms=("pairs", "bands"),
     words={
         "instant.timestamp": _NAIVE,
         "instant.timestamptz": "CAST(CONVERT_TIMEZONE('UTC', :x) AS TIMESTAMPNTZ(6))",
@@ -37,74 +66,69 @@ SNOWFLAKE = Dialect(
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE) / NULLIF(:y, 0) "
         f"ELSE CAST(CASE WHEN NOT :x IS NULL THEN {_TOO_LARGE} END AS DOUBLE) END",
     },
-    aggregates={
-        "count": "COUNT(:x)",
-        "count_distinct": "COUNT(DISTINCT :x)",
-        "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
-        "sum.decimal": "SUM(:x)",
-        "sum.boolean": "SUM(CAST(:x AS INT))",
-        "min": "MIN(:x)",
-        "max": "MAX(:x)",
-        "min.float": "MIN(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
-        "max.float": "MAX(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
-        "min.boolean": "BOOLAND_AGG(:x)",
-        "max.boolean": "BOOLOR_AGG(:x)",
-        "bool_and": "BOOLAND_AGG(:x)",
-        "bool_or": "BOOLOR_AGG(:x)",
-        "first": _LISTED,
-        "last": _LISTED,
-        "median.integer": "MEDIAN(CAST(:x AS DOUBLE))",
-        "quantile_disc": "PERCENTILE_DISC(:share) WITHIN GROUP (ORDER BY :x)",
-    },
-    finishes={
-        "first": "GET(:value, 0)",
-        "last": "GET(:value, ARRAY_SIZE(:value) - 1)",
-    },
-    untyped=frozenset(("first", "last")),  # a VARIANT
+    plans=PlanRules(
+        # constructs/asof-join: one comparison, equalities if any, rows without a match stay.
+        forms=("asof", "range", "union"),
+        window_forms=("pairs", "bands"),
+        matches_outside_on=True,
+    ),
+    aggregates=AggregateRules(
+        templates={
+            "count": "COUNT(:x)",
+            "count_distinct": "COUNT(DISTINCT :x)",
+            "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
+            "sum.decimal": "SUM(:x)",
+            "sum.boolean": "SUM(CAST(:x AS INT))",
+            "min": "MIN(:x)",
+            "max": "MAX(:x)",
+            "min.float": "MIN(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
+            "max.float": "MAX(CASE WHEN :x = 0 THEN 0 ELSE :x END)",
+            "min.boolean": "BOOLAND_AGG(:x)",
+            "max.boolean": "BOOLOR_AGG(:x)",
+            "bool_and": "BOOLAND_AGG(:x)",
+            "bool_or": "BOOLOR_AGG(:x)",
+            "first": _LISTED,
+            "last": _LISTED,
+            "median.integer": "MEDIAN(CAST(:x AS DOUBLE))",
+            "quantile_disc": "PERCENTILE_DISC(:share) WITHIN GROUP (ORDER BY :x)",
+        },
+        finalizers={
+            "first": "GET(:value, 0)",
+            "last": "GET(:value, ARRAY_SIZE(:value) - 1)",
+        },
+        untyped=frozenset(("first", "last")),  # a VARIANT
+        filters=False,
+        nearest={
+            "sum.float": FLOATS,
+            "list": "an ARRAY of Snowflake forgets the type of its elements; last(x) is the newest of them",
+            "median": "median(x) over integers; or quantile_disc(x, 0.5), which is one of the values",
+            "quantile_cont": "quantile_disc(x, 0.9), which is one of the values",
+            **UNDOCUMENTED,
+        },
+        order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) <> '-0' ELSE TRUE END")},
+    ),
     types={
         "TIMESTAMP": "TIMESTAMPNTZ(6)",
         "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ(6)",
         "HUGEINT": "DECIMAL(38, 0)",
     },
-    nearest={
-        "sum.float": FLOATS,
-        "list": "an ARRAY of Snowflake forgets the type of its elements; last(x) is the newest of them",
-        "median": "median(x) over integers; or quantile_disc(x, 0.5), which is one of the values",
-        "quantile_cont": "quantile_disc(x, 0.9), which is one of the values",
-        **UNDOCUMENTED,
-    },
-    unkept={"list": "an ARRAY of Snowflake forgets the type of its elements"},
-    order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) <> '-0' ELSE TRUE END")},
-    rewrites={
-        **REWRITES,
-        "intdiv.integer.integer": _DIVIDED.format(x=":this", y=":expression"),
-        "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
-        "max.boolean": "BOOLOR_AGG(:this)",
-        "min.boolean": "BOOLAND_AGG(:this)",
-        "is.boolean.boolean": "(:this IS NOT DISTINCT FROM :expression)",  # sqlglot would leave IS TRUE out
-        "attimezone.timestamptz": "CAST(CONVERT_TIMEZONE(:zone, :this) AS TIMESTAMPNTZ(6))",
-        "attimezone.timestamp": "CAST(CONVERT_TIMEZONE(:zone, 'UTC', :this) AS TIMESTAMPTZ)",  # the session is in UTC
-    },
-    refused=REFUSED,
-    tested=FUNCTIONS,
-    exact_names=True,
-    folds_up=True,
-    quotes_all=False,
-    reserved=frozenset(  # reserved-keywords
-        (
-            *("account", "all", "alter", "and", "any", "as", "between", "by", "case", "cast", "check", "column"),
-            *("connect", "connection", "constraint", "create", "cross", "current", "current_date", "current_time"),
-            *("current_timestamp", "current_user", "database", "delete", "distinct", "drop", "else", "exists", "false"),
-            *("following", "for", "from", "full", "grant", "group", "having", "ilike", "in", "increment", "inner"),
-            *("insert", "intersect", "into", "is", "issue", "join", "lateral", "left", "like", "localtime"),
-            *("localtimestamp", "match_condition", "asof", "gscluster", "organization", "schema", "window", "limit"),
-            *("minus", "natural", "not", "null", "of", "on", "or", "order", "qualify", "regexp", "revoke", "right"),
-            *("rlike", "row", "rows", "sample", "select", "set", "some", "start", "table", "tablesample", "then"),
-            *("to", "trigger", "true", "try_cast", "union", "unique", "update", "using", "values", "view", "when"),
-            *("whenever", "where", "with"),
-        )
+    translation=Translation(
+        rewrites={
+            **REWRITES,
+            "intdiv.integer.integer": _DIVIDED.format(x=":this", y=":expression"),
+            "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
+            "max.boolean": "BOOLOR_AGG(:this)",
+            "min.boolean": "BOOLAND_AGG(:this)",
+            "is.boolean.boolean": "(:this IS NOT DISTINCT FROM :expression)",  # sqlglot would leave IS TRUE out
+            "attimezone.timestamptz": "CAST(CONVERT_TIMEZONE(:zone, :this) AS TIMESTAMPNTZ(6))",
+            # The session is in UTC.
+            "attimezone.timestamp": "CAST(CONVERT_TIMEZONE(:zone, 'UTC', :this) AS TIMESTAMPTZ)",
+        },
+        refused=REFUSED,
+        tested=FUNCTIONS,
     ),
-    filters=False,
+    names=NameRules(exact_names=True, folds_up=True, reserved=_RESERVED, quotes_all=False),
+    relations=RelationRules(unkept={"list": "an ARRAY of Snowflake forgets the type of its elements"}),
     executed=False,
     session=("ALTER SESSION SET TIMEZONE = 'UTC'", "ALTER SESSION SET TIMESTAMP_TYPE_MAPPING = 'TIMESTAMP_NTZ'"),
 )

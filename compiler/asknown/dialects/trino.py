@@ -10,7 +10,7 @@ where a zone's clocks have it twice, and what MIN and MAX make of NaN; a compari
 from __future__ import annotations
 
 from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, Dialect, PlanRules, Translation
 
 
 def _micros(value: str) -> str:
@@ -38,8 +38,6 @@ def _of_list(value: str) -> str:
 TRINO = Dialect(
     name="trino",
     sqlglot="trino",
-    forms=("range", "union"),
-    window_forms=("pairs", "bands"),
     words={
         "instant.timestamp": _micros("CAST(:x AS TIMESTAMP(6))"),
         "instant.timestamptz": _micros(_utc(":x")),
@@ -50,67 +48,72 @@ TRINO = Dialect(
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE) / NULLIF(:y, 0) "
         f"ELSE CAST(CASE WHEN NOT :x IS NULL THEN {_TOO_LARGE} END AS DOUBLE) END",
     },
-    aggregates={
-        "count": "COUNT(:x)",
-        "count_distinct": "COUNT(DISTINCT :x)",
-        "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
-        "sum.decimal": "SUM(:x)",
-        "sum.boolean": "SUM(CAST(CAST(:x AS INTEGER) AS DECIMAL(38, 0)))",
-        "min": "MIN(:x)",
-        "max": "MAX(:x)",
-        "bool_and": "BOOL_AND(:x)",
-        "bool_or": "BOOL_OR(:x)",
-        "first": _LISTED,
-        "last": _LISTED,
-        "list": _LISTED,
-        "median.integer": "ARRAY_AGG(CAST(:x AS DOUBLE) ORDER BY :x)",
-        "quantile_disc.integer": "ARRAY_AGG(:x ORDER BY :x)",
-        "quantile_disc.text": "ARRAY_AGG(:x ORDER BY :x)",
-    },
-    finishes={
-        "first": "ELEMENT_AT(:value, 1)",
-        "last": "ELEMENT_AT(:value, -1)",
-        "median.integer": _of_list(
-            "(ELEMENT_AT(a, (CARDINALITY(a) + 1) / 2) + ELEMENT_AT(a, CARDINALITY(a) / 2 + 1)) / 2E0"
-        ),
-        **dict.fromkeys(
-            ("quantile_disc.integer", "quantile_disc.text"),
-            _of_list("ELEMENT_AT(a, GREATEST(1, CAST(CEIL(:share * CARDINALITY(a)) AS INTEGER)))"),
-        ),
-    },
-    order={"float": ("IS_NAN(:x)", ":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) NOT LIKE '-%' ELSE TRUE END")},
+    plans=PlanRules(forms=("range", "union"), window_forms=("pairs", "bands")),
+    aggregates=AggregateRules(
+        templates={
+            "count": "COUNT(:x)",
+            "count_distinct": "COUNT(DISTINCT :x)",
+            "sum.integer": "SUM(CAST(:x AS DECIMAL(38, 0)))",
+            "sum.decimal": "SUM(:x)",
+            "sum.boolean": "SUM(CAST(CAST(:x AS INTEGER) AS DECIMAL(38, 0)))",
+            "min": "MIN(:x)",
+            "max": "MAX(:x)",
+            "bool_and": "BOOL_AND(:x)",
+            "bool_or": "BOOL_OR(:x)",
+            "first": _LISTED,
+            "last": _LISTED,
+            "list": _LISTED,
+            "median.integer": "ARRAY_AGG(CAST(:x AS DOUBLE) ORDER BY :x)",
+            "quantile_disc.integer": "ARRAY_AGG(:x ORDER BY :x)",
+            "quantile_disc.text": "ARRAY_AGG(:x ORDER BY :x)",
+        },
+        finalizers={
+            "first": "ELEMENT_AT(:value, 1)",
+            "last": "ELEMENT_AT(:value, -1)",
+            "median.integer": _of_list(
+                "(ELEMENT_AT(a, (CARDINALITY(a) + 1) / 2) + ELEMENT_AT(a, CARDINALITY(a) / 2 + 1)) / 2E0"
+            ),
+            **dict.fromkeys(
+                ("quantile_disc.integer", "quantile_disc.text"),
+                _of_list("ELEMENT_AT(a, GREATEST(1, CAST(CEIL(:share * CARDINALITY(a)) AS INTEGER)))"),
+            ),
+        },
+        nearest={
+            "sum.float": FLOATS,
+            **dict.fromkeys(("min.float", "max.float"), _NAN),
+            "median": "median(x) over integers",
+            "quantile_cont": "quantile_disc(x, 0.9) over integers or text, which is one of the values",
+            **UNDOCUMENTED,
+        },
+        order={"float": ("IS_NAN(:x)", ":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) NOT LIKE '-%' ELSE TRUE END")},
+    ),
     types={
         "TIMESTAMP": "TIMESTAMP(6)",
         "TIMESTAMP WITH TIME ZONE": _AWARE,
         "HUGEINT": "DECIMAL(38, 0)",
     },
-    nearest={
-        "sum.float": FLOATS,
-        **dict.fromkeys(("min.float", "max.float"), _NAN),
-        "median": "median(x) over integers",
-        "quantile_cont": "quantile_disc(x, 0.9) over integers or text, which is one of the values",
-        **UNDOCUMENTED,
-    },
-    rewrites={
-        **REWRITES,
-        "intdiv.integer.integer": ":this / :expression",
-        "avg": "CAST(SUM(:this) AS DOUBLE) / NULLIF(COUNT(:this), 0)",
-        "literal.float": "CAST(:this AS DOUBLE)",
-        "add.date.integer": "DATE_ADD('DAY', :expression, :this)",
-        "sub.date.integer": "DATE_ADD('DAY', -(:expression), :this)",
-        "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
-        # A TIMESTAMP without a precision has three places.
-        **dict.fromkeys(
-            ("cast.plain.timestamp", "cast.date.timestamp", "cast.timestamp.timestamp", "cast.null.timestamp"),
-            "CAST(:this AS TIMESTAMP(6))",
-        ),
-        **dict.fromkeys(("cast.plain.timestamptz", "cast.timestamptz.timestamptz"), f"CAST(:this AS {_AWARE})"),
-        "is.boolean.boolean": "(:this IS NOT DISTINCT FROM :expression)",  # sqlglot would leave IS TRUE out
-        "attimezone.timestamptz": "CAST(AT_TIMEZONE(:this, :zone) AS TIMESTAMP(6))",
-        "attimezone.timestamp": "WITH_TIMEZONE(:this, :zone)",
-    },
-    refused={**REFUSED, **dict.fromkeys(("min.float", "max.float"), _NAN)},
-    tested=FUNCTIONS,
+    translation=Translation(
+        rewrites={
+            **REWRITES,
+            "intdiv.integer.integer": ":this / :expression",
+            "avg": "CAST(SUM(:this) AS DOUBLE) / NULLIF(COUNT(:this), 0)",
+            "literal.float": "CAST(:this AS DOUBLE)",
+            "add.date.integer": "DATE_ADD('DAY', :expression, :this)",
+            "sub.date.integer": "DATE_ADD('DAY', -(:expression), :this)",
+            "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
+            # A TIMESTAMP without a precision has three places.
+            **dict.fromkeys(
+                ("cast.plain.timestamp", "cast.date.timestamp", "cast.timestamp.timestamp", "cast.null.timestamp"),
+                "CAST(:this AS TIMESTAMP(6))",
+            ),
+            **dict.fromkeys(("cast.plain.timestamptz", "cast.timestamptz.timestamptz"), f"CAST(:this AS {_AWARE})"),
+            "is.boolean.boolean": "(:this IS NOT DISTINCT FROM :expression)",  # sqlglot would leave IS TRUE out
+            "attimezone.timestamptz": "CAST(AT_TIMEZONE(:this, :zone) AS TIMESTAMP(6))",
+            "attimezone.timestamp": "WITH_TIMEZONE(:this, :zone)",
+        },
+        refused={**REFUSED, **dict.fromkeys(("min.float", "max.float"), _NAN)},
+        tested=FUNCTIONS,
+    ),
     clock="microseconds",
     executed=False,
     session=("SET TIME ZONE 'UTC'",),

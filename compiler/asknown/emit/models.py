@@ -61,12 +61,13 @@ def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:
 
 def built_table(model: Model, dialect: Dialect) -> exp.Table:
     """The table or view that `asknown run` makes of a model."""
-    schema = None if dialect.own_schema is None else ident(dialect.own_schema)
+    schema = None if dialect.names.own_schema is None else ident(dialect.names.own_schema)
     return exp.Table(this=ident(model.name), db=schema)
 
 
 def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
-    path = table.path if dialect.readers and (table.identifier is None or _reader(table.path, dialect)) else None
+    readers = dialect.relations.readers
+    path = table.path if readers and (table.identifier is None or _reader(table.path, dialect)) else None
     if path is not None:
         return _reading(path, dialect, at=table.at)
     if table.identifier is not None:
@@ -89,15 +90,15 @@ def relation_query(name: str, dialect: Dialect) -> str:
 def cast_query(columns: Sequence[Column], query: str, dialect: Dialect) -> str:
     """The query that casts the columns of another, a text, to these types."""
     shown = [named(cast(dialect, exp.column(ident(column.name)), column.type), column.name) for column in columns]
-    select = exp.select(*shown).sql(dialect.sqlglot, pretty=True, identify=dialect.quotes_all)
+    select = exp.select(*shown).sql(dialect.sqlglot, pretty=True, identify=dialect.names.quotes_all)
     return f"{select}\nFROM (\n{query}\n) AS spine"
 
 
 def columns_query(columns: Sequence[Column], relation: str, dialect: Dialect) -> str:
     """The query that reads these columns of a relation."""
     query = exp.select(*[ident(column.name) for column in columns]).from_(exp.Table(this=ident(relation)))
-    if dialect.folds_up:
-        fold_names(query, dialect.reserved)
+    if dialect.names.folds_up:
+        fold_names(query, dialect.names.reserved)
     return query.sql(dialect.sqlglot)
 
 
@@ -108,7 +109,7 @@ def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Exp
             "no-data",
             f"'{path}' has no ending that says how to read it",
             at=at,
-            hint=f"read are {', '.join(sorted(dialect.readers))}; a table is named by its 'identifier'",
+            hint=f"read are {', '.join(sorted(dialect.relations.readers))}; a table is named by its 'identifier'",
         )
     if reader.endswith("."):
         return exp.Table(this=ident(path), db=ident(reader.removesuffix(".")))
@@ -117,8 +118,9 @@ def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Exp
 
 def _reader(path: str | None, dialect: Dialect) -> str | None:
     """What reads a file, by its ending."""
-    fitting = [ending for ending in dialect.readers if path is not None and path.casefold().endswith(ending)]
-    return dialect.readers[max(fitting, key=len)] if fitting else None
+    readers = dialect.relations.readers
+    fitting = [ending for ending in readers if path is not None and path.casefold().endswith(ending)]
+    return readers[max(fitting, key=len)] if fitting else None
 
 
 def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:

@@ -34,7 +34,7 @@ def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]
     tree = _parsed(dialect.sqlglot, text).copy()
     nodes = list(tree.walk())
     for function in nodes:
-        if isinstance(function, exp.Anonymous) and function.name in dialect.aggregating:
+        if isinstance(function, exp.Anonymous) and function.name in dialect.aggregates.aggregating:
             aggregate = exp.AnonymousAggFunc(this=function.name, expressions=function.expressions)
             tree = aggregate if function is tree else tree
             function.replace(aggregate)
@@ -63,8 +63,8 @@ def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]
 
 def cast(dialect: Dialect, value: exp.Expr, kind: SqlType, *, at: Where | None = None) -> exp.Expr:
     """``value`` in the dialect's type for ``kind``. Raises ``not-in-dialect`` where it keeps none such."""
-    if kind.kind in dialect.unkept:
-        raise lacks(dialect, f"feature of type {kind}: {dialect.unkept[kind.kind]}", at=at)
+    if kind.kind in dialect.relations.unkept:
+        raise lacks(dialect, f"feature of type {kind}: {dialect.relations.unkept[kind.kind]}", at=at)
     for word in (f"cast.{kind.kind}", "cast"):
         if word in dialect.words:
             return say(dialect, word, x=value, type=exp.Literal.string(dialect.types.get(kind.name, kind.name)))

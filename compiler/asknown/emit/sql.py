@@ -64,7 +64,7 @@ def given(value: exp.Expr) -> exp.Expr:
 def offsets(dialect: Dialect, count: int, name: str, alias: str) -> exp.Expr:
     """A table of the numbers from 0 below ``count``."""
     numbers = [exp.Literal.number(number) for number in range(count)]
-    if dialect.values_name_columns:
+    if dialect.relations.values_name_columns:
         rows = [exp.Tuple(expressions=[number]) for number in numbers]
         return exp.Values(expressions=rows, alias=exp.TableAlias(this=ident(alias), columns=[ident(name)]))
     return subquery(exp.union(*[exp.select(named(number, name)) for number in numbers], distinct=False), alias)
@@ -72,7 +72,7 @@ def offsets(dialect: Dialect, count: int, name: str, alias: str) -> exp.Expr:
 
 def order_terms(dialect: Dialect, column: Column, value: exp.Expr, *, descending: bool = True) -> list[exp.Expr]:
     """Sort terms, NULLs lowest, under which two values tie only if they are the same to the bit."""
-    terms = dialect.order.get(column.type.kind, (":x",))
+    terms = dialect.aggregates.order.get(column.type.kind, (":x",))
     return [
         exp.Ordered(this=fill(dialect, term, x=value), desc=descending, nulls_first=not descending) for term in terms
     ]

@@ -39,9 +39,9 @@ def write(statement: Statement, dialect: Dialect) -> str:
     parts = []
     for cte in statement.ctes:
         pin = ""
-        if dialect.pins_ctes and (cte.keep or (cte.keep is False and dialect.reads_in_place)):
+        if dialect.ctes.pins_ctes and (cte.keep or (cte.keep is False and dialect.ctes.reads_in_place)):
             pin = "MATERIALIZED " if cte.keep else "NOT MATERIALIZED "
-        name = _spelled(ident(cte.name), dialect).sql(dialect.sqlglot, identify=dialect.quotes_all)
+        name = _spelled(ident(cte.name), dialect).sql(dialect.sqlglot, identify=dialect.names.quotes_all)
         comment = "".join(f"-- {line}\n" for line in cte.comment.splitlines())
         parts.append(f"{comment}{name} AS {pin}(\n{_indent(_text(cte.body, dialect), cte.body, dialect)}\n)")
     header = "".join(f"-- {line}\n" for line in statement.comment.splitlines())
@@ -52,17 +52,18 @@ def write(statement: Statement, dialect: Dialect) -> str:
 def _text(body: Body, dialect: Dialect) -> str:
     if isinstance(body, str):
         return body
-    return _spelled(body if dialect.plain_names else settle_names(body), dialect).sql(
-        dialect.sqlglot, pretty=True, comments=False, identify=dialect.quotes_all, unsupported_level=ErrorLevel.RAISE
+    names = dialect.names
+    return _spelled(body if names.plain_names else settle_names(body), dialect).sql(
+        dialect.sqlglot, pretty=True, comments=False, identify=names.quotes_all, unsupported_level=ErrorLevel.RAISE
     )
 
 
 def _spelled(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
-    if dialect.folds_up:
-        tree = fold_names(tree.copy(), dialect.reserved)
-    if dialect.splits_names:
+    if dialect.names.folds_up:
+        tree = fold_names(tree.copy(), dialect.names.reserved)
+    if dialect.names.splits_names:
         tree = join_names(tree.copy())
-    if dialect.nulls_lowest:  # what the emitter orders with NULLs last has none
+    if dialect.aggregates.nulls_lowest:  # what the emitter orders with NULLs last has none
         tree = tree.copy()
         for term in tree.find_all(exp.Ordered):
             term.set("nulls_first", not term.args.get("desc"))

@@ -44,7 +44,7 @@ def build_plan(
             match = choose_match(
                 view,
                 look(view),
-                forms=dialect.forms if keys else dialect.keyless_forms or dialect.forms,
+                forms=dialect.plans.forms if keys else dialect.plans.keyless_forms or dialect.plans.forms,
                 forced=options.form_of(view),
             )
             steps.append(AsOfJoin(label, view, keys, columns, match))
@@ -54,12 +54,12 @@ def build_plan(
             calls,
             listed,
             look(view),
-            forms=dialect.window_forms,
+            forms=dialect.plans.window_forms,
             forced=options.window_form,
-            tiled_rows=dialect.tiled_rows,
+            tiled_rows=dialect.plans.tiled_rows,
         ):
             windows |= dict.fromkeys(some, len(steps))
-            many = dialect.tiled_rows if options.window_form is None else TILED_ROWS_FORCED
+            many = dialect.plans.tiled_rows if options.window_form is None else TILED_ROWS_FORCED
             steps.append(TrailingWindow(label, view, keys, some, form, reason, many, sparse))
         for place, computed in items.items():
             outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from asknown.render import Renderer
 
 INSTANT = "event_timestamp"
-FILES = tuple(DUCKDB.readers)
+FILES = tuple(DUCKDB.relations.readers)
 """The endings of files that hold a spine."""
 _DATETIMES = ("timestamp", "timestamptz")
 
@@ -145,7 +145,8 @@ def _of_file(path: str, catalog: TypedCatalog) -> Spine:
             raise AsknownError("spine", f"{path} is a folder", hint=f"give its files: {path.rstrip('/')}/*.parquet")
         if here.exists():
             path = str(here.resolve())
-    if catalog.engine.dialect.readers and catalog.engine.dialect.files_in_order:
+    relations = catalog.engine.dialect.relations
+    if relations.readers and relations.files_in_order:
         return _of_sql(file_query(path, catalog.engine.dialect), catalog, repeatable=True)
     return _of_data(catalog.read_file(path), catalog)
 

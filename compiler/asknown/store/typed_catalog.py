@@ -221,7 +221,7 @@ class TypedCatalog:
             found = engine.describe(write(source_query(table, engine.dialect), engine.dialect))
         except AsknownError as error:
             message, hint = f"source '{source_name(table)}': {error.message}", error.hint
-            if error.code == "no-data" and table.path is not None and not engine.dialect.readers:
+            if error.code == "no-data" and table.path is not None and not engine.dialect.relations.readers:
                 file = table.path.rpartition("/")[2]
                 hint = f"{engine.dialect.name} reads no files here: put the rows of {file} into that table, "
                 hint += "or name the one that has them: identifier: …"

@@ -8,7 +8,7 @@ from asknown.dialects.clickhouse.sums import EXACT_SUMS
 from asknown.dialects.clickhouse.translation import REWRITES
 from asknown.dialects.clickhouse.types import TYPES
 from asknown.dialects.clickhouse.unsupported import AGGREGATING, FUNCTIONS, REFUSED
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 # The engine sets them on its session; whoever runs what was compiled for another has to.
 _SETTINGS = {
@@ -25,27 +25,24 @@ _SETTINGS = {
 CLICKHOUSE = Dialect(
     name="clickhouse",
     sqlglot="clickhouse",
-    forms=("asof", "range", "union"),
-    window_forms=("pairs", "bands"),
     words=WORDS,
-    aggregates=AGGREGATES,
-    finishes=FINISHES,
-    order=ORDER,
+    plans=PlanRules(
+        forms=("asof", "range", "union"),
+        window_forms=("pairs", "bands"),
+        keyless_forms=("range", "union"),  # an ASOF JOIN wants an equality
+    ),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINISHES, aggregating=AGGREGATING, order=ORDER),
     types=TYPES,
-    rewrites=REWRITES,
-    refused=REFUSED,
-    functions=FUNCTIONS,
-    aggregating=AGGREGATING,
     exact_sums=EXACT_SUMS,
+    translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),
+    names=NameRules(quotes_all=True, plain_names=False),
+    ctes=CteRules(pins_ctes=True, reads_in_place=False),
+    relations=RelationRules(
+        readers={".parquet": "file", ".csv": "file"},
+        files_in_order=False,
+        values_name_columns=True,
+        unkept={"list": "an Array of ClickHouse is never NULL, and becomes [] where there is no row"},
+    ),
     clock="microseconds",
-    readers={".parquet": "file", ".csv": "file"},
-    values_name_columns=True,
-    quotes_all=True,
-    pins_ctes=True,
-    reads_in_place=False,
-    keyless_forms=("range", "union"),  # an ASOF JOIN wants an equality
-    plain_names=False,
-    files_in_order=False,
-    unkept={"list": "an Array of ClickHouse is never NULL, and becomes [] where there is no row"},
     session=tuple(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules
 from asknown.dialects.duckdb.sums import EXACT_SUMS
 
 _MIDDLE = "l[(LEN(l) + 1) // 2]"
@@ -23,8 +23,6 @@ _UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
 DUCKDB = Dialect(
     name="duckdb",
     sqlglot="duckdb",
-    forms=("cascade", "asof", "range", "union"),
-    window_forms=("pairs", "bands", "tiles"),
     words={
         "instant.timestamp": ":x",
         "instant.timestamptz": ":x AT TIME ZONE 'UTC'",
@@ -47,54 +45,61 @@ DUCKDB = Dialect(
         "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
         "is_odd_float": "NOT ISFINITE(:x)",
     },
-    aggregates={
-        "count": "COUNT(:x)",
-        "count_distinct": "COUNT(DISTINCT :x)",
-        "sum": "SUM(:x)",
-        "min": "MIN(:x)",
-        "max": "MAX(:x)",
-        "min.float": f"MIN({_UNSIGNED})",
-        "max.float": f"MAX({_UNSIGNED})",
-        "bool_and": "BOOL_AND(:x)",
-        "bool_or": "BOOL_OR(:x)",
-        "first": "FIRST(:x ORDER BY :order)",
-        "last": "LAST(:x ORDER BY :order)",
-        "list": "LIST(:x ORDER BY :order)",
-        "median": "MEDIAN(:x)",
-        "median.float": f"MEDIAN({_UNSIGNED})",
-        "quantile_cont": "QUANTILE_CONT(:x, :share)",
-        "quantile_cont.float": f"QUANTILE_CONT({_UNSIGNED}, :share)",
-        "quantile_disc": "QUANTILE_DISC(:x, :share)",
-        "quantile_disc.float": f"QUANTILE_DISC({_UNSIGNED}, :share)",
-        **dict.fromkeys(_VARIANCES, "LIST(CAST(:x AS DOUBLE) ORDER BY :order)"),
-    },
-    finishes={
-        # By two passes over the values in order, around the middle one: it is within a deviation of the mean, so
-        # nothing cancels, and equal numbers do not vary at all.
-        name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
-        for name, text in _VARIANCES.items()
-    },
-    order={
-        "float": (":x", "NOT SIGNBIT(:x)"),  # -0.0 equals 0.0, and is not the same value
-        "list": (":x", "CAST(:x AS VARCHAR)"),
-        "struct": (":x", "CAST(:x AS VARCHAR)"),
-    },
+    plans=PlanRules(
+        forms=("cascade", "asof", "range", "union"),
+        window_forms=("pairs", "bands", "tiles"),
+        tiled_rows=250,
+        scans_for_keys=True,
+    ),
+    aggregates=AggregateRules(
+        templates={
+            "count": "COUNT(:x)",
+            "count_distinct": "COUNT(DISTINCT :x)",
+            "sum": "SUM(:x)",
+            "min": "MIN(:x)",
+            "max": "MAX(:x)",
+            "min.float": f"MIN({_UNSIGNED})",
+            "max.float": f"MAX({_UNSIGNED})",
+            "bool_and": "BOOL_AND(:x)",
+            "bool_or": "BOOL_OR(:x)",
+            "first": "FIRST(:x ORDER BY :order)",
+            "last": "LAST(:x ORDER BY :order)",
+            "list": "LIST(:x ORDER BY :order)",
+            "median": "MEDIAN(:x)",
+            "median.float": f"MEDIAN({_UNSIGNED})",
+            "quantile_cont": "QUANTILE_CONT(:x, :share)",
+            "quantile_cont.float": f"QUANTILE_CONT({_UNSIGNED}, :share)",
+            "quantile_disc": "QUANTILE_DISC(:x, :share)",
+            "quantile_disc.float": f"QUANTILE_DISC({_UNSIGNED}, :share)",
+            **dict.fromkeys(_VARIANCES, "LIST(CAST(:x AS DOUBLE) ORDER BY :order)"),
+        },
+        finalizers={
+            # By two passes over the values in order, around the middle one: it is within a deviation of the mean, so
+            # nothing cancels, and equal numbers do not vary at all.
+            name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
+            for name, text in _VARIANCES.items()
+        },
+        order={
+            "float": (":x", "NOT SIGNBIT(:x)"),  # -0.0 equals 0.0, and is not the same value
+            "list": (":x", "CAST(:x AS VARCHAR)"),
+            "struct": (":x", "CAST(:x AS VARCHAR)"),
+        },
+    ),
     exact_sums=EXACT_SUMS,
-    readers={
-        ".parquet": "read_parquet",
-        ".csv": "read_csv",
-        ".csv.gz": "read_csv",
-        ".tsv": "read_csv",
-        ".json": "read_json",
-        ".jsonl": "read_json",
-        ".ndjson": "read_json",
-    },
-    own_schema="main",
-    values_name_columns=True,
-    quotes_all=False,
-    pins_ctes=True,
-    scans_for_keys=True,
-    tiled_rows=250,
+    names=NameRules(quotes_all=False, own_schema="main"),
+    ctes=CteRules(pins_ctes=True),
+    relations=RelationRules(
+        readers={
+            ".parquet": "read_parquet",
+            ".csv": "read_csv",
+            ".csv.gz": "read_csv",
+            ".tsv": "read_csv",
+            ".json": "read_json",
+            ".jsonl": "read_json",
+            ".ndjson": "read_json",
+        },
+        values_name_columns=True,
+    ),
     session=(
         "set TimeZone = 'UTC'",
         "set default_null_order = 'nulls_last'",
@@ -105,4 +110,5 @@ DUCKDB = Dialect(
 )
 
 # An as-of join makes every hash join of its statement spill under a memory limit, whatever the limit is (DuckDB 2.0).
-UNDER_A_LIMIT = replace(DUCKDB, forms=tuple(form for form in DUCKDB.forms if form != "asof"))
+_FORMS = tuple(form for form in DUCKDB.plans.forms if form != "asof")
+UNDER_A_LIMIT = replace(DUCKDB, plans=replace(DUCKDB.plans, forms=_FORMS))

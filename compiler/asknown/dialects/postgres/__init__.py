@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 from asknown.dialects.postgres.aggregates import AGGREGATES, FINISHES, ORDER
 from asknown.dialects.postgres.snippets import WORDS
 from asknown.dialects.postgres.sums import EXACT_SUMS
@@ -12,23 +12,18 @@ from asknown.dialects.postgres.unsupported import FUNCTIONS, REFUSED, RESERVED
 POSTGRES = Dialect(
     name="postgres",
     sqlglot="postgres",
-    forms=("range", "union"),
-    window_forms=("pairs", "bands", "tiles"),
     words=WORDS,
-    aggregates=AGGREGATES,
-    finishes=FINISHES,
-    order=ORDER,
+    plans=PlanRules(
+        forms=("range", "union"),
+        window_forms=("pairs", "bands", "tiles"),
+        tiled_rows=200,  # a pair of a moment and a row costs much more here than on an engine that goes by columns
+    ),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINISHES, order=ORDER),
     types=TYPES,
-    rewrites=REWRITES,
-    refused=REFUSED,
-    functions=FUNCTIONS,
-    reserved=RESERVED,
     exact_sums=EXACT_SUMS,
-    values_name_columns=True,
-    tiled_rows=200,  # a pair of a moment and a row costs much more here than on an engine that goes by columns
-    fences=True,
-    quotes_all=True,
-    exact_names=True,
-    pins_ctes=True,
+    translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),
+    names=NameRules(exact_names=True, reserved=RESERVED, quotes_all=True),
+    ctes=CteRules(pins_ctes=True, fences=True),
+    relations=RelationRules(values_name_columns=True),
     session=("SET TimeZone = 'UTC'", "SET standard_conforming_strings = on", "SET transform_null_equals = off"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 from asknown.dialects.spark.aggregates import AGGREGATES, FINISHES, ORDER
 from asknown.dialects.spark.snippets import TYPES, WORDS
 from asknown.dialects.spark.sums import EXACT_SUMS
@@ -19,19 +19,15 @@ _SETTINGS = {
 SPARK = Dialect(
     name="spark",
     sqlglot="spark",
-    forms=("range", "union"),
-    window_forms=("pairs", "bands"),
     words=WORDS,
-    aggregates=AGGREGATES,
-    finishes=FINISHES,
-    order=ORDER,
+    plans=PlanRules(forms=("range", "union"), window_forms=("pairs", "bands")),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINISHES, order=ORDER),
     types=TYPES,
-    rewrites=REWRITES,
-    refused=REFUSED,
     exact_sums=EXACT_SUMS,
-    readers={".parquet": "parquet.", "/": "parquet."},
-    values_name_columns=True,
-    files_in_order=False,
-    quotes_all=True,
+    translation=Translation(rewrites=REWRITES, refused=REFUSED),
+    names=NameRules(quotes_all=True),
+    relations=RelationRules(
+        readers={".parquet": "parquet.", "/": "parquet."}, files_in_order=False, values_name_columns=True
+    ),
     session=tuple(f"SET {name} = {value}" for name, value in _SETTINGS.items()),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asknown.dialects.dialect import Dialect
+from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, Translation
 from asknown.dialects.sqlite.translation import FUNCTIONS, REFUSED, REWRITES
 
 _MICROS = "utc_micros(:x)"
@@ -10,8 +10,6 @@ _MICROS = "utc_micros(:x)"
 SQLITE = Dialect(
     name="sqlite",
     sqlglot="sqlite",
-    forms=("range", "union"),
-    window_forms=("pairs",),  # fsum has no states that merge
     words={
         # Models see instants as microseconds and dates as text, however a table keeps them.
         "stored.timestamp": _MICROS,
@@ -30,47 +28,51 @@ SQLITE = Dialect(
         "raise": "CASE WHEN :condition THEN fail(:message) ELSE 1 END",
         "is_odd_float": "ABS(:x) = 9e999",  # no NaN in SQLite
     },
-    aggregates={
-        "count": "COUNT(:x)",
-        "count_distinct": "COUNT(DISTINCT :x)",
-        "count_distinct.text": "COUNT(DISTINCT :x COLLATE BINARY)",
-        "sum": "SUM(:x)",
-        "sum.float": "fsum(:x)",
-        "sum.decimal": "sum_decimal(:x)",
-        "avg.integer": "favg(:x)",
-        "avg.float": "favg(:x)",
-        "avg.decimal": "favg_decimal(:x)",
-        "min": "MIN(:x)",
-        "max": "MAX(:x)",
-        "min.float": "MIN(:x + 0.0)",
-        "max.float": "MAX(:x + 0.0)",
-        "min.text": "MIN(:x COLLATE BINARY)",
-        "max.text": "MAX(:x COLLATE BINARY)",
-        "bool_and": "MIN(:x)",
-        "bool_or": "MAX(:x)",
-        "first": "first_by(:x, :key)",
-        "last": "last_by(:x, :key)",
-        "list": "list_by(:x, :key)",
-        "arg_max": "value_at_max(:x, :y, :key)",
-        "arg_min": "value_at_min(:x, :y, :key)",
-        "median": "percentile_cont(:x, 0.5)",
-        "quantile_cont": "percentile_cont(:x, :share)",
-        "quantile_disc": "percentile_disc(:x, :share)",
-        "var_pop": "variance_pop(:x)",
-        "var_samp": "variance(:x)",
-        "stddev_pop": "stddev_pop(:x)",
-        "stddev_samp": "stddev_samp(:x)",
-    },
-    order={
-        "float": (":x", "NOT signbit(:x)"),
-        "text": (":x COLLATE BINARY",),
-        **dict.fromkeys(("list", "struct"), ("nested_key(:x)", ":x")),
-    },
-    rewrites=REWRITES,
-    refused=REFUSED,
-    functions=FUNCTIONS,
+    plans=PlanRules(
+        forms=("range", "union"),
+        window_forms=("pairs",),  # fsum has no states that merge
+    ),
+    aggregates=AggregateRules(
+        templates={
+            "count": "COUNT(:x)",
+            "count_distinct": "COUNT(DISTINCT :x)",
+            "count_distinct.text": "COUNT(DISTINCT :x COLLATE BINARY)",
+            "sum": "SUM(:x)",
+            "sum.float": "fsum(:x)",
+            "sum.decimal": "sum_decimal(:x)",
+            "avg.integer": "favg(:x)",
+            "avg.float": "favg(:x)",
+            "avg.decimal": "favg_decimal(:x)",
+            "min": "MIN(:x)",
+            "max": "MAX(:x)",
+            "min.float": "MIN(:x + 0.0)",
+            "max.float": "MAX(:x + 0.0)",
+            "min.text": "MIN(:x COLLATE BINARY)",
+            "max.text": "MAX(:x COLLATE BINARY)",
+            "bool_and": "MIN(:x)",
+            "bool_or": "MAX(:x)",
+            "first": "first_by(:x, :key)",
+            "last": "last_by(:x, :key)",
+            "list": "list_by(:x, :key)",
+            "arg_max": "value_at_max(:x, :y, :key)",
+            "arg_min": "value_at_min(:x, :y, :key)",
+            "median": "percentile_cont(:x, 0.5)",
+            "quantile_cont": "percentile_cont(:x, :share)",
+            "quantile_disc": "percentile_disc(:x, :share)",
+            "var_pop": "variance_pop(:x)",
+            "var_samp": "variance(:x)",
+            "stddev_pop": "stddev_pop(:x)",
+            "stddev_samp": "stddev_samp(:x)",
+        },
+        order={
+            "float": (":x", "NOT signbit(:x)"),
+            "text": (":x COLLATE BINARY",),
+            **dict.fromkeys(("list", "struct"), ("nested_key(:x)", ":x")),
+        },
+    ),
+    translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),
+    names=NameRules(quotes_all=True),
+    ctes=CteRules(pins_ctes=True),
     clock="microseconds",
-    quotes_all=True,
-    pins_ctes=True,
     session=("PRAGMA case_sensitive_like = 1",),
 )

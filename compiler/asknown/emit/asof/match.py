@@ -99,7 +99,7 @@ def _cascade(step: Step, moments: str, how: Match) -> list[Cte]:
         found.append(exp.select(*columns, ident(step.event_time)).from_(table(near)))
         moments, comment = left, ""
     else:
-        joins = "asof" in step.dialect.forms
+        joins = "asof" in step.dialect.plans.forms
         newest = _last_before(step, table(moments, step.m), table(moments)) if joins else _running(step, moments)
     if not found:
         return [Cte(step.name("match"), newest, comment=comment)]
@@ -121,7 +121,7 @@ def _last_before(step: Step, moments: exp.Expr, asking: exp.Expr) -> exp.Select:
     seen = col(step.t, step.m) >= col(visible, step.v)
     query = exp.select(*step.moment(), col(step.event_time, step.v)).from_(moments)
     rows = subquery(_events_in_sight(step, asking), step.v)
-    if step.dialect.matches_outside_on:
+    if step.dialect.plans.matches_outside_on:
         on = all_of(step.same_keys()) if step.keys else None
         query.append("joins", exp.Join(this=rows, method="ASOF", match_condition=seen, on=on))
         return query.where(given(col(step.event_time, step.v)), *step.in_age())
@@ -145,7 +145,7 @@ def _running(step: Step, moments: str) -> exp.Select:
     """
     place = step.inner("place")
     rows = _in_sight(step)
-    if step.dialect.scans_for_keys:
+    if step.dialect.plans.scans_for_keys:
         rows = step.of_keys(rows, exp.select(*map(ident, step.keys)).from_(table(moments)))
     seen = step.event_time if step.view.known_at is None else step.known_at
     names = [ident(name) for name in step.keys]

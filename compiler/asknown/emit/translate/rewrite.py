@@ -29,14 +29,14 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
     Raises ``not-in-dialect`` with the place of what has no translation.
     """
     copied = tree.copy()
-    if dialect.exact_names and model.dialect != dialect.sqlglot:
+    if dialect.names.exact_names and model.dialect != dialect.sqlglot:
         copied = spell_names(copied, model.spelled)
     written = _name_subqueries(_reserve(rewrite(copied, dialect, model), dialect))
-    if dialect.folds_up:
-        written = fold_names(written, dialect.reserved)
-    if dialect.splits_names:
+    if dialect.names.folds_up:
+        written = fold_names(written, dialect.names.reserved)
+    if dialect.names.splits_names:
         written = join_names(written)
-    if not dialect.values_name_columns:
+    if not dialect.relations.values_name_columns:
         written = name_values(written)
     try:
         text = _written(written, dialect)
@@ -56,6 +56,7 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         return tree
     tree = _spell_zones(tree)
     kinds = operand_kinds(tree, model.reads if types is None else types)
+    rules = dialect.translation
     shells: set[int] = set()  # what aggregates have become that are no aggregates any more
     for node in reversed(list(tree.walk())):
         if isinstance(node, Around) and id(node.this) in shells:
@@ -65,14 +66,14 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
             continue
         beside = kinds.get(id(node.parent), ()) if isinstance(node, exp.Literal) else ()
         names = _names(node, kinds.get(id(node), beside))
-        name = next((name for name in names if name in dialect.rewrites or name in dialect.refused), None)
+        name = next((name for name in names if name in rules.rewrites or name in rules.refused), None)
         if name is None:
             if lacking := _lacking(node, dialect):
                 raise _untranslatable(model.name, dialect, lacking, place_of(model, node))
             continue
-        if name in dialect.refused:
-            raise _untranslatable(model.name, dialect, dialect.refused[name], place_of(model, node))
-        text = dialect.rewrites[name]
+        if name in rules.refused:
+            raise _untranslatable(model.name, dialect, rules.refused[name], place_of(model, node))
+        text = rules.rewrites[name]
         if text == ":same":  # as sqlglot has it
             continue
         written = _rewritten(node, text, dialect)
@@ -109,7 +110,7 @@ def _spell_zones(tree: exp.Expr) -> exp.Expr:
 def _reserve(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
     """The tree with quotes around names that mean something else to the dialect."""
     for word in list(tree.find_all(exp.Identifier)):
-        if not word.quoted and word.name.casefold() in dialect.reserved:
+        if not word.quoted and word.name.casefold() in dialect.names.reserved:
             word.replace(exp.to_identifier(word.name.casefold(), quoted=True))
     return tree
 
@@ -191,12 +192,13 @@ def _arguments(node: exp.Expr, dialect: Dialect) -> dict[str, exp.Expr]:
 
 def _lacking(node: exp.Expr, dialect: Dialect) -> str | None:
     """Why the function that a node is cannot be said, where the dialect says which ones it has."""
-    if dialect.tested is not None and isinstance(node, exp.Func) and node.key not in dialect.tested:
+    tested, functions = dialect.translation.tested, dialect.translation.functions
+    if tested is not None and isinstance(node, exp.Func) and node.key not in tested:
         return f"asknown has not tested {_called(node)}() on this engine: compute it in the table that the source reads"
-    if dialect.functions is None or not isinstance(node, exp.Func) or isinstance(node, exp.Binary | exp.Unary):
+    if functions is None or not isinstance(node, exp.Func) or isinstance(node, exp.Binary | exp.Unary):
         return None
     called = _CALLED.match(node.sql(dialect.sqlglot))
-    return f"it has no {called[1]}()" if called and called[1].casefold() not in dialect.functions else None
+    return f"it has no {called[1]}()" if called and called[1].casefold() not in functions else None
 
 
 def _called(node: exp.Func) -> str:
@@ -220,7 +222,7 @@ _CALLED = re.compile(r"([A-Za-z_]\w*)\(")
 
 
 def _written(tree: exp.Expr, dialect: Dialect) -> str:
-    named = tree if dialect.plain_names else settle_names(tree)
+    named = tree if dialect.names.plain_names else settle_names(tree)
     return named.sql(dialect.sqlglot, pretty=True, unsupported_level=ErrorLevel.RAISE)
 
 

@@ -41,7 +41,7 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
     value = step.view.column(call.value)
     x = rows.column(value.name)
     name = call.aggregate.name
-    if name in ("arg_min", "arg_max") and name not in step.dialect.aggregates:
+    if name in ("arg_min", "arg_max") and name not in step.dialect.aggregates.templates:
         word = aggregate_word(step, "last", value)
     else:
         word = aggregate_word(step, name, value)
@@ -70,11 +70,11 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
             values |= _ordered([exp.Ordered(this=x.copy(), nulls_first=True)])
             where.append(given(x.copy()))
     taken = reduce.take(word, where, **values)
-    finish = step.dialect.finishes.get(word)
+    finish = step.dialect.aggregates.finalizers.get(word)
     if finish is None:
         return taken
     finished = fill(step.dialect, finish, **{**values, "value": taken})
-    return cast(step.dialect, finished, value.type) if word in step.dialect.untyped else finished
+    return cast(step.dialect, finished, value.type) if word in step.dialect.aggregates.untyped else finished
 
 
 def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:

@@ -69,7 +69,7 @@ def read_sum(
     if whole and not average:
         return reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
     count = reduce.take("count", conditions, x=x) if average else None
-    if exact is None and average and f"avg.{value.type.kind}" in step.dialect.aggregates:
+    if exact is None and average and f"avg.{value.type.kind}" in step.dialect.aggregates.templates:
         return reduce.take(f"avg.{value.type.kind}", conditions, x=x)
     if exact is None:
         total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
@@ -148,7 +148,7 @@ def _digits(step: Step, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]
 
 
 def _part_sum(step: Step) -> str:
-    return "sum.part" if "sum.part" in step.dialect.aggregates else "sum"
+    return "sum.part" if "sum.part" in step.dialect.aggregates.templates else "sum"
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Pairs:
 
     def of_those_who_ask(self, rows: exp.Select, *, without: str | None = None) -> exp.Select:
         """``rows`` of the view, where scans can tell: those of the keys that ask and are not in the CTE ``without``."""
-        if not self.step.dialect.scans_for_keys:
+        if not self.step.dialect.plans.scans_for_keys:
             return rows
         asking = exp.select(*self.step.keys_of(self.step.m)).from_(table(self._moments, self.step.m))
         return self.step.of_keys(rows, self._without(asking, without))
@@ -178,7 +178,7 @@ class Pairs:
 
     def _whole(self, side: exp.Select) -> exp.Select:
         """One side of the join, so that its buckets are there before the other side is looked at."""
-        return side.offset(0) if self.step.dialect.fences else side
+        return side.offset(0) if self.step.dialect.ctes.fences else side
 
     def _reach(self) -> exp.Expr:
         return col(self._since[self.edges[-1]], self.step.m)

@@ -83,10 +83,11 @@ class Columns:
 
 def aggregate_word(step: Step, name: str, value: Column) -> str:
     """The dialect's word for an aggregate of a column. Raises ``not-in-dialect`` where there is none."""
+    rules = step.dialect.aggregates
     for word in (f"{name}.{value.type.kind}", name):
-        if word in step.dialect.aggregates:
+        if word in rules.templates:
             return word
-    nearest = step.dialect.nearest.get(f"{name}.{value.type.kind}") or step.dialect.nearest.get(name)
+    nearest = rules.nearest.get(f"{name}.{value.type.kind}") or rules.nearest.get(name)
     hint = f"in '{step.view.name}': {nearest or 'keep it for another target'}"
     raise lacks(step.dialect, f"{name}() over {value.type}", hint=hint)
 
@@ -140,7 +141,7 @@ class States:
         """The aggregate that puts states of this name together."""
         word = next(word for known, word, _ in self._states.values() if known == name)
         if word in self._ADDED:
-            word = "sum.integer" if "sum.integer" in self.step.dialect.aggregates else "sum"
+            word = "sum.integer" if "sum.integer" in self.step.dialect.aggregates.templates else "sum"
         return _taken(self.step, word, conditions, {"x": value})
 
 
@@ -181,11 +182,11 @@ def _taken(
     step: Step, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
 ) -> exp.Expr:
     """The aggregate that a word names, over the rows that meet all ``conditions``."""
-    if conditions and not step.dialect.filters:  # every aggregate skips NULLs
+    if conditions and not step.dialect.aggregates.filters:  # every aggregate skips NULLs
         rows = all_of([condition.copy() for condition in conditions])
         one = exp.Literal.number(1) if isinstance(values["x"], exp.Star) else values["x"]
         return _taken(step, word, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
-    aggregate = fill(step.dialect, step.dialect.aggregates[word], **values)
+    aggregate = fill(step.dialect, step.dialect.aggregates.templates[word], **values)
     if not conditions:
         return aggregate
     where = exp.Where(this=all_of([condition.copy() for condition in conditions]))
