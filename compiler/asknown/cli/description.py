@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Description:
     """One thing: its facts by label, and its parts as rows under ``columns``, called ``parts`` together."""
 
     kind: str
@@ -43,14 +43,14 @@ class Facts:
         return {**head, **{label.replace(" ", "_"): value for label, value in self.facts}, self.parts: rows}
 
 
-def find_facts(store: FeatureStore, name: str, faults: list[AsknownError]) -> list[Facts]:
+def find_descriptions(store: FeatureStore, name: str, faults: list[AsknownError]) -> list[Description]:
     """All that is called ``name``: a model or view, a service, an entity, a source or one of its tables.
 
     What cannot be found out, such as types while the data is away, goes to ``faults``. Raises ``unknown-model`` with
     the nearest names.
     """
     project = store.project
-    found: list[Facts] = []
+    found: list[Description] = []
     if name in project.models:
         model = store.catalog.model(name)
         found.append(_view(store, model, faults) if model.is_feature_view else _model(store, model, faults))
@@ -58,9 +58,9 @@ def find_facts(store: FeatureStore, name: str, faults: list[AsknownError]) -> li
         found.append(_service(store, project.services[name], faults))
     if name in project.entities:
         found.append(_entity(store, project.entities[name], faults))
-    for (source, table), facts in project.sources.items():
+    for (source, table), item in project.sources.items():
         if name == f"{source}.{table}":
-            found.append(_source_table(store, facts, faults))
+            found.append(_source_table(store, item, faults))
     if any(source == name for source, _ in project.sources):
         found.append(_source(store, name))
     if not found:
@@ -74,7 +74,7 @@ def find_facts(store: FeatureStore, name: str, faults: list[AsknownError]) -> li
     return found
 
 
-def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Facts:
+def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Description:
     config = model.rendered.config
     keys = keys_of(store, model)
     docs = column_docs(store, model.name)
@@ -94,12 +94,12 @@ def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Fact
         ("services", tuple(s.name for s in store.project.services.values() if _asks_for(s, model.name))),
     )
     rows = tuple((name, types.get(name.casefold()), docs.get(name.casefold(), "")) for name in names)
-    return Facts(
+    return Description(
         "view", model.name, describe_model(store, model), facts, "features", ("feature", "type", "description"), rows
     )
 
 
-def _model(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Facts:
+def _model(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Description:
     docs = column_docs(store, model.name)
     try:
         columns = store.columns(model.name)
@@ -108,7 +108,7 @@ def _model(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Fac
         columns = []
     rows = tuple((name, kind, docs.get(name.casefold(), "")) for name, kind in columns)
     facts = (("file", model.rendered.shown), *_common_facts(store, model, faults))
-    return Facts(
+    return Description(
         "model", model.name, describe_model(store, model), facts, "columns", ("column", "type", "description"), rows
     )
 
@@ -125,7 +125,7 @@ def _common_facts(store: FeatureStore, model: Model, faults: list[AsknownError])
     )
 
 
-def _service(store: FeatureStore, service: Service, faults: list[AsknownError]) -> Facts:
+def _service(store: FeatureStore, service: Service, faults: list[AsknownError]) -> Description:
     keys: dict[str, None] = {}
     for line in service.features:
         try:
@@ -134,24 +134,24 @@ def _service(store: FeatureStore, service: Service, faults: list[AsknownError]) 
             faults.append(error)
     rows = tuple((spell_line(line),) for line in service.features)
     facts = (("file", service.at.path), ("keys", tuple(keys)))
-    return Facts("service", service.name, service.description, facts, "features", ("features",), rows)
+    return Description("service", service.name, service.description, facts, "features", ("features",), rows)
 
 
-def _entity(store: FeatureStore, entity: Entity, faults: list[AsknownError]) -> Facts:
+def _entity(store: FeatureStore, entity: Entity, faults: list[AsknownError]) -> Description:
     views = tuple(m.name for m in sound_models(store, faults) if entity.name in (m.rendered.config.entity or ()))
     rows = tuple((key.name, key.data_type) for key in entity.keys)
     facts = (("file", entity.at.path), ("views", views))
-    return Facts("entity", entity.name, entity.description, facts, "keys", ("key", "type"), rows)
+    return Description("entity", entity.name, entity.description, facts, "keys", ("key", "type"), rows)
 
 
-def _source(store: FeatureStore, name: str) -> Facts:
+def _source(store: FeatureStore, name: str) -> Description:
     tables = [table for (source, _), table in store.project.sources.items() if source == name]
     rows = tuple((table.name, reads_of(table), table.timezone, table.description) for table in tables)
     facts = (("file", tables[0].at.path),)
-    return Facts("source", name, "", facts, "tables", ("table", "reads", "timezone", "description"), rows)
+    return Description("source", name, "", facts, "tables", ("table", "reads", "timezone", "description"), rows)
 
 
-def _source_table(store: FeatureStore, table: SourceTable, faults: list[AsknownError]) -> Facts:
+def _source_table(store: FeatureStore, table: SourceTable, faults: list[AsknownError]) -> Description:
     key = (table.source, table.name)
     facts = (
         ("file", table.at.path),
@@ -161,7 +161,7 @@ def _source_table(store: FeatureStore, table: SourceTable, faults: list[AsknownE
     )
     rows = tuple((column.name, column.data_type, column.description) for column in table.columns)
     columns = ("column", "type", "description")
-    return Facts("source", f"{table.source}.{table.name}", table.description, facts, "columns", columns, rows)
+    return Description("source", f"{table.source}.{table.name}", table.description, facts, "columns", columns, rows)
 
 
 def _types(store: FeatureStore, model: Model, faults: list[AsknownError]) -> dict[str, str]:

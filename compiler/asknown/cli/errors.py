@@ -8,7 +8,7 @@ from asknown.cli.progress import say, styled
 from asknown.errors import AsknownError
 
 
-def show_failure(error: AsknownError) -> None:
+def show_error(error: AsknownError) -> None:
     """Says an error of the user's project, data or request."""
     say(styled(f"error[{error.code}]", fg="red", bold=True) + f": {error.message}")
     if error.at is not None:

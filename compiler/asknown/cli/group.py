@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from asknown import __version__
-from asknown.cli.errors import show_failure, show_usage
+from asknown.cli.errors import show_error, show_usage
 from asknown.cli.progress import say
 from asknown.cli.session import Session, shared_options
 from asknown.cli.writing import finish_stdout, open_stdout
@@ -115,7 +115,7 @@ class LazyGroup(click.Group):
         except AsknownError as error:
             if session.debug:
                 traceback.print_exc()
-            show_failure(error)
+            show_error(error)
             code = FAILURE
         except click.UsageError as error:
             show_usage(error)

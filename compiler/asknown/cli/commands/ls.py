@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from asknown.cli.errors import show_failure
+from asknown.cli.errors import show_error
 from asknown.cli.listing import KINDS, list_everything, list_kind
 from asknown.cli.output import Format, format_option, write_rows
 from asknown.cli.session import ProjectCommand, Session
@@ -30,6 +30,6 @@ def command(session: Session, *, kind: str | None, shape: Format) -> None:
         listing = list_everything(store) if kind is None else list_kind(store, kind)
     write_rows(shape, listing.columns, listing.rows, null="", shorten=True)
     for fault in listing.faults:
-        show_failure(fault)
+        show_error(fault)
     if listing.faults:
         click.get_current_context().exit(1)

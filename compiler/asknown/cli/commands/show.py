@@ -8,8 +8,8 @@ import click
 
 from asknown.cli.arguments import complete, everything
 from asknown.cli.arrow import rows_of
-from asknown.cli.description import Facts, find_facts
-from asknown.cli.errors import show_failure
+from asknown.cli.description import Description, find_descriptions
+from asknown.cli.errors import show_error
 from asknown.cli.output import Format, format_option, write_json, write_lines, write_rows
 from asknown.cli.progress import working
 from asknown.cli.session import ProjectCommand, Session
@@ -39,22 +39,22 @@ def command(session: Session, *, name: str, limit: int | None, kind: Format) -> 
         return
     faults: list[AsknownError] = []
     with session.open_store() as store:
-        found = find_facts(store, name, faults)
+        found = find_descriptions(store, name, faults)
     if kind == "json":
-        write_json(facts.as_record() for facts in found)
+        write_json(one.as_record() for one in found)
     elif kind == "csv":
         write_rows(kind, found[0].columns, found[0].rows)
     else:
         write_lines(_describe(found))
     for fault in faults:
-        show_failure(fault)
+        show_error(fault)
     if faults:
         click.get_current_context().exit(1)
 
 
 def _print_rows(session: Session, name: str, limit: int, kind: Format) -> None:
     with session.open_store() as store:
-        if name not in store.project.models and find_facts(store, name, []):
+        if name not in store.project.models and find_descriptions(store, name, []):
             context = click.get_current_context()
             raise click.UsageError(f"--limit prints a model's rows, and '{name}' is no model", context)
         with working(f"reading {name}"):
@@ -62,18 +62,18 @@ def _print_rows(session: Session, name: str, limit: int, kind: Format) -> None:
         write_rows(kind, table.column_names, rows_of(table.to_batches()))
 
 
-def _describe(found: list[Facts]) -> Iterator[str]:
-    for place, facts in enumerate(found):
+def _describe(found: list[Description]) -> Iterator[str]:
+    for place, one in enumerate(found):
         if place:
             yield ""
-        yield f"{facts.kind} {facts.name}"
-        if facts.description:
-            yield facts.description
+        yield f"{one.kind} {one.name}"
+        if one.description:
+            yield one.description
         yield ""
-        yield from pairs(facts.facts)
-        if facts.rows:
+        yield from pairs(one.facts)
+        if one.rows:
             yield ""
-            filled = [place for place, column in enumerate(zip(*facts.rows, strict=True)) if any(column)]
-            rows = [[row[place] for place in filled] for row in facts.rows]
-            heads = [facts.columns[place] for place in filled]
+            filled = [place for place, column in enumerate(zip(*one.rows, strict=True)) if any(column)]
+            rows = [[row[place] for place in filled] for row in one.rows]
+            heads = [one.columns[place] for place in filled]
             yield from lay_out(heads, rows, null="", width=terminal_width(), shorten=True)
