@@ -5,6 +5,7 @@ Everything the user can get wrong ends in an :class:`AsknownError`. Our own bugs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -66,6 +67,11 @@ CODES: dict[str, str] = {
 
 
 LONGEST_LINE = 120
+HIDDEN = "***"
+_SHORTEST_SECRET = 4  # characters; a shorter value hides nothing, and would blot out words by chance
+_secrets: set[str] = set()
+_PASSWORD = re.compile(r"://[^/@\s]*?:([^/\s]+)@")
+_CREDENTIAL = re.compile(r"(?:pass|pwd|token|secret|key)\w*\s*=\s*'?([^&;\s']+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Where:
     text: str = ""  # the line itself, shown above the caret
 
     def __str__(self) -> str:
-        place = printable(self.path)
+        place = printable(hidden(self.path))
         if self.line:
             place += f":{self.line}"
             if self.column:
@@ -95,6 +101,28 @@ class Where:
         if caret:
             picture += f"\n  {' ' * len(number)} | {' ' * (caret - 1)}^"
         return picture
+
+
+def keep_secret(value: str) -> None:
+    """From now on :func:`hidden` hides ``value``, an environment variable's: as it is, and as messages spell it.
+
+    Of an address such as ``postgres://user:password@host/db?token=…`` the password and the token are hidden too.
+    """
+    from urllib.parse import quote, unquote_plus
+
+    parts = {value, *_PASSWORD.findall(value), *_CREDENTIAL.findall(value)}
+    for part in parts:
+        plain = {part, unquote_plus(part)}
+        _secrets.update(plain, map(quote, plain), (repr(text)[1:-1] for text in plain))
+        _secrets.update(text.replace("'", "''") for text in plain)
+
+
+def hidden(text: str) -> str:
+    """``text`` with ``***`` for every secret that :func:`keep_secret` was told."""
+    for secret in sorted(_secrets, key=len, reverse=True) if _secrets else ():
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    return text
 
 
 def printable(text: str) -> str:
@@ -118,18 +146,18 @@ class AsknownError(Exception):
 
     ``code`` is a key of :data:`CODES`; ``message`` says what is wrong in the user's words; ``at`` points into
     the user's file; ``hint`` is the next thing to type. Control characters in them are escaped: both may repeat
-    values from data, and a terminal would obey those.
+    values from data, and a terminal would obey those. What :func:`keep_secret` was told is replaced by ``***``.
     """
 
     def __init__(self, code: str, message: str, *, at: Where | None = None, hint: str | None = None) -> None:
         if code not in CODES:
             raise KeyError(f"undocumented error code {code!r}")
-        message = printable(message)
+        message = printable(hidden(message))
         super().__init__(message)
         self.code = code
         self.message = message
         self.at = at
-        self.hint = None if hint is None else printable(hint)
+        self.hint = None if hint is None else printable(hidden(hint))
 
     def __str__(self) -> str:
         parts = [f"{self.code}: {self.message}"]

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import click
 
+from asknown.errors import hidden
+
 
 def has_colour(stream: TextIO) -> bool:
     """Whether ``stream`` is a terminal, and nobody asked for no colour (https://no-color.org)."""
@@ -22,8 +24,8 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def say(message: str) -> None:
-    """A line on stderr."""
-    click.echo(message, err=True, color=has_colour(sys.stderr))
+    """A line on stderr, without secrets."""
+    click.echo(hidden(message), err=True, color=has_colour(sys.stderr))
 
 
 def styled(text: str, **style: Any) -> str:

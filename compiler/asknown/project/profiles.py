@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.errors import AsknownError, Where, did_you_mean, keep_secret
 from asknown.project.files import is_file, read_bytes, show_path
 from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
 from asknown.project.reader import Reader, as_mapping, as_text
@@ -231,4 +231,6 @@ def _look_up(call: re.Match[str], value: Scalar, who: str) -> str:
             at=value.at,
             hint=f"export {name}=…  or give a default: env_var('{name}', '…')",
         )
+    if name in os.environ:
+        keep_secret(found)
     return found

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asknown import durations
-from asknown.errors import AsknownError, did_you_mean
+from asknown.errors import AsknownError, did_you_mean, keep_secret
 from asknown.project.nodes import ModelFile, Project
 from asknown.render.config import quoted, read_config
 from asknown.render.errors import RenderError
@@ -101,6 +101,7 @@ class ModelScope:
     def _env_var(self, name: str, default: Any = _NO_DEFAULT) -> Any:
         value = os.environ.get(str(name))
         if value is not None:
+            keep_secret(value)
             return value
         if default is _NO_DEFAULT:
             raise RenderError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from asknown.errors import AsknownError, did_you_mean
+from asknown.errors import AsknownError, did_you_mean, hidden
 from asknown.instants import read_instant
 from asknown.online.reader import OnlineReader
 from asknown.online.response import OnlineResponse
@@ -231,7 +231,7 @@ class FeatureStore:
             return (Check("connection", name, "act", error.message, error.hint),)
         missing = facts.pop("missing", "nothing")
         checks = [Check("connection", name, "ok", f"a {self.project.profile.target.type} target that answers")]
-        checks += [Check(what, name, "ok", found) for what, found in facts.items()]
+        checks += [Check(what, name, "ok", hidden(str(found))) for what, found in facts.items()]
         if missing != "nothing":
             checks.append(Check("missing", name, "note", missing))
         lost = self._typed.missing_sources()

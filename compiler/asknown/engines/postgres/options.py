@@ -65,6 +65,9 @@ def hide_secrets(text: str, options: Mapping[str, Any]) -> str:
     except ValueError:
         pass
     secrets |= {found[1].strip("'") for found in re.finditer(r"password\s*=\s*('(?:[^'\\]|\\.)*'|[^&\s]+)", dsn)}
+    # The driver quotes pieces of an address that it cannot read.
+    quoted = [piece for piece in re.findall(r'"([^"]*)"', text) if len(piece) > 3]
+    secrets |= {piece for piece in quoted if piece in dsn or piece in unquote(dsn)}
     for secret in sorted(secrets | {unquote(secret) for secret in secrets}, key=len, reverse=True):
         if secret:
             text = text.replace(secret, HIDDEN)
