@@ -17,50 +17,54 @@ Stage = Mapping[str, str]
 """One projection: the columns it gives, each spelled over the columns of the stage before."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExactSums:
-    """How floats are added exactly and rounded once (DESIGN section 3, rule 5).
+    """How an engine adds floats exactly and rounds their sum once (DESIGN section 3, rule 5).
 
-    A float ``:x`` is cut into ``parts``, numbers that this engine adds exactly. ``fits`` says whether it can be cut; a
-    part that ``ranges`` names has a value in its range alone. The sums of the parts (NULL where no value had one)
-    become one float in stages over the columns of the parts, ``n`` (the count to divide by, 1 for a sum) and ``m`` (the
-    decimal's scale: it is divided by 10^m as well): ``before``, for an average ``divide``, for decimals ``scale`` as
-    often as it takes at ``tens`` digits a time, then ``after``, and last the float itself. Where ``is_short``, it takes
-    less: ``short``, for an average ``short_divide``, then ``short_after``; with ``short_whole`` first where whole
-    numbers were added, which are always short.
+    Each float is cut into parts, which are numbers that the engine adds exactly. Each part has a sum, which is NULL
+    where no float had the part. Stages turn the sums of the parts into one float. They read the columns of the parts,
+    ``n`` (the count to divide by; 1 for a sum) and ``m`` (a decimal's scale: the sum is divided by 10^m as well).
 
-    With a ``grade`` (a small whole number, 0 for nearly all floats), floats are added up apart by it, each as the one
-    whole number ``graded`` of ``:x`` and ``:grade``. ``parts`` and ``ranges`` are then those of such a number, or of a
-    sum of them: those of grade 0 have the part ``common`` alone, and those in the range ``x`` have a sum that only
-    ``special`` and ``misfit`` can read.
+    Engines with a ``grade`` first turn each float into one whole number, and add those of each grade apart. ``parts``
+    and ``ranges`` then read such a whole number, or a sum of them, and ``:grade``. The part ``x`` in ``ranges`` is of
+    the grade that is only counted.
 
-    ``whole`` turns a whole number into the part ``wholes``, ``digits`` a decimal times 10^m, ``long_digits`` one whose
-    digits that product could overflow.
+    1.5 + 1.5 on DuckDB: the grade of both floats is 0. ``graded`` gives 1.5 * 2^60 = 1729382256910270464 for each, and
+    part ``w`` sums to 3458764513820540928. No other part has a sum, so the sum is short: ``digits`` is that sum,
+    ``scale`` is -60, and ``value`` is 3458764513820540928 * 2^-60 = 3.0.
     """
 
-    parts: Mapping[str, str]
-    whole: str
-    wholes: str
-    digits: str
-    long_digits: str
-    value: str
-    fits: str = ""  # with a grade, misfit says it
-    ranges: Mapping[str, str] = field(default_factory=dict)
-    grade: str | None = None
-    graded: str = ""
-    common: str = ""
-    special: str = ""
-    misfit: str = ""
-    is_short: str = ""
-    short: tuple[Stage, ...] = ()
-    short_whole: tuple[Stage, ...] = ()
-    short_divide: tuple[Stage, ...] = ()
-    short_after: tuple[Stage, ...] = ()
-    before: tuple[Stage, ...] = ()
-    divide: tuple[Stage, ...] = ()
-    scale: tuple[Stage, ...] = ()
+    # Floats.
+    parts: Mapping[str, str]  # a part's name → its value, for the float ``:x``
+    ranges: Mapping[str, str] = field(default_factory=dict)  # a part's name → the condition under which ``:x`` has it
+    fits: str = ""  # whether ``:x`` can be cut; with grades, ``misfit`` says it
+    grade: str | None = None  # a small integer for ``:x``, 0 for nearly all: floats of one grade share a power of two
+    graded: str = ""  # ``:x`` of ``:grade`` as one whole number
+    common: str = ""  # the part that grade 0 uses
+    special: str = ""  # from the sum ``:x`` of the counted grade: the NaN or infinity that is the result, or NULL
+    misfit: str = ""  # from the same sum: whether a float was out of range
+
+    # Whole numbers and decimals.
+    whole: str  # the integer ``:x`` as a part
+    wholes: str  # that part's name
+    digits: str  # the decimal ``:x`` times ``:power``, which is 10^m, as a part
+    long_digits: str  # the same, where that product could overflow
+
+    # A short sum: of grade 0 alone, or of whole numbers.
+    is_short: str = ""  # whether a sum of floats is short, over its parts
+    short: tuple[Stage, ...] = ()  # starts from floats
+    short_whole: tuple[Stage, ...] = ()  # starts from whole numbers
+    short_divide: tuple[Stage, ...] = ()  # for an average, divides by ``:n``
+    short_after: tuple[Stage, ...] = ()  # finishes
+
+    # Any other sum.
+    before: tuple[Stage, ...] = ()  # carries
+    divide: tuple[Stage, ...] = ()  # for an average, divides by ``:n``
+    scale: tuple[Stage, ...] = ()  # for decimals, divides by up to 10^``tens``, as often as it takes
     tens: int = 38
-    after: tuple[Stage, ...] = ()
+    after: tuple[Stage, ...] = ()  # finishes
+
+    value: str  # the float, over the columns of the last stage
 
 
 @dataclass(frozen=True)
