@@ -11,7 +11,7 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.fetch import fetch_rows
 from asknown.emit.asof.match import match_moments
-from asknown.emit.asof.scope import Bounds, Step
+from asknown.emit.asof.scope import Step
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, say
@@ -42,11 +42,11 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], di
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
     joined: list[tuple[str, Step]] = []
     moments: dict[tuple[str, tuple[Column, ...]], tuple[Step, str]] = {}
-    bounds = Bounds(plan.spine.earliest, plan.spine.latest)
     for join in plan.steps:
         ctes += rows.of(join.view)
         if (join.label, join.keys) not in moments:
-            step = Step(join.view, join.label, rows.name(join.view), names=names, bounds=bounds, dialect=dialect)
+            source = rows.name(join.view)
+            step = Step(join.view, join.label, source, names=names, bounds=plan.spine.bounds, dialect=dialect)
             ctes.append(moments_cte(join, step, spine, t))
             moments[join.label, join.keys] = step, ctes[-1].name
         step, asking = moments[join.label, join.keys]
@@ -135,13 +135,14 @@ def spine_ctes(
     raw, numbered, t = names.fresh("given"), names.fresh("spine"), inside.fresh("t")
     when = instant(dialect, col(spine.instant.name, raw), spine.instant.type)
     columns = [named(when, t), exp.Column(this=exp.Star(), table=ident(raw))]
-    if spine.row is not None:
+    numbered_by = spine.relation.row
+    if numbered_by is not None:
         columns[1:] = [col(column.name, raw) for column in spine.columns]
     if row is not None:
-        number = say(dialect, "row_number") if spine.row is None else col(spine.row, raw)
+        number = say(dialect, "row_number") if numbered_by is None else col(numbered_by, raw)
         columns.insert(0, named(number, row))
     query = exp.select(*columns).from_(table(raw))
-    ctes = [Cte(raw, spine.sql), Cte(numbered, query, keep=True, comment="the spine, in its own order")]
+    ctes = [Cte(raw, spine.relation.sql), Cte(numbered, query, keep=True, comment="the spine, in its own order")]
     return ctes, numbered, t
 
 

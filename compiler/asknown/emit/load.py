@@ -9,7 +9,7 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.fetch import fetch_rows
 from asknown.emit.asof.match import match_entities
-from asknown.emit.asof.scope import Bounds, Step
+from asknown.emit.asof.scope import Step
 from asknown.emit.compile import HEADER
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
@@ -18,7 +18,7 @@ from asknown.emit.sql import at_instant, col, earlier, given, ident, named, subq
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import place_of_column
 from asknown.model.nodes import Column, FeatureView, WindowCall
-from asknown.plan.nodes import LoadPlan
+from asknown.plan.nodes import Bounds, LoadPlan
 
 
 def kept_columns(view: FeatureView) -> tuple[Column, ...]:
@@ -41,7 +41,7 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], di
     names = Names([*taken, *(cte.name for cte in models)])
     rows = ViewRows(names, dialect)
     ctes = rows.of(view)
-    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(None, plan.at), dialect=dialect)
+    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
     match = match_entities(step, plan.at)
     wanted = [column for column in kept_columns(view) if column not in view.keys]
     fetched = fetch_rows(step, match.name, wanted, once=True)
@@ -58,7 +58,7 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], 
     names = Names([*taken, *(cte.name for cte in models)])
     rows = ViewRows(names, dialect)
     ctes = rows.of(view)
-    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(None, plan.at), dialect=dialect)
+    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
     at = at_instant(dialect, plan.at)
     oldest = earlier(dialect, at.copy(), view.lifted.longest)
     conditions = [step.when() <= at, step.when() >= oldest, *(given(key) for key in step.keys_of(step.v))]

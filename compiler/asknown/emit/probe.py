@@ -13,15 +13,15 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.match import match_moments
-from asknown.emit.asof.scope import Bounds, Step
+from asknown.emit.asof.scope import Step
 from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import say
 from asknown.emit.sql import all_of, col, instant, microseconds, named, same_or_null, subquery, table
 from asknown.emit.statement import Cte, Statement
-from asknown.model.nodes import FeatureView
-from asknown.plan.nodes import AsOfJoin, Plan, Spine
+from asknown.model.nodes import Column, FeatureView
+from asknown.plan.nodes import AsOfJoin, Plan, Relation
 
 ROWS = 100_000
 
@@ -72,13 +72,15 @@ def compile_sample(
 _OFFSET = r"\d{1,2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 
 
-def compile_facts(spine: Spine, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+def compile_facts(
+    relation: Relation, column: Column, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect
+) -> Statement:
     """One row: rows, first and last instant, unreadable instants, an example of one, texts with an offset, texts."""
     names = Names([*taken, *(cte.name for cte in models)])
     given, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
-    value = col(spine.instant.name, given)
-    text = spine.instant.type.kind == "text"
-    when = say(dialect, "try_instant", x=value) if text else instant(dialect, value, spine.instant.type)
+    value = col(column.name, given)
+    text = column.type.kind == "text"
+    when = say(dialect, "try_instant", x=value) if text else instant(dialect, value, column.type)
     rows = exp.select(named(when, t), named(value.copy(), raw)).from_(table(given))
     lost = exp.and_(col(raw, s).is_(exp.null()).not_(), col(t, s).is_(exp.null()))
     zero: exp.Expr = exp.Literal.number(0)
@@ -93,7 +95,7 @@ def compile_facts(spine: Spine, models: Sequence[Cte], taken: Sequence[str], dia
         else zero.copy(),
         exp.Count(this=col(raw, s)) if text else zero.copy(),
     ]
-    ctes = [*models, Cte(given, spine.sql)]
+    ctes = [*models, Cte(given, relation.sql)]
     return Statement(tuple(ctes), exp.select(*columns).from_(subquery(rows, s)))
 
 
@@ -113,7 +115,7 @@ def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str], d
     names = Names([*taken, *(cte.name for cte in models)])
     inside = Names([*(c.name for c in plan.spine.columns), *(c.name for c in join.view.columns)])
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect)
-    bounds = Bounds(plan.spine.earliest, plan.spine.latest)
+    bounds = plan.spine.bounds
     rows = ViewRows(names, dialect)
     events = rows.of(join.view)
     source = rows.name(join.view)

@@ -89,7 +89,7 @@ def _spine_key(spine: Spine, view: FeatureView, key: Column, name: str) -> Colum
             f"the spine has no column '{name}', the key of feature view '{view.name}'",
             hint=f"add it to the spine; {did_you_mean(name, exact, what='its columns')}",
         )
-    if spine.rows != 0 and not comparable(column.type, key.type):  # an empty CSV has no types
+    if spine.bounds.rows != 0 and not comparable(column.type, key.type):  # an empty CSV has no types
         raise AsknownError(
             "key-type",
             f"the spine's '{column.name}' is {column.type}, the key of feature view '{view.name}' is {key.type}",

@@ -11,10 +11,11 @@ def explain_plan(plan: Plan) -> str:
     """The plan as text: the spine, then each step with its keys, times, columns or windows, and its form and why."""
     spine = plan.spine
     lines = [f"spine: {len(spine.columns)} columns, instant '{spine.instant.name}'"]
-    if spine.rows is not None:
-        lines[0] += f", {spine.rows:,} rows"
-    if spine.earliest is not None and spine.latest is not None:
-        lines.append(f"  from {spine.earliest} to {spine.latest} (UTC)")
+    bounds = spine.bounds
+    if bounds.rows is not None:
+        lines[0] += f", {bounds.rows:,} rows"
+    if bounds.earliest is not None and bounds.latest is not None:
+        lines.append(f"  from {bounds.earliest} to {bounds.latest} (UTC)")
     for step in plan.steps:
         match step:
             case AsOfJoin():

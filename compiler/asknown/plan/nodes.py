@@ -48,32 +48,43 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Spine:
-    """The rows that are asked for.
+class Relation:
+    """A query that gives rows, and its columns.
 
-    ``sql`` is the query that gives them, standing on the models ``refs`` and the tables ``sources``. ``instant`` is
-    the time column. ``row`` is a column beside ``columns`` that
-    counts the rows, where the relation keeps no order. ``rows``, ``earliest`` and ``latest`` are known only where
-    asking twice surely gives the same.
+    The query stands on the models ``refs`` and the tables ``sources``. ``repeatable`` is true if running it twice
+    surely gives the same rows. ``row`` names a column beside ``columns`` that numbers the rows, for engines whose
+    tables keep no order.
     """
 
     sql: str
     columns: tuple[Column, ...]
-    instant: Column
     repeatable: bool
     refs: tuple[str, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
-    rows: int | None = None
-    earliest: datetime | None = None
-    latest: datetime | None = None
     row: str | None = None
 
 
 @dataclass(frozen=True)
-class Entities:
-    """The spine of a load: every entity of one view, at one instant."""
+class Bounds:
+    """The number of a spine's rows and the range of its instants, as far as they are known."""
 
-    at: datetime
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Spine:
+    """The rows to answer. ``instant`` is the column that says as of when."""
+
+    relation: Relation
+    instant: Column
+    bounds: Bounds = Bounds()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns of the spine: keys, the instant, and columns that are passed on."""
+        return self.relation.columns
 
 
 @dataclass(frozen=True)

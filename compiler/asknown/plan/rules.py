@@ -158,7 +158,7 @@ def choose_windows(
 
 def is_sparse(spine: Spine, sample: Sample | None) -> bool:
     """Whether the spine surely asks for less than half of a view's keys."""
-    return spine.rows is not None and sample is not None and 2 * spine.rows < sample.keys
+    return spine.bounds.rows is not None and sample is not None and 2 * spine.bounds.rows < sample.keys
 
 
 def _rows_in(length: int, sample: Sample | None) -> tuple[float, float]:

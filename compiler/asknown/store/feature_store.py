@@ -78,7 +78,7 @@ class FeatureStore:
         reserved = [column.name for column in spine.columns]
         requested = name_features(request, views, full_names=full_feature_names, taken=reserved)
         plan = build_plan(spine, requested, catalog.sample, self._engine.dialect, self._plan_options)
-        models = catalog.ctes_of_views(views.values(), refs=spine.refs, sources=spine.sources)
+        models = catalog.ctes_of_views(views.values(), refs=spine.relation.refs, sources=spine.relation.sources)
         return RetrievalJob(plan, models, catalog.reserved_names(), self._engine, InputFiles(self.project, entity_df))
 
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:

@@ -56,8 +56,10 @@ class RetrievalJob:
     def head(self, rows: int) -> RetrievalJob:
         """The training set of the first ``rows`` of the spine alone."""
         spine = self.plan.spine
-        order = "" if spine.row is None else f"\nORDER BY {spine.row}"
-        first = replace(spine, sql=f"SELECT * FROM (\n{spine.sql}\n) AS spine{order}\nLIMIT {int(rows)}")
+        relation = spine.relation
+        order = "" if relation.row is None else f"\nORDER BY {relation.row}"
+        sql = f"SELECT * FROM (\n{relation.sql}\n) AS spine{order}\nLIMIT {int(rows)}"
+        first = replace(spine, relation=replace(relation, sql=sql))
         first_rows = replace(self.plan, spine=first)
         return RetrievalJob(first_rows, self._models, self._reserved_names, self._engine, self._inputs)
 

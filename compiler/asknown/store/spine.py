@@ -18,7 +18,7 @@ from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column
 from asknown.model.parse import parse_model
-from asknown.plan.nodes import Spine
+from asknown.plan.nodes import Bounds, Relation, Spine
 from asknown.plan.request import Asked
 from asknown.project.nodes import ModelFile
 from asknown.store.typed_catalog import TypedCatalog
@@ -40,12 +40,12 @@ def read_spine(raw: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp
 
     Raises ``spine`` for what is no table of rows, ``spine-time`` for an instant that is missing or does not read.
     """
-    spine = _locate(raw, catalog, renderer)
-    _refuse_alike(spine.columns)
-    spine = replace(spine, instant=find_instant(spine.columns, timestamp))
-    if isinstance(raw, str | Path) and not spine.repeatable:
-        return spine  # asked twice, its rows might differ, so nothing measured would surely hold
-    return _measure(spine, catalog)
+    relation = _locate(raw, catalog, renderer)
+    _refuse_alike(relation.columns)
+    instant = find_instant(relation.columns, timestamp)
+    if isinstance(raw, str | Path) and not relation.repeatable:
+        return Spine(relation, instant)  # asked twice, its rows might differ, so nothing measured would surely hold
+    return Spine(relation, instant, _measure(relation, instant, catalog))
 
 
 def find_instant(columns: Sequence[Column], timestamp: str | None) -> Column:
@@ -86,7 +86,7 @@ def _check_instant(column: Column) -> Column:
     )
 
 
-def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Spine:
+def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     if isinstance(raw, Path):
         return _of_file(str(raw), catalog)
     if not isinstance(raw, str):
@@ -97,7 +97,7 @@ def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Spine:
     if name in catalog.project.models:
         columns = catalog.columns(name)
         sql = _in_types(columns, relation_query(name, catalog.engine.dialect), catalog)
-        return Spine(sql, columns, columns[0], catalog.models.is_repeatable(name), (name,))
+        return Relation(sql, columns, catalog.models.is_repeatable(name), (name,))
     if name.casefold().endswith(FILES) and not re.search(r"\s\S+\s", name):
         return _of_file(name, catalog)
     if not re.search(r"\s", name):
@@ -109,7 +109,7 @@ def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Spine:
     return _of_text(raw, catalog, renderer)
 
 
-def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Spine:
+def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     """SQL in the models' dialect, in which ref() and source() mean what they mean in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
     dialect = catalog.engine.dialect
@@ -120,14 +120,8 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Spine:
         raise AsknownError(error.code, f"the spine's SQL: {error.message}", hint=error.hint) from None
     sql = translate(model, model.tree, dialect) if catalog.translates else model.sql
     closed = all(catalog.models.is_repeatable(ref) for ref in rendered.refs)
-    return Spine(
-        _in_types(columns, sql, catalog),
-        columns,
-        columns[0],
-        closed and model.repeatable,
-        rendered.refs,
-        rendered.sources,
-    )
+    repeatable = closed and model.repeatable
+    return Relation(_in_types(columns, sql, catalog), columns, repeatable, rendered.refs, rendered.sources)
 
 
 def _in_types(columns: Sequence[Column], sql: str, catalog: TypedCatalog) -> str:
@@ -135,7 +129,7 @@ def _in_types(columns: Sequence[Column], sql: str, catalog: TypedCatalog) -> str
     return cast_query(columns, sql, catalog.engine.dialect) if catalog.translates else sql
 
 
-def _of_file(path: str, catalog: TypedCatalog) -> Spine:
+def _of_file(path: str, catalog: TypedCatalog) -> Relation:
     here = Path(path)
     root = catalog.project.settings.root
     if not re.search(r"[*?\[]|://", path):
@@ -151,15 +145,15 @@ def _of_file(path: str, catalog: TypedCatalog) -> Spine:
     return _of_data(catalog.read_file(path), catalog)
 
 
-def _of_data(data: pa.Table, catalog: TypedCatalog) -> Spine:
+def _of_data(data: pa.Table, catalog: TypedCatalog) -> Relation:
     """A spine that is put where the engine can read it."""
     loaded = catalog.engine.load_spine(data)
-    spine = _of_sql(f"SELECT * FROM {loaded.relation}", catalog, repeatable=True)
-    shown = tuple(column for column in spine.columns if column.name != loaded.row)
-    return replace(spine, columns=shown, instant=shown[0], row=loaded.row)
+    relation = _of_sql(f"SELECT * FROM {loaded.relation}", catalog, repeatable=True)
+    shown = tuple(column for column in relation.columns if column.name != loaded.row)
+    return replace(relation, columns=shown, row=loaded.row)
 
 
-def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Spine:
+def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Relation:
     try:
         found = catalog.engine.describe(sql)
     except AsknownError as error:
@@ -167,7 +161,7 @@ def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Spine:
     if not found:
         raise AsknownError("spine", "the spine has no columns")
     columns = tuple(Column(name, kind) for name, kind in found)
-    return Spine(sql, columns, columns[0], repeatable)
+    return Relation(sql, columns, repeatable)
 
 
 def spine_to_come(requested: Sequence[Asked], dialect: Dialect) -> Spine:
@@ -180,7 +174,7 @@ def spine_to_come(requested: Sequence[Asked], dialect: Dialect) -> Spine:
             keys.setdefault(name.casefold(), Column(name, key.type))
     instant = Column(INSTANT, parse_type("TIMESTAMP"))
     columns = (*keys.values(), instant)
-    return Spine(columns_query(columns, "spine", dialect), columns, instant, repeatable=True)
+    return Spine(Relation(columns_query(columns, "spine", dialect), columns, repeatable=True), instant)
 
 
 def _refuse_alike(columns: Sequence[Column]) -> None:
@@ -195,14 +189,17 @@ def _refuse_alike(columns: Sequence[Column]) -> None:
             )
 
 
-def _measure(spine: Spine, catalog: TypedCatalog) -> Spine:
-    """The spine with its number of rows and the range of its instants; refuses instants that do not read."""
-    statement = compile_facts(
-        spine, catalog.ctes(spine.refs, sources=spine.sources), catalog.reserved_names(), catalog.engine.dialect
-    )
-    (row,) = catalog.engine.rows(write(statement, catalog.engine.dialect))
+def _measure(relation: Relation, instant: Column, catalog: TypedCatalog) -> Bounds:
+    """The number of a spine's rows and the range of its instants.
+
+    Raises ``spine-time`` for instants that do not read.
+    """
+    dialect = catalog.engine.dialect
+    models = catalog.ctes(relation.refs, sources=relation.sources)
+    statement = compile_facts(relation, instant, models, catalog.reserved_names(), dialect)
+    (row,) = catalog.engine.rows(write(statement, dialect))
     rows, earliest, latest, unread, example, aware, split = row
-    column = spine.instant.name
+    column = instant.name
     if unread:
         raise AsknownError(
             "spine-time",
@@ -215,7 +212,7 @@ def _measure(spine: Spine, catalog: TypedCatalog) -> Spine:
             f"the spine's instant '{column}' mixes timestamps with a time zone ({aware}) and without ({split - aware})",
             hint="give all of them an offset, or none (then they are UTC)",
         )
-    return replace(spine, rows=int(rows), earliest=_known(earliest), latest=_known(latest))
+    return Bounds(_known(earliest), _known(latest), int(rows))
 
 
 def _known(value: Any) -> datetime | None:

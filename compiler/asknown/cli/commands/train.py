@@ -113,7 +113,7 @@ def _print_rows(job: RetrievalJob, kind: Format, limit: int | None) -> None:
         head = list(islice(rows, 1 if limit is None else limit))
     count = write_rows(kind, batches.schema.names, chain(head, rows) if limit is None else head)
     more = limit is not None and next(rows, None) is not None
-    known = job.plan.spine.rows
+    known = job.plan.spine.bounds.rows
     of = f" of {known:,}" if more and known is not None else ""
     first = f"the first {count:,}{of}" if more else f"{count:,}"
     say(f"{_shape(first, job)}{_seconds(started)}" + ("; all of them: --output FILE" if more else ""))
@@ -134,7 +134,7 @@ def _write_file(job: RetrievalJob, output: str, kind: Format | None) -> None:
 def _say_hindsight(job: RetrievalJob) -> None:
     with working("counting what is hidden"):
         found = job.hindsight()
-    total = job.plan.spine.rows
+    total = job.plan.spine.bounds.rows
     for view, rows in found.items():
         share = f" of {total:,} rows ({rows / total:.1%})" if total else " rows"
         say(f"hidden by known_at: {rows:,}{share} would see a newer {view}, before it was known")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlglot import exp
@@ -11,14 +10,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import Names
 from asknown.emit.sql import all_of, bound, col, earlier, instant, subquery
 from asknown.model.nodes import Column, FeatureView
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Instants that no moment lies outside of, where they are known."""
-
-    earliest: datetime | None = None
-    latest: datetime | None = None
+from asknown.plan.nodes import Bounds
 
 
 class Step:
