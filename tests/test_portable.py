@@ -15,8 +15,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from asknown.dialects.duckdb import DUCKDB
+from asknown.emit.snippets import say
+from asknown.emit.translate.define import define
 from asknown.model.expressions.write import NotPortableError, portable, why_not_portable
-from asknown.online.expressions import EvaluationError, compile_expression, huge_to_float
+from asknown.online.expressions import EvaluationError, compile_expression
 from asknown.types import SqlType, parse_type
 
 TYPES = {
@@ -137,6 +140,15 @@ def exactly(value: Any) -> Any:
 NULL = exactly(None)
 
 
+def emitted(sql: str) -> str:
+    """The expression as the training query spells it, over the columns of the table."""
+
+    def replace(node: exp.Expr) -> exp.Expr:
+        return exp.column(NAMES[int(node.name)]) if isinstance(node, exp.Parameter) else node
+
+    return define(parsed(sql), DUCKDB, CALLS, COLUMNS).transform(replace).sql("duckdb")
+
+
 def evaluated(tree: Any, row: dict[str, Any]) -> Any:
     tree = json.loads(json.dumps(tree))  # as it comes back from the file
     try:
@@ -193,8 +205,9 @@ def test_a_portable_expression_gives_the_engine_s_result(
     except NotPortableError:
         assume(False)
     assert tree[1] == kind.name or tree[1] == "NULL"
+    emits = emitted(sql)
     for place, row in enumerate(rows):
-        ours, theirs = evaluated(tree, row), in_engine(engine, sql, place)
+        ours, theirs = evaluated(tree, row), in_engine(engine, emits, place)
         if "refused" in (ours, theirs) and (NULL in (ours, theirs) or re.search(r"coalesce|case|if\(", sql)):
             continue  # the engine may refuse a branch that is not taken, and spare an operand beside a NULL
         assert ours == theirs, (sql, row)
@@ -293,10 +306,53 @@ def test_a_number_out_of_range_is_refused_as_in_the_engine() -> None:
         evaluate([2**32], {})
 
 
-def test_a_huge_integer_becomes_a_double_in_two_roundings() -> None:
-    engine = duckdb.connect()
-    for value in (2**127 - 1, -(2**127), 2**64 + 2**11 + 1, -(2**64) - 2**11 - 1, -1, -(2**64), 3 * 2**62 + 513):
-        assert huge_to_float(value) == engine.execute(f"select '{value}'::hugeint::double").fetchall()[0][0]
+HUGE = (2**127 - 1, -(2**127), 2**64 + 2**11 + 1, -(2**64) - 2**11 - 1, -1, -(2**64), 3 * 2**62 + 513, 2**53 + 1)
+
+
+@pytest.mark.parametrize("value", HUGE)
+@pytest.mark.parametrize("sql", ["huge / 1", "coalesce(huge, x)", "cast(huge as double)", "least(huge, 1.5e300)"])
+def test_a_huge_integer_becomes_the_nearest_double(engine: duckdb.DuckDBPyConnection, sql: str, value: int) -> None:
+    row = dict.fromkeys(NAMES) | {"huge": value}
+    fill(engine, [row])
+    tree = portable(parsed(sql), CALLS, COLUMNS, parse_type("DOUBLE"))
+    assert evaluated(tree, row) == in_engine(engine, emitted(sql), 0) == exactly(float(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "result"),
+    [(2.675, 2, 2.68), (1.005, 2, 1.0), (-1.115, 2, -1.12), (1e300, 15, 1e300), (-math.inf, 3, -math.inf)],
+)
+def test_a_double_is_rounded_in_doubles(
+    engine: duckdb.DuckDBPyConnection, value: float, places: int, result: float
+) -> None:
+    """Halves are those of the product with the power of ten: 2.675 * 100 is 267.5, though 2.675 itself is less."""
+    row = dict.fromkeys(NAMES) | {"x": value}
+    fill(engine, [row])
+    sql = f"round((x), {places})"
+    tree = portable(parsed(sql), CALLS, COLUMNS, parse_type("DOUBLE"))
+    assert evaluated(tree, row) == in_engine(engine, emitted(sql), 0) == exactly(result)
+
+
+@pytest.mark.parametrize(
+    ("sql", "emits"),
+    [
+        ("nullif(huge, x)", "CASE WHEN AS_DOUBLE(huge) = x THEN NULL ELSE huge END"),
+        ("nullif(huge, big)", "NULLIF(huge, big)"),
+        ("case huge when x then 1 when 2 then 3 end",
+         "CASE WHEN AS_DOUBLE(huge) = x THEN 1 WHEN huge = 2 THEN 3 END"),
+        ("huge + big", "huge + big"),
+        ("round(big, 2)", "ROUND(big, 2)"),
+        ("round(price, 1)", "ROUND(price, 1)"),
+        ("ln(huge) + round(x, 1)", "LN(huge) + ROUND(x, 1)"),
+        ("huge * 1e0 > round(y, 1)", "AS_DOUBLE(huge) * 1e0 > ROUNDED(y, 1e1)"),
+    ],
+)  # fmt: skip
+def test_what_is_spelled_out(sql: str, emits: str) -> None:
+    """A value that is compared as a double and given as an integer has both types."""
+    x, y = exp.column("huge"), exp.column("y")
+    spelled = emits.replace("AS_DOUBLE(huge)", say(DUCKDB, "as_double", x=x).sql("duckdb"))
+    rounded = say(DUCKDB, "round_places", x=y, power=exp.Literal.number("1e1")).sql("duckdb")
+    assert emitted(sql) == spelled.replace("ROUNDED(y, 1e1)", rounded)
 
 
 def test_decimals_that_need_more_than_38_digits_together_are_refused() -> None:

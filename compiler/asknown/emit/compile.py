@@ -17,6 +17,7 @@ from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, say
 from asknown.emit.sql import all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
+from asknown.emit.translate.define import define
 from asknown.emit.translate.rewrite import place_of_column, rewrite
 from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import Column, FeatureView, WindowCall
@@ -95,7 +96,11 @@ def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr,
     types |= {
         f"@{place}": kind for place, call in enumerate(output.calls) if (kind := _kind_of(call, view)) is not None
     }
-    expression = rewrite(output.item.expression.copy(), dialect, view.model, types)
+    expression = output.item.expression.copy()
+    if view.model.dialect == dialect.sqlglot and view.lifted is not None and view.lifted.call_types:
+        by_name = {column.name: column.type for column in view.columns}
+        expression = define(expression, dialect, view.lifted.call_types, by_name)
+    expression = rewrite(expression, dialect, view.model, types)
     # An instant that is not given gives NULL, not the answer over no rows.
     value = exp.Case(ifs=[exp.If(this=known.copy(), true=expression.transform(put))])
     return cast(dialect, value, output.column.type, at=place_of_column(view.model, output.column.name))

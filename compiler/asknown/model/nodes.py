@@ -82,18 +82,25 @@ class Item:
     windows: tuple[int, ...]
     columns: tuple[str, ...]  # hidden as-of columns that the expression reads
 
+    @property
+    def computes(self) -> bool:
+        """Whether the expression is more than one window."""
+        return self.expression is not None and not isinstance(self.expression, exp.Parameter)
+
 
 @dataclass(frozen=True)
 class Lifted:
     """A feature view's select, taken apart.
 
     ``tree`` gives the rows: the select's as-of columns in their order, then the hidden ones, which ``hidden`` names.
+    ``call_types`` are the types of the calls where an item computes with them; else they may be unknown.
     """
 
     tree: exp.Select
     hidden: tuple[str, ...]
     items: tuple[Item, ...]
     calls: tuple[WindowCall, ...]
+    call_types: tuple[SqlType, ...] = ()
 
     @property
     def longest(self) -> int:

@@ -14,7 +14,6 @@ from fractions import Fraction
 from functools import cmp_to_key
 from typing import Any
 
-from asknown.online.expressions import huge_to_float
 from asknown.online.order import comparison, is_enum
 from asknown.online.sums import (
     Values,
@@ -217,7 +216,6 @@ def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
             return _unsigned(sorted(values, key=key)[max(1, math.ceil(share * len(values))) - 1])
 
         return discrete
-    as_double = huge_to_float if kind.kind == "integer" and kind.bits > 64 else float
 
     def continuous(values: Values) -> Any:
         if not values:
@@ -225,7 +223,7 @@ def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
         ordered = sorted(values, key=key)
         place = (len(ordered) - 1) * number
         below = math.floor(place)
-        return _blend(as_double(ordered[below]), as_double(ordered[math.ceil(place)]), place - below)
+        return _blend(float(ordered[below]), float(ordered[math.ceil(place)]), place - below)
 
     return continuous
 

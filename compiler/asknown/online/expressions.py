@@ -293,7 +293,7 @@ def _round(value: float) -> float:
 
 
 def _round_places(value: float, places: int) -> float:
-    """As the engine does it: in doubles, by a power of ten."""
+    """``round(value * power) / power`` for a power of ten, each step in doubles: what the SQL that we emit says."""
     power = 10.0**places
     rounded = _round(value * power) / power
     return rounded if math.isfinite(rounded) else value
@@ -335,16 +335,8 @@ def _float_to_integer(_: SqlType, kind: SqlType) -> Function:
     return convert
 
 
-def _to_float(given: SqlType, _: SqlType) -> Function:
-    return huge_to_float if given.kind == "integer" and given.bits > 64 else float
-
-
-def huge_to_float(value: int) -> float:
-    """A 128-bit integer as a double, as the engine converts it: by halves, so rounded twice."""
-    high, low = value >> 64, value & (2**64 - 1)
-    if high == -1:
-        return -float(2**64 - 1 - low) - 1.0
-    return float(high) * 2.0**64 + float(low)
+def _to_float(*_: SqlType) -> Function:
+    return float
 
 
 def _to_decimal(given: SqlType, kind: SqlType) -> Function:

@@ -58,13 +58,16 @@ class TypedCatalog:
         """The feature view ``name``, complete. Raises what is wrong with it or with a model it stands on."""
         if name not in self._views:
             model = self.models.model(name)
-            self._views[name] = build_view(
+            view = build_view(
                 self.informed(model),
                 self.columns(name),
                 self.project.entities,
                 repeatable=all(self.models.is_repeatable(ref) for ref in model.rendered.refs),
                 describe=lambda tree: self.describe(model, tree),
             )
+            if view.lifted is not None and any(item.computes for item in view.lifted.items):
+                view = replace(view, lifted=replace(view.lifted, call_types=tuple(self.call_types(view))))
+            self._views[name] = view
         return self._views[name]
 
     def columns(self, name: str) -> tuple[Column, ...]:
@@ -127,8 +130,10 @@ class TypedCatalog:
                 tables += view.model.rendered.sources
         return self.ctes(names, sources=tables, dialect=dialect)
 
-    def call_types(self, view: FeatureView) -> list[SqlType]:
+    def call_types(self, view: FeatureView) -> Sequence[SqlType]:
         """The types of the view's window calls."""
+        if view.lifted is not None and view.lifted.call_types:
+            return view.lifted.call_types
         rendered = view.model.rendered
         ctes = self._typed_ctes(rendered.refs, rendered.sources)
         statement = compile_call_types(view, ctes, self.reserved_names(), self._types.dialect)

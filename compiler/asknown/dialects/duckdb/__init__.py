@@ -19,6 +19,7 @@ _VARIANCES = {
 }
 # A zero without its sign, so that equal values are the same value.
 _UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
+_AS_DOUBLE = "COALESCE(CAST(TRY_CAST(:x AS BIGINT) AS DOUBLE), CAST(CAST(:x AS TEXT) AS DOUBLE))"
 
 DUCKDB = Dialect(
     name="duckdb",
@@ -44,6 +45,10 @@ DUCKDB = Dialect(
         "has_offset": "REGEXP_MATCHES(:x, :pattern)",
         "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
         "is_odd_float": "NOT ISFINITE(:x)",
+        # DuckDB's own round(x, 2) and its conversion of a HUGEINT differ between 2.0.0 and 2.0.1. These are made of
+        # operations that IEEE 754 defines; text becomes the nearest double.
+        "round_places": "CASE WHEN ISINF(:x * :power) THEN :x ELSE ROUND(:x * :power) / :power END",
+        "as_double": _AS_DOUBLE,
     },
     plans=PlanRules(
         forms=("cascade", "asof", "range", "union"),
@@ -67,8 +72,10 @@ DUCKDB = Dialect(
             "list": "LIST(:x ORDER BY :order)",
             "median": "MEDIAN(:x)",
             "median.float": f"MEDIAN({_UNSIGNED})",
+            "median.hugeint": f"MEDIAN({_AS_DOUBLE})",
             "quantile_cont": "QUANTILE_CONT(:x, :share)",
             "quantile_cont.float": f"QUANTILE_CONT({_UNSIGNED}, :share)",
+            "quantile_cont.hugeint": f"QUANTILE_CONT({_AS_DOUBLE}, :share)",
             "quantile_disc": "QUANTILE_DISC(:x, :share)",
             "quantile_disc.float": f"QUANTILE_DISC({_UNSIGNED}, :share)",
             **dict.fromkeys(_VARIANCES, "LIST(CAST(:x AS DOUBLE) ORDER BY :order)"),

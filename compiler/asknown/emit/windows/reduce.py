@@ -84,7 +84,7 @@ class Columns:
 def aggregate_word(step: Step, name: str, value: Column) -> str:
     """The dialect's word for an aggregate of a column. Raises ``not-in-dialect`` where there is none."""
     rules = step.dialect.aggregates
-    for word in (f"{name}.{value.type.kind}", name):
+    for word in (f"{name}.{value.type.name.casefold()}", f"{name}.{value.type.kind}", name):
         if word in rules.templates:
             return word
     nearest = rules.nearest.get(f"{name}.{value.type.kind}") or rules.nearest.get(name)

@@ -7,8 +7,8 @@ with a reason: the feature then needs a plainer expression, or its view ``online
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
@@ -59,6 +59,59 @@ def portable(
     return convert_exactly(part, result).tree
 
 
+@dataclass(frozen=True)
+class Rounding:
+    """``round(x, places)`` of a double ``x``, at ``node``."""
+
+    node: exp.Expr
+    places: int
+
+
+@dataclass(frozen=True)
+class Widening:
+    """The conversion of the whole number at ``node``, which may need more than 64 bits, to a double."""
+
+    node: exp.Expr
+
+
+def loosely_defined(
+    expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType]
+) -> list[Rounding | Widening]:
+    """The parts of a portable expression that versions of an engine compute in different ways, the outermost first.
+
+    The arguments are those of :func:`portable`. An expression that it refuses has none: only the engine computes it.
+    """
+    writer = _Tree(call_types, column_types)
+    try:
+        tree = writer.part(expression).tree
+    except NotPortableError:
+        return []
+    found: dict[int, Rounding | Widening] = {}
+    for part in _subtrees(tree):
+        match part:
+            case ("round", _, _, (_, _, int(places))):
+                node = writer.nodes[id(part)][1]
+                found.setdefault(id(node), Rounding(node, places))
+            case ("cast", "DOUBLE", inner) if _is_wide(parse_type(inner[1])) and id(inner) in writer.nodes:
+                node = writer.nodes[id(inner)][1]
+                found.setdefault(id(node), Widening(node))
+    return list(found.values())
+
+
+def _subtrees(tree: Tree) -> Iterator[Tree]:
+    yield tree
+    for part in tree[2:]:
+        if isinstance(part, tuple):
+            yield from _subtrees(part)
+
+
+def _is_wide(kind: SqlType) -> bool:
+    """Whether values of a type are whole numbers that may need more than 64 bits."""
+    return (kind.kind == "integer" and kind.bits > 64) or (
+        kind.kind == "decimal" and kind.scale == 0 and kind.precision > 18
+    )
+
+
 def why_not_portable(
     expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType], result: SqlType
 ) -> str | None:
@@ -74,13 +127,17 @@ def why_not_portable(
 class _Tree:
     call_types: Sequence[SqlType]
     column_types: Mapping[str, SqlType]
+    nodes: dict[int, tuple[Tree, exp.Expr]] = field(default_factory=dict)
+    """By the id of a tree: the tree, and the node that it was written from."""
 
     def part(self, node: exp.Expr) -> Part:
         """The node's tree and type."""
         write = _NODES.get(type(node))
         if write is None:
             raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
-        return write(self, node)
+        part = write(self, node)
+        self.nodes.setdefault(id(part.tree), (part.tree, node))  # of x and (x), which have one tree, it is x
+        return part
 
     def parts(self, *nodes: exp.Expr) -> list[Part]:
         return [self.part(node) for node in nodes]
