@@ -49,6 +49,21 @@ class SqlType:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the greatest value of an integer type."""
+        return -(1 << (self.bits - 1)) if self.signed else 0, (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether this is an integer type with values beyond 64 signed bits."""
+        return self.kind == "integer" and self.bits + (not self.signed) > 64
+
+    @property
+    def is_enum(self) -> bool:
+        """Whether this is an ENUM, whose members order as they were declared."""
+        return self.kind == "text" and self.name.upper().startswith("ENUM")
+
 
 _INTEGERS = {
     "TINYINT": (8, True),

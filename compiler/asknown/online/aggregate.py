@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cmp_to_key
 from typing import Any
 
-from asknown.online.order import comparison, is_enum
+from asknown.online.order import comparison
 from asknown.online.sums import (
     Values,
     mean_decimals,
@@ -77,7 +77,7 @@ def sort_key(kind: SqlType) -> Key | None:
     """The key by which values order as in the engine, zeros without a sign; None where Python's order is that order."""
     if kind.kind == "float":
         return _float_key
-    if kind.kind in _NESTED or is_enum(kind):
+    if kind.kind in _NESTED or kind.is_enum:
         return cmp_to_key(comparison(kind))
     return None
 

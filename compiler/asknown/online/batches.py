@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asknown.errors import AsknownError
-from asknown.online.codec import is_wide, json_encoder, spell_instant
+from asknown.online.codec import json_encoder, spell_instant
 from asknown.online.nodes import Column, OnlineView
 from asknown.types import Kind, SqlType
 
@@ -171,7 +171,7 @@ def _encode_boolean(array: Any, _: SqlType) -> list[Any]:
 
 
 def _encode_integer(array: Any, kind: SqlType) -> list[Any]:
-    if not is_wide(kind):
+    if not kind.is_wide:
         return list(array.cast(pa.int64()).to_pylist())
     if _is_text(array.type):
         return [None if v is None else str(int(v)) for v in array.to_pylist()]

@@ -37,12 +37,7 @@ _STORAGE: dict[Kind, str] = {
 
 def storage(kind: SqlType) -> str:
     """The STRICT column type that keeps values of this type."""
-    return "TEXT" if is_wide(kind) else _STORAGE.get(kind.kind, "TEXT")
-
-
-def is_wide(kind: SqlType) -> bool:
-    """Whether this is an integer type with values beyond SQLite's 64 signed bits."""
-    return kind.kind == "integer" and kind.bits + (not kind.signed) > 64
+    return "TEXT" if kind.is_wide else _STORAGE.get(kind.kind, "TEXT")
 
 
 def spell_instant(moment: datetime) -> str:
@@ -62,9 +57,26 @@ def decoder(kind: SqlType) -> Convert | None:
     if kind.kind in ("list", "struct"):
         inner = _from_json(kind)
         return json.loads if inner is None else lambda text: inner(json.loads(text))
-    if is_wide(kind):
+    if kind.is_wide:
         return int
     return _find_decoder(kind.kind)
+
+
+def orders_in_sqlite(kind: SqlType) -> bool:
+    """Whether SQLite orders the stored values of this type as the engine orders the values."""
+    return not (kind.kind in ("float", "decimal", "list", "struct") or kind.is_wide or kind.is_enum)
+
+
+def stored_comparison(kind: SqlType) -> Callable[[Any, Any], int]:
+    """The function from two stored values, neither NULL, to a number below, equal to or above 0."""
+    from asknown.online.order import comparison, signs_last  # only loads compare
+
+    decode, compare = decoder(kind), comparison(kind)
+    if kind.kind in ("float", "list", "struct"):
+        compare = signs_last(compare)
+    if decode is None:
+        return compare
+    return lambda left, right: compare(decode(left), decode(right))
 
 
 def column_decoder(kind: SqlType) -> ConvertColumn | None:
@@ -129,7 +141,7 @@ _JSON_AS_STORED: frozenset[Kind] = frozenset({"decimal", "uuid", "date", "time",
 
 
 def _to_json(kind: SqlType) -> Convert | None:
-    leaves: dict[Kind, Convert] = {**_JSON_LEAF_IN, "integer": int} if is_wide(kind) else _JSON_LEAF_IN
+    leaves: dict[Kind, Convert] = {**_JSON_LEAF_IN, "integer": int} if kind.is_wide else _JSON_LEAF_IN
     return _nested(kind, _to_json, leaves.get(kind.kind))
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError
-from asknown.online.codec import is_wide, spell_instant
+from asknown.online.codec import spell_instant
 from asknown.types import Kind, SqlType
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
 
 def column_encoder(kind: SqlType, encode: Encode) -> EncodeColumn:
     """The same for many values; ``encode`` is the key's own. A column that needs no change is not looked at singly."""
-    if kind.kind == "integer" and not is_wide(kind):
-        low, high = _bounds(kind)
+    if kind.kind == "integer" and not kind.is_wide:
+        low, high = kind.bounds
 
         def whole(column: Sequence[Any]) -> Sequence[Any]:
             same = set(map(type, column)) == {int} and low <= min(column) and max(column) <= high
@@ -104,14 +104,9 @@ def _encoder(kind: SqlType) -> Encode:
             return _ENCODE.get(kind.kind, _refuse)
 
 
-def _bounds(kind: SqlType) -> tuple[int, int]:
-    """The least and the greatest value of an integer type."""
-    return -(2 ** (kind.bits - 1)) if kind.signed else 0, 2 ** (kind.bits - kind.signed) - 1
-
-
 def _integer_encoder(kind: SqlType) -> Encode:
-    low, high = _bounds(kind)
-    wide = is_wide(kind)
+    low, high = kind.bounds
+    wide = kind.is_wide
 
     def encode(value: Any) -> Any:
         whole = value if type(value) is int else _whole(value)

@@ -6,9 +6,8 @@ Every name a user chose is quoted, and qualified where SQLite would read an unkn
 from __future__ import annotations
 
 from asknown.errors import AsknownError
-from asknown.online.codec import is_wide, storage
+from asknown.online.codec import orders_in_sqlite, storage
 from asknown.online.nodes import Column, OnlineView
-from asknown.online.order import orders_in_sqlite
 
 COMPARE = "asknown_compare"
 """The SQL function (place of the feature, value, value) that orders values SQLite itself orders otherwise."""
@@ -35,7 +34,7 @@ def check_name(view: str) -> None:
 def create_statements(view: OnlineView) -> list[str]:
     """The statements that make the view's table: STRICT, with the view's own columns, one row per key."""
     columns = []
-    rowid = len(view.keys) == 1 and view.keys[0].type.kind == "integer" and not is_wide(view.keys[0].type)
+    rowid = len(view.keys) == 1 and view.keys[0].type.kind == "integer" and not view.keys[0].type.is_wide
     for column in view.columns:
         words = [quote(column.name), storage(column.type)]
         if column in view.keys:

@@ -17,9 +17,9 @@ from typing import Any
 
 from asknown.online import layout
 from asknown.online.batches import Rows
+from asknown.online.codec import orders_in_sqlite, stored_comparison
 from asknown.online.content import Change, Row, sum_rows
 from asknown.online.nodes import OnlineView
-from asknown.online.order import orders_in_sqlite, stored_comparison
 
 _ROWS_AT_ONCE = (2_000, 100, 1)  # rows in one statement: a long one leaves another thread time to hash them
 _KEYS_AT_ONCE = 200  # keys in one statement

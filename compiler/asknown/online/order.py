@@ -11,25 +11,9 @@ from collections.abc import Callable
 from math import copysign, isnan
 from typing import Any
 
-from asknown.online.codec import decoder, is_wide
 from asknown.types import SqlType
 
 Compare = Callable[[Any, Any], int]
-
-
-def orders_in_sqlite(kind: SqlType) -> bool:
-    """Whether SQLite orders the stored values of this type as the engine orders the values."""
-    return not (kind.kind in ("float", "decimal", "list", "struct") or is_wide(kind) or is_enum(kind))
-
-
-def stored_comparison(kind: SqlType) -> Compare:
-    """The function from two stored values, neither NULL, to a number below, equal to or above 0."""
-    decode, compare = decoder(kind), comparison(kind)
-    if kind.kind in ("float", "list", "struct"):
-        compare = _signs_last(compare)
-    if decode is None:
-        return compare
-    return lambda left, right: compare(decode(left), decode(right))
 
 
 def comparison(kind: SqlType) -> Compare:
@@ -43,7 +27,7 @@ def comparison(kind: SqlType) -> Compare:
     if kind.kind == "float":
         return _compare_floats
     if kind.kind == "text":
-        return _enum_comparison(kind) if is_enum(kind) else _compare_text
+        return _enum_comparison(kind) if kind.is_enum else _compare_text
     if kind.kind == "uuid":
         return lambda left, right: _compare(left.int, right.int)
     return _compare
@@ -64,7 +48,7 @@ def _compare_floats(left: float, right: float) -> int:
     return _compare(left, right)
 
 
-def _signs_last(compare: Compare) -> Compare:
+def signs_last(compare: Compare) -> Compare:
     """As ``compare``; of values that differ in the sign of a zero alone, the one with the minus is below."""
 
     def compare_to_the_bit(left: Any, right: Any) -> int:
@@ -100,11 +84,6 @@ def _null_greatest(compare: Compare) -> Compare:
         return compare(left, right)
 
     return compare_nullable
-
-
-def is_enum(kind: SqlType) -> bool:
-    """Whether this is an ENUM, whose members order as they were declared."""
-    return kind.kind == "text" and kind.name.upper().startswith("ENUM")
 
 
 def _enum_comparison(kind: SqlType) -> Compare:

@@ -15,7 +15,6 @@ from typing import Any
 
 from asknown.online.aggregate import finisher
 from asknown.online.nodes import StoredCall
-from asknown.online.order import is_enum
 from asknown.online.sums import Values, float_parts, mean_decimals, mean_floats, mean_integers
 from asknown.types import Kind, SqlType
 
@@ -48,7 +47,7 @@ def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
     family = _FAMILIES.get(call.aggregate)
     if family is None or (kind is not None and not packs(kind)):
         return None
-    if family != "count" and (kind is None or kind.kind not in _KINDS or is_enum(kind)):
+    if family != "count" and (kind is None or kind.kind not in _KINDS or kind.is_enum):
         return None
     return State(family, call.value, call.condition)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from asknown.online.codec import is_wide, storage
+from asknown.online.codec import storage
 from asknown.online.events import EventTable, event_table, free_name
 from asknown.online.layout import quote
 from asknown.online.nodes import OnlineView
@@ -219,4 +219,4 @@ def code_of(kind: SqlType | None) -> str:
     """How the numbers of a column are packed; without a type, of times. Empty: as JSON."""
     if kind is None:
         return "q"
-    return "" if is_wide(kind) else _CODES.get(kind.kind, "")
+    return "" if kind.is_wide else _CODES.get(kind.kind, "")

@@ -48,8 +48,8 @@ def literal_integer(value: int) -> Part:
 
 def holds(kind: SqlType, value: int) -> bool:
     """Whether a value is in the range of an integer type."""
-    least = -(1 << (kind.bits - 1)) if kind.signed else 0
-    return least <= value < 1 << (kind.bits - kind.signed)
+    least, greatest = kind.bounds
+    return least <= value <= greatest
 
 
 def integer_type(left: Part, right: Part) -> SqlType:
