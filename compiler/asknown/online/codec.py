@@ -89,6 +89,16 @@ def column_decoder(kind: SqlType) -> ConvertColumn | None:
     return lambda column: [None if v is None else decode(v) for v in column]
 
 
+def full_column_decoder(kind: SqlType) -> Callable[[Sequence[Any], set[type]], Sequence[Any]]:
+    """The function from stored values, none of them NULL, and the set of their Python types, to the values."""
+    decode = decoder(kind)
+    if decode is None:
+        return lambda column, _: column
+    if kind.kind == "float":  # a double is stored as it is, and only a NaN as text
+        return lambda column, types: list(map(float, column)) if str in types else column
+    return lambda column, _: list(map(decode, column))
+
+
 def json_encoder(kind: SqlType) -> Callable[[Any], str]:
     """The function from a Python list or dict of this type to the JSON text that is stored."""
     inner = _to_json(kind)

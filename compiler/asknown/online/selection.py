@@ -9,11 +9,16 @@ from operator import ne
 from typing import Any
 
 from asknown.online.aggregate import ORDERED, PAIRED, total_key
-from asknown.online.codec import decoder
 from asknown.online.nodes import StoredCall
 from asknown.types import SqlType
 
 Columns = Sequence[Sequence[Any]]
+Decode = Callable[[Sequence[Any], set[type]], Sequence[Any]]
+"""From a column of stored values, none of them NULL, and their Python types, to the values."""
+
+DecoderOf = Callable[[SqlType], Decode]
+"""How a backend reads back a column of a type."""
+
 _NULL = type(None)
 
 
@@ -40,13 +45,15 @@ def rows_of(call: StoredCall) -> Rows:
 class Selection:
     """Rows of some calls: those that meet the condition and have the values, decoded and, where asked, in order."""
 
-    def __init__(self, rows: Rows, columns: Sequence[str], types: Mapping[str, SqlType], times: int) -> None:
+    def __init__(
+        self, rows: Rows, columns: Sequence[str], types: Mapping[str, SqlType], times: int, decoder_of: DecoderOf
+    ) -> None:
         """``columns`` are those that :meth:`select` will be given, the first ``times`` of them the times."""
         names = [name for name in (rows.value, rows.order) if name is not None]
         self.counts = rows.counts
         self.condition = None if rows.condition is None else columns.index(rows.condition)
         self.wanted = [columns.index(name) for name in names]
-        self.decode = [_decoder(types[name]) for name in names]
+        self.decode = [decoder_of(types[name]) for name in names]
         self.times = range(times) if rows.in_order else range(0)
         self.key = total_key(types[rows.value]) if rows.value is not None else None
 
@@ -79,13 +86,3 @@ class Selection:
         runs = list(accumulate(map(ne, moments, moments[1:]), initial=0))
         keys = by if self.key is None else [self.key(value) for value in by]
         return [values[place] for place in sorted(range(len(values)), key=lambda i: (runs[i], keys[i]))]
-
-
-def _decoder(kind: SqlType) -> Callable[[Sequence[Any], set[type]], Sequence[Any]]:
-    """The function from a column of stored values, none of them NULL, and their Python types, to the values."""
-    decode = decoder(kind)
-    if decode is None:
-        return lambda column, _: column
-    if kind.kind == "float":  # a double is stored as it is, and only a NaN as text
-        return lambda column, types: list(map(float, column)) if str in types else column
-    return lambda column, _: list(map(decode, column))

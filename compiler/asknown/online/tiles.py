@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from asknown.online.codec import storage
+from asknown.online.codec import full_column_decoder, storage
 from asknown.online.events import EventTable, event_table, free_name
 from asknown.online.layout import quote
 from asknown.online.nodes import OnlineView
@@ -159,6 +159,7 @@ class _Builder:
                     names,
                     types,
                     len(table.events.times),
+                    full_column_decoder,
                 ),
             )
             for state in table.states

@@ -17,6 +17,7 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.online.aggregate import ORDERED, PAIRED, Finish, finisher
+from asknown.online.codec import full_column_decoder
 from asknown.online.events import event_table, scan_statement
 from asknown.online.expressions import EvaluationError, compile_expression
 from asknown.online.nodes import OnlineView, StoredFeature
@@ -92,7 +93,7 @@ class WindowRead:
         self._slices: dict[tuple[int, int], list[_Call]] = {}
         rows = [rows_of(call) for call in calls]
         shared = {row: place for place, row in enumerate(dict.fromkeys(rows))}
-        self._selections = [Selection(row, columns, types, len(times)) for row in shared]
+        self._selections = [Selection(row, columns, types, len(times), full_column_decoder) for row in shared]
         for place, call in enumerate(calls):
             kind = None if call.value is None else types[call.value]
             state = state_of(call, kind)
