@@ -10,6 +10,7 @@ from typing import Any
 
 from asknown.online.aggregate import ORDERED, PAIRED, total_key
 from asknown.online.nodes import StoredCall
+from asknown.online.states import State, family_of
 from asknown.types import SqlType
 
 Columns = Sequence[Sequence[Any]]
@@ -40,6 +41,12 @@ def rows_of(call: StoredCall) -> Rows:
     """The rows that a call is of."""
     in_order = call.aggregate in ORDERED | PAIRED
     return Rows(call.value, call.order, call.condition, call.aggregate == "count", in_order)
+
+
+def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
+    """The state from which a call is finished, or None where it needs every value."""
+    family = family_of(call.aggregate, kind)
+    return None if family is None else State(family, call.value, call.condition)
 
 
 class Selection:

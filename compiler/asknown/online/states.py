@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any
 
 from asknown.online.aggregate import finisher
-from asknown.online.nodes import StoredCall
 from asknown.online.sums import Values, float_parts, mean_decimals, mean_floats, mean_integers
 from asknown.types import Kind, SqlType
 
@@ -42,14 +41,14 @@ class State:
     condition: str | None
 
 
-def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
-    """The state from which a call is finished, or None where it needs every value."""
-    family = _FAMILIES.get(call.aggregate)
+def family_of(aggregate: str, kind: SqlType | None) -> str | None:
+    """The family of states from which an aggregate is finished, or None where it needs every value."""
+    family = _FAMILIES.get(aggregate)
     if family is None or (kind is not None and not packs(kind)):
         return None
     if family != "count" and (kind is None or kind.kind not in _KINDS or kind.is_enum):
         return None
-    return State(family, call.value, call.condition)
+    return family
 
 
 def packs(kind: SqlType) -> bool:
@@ -66,13 +65,13 @@ def condense(family: str, kind: SqlType | None, values: Values) -> list[Any]:
     return [finisher(family, kind)(values)]
 
 
-def merger(call: StoredCall, kind: SqlType | None) -> Merge:
-    """The function that finishes a call of which only the stand-ins of some values are there."""
-    if call.aggregate == "count" or kind is None:
+def merger(aggregate: str, kind: SqlType | None) -> Merge:
+    """The function that finishes an aggregate of which only the stand-ins of some values are there."""
+    if aggregate == "count" or kind is None:
         return lambda values, count: count
-    if call.aggregate == "avg":
+    if aggregate == "avg":
         return {"float": mean_floats, "decimal": mean_decimals}.get(kind.kind, mean_integers)
-    finish = finisher(call.aggregate, kind)
+    finish = finisher(aggregate, kind)
     return lambda values, count: finish(values)
 
 

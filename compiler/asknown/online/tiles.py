@@ -24,8 +24,8 @@ from asknown.online.codec import full_column_decoder, storage
 from asknown.online.events import EventTable, event_table, free_name
 from asknown.online.layout import quote
 from asknown.online.nodes import OnlineView
-from asknown.online.selection import Columns, Rows, Selection
-from asknown.online.states import State, condense, packs, spell, state_of
+from asknown.online.selection import Columns, Rows, Selection, state_of
+from asknown.online.states import State, condense, packs, spell
 from asknown.types import SqlType
 
 FEWEST = 32

@@ -21,8 +21,8 @@ from asknown.online.codec import full_column_decoder
 from asknown.online.events import event_table, scan_statement
 from asknown.online.expressions import EvaluationError, compile_expression
 from asknown.online.nodes import OnlineView, StoredFeature
-from asknown.online.selection import Columns, Selection, rows_of
-from asknown.online.states import Merge, merger, packs, reader_of, state_of
+from asknown.online.selection import Columns, Selection, rows_of, state_of
+from asknown.online.states import Merge, merger, packs, reader_of
 from asknown.online.tiles import code_of, tile_statement, tile_table, unpack
 
 Span = tuple[int, int]
@@ -101,7 +101,7 @@ class WindowRead:
             made = _Call(
                 place,
                 finish,
-                merger(call, kind) if state else _never,
+                merger(call.aggregate, kind) if state else _never,
                 None if state is None else tiles.states.index(state),
                 reader_of(kind),
             )
