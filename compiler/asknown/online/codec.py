@@ -62,6 +62,23 @@ def decoder(kind: SqlType) -> Convert | None:
     return _find_decoder(kind.kind)
 
 
+def stored_key(kind: SqlType, canonical: Convert) -> Convert:
+    """``canonical`` followed by the stored form of the key that it gives; None stays None."""
+    store = str if kind.is_wide else _find_key_form(kind.kind)
+    if store is None:
+        return canonical
+
+    def encode(value: Any) -> Any:
+        key = canonical(value)
+        return None if key is None else store(key)
+
+    return encode
+
+
+def _find_key_form(kind: Kind) -> Convert | None:
+    return int if kind == "boolean" else _JSON_LEAF_IN[kind] if kind in _KEYS_AS_IN_JSON else None
+
+
 def orders_in_sqlite(kind: SqlType) -> bool:
     """Whether SQLite orders the stored values of this type as the engine orders the values."""
     return not (kind.kind in ("float", "decimal", "list", "struct") or kind.is_wide or kind.is_enum)
@@ -146,6 +163,7 @@ _JSON_LEAF_IN: dict[Kind, Convert] = {
     "timestamp": spell_instant,
     "timestamptz": spell_instant,
 }
+_KEYS_AS_IN_JSON: frozenset[Kind] = frozenset({"decimal", "uuid", "date", "timestamp", "timestamptz"})
 _JSON_AS_STORED: frozenset[Kind] = frozenset({"decimal", "uuid", "date", "time", "timestamp", "timestamptz"})
 """Leaves that JSON spells as a column of their type does."""
 

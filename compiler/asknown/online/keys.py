@@ -1,7 +1,7 @@
-"""Keys of a request: the stored form of a Python value of the key's type, and nothing else (DESIGN section 3, rule 8).
+"""Keys of a request: one canonical Python value for each key of the key's type, and nothing else (rule 8).
 
 A value of the wrong type is an error. A value of the right type that no row can have (too large, too fine, not
-UTF-8) is simply not there: it encodes to None, as None itself does, which no stored key is.
+UTF-8) is simply not there: it becomes None, as None itself does, which no key of a row is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError
-from asknown.online.codec import spell_instant
 from asknown.types import Kind, SqlType
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _EXPECTED: dict[Kind, str] = {
 
 
 def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
-    """The function from a request's value to the stored key, or to None; a wrong type is an error."""
+    """The function from a request's value to the key's canonical value, or to None; a wrong type is an error."""
     encode = _encoder(kind)
 
     def checked(value: Any) -> Any:
@@ -106,13 +105,10 @@ def _encoder(kind: SqlType) -> Encode:
 
 def _integer_encoder(kind: SqlType) -> Encode:
     low, high = kind.bounds
-    wide = kind.is_wide
 
     def encode(value: Any) -> Any:
         whole = value if type(value) is int else _whole(value)
-        if not low <= whole <= high:
-            return None
-        return str(whole) if wide else whole
+        return whole if low <= whole <= high else None
 
     return encode
 
@@ -141,7 +137,7 @@ def _decimal_encoder(kind: SqlType) -> Encode:
             exact = number.quantize(unit, context=exactly)
         except (Inexact, InvalidOperation):
             return None  # more places or more digits than the type has
-        return format(exact if exact else exact.copy_abs(), "f")
+        return exact if exact else exact.copy_abs()
 
     return encode
 
@@ -151,11 +147,11 @@ def _uuid_encoder() -> Encode:
 
     def encode(value: Any) -> Any:
         if isinstance(value, UUID):
-            return str(value)
+            return value
         if not isinstance(value, str):
             raise _WrongTypeError
         try:
-            return str(UUID(value))
+            return UUID(value)
         except ValueError:
             raise _WrongTypeError from None
 
@@ -174,9 +170,9 @@ def _encode_text(value: Any) -> Any:
 
 def _encode_boolean(value: Any) -> Any:
     if isinstance(value, bool):
-        return int(value)
+        return value
     if type(value).__module__ == "numpy" and isinstance(value.item(), bool):
-        return int(value)
+        return bool(value)
     raise _WrongTypeError
 
 
@@ -189,7 +185,7 @@ def _encode_blob(value: Any) -> Any:
 def _encode_date(value: Any) -> Any:
     if not isinstance(value, date) or isinstance(value, datetime):
         raise _WrongTypeError
-    return value.isoformat()
+    return value
 
 
 def _encode_timestamp(value: Any) -> Any:
@@ -198,8 +194,10 @@ def _encode_timestamp(value: Any) -> Any:
     # pandas: NaT is a datetime that differs from itself, and a Timestamp may be finer than a microsecond.
     if value != value or getattr(value, "nanosecond", False):  # noqa: PLR0124
         return None
+    if value.tzinfo is None:
+        return value
     try:
-        return spell_instant(value)
+        return value.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         return None  # outside the years 1 to 9999 once in UTC
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from asknown.online.codec import stored_key
 from asknown.online.keys import column_encoder
 from asknown.online.layout import quote, select_statement
 from asknown.online.nodes import OnlineService
@@ -83,7 +84,8 @@ class Lookup:
         self._columns = (view.event_time, *(f.name for f in read.features), *read.hidden)
         self._nothing = (None,) * (len(view.keys) + len(self._columns))
         self._encoders = [
-            (name, column_encoder(key.type, encode)) for (name, encode), key in zip(read.keys, view.keys, strict=True)
+            (name, column_encoder(key.type, stored_key(key.type, encode)))
+            for (name, encode), key in zip(read.keys, view.keys, strict=True)
         ]
         self._queries: dict[int, str] = {}
 

@@ -22,7 +22,7 @@ from asknown.online.answer import (
     microseconds_of,
     read_moments,
 )
-from asknown.online.codec import Convert, column_decoder, decoder
+from asknown.online.codec import Convert, column_decoder, decoder, stored_key
 from asknown.online.lookup import Facts, Lookup, row_statement
 from asknown.online.request import Read, Request
 
@@ -41,7 +41,11 @@ class ReadPlan:
         self._watermarks = [(read.stored.watermark.replace(tzinfo=None), read) for read in request.reads]
         self.earliest = max(watermark for watermark, _ in self._watermarks)
         self._ttls = [_ttl(read) for read in request.reads]
-        self._keys = [key for read in request.reads for key in read.keys]
+        self._keys = [
+            (column, stored_key(key.type, encode))
+            for read in request.reads
+            for (column, encode), key in zip(read.keys, read.stored.view.keys, strict=True)
+        ]
         self._outputs = request.outputs
         self._names = tuple(output.name for output in request.outputs)
         self._width = len(request.outputs)
