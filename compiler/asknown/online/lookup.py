@@ -60,7 +60,7 @@ def row_statement(request: Request, facts: Facts) -> str | None:
     """
     reads = request.reads
     too_large = len(reads) > _MOST_VIEWS or len(request.outputs) + len(reads) > _MOST_COLUMNS
-    if too_large or any(read.windows is not None for read in reads):
+    if too_large or any(read.windowed for read in reads):
         return None
     wanted = [f"r{output.read}.{quote(output.column.name)}" for output in request.outputs]
     wanted += [f"r{i}.{quote(read.stored.view.event_time)}" for i, read in enumerate(reads)]

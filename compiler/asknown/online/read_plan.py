@@ -27,7 +27,8 @@ from asknown.online.lookup import Facts, Lookup, row_statement
 from asknown.online.request import Read, Request
 
 if TYPE_CHECKING:
-    from asknown.online.windows import WindowAnswer, WindowRead
+    from asknown.online.tiles import WindowRead
+    from asknown.online.windows import WindowAnswer
 
 
 class ReadPlan:
@@ -145,6 +146,7 @@ class _Table:
         self._read = read
         self._ttl = ttl
         self._lookup = Lookup(read)
+        self._windows = _window_read(read)
         self._decoders = [column_decoder(feature.type) for feature in read.features]
         self._hidden = [(name, column_decoder(read.stored.view.type_of(name))) for name in read.hidden]
 
@@ -165,12 +167,12 @@ class _Table:
                 raise UnreadableError(str(error)) from error
         width = len(self._decoders)
         values = [decode_all(column, decode) for column, decode in zip(stored[:width], self._decoders, strict=True)]
-        if read.windows is not None:
+        if self._windows is not None:
             hidden = [
                 (name, decode_all(column, decode))
                 for (name, decode), column in zip(self._hidden, stored[width:], strict=True)
             ]
-            look.windows = self._answer_windows(read.windows, cursor, keys, hidden, microseconds_of(instant))
+            look.windows = self._answer_windows(self._windows, cursor, keys, hidden, microseconds_of(instant))
         return look, values
 
     def _answer_windows(
@@ -188,10 +190,20 @@ class _Table:
                 parts = self._lookup.parts(key)
                 events = windows.fetch(cursor, None if None in parts else parts, instant)
                 try:
-                    known[key] = windows.answer(events, instant, {name: column[place] for name, column in hidden})
+                    known[key] = windows.features.answer(
+                        events, instant, {name: column[place] for name, column in hidden}
+                    )
                 except (ValueError, TypeError) as error:
                     raise UnreadableError(str(error)) from error
         return [known[key] for key in keys]
+
+
+def _window_read(read: Read) -> WindowRead | None:
+    if not read.windowed:
+        return None
+    from asknown.online.tiles import WindowRead  # half of what a reader can import, and most requests do without
+
+    return WindowRead(read.stored.view, read.windowed)
 
 
 def _ttl(read: Read) -> timedelta | None:

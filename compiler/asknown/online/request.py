@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asknown.errors import AsknownError, did_you_mean
 from asknown.online.keys import Encode, key_encoder
 from asknown.online.nodes import Column, OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
-
-if TYPE_CHECKING:
-    from asknown.online.windows import WindowRead
 
 
 @dataclass(frozen=True)
 class Read:
     """One look at one view. ``keys`` pairs the request's column with the encoder of the view's key.
 
-    ``features`` are the as-of features asked for, of the view's own table; ``hidden`` names columns of it that the
-    expressions of ``windows`` read besides the view's events.
+    ``features`` are the as-of features asked for, of the view's own table; ``windowed`` those that are computed from
+    its events; ``hidden`` names columns of the table that the expressions of these read as well.
     """
 
     stored: StoredView
     keys: tuple[tuple[str, Encode], ...]
     features: tuple[Column, ...]
     hidden: tuple[str, ...] = ()
-    windows: WindowRead | None = None
+    windowed: tuple[StoredFeature, ...] = ()
 
     @property
     def looks_up(self) -> bool:
         """Whether anything of the view's own table is needed."""
-        return bool(self.features or self.hidden or self.windows is None)
+        return bool(self.features or self.hidden or not self.windowed)
 
 
 @dataclass(frozen=True)
@@ -166,15 +163,7 @@ def _read(
     stored, mapping = views[name], dict(renamed)
     keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
     hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
-    return Read(stored, tuple(keys), tuple(asof), tuple(hidden), _window_read(stored.view, derived))
-
-
-def _window_read(view: OnlineView, derived: list[StoredFeature]) -> WindowRead | None:
-    if not derived:
-        return None
-    from asknown.online.windows import WindowRead  # half of what a reader can import, and most requests do without
-
-    return WindowRead(view, derived)
+    return Read(stored, tuple(keys), tuple(asof), tuple(hidden), tuple(derived))
 
 
 def _parts(

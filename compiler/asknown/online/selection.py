@@ -9,7 +9,7 @@ from operator import ne
 from typing import Any
 
 from asknown.online.aggregate import ORDERED, PAIRED, total_key
-from asknown.online.nodes import StoredCall
+from asknown.online.nodes import OnlineWindows, StoredCall
 from asknown.online.states import State, family_of
 from asknown.types import SqlType
 
@@ -47,6 +47,13 @@ def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
     """The state from which a call is finished, or None where it needs every value."""
     family = family_of(call.aggregate, kind)
     return None if family is None else State(family, call.value, call.condition)
+
+
+def states_of(windows: OnlineWindows) -> tuple[State, ...]:
+    """The states that a view's tiles keep, in their order."""
+    types = {column.name: column.type for column in windows.columns}
+    kept = (state_of(call, None if call.value is None else types[call.value]) for call in windows.calls)
+    return tuple(dict.fromkeys(state for state in kept if state is not None))
 
 
 class Selection:

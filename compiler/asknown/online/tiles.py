@@ -17,15 +17,16 @@ import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from asknown.online.codec import full_column_decoder, storage
-from asknown.online.events import EventTable, event_table, free_name
+from asknown.online.events import EventTable, event_table, free_name, scan_statement
 from asknown.online.layout import quote
-from asknown.online.nodes import OnlineView
-from asknown.online.selection import Columns, Rows, Selection, state_of
+from asknown.online.nodes import OnlineView, StoredFeature
+from asknown.online.selection import Columns, Rows, Selection, states_of
 from asknown.online.states import State, condense, packs, spell
+from asknown.online.windows import Events, Tile, WindowFeatures
 from asknown.types import SqlType
 
 FEWEST = 32
@@ -71,8 +72,6 @@ def tile_table(view: OnlineView) -> TileTable:
     """The table of a view's tiles."""
     assert view.windows is not None
     events = event_table(view)
-    types = {column.name: column.type for column in view.windows.columns}
-    kept = (state_of(call, None if call.value is None else types[call.value]) for call in view.windows.calls)
     taken = {column.name.lower() for column in view.keys}
     hidden = (column.name for column in view.windows.columns if packs(column.type))
     own: dict[str, str] = {}
@@ -81,7 +80,7 @@ def tile_table(view: OnlineView) -> TileTable:
         for name in names:
             found[name] = free_name(f"_{name}" if names is _OWN else name, taken)
             taken.add(found[name].lower())
-    return TileTable(f"{view.name}.tiles", events, tuple(dict.fromkeys(s for s in kept if s is not None)), own, packed)
+    return TileTable(f"{view.name}.tiles", events, states_of(view.windows), own, packed)
 
 
 def create_tiles(table: TileTable) -> str:
@@ -221,3 +220,60 @@ def code_of(kind: SqlType | None) -> str:
     if kind is None:
         return "q"
     return "" if kind.is_wide else _CODES.get(kind.kind, "")
+
+
+class WindowRead:
+    """Fetches what the features of one request need of one view's events: the events, or tiles of them."""
+
+    def __init__(self, view: OnlineView, features: Sequence[StoredFeature]) -> None:
+        assert view.windows is not None
+        events, tiles = event_table(view), tile_table(view)
+        self.features = WindowFeatures(view, features, events.times, full_column_decoder)
+        types = {column.name: column.type for column in view.windows.columns}
+        columns = self.features.columns
+        packed = all(packs(column.type) for column in view.windows.columns if column.name in columns)
+        self._events_query = scan_statement(events, columns)
+        self._tile_query = tile_statement(tiles, columns, onwards=False) if packed else None
+        self._tiles_query = tile_statement(tiles, columns, onwards=True) if packed else ""
+        self._codes = [code_of(types.get(column)) for column in columns]
+        self._nothing: Columns = [()] * len(columns)
+
+    def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Events:
+        """What the features of a key at ``instant`` (microseconds) are computed from. No row can have the key None."""
+        if key is None:
+            return self._nothing
+        oldest, newest = instant - self.features.oldest, instant - self.features.newest
+        if self._tile_query is not None:
+            row = cursor.execute(self._tile_query, (*key, oldest)).fetchone()
+            if row is not None:
+                reaches_newest = row[1] <= instant - self.features.latest  # every frame does
+                if self.features.merges and reaches_newest:
+                    return self._fetch_tiles(cursor, key, instant, row)
+                rows = cursor.execute(self._tiles_query, (*key, row[0], newest)).fetchall()
+                packed = list(zip(*rows, strict=True))[4:] or self._nothing
+                return [
+                    list(chain.from_iterable([unpack(code, some) for some in column]))
+                    for code, column in zip(self._codes, packed, strict=True)
+                ]
+        rows = cursor.execute(self._events_query, (*key, oldest, newest)).fetchall()
+        return list(zip(*rows, strict=True)) or self._nothing
+
+    def _fetch_tiles(
+        self, cursor: sqlite3.Cursor, key: Sequence[Any], instant: int, row: Sequence[Any]
+    ) -> tuple[Tile, ...]:
+        """The tile of each frame, of which the longest has the one of ``row``."""
+        assert self._tile_query is not None
+        tile = self._tile(row)
+        tiles = []
+        for oldest, _ in self.features.frames:
+            if tile.later and oldest < self.features.oldest:
+                row = cursor.execute(self._tile_query, (*key, instant - oldest)).fetchone()
+                if row[2] != tile.later:
+                    tile = self._tile(row)
+            tiles.append(tile)
+        return tuple(tiles)
+
+    def _tile(self, row: Sequence[Any]) -> Tile:
+        _, last, later, after, *packed = row
+        columns = [unpack(code, some) for code, some in zip(self._codes, packed, strict=True)]
+        return Tile(columns, last, later, json.loads(after))

@@ -7,25 +7,17 @@ else all that lie in the longest window. The standard library only: the reader i
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.online.aggregate import ORDERED, PAIRED, Finish, finisher
-from asknown.online.codec import full_column_decoder
-from asknown.online.events import event_table, scan_statement
 from asknown.online.expressions import EvaluationError, compile_expression
 from asknown.online.nodes import OnlineView, StoredFeature
-from asknown.online.selection import Columns, Selection, rows_of, state_of
-from asknown.online.states import Merge, merger, packs, reader_of
-from asknown.online.tiles import code_of, tile_statement, tile_table, unpack
-
-Span = tuple[int, int]
+from asknown.online.selection import Columns, DecoderOf, Selection, rows_of, state_of, states_of
+from asknown.online.states import Merge, merger, reader_of
 
 
 @dataclass(frozen=True)
@@ -66,34 +58,36 @@ Events = Columns | tuple[Tile, ...]
 """What is fetched of a key: columns of events, or for each frame its tile."""
 
 
-class WindowRead:
-    """The features of one request that are computed from one view's events."""
+class WindowFeatures:
+    """The features of one request that are computed from one view's events: what they need, and how they come of it.
 
-    def __init__(self, view: OnlineView, features: Sequence[StoredFeature]) -> None:
+    ``columns`` are to be fetched of each event, times first. ``frames`` are the (oldest, newest) distances from the
+    instant in microseconds, longest first, and ``oldest`` and ``newest`` bound them all; ``latest`` is the greatest of
+    their newest ends. ``merges`` says that every call can be finished from the states of tiles.
+    """
+
+    def __init__(
+        self, view: OnlineView, features: Sequence[StoredFeature], times: Sequence[str], decoder_of: DecoderOf
+    ) -> None:
+        """``times`` are what the backend calls the view's times, event time first: none is a hidden column's name."""
         assert view.windows is not None
-        events, tiles = event_table(view), tile_table(view)
         types = {column.name: column.type for column in view.windows.columns}
         used = sorted({call for feature in features for call in feature.calls})
         calls = [view.windows.calls[call] for call in used]
-        times = events.times if any(call.aggregate in ORDERED | PAIRED for call in calls) else events.times[:1]
+        times = times if any(call.aggregate in ORDERED | PAIRED for call in calls) else times[:1]
         names = (name for call in calls for name in (call.value, call.order, call.condition) if name is not None)
-        columns = tuple(dict.fromkeys((*times, *names)))
-        self._view = view.name
-        self._events_query = scan_statement(events, columns)
-        self._tile_query = tile_statement(tiles, columns, onwards=False) if _pack(columns, view) else None
-        self._tiles_query = tile_statement(tiles, columns, onwards=True) if _pack(columns, view) else ""
-        self._codes = [code_of(types.get(column)) for column in columns]
-        self._nothing: Columns = [()] * len(columns)
-        self._oldest = max(call.oldest for call in calls)
-        self._newest = min(call.newest for call in calls)
+        self.columns = tuple(dict.fromkeys((*times, *names)))
+        self.oldest = max(call.oldest for call in calls)
+        self.newest = min(call.newest for call in calls)
         # The longest frames first, because a tile that serves one of them may serve the shorter ones.
-        self._frames = sorted({(call.oldest, call.newest) for call in calls}, reverse=True)
-        self._latest = max(newest for _, newest in self._frames)
-        self._selections: list[Selection] = []
+        self.frames = sorted({(call.oldest, call.newest) for call in calls}, reverse=True)
+        self.latest = max(newest for _, newest in self.frames)
+        self._view = view.name
         self._slices: dict[tuple[int, int], list[_Call]] = {}
         rows = [rows_of(call) for call in calls]
         shared = {row: place for place, row in enumerate(dict.fromkeys(rows))}
-        self._selections = [Selection(row, columns, types, len(times), full_column_decoder) for row in shared]
+        self._selections = [Selection(row, self.columns, types, len(times), decoder_of) for row in shared]
+        states = states_of(view.windows)
         for place, call in enumerate(calls):
             kind = None if call.value is None else types[call.value]
             state = state_of(call, kind)
@@ -102,12 +96,12 @@ class WindowRead:
                 place,
                 finish,
                 merger(call.aggregate, kind) if state else _never,
-                None if state is None else tiles.states.index(state),
+                None if state is None else states.index(state),
                 reader_of(kind),
             )
-            frame = self._frames.index((call.oldest, call.newest))
+            frame = self.frames.index((call.oldest, call.newest))
             self._slices.setdefault((frame, shared[rows[place]]), []).append(made)
-        self._merges = all(call.state is not None for some in self._slices.values() for call in some)
+        self.merges = all(call.state is not None for some in self._slices.values() for call in some)
         self._count = len(calls)
         places = {call: place for place, call in enumerate(used)}
         self._features = [(feature.name, compile_expression(feature.expression, places)) for feature in features]
@@ -116,50 +110,7 @@ class WindowRead:
     def _frames_of(self, feature: StoredFeature, view: OnlineView) -> list[int]:
         assert view.windows is not None
         calls = [view.windows.calls[call] for call in feature.calls]
-        return sorted({self._frames.index((call.oldest, call.newest)) for call in calls})
-
-    # -- fetching ----------------------------------------------------------------------------------------------
-
-    def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Events:
-        """What the features of a key at ``instant`` (microseconds) are computed from. No row can have the key None."""
-        if key is None:
-            return self._nothing
-        oldest, newest = instant - self._oldest, instant - self._newest
-        if self._tile_query is not None:
-            row = cursor.execute(self._tile_query, (*key, oldest)).fetchone()
-            if row is not None:
-                if self._merges and row[1] <= instant - self._latest:  # every frame reaches the newest event
-                    return self._fetch_tiles(cursor, key, instant, row)
-                rows = cursor.execute(self._tiles_query, (*key, row[0], newest)).fetchall()
-                packed = list(zip(*rows, strict=True))[4:] or self._nothing
-                return [
-                    list(chain.from_iterable([unpack(code, some) for some in column]))
-                    for code, column in zip(self._codes, packed, strict=True)
-                ]
-        rows = cursor.execute(self._events_query, (*key, oldest, newest)).fetchall()
-        return list(zip(*rows, strict=True)) or self._nothing
-
-    def _fetch_tiles(
-        self, cursor: sqlite3.Cursor, key: Sequence[Any], instant: int, row: Sequence[Any]
-    ) -> tuple[Tile, ...]:
-        """The tile of each frame, of which the longest has the one of ``row``."""
-        assert self._tile_query is not None
-        tile = self._tile(row)
-        tiles = []
-        for oldest, _ in self._frames:
-            if tile.later and oldest < self._oldest:
-                row = cursor.execute(self._tile_query, (*key, instant - oldest)).fetchone()
-                if row[2] != tile.later:
-                    tile = self._tile(row)
-            tiles.append(tile)
-        return tuple(tiles)
-
-    def _tile(self, row: Sequence[Any]) -> Tile:
-        _, last, later, after, *packed = row
-        columns = [unpack(code, some) for code, some in zip(self._codes, packed, strict=True)]
-        return Tile(columns, last, later, json.loads(after))
-
-    # -- computing ---------------------------------------------------------------------------------------------
+        return sorted({self.frames.index((call.oldest, call.newest)) for call in calls})
 
     def answer(self, events: Events, instant: int, kept: Mapping[str, Any]) -> WindowAnswer:
         """The features at ``instant`` of a key with these events and these hidden as-of values."""
@@ -183,14 +134,14 @@ class WindowRead:
     def _from_columns(self, columns: Columns, instant: int) -> tuple[list[Any], list[int | None]]:
         """The calls' results, and for each frame the newest event time in it."""
         times = columns[0]
-        spans = [(bisect_left(times, instant - old), bisect_right(times, instant - new)) for old, new in self._frames]
+        spans = [(bisect_left(times, instant - old), bisect_right(times, instant - new)) for old, new in self.frames]
         selected = [selection.select(columns) for selection in self._selections]
         results: list[Any] = [None] * self._count
         for (frame, selection), calls in self._slices.items():
             values, own = selected[selection]
             low, high = spans[frame]
             if own is not None:
-                oldest, newest = self._frames[frame]
+                oldest, newest = self.frames[frame]
                 low, high = bisect_left(own, instant - oldest), bisect_right(own, instant - newest)
             inside = values[low:high]
             for call in calls:
@@ -207,7 +158,7 @@ class WindowRead:
             if found is None:
                 found = selected[tile.later, selection] = self._selections[selection].select(tile.columns)
             values, own = found
-            low = bisect_left(tile.columns[0] if own is None else own, instant - self._frames[frame][0])
+            low = bisect_left(tile.columns[0] if own is None else own, instant - self.frames[frame][0])
             inside = values[low:]
             for call in calls:
                 assert call.state is not None
@@ -217,15 +168,9 @@ class WindowRead:
                 results[call.place] = call.merge([*inside, *others] if others else inside, len(inside) + count)
         ends = [
             tile.last if tile.later or tile.last >= instant - oldest else None
-            for tile, (oldest, _) in zip(tiles, self._frames, strict=True)
+            for tile, (oldest, _) in zip(tiles, self.frames, strict=True)
         ]
         return results, ends
-
-
-def _pack(columns: Sequence[str], view: OnlineView) -> bool:
-    """Whether all these columns are in the tiles."""
-    assert view.windows is not None
-    return all(packs(column.type) for column in view.windows.columns if column.name in columns)
 
 
 def _never(_: Sequence[Any], __: int) -> Any:
