@@ -34,7 +34,7 @@ def command(
     \b
     Examples:
       asknown get carrier_delays carrier=UA
-      asknown get flight_delay_v1 carrier=UA tailnum=N14228 origin=EWR dest=IAH --at '2013-12-31 12:30'
+      asknown get route_history origin=EWR dest=IAH --at '2013-12-31 12:30'
       echo '{"carrier": "UA"}' | asknown get carrier_delays:last_arr_delay --rows - --format json
     """
     features = [word for word in words if "=" not in word]

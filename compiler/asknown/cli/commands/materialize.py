@@ -48,8 +48,8 @@ def command(
 
     \b
     Examples:
-      asknown materialize
-      asknown materialize carrier_delays --until '2013-12-31 23:00'
+      asknown materialize --until '2013-12-31 12:00'
+      asknown materialize carrier_delays
     """
     started = time.perf_counter()
     instant = None if until is None else parse_instant(until, "--until")

@@ -24,8 +24,8 @@ def command(session: Session, *, names: tuple[str, ...], kind: Format) -> None:
 
     \b
     Examples:
-      asknown run
-      asknown run flight_times --target prod
+      asknown run --target warehouse
+      asknown run airline_months --target warehouse
     """
     built: list[tuple[str, str, float]] = []
     last = time.perf_counter()

@@ -68,7 +68,7 @@ def command(
     \b
     Examples:
       asknown train flight_delay_v1 --spine flights_spine -o train.parquet
-      asknown train carrier_delays origin_weather:temp --spine spine.csv --format csv
+      asknown train carrier_delays origin_weather:temp --spine data/departures.csv --format csv
       asknown train carrier_delays --spine "select 'UA' as carrier, timestamp '2013-07-01' as event_timestamp"
     """
     _check_output(output, kind, limit)

@@ -1,0 +1,81 @@
+"""Every command that the README and docs/cli.md print works as it is printed, in the order in which it is printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+FLIGHTS = ("pyproject.toml", "profiles.yml", "models", "macros", "data")
+
+
+def typed(command: str, folder: Path) -> str:
+    """What a shell prints for the command; it must succeed."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_first_feature_of_the_readme(tmp_path: Path) -> None:
+    (section,) = re.findall(r"^## Your first feature\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    files = re.findall(r"^\*\*`([^`]+)`\*\*.*?^```\w+\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert len(files) == 5
+    for name, text in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    install, first, init = blocks(section, "bash")
+    assert install == "pip install asknown\n"  # tests/test_wheel.py does that
+    commands = first.splitlines()
+    assert [command.split()[1] for command in commands] == ["train", "compile", "materialize", "get"]
+    shown = [typed(command, tmp_path) for command in commands]
+    assert "180.0" in shown[-1]
+    amounts = typed("asknown train customer_orders:last_amount --spine decisions --format csv", tmp_path)
+    assert [line.split(",")[-1] for line in amounts.splitlines()[1:]] == ["20.0", "180.0"]  # as the README says
+    (program,) = blocks(section, "python")
+    assert "{'customer_id': [42], 'last_amount': [180.0]}" in typed(
+        f"{sys.executable} - <<'END'\n{program}END", tmp_path
+    )
+    typed(init, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository's own project."""
+    folder = tmp_path_factory.mktemp("flights")
+    for name in FLIGHTS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def test_the_examples_of_the_commands(flights: Path) -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"<!-- help: ([^>]+) -->(.*?)<!-- end -->", page, re.DOTALL))
+    overview = sections.pop("asknown")
+    ran = 0
+    for text in sections.values():
+        for command in re.findall(r"^ {4}(asknown .*)$", text, re.MULTILINE):
+            typed(command, flights)
+            ran += 1
+            if command.startswith("asknown init"):
+                shutil.rmtree(flights / command.split()[-1])
+    assert ran > 15
+    for command in re.findall(r"^ {4}(asknown .*)$", overview, re.MULTILINE):
+        typed(command, flights)
