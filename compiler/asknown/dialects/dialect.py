@@ -83,8 +83,8 @@ class PlanRules:
 class AggregateRules:
     """How an engine writes aggregates and orders values.
 
-    ``templates`` and ``finalizers`` go by the aggregate's name, or by ``name.type`` or ``name.kind`` for a column of that
-    type or kind.
+    ``templates`` and ``finalizers`` go by the aggregate's name, or by ``name.type`` or ``name.kind`` for a column of
+    that type or kind.
     """
 
     templates: Mapping[str, str]  # the aggregate of ``:x``
