@@ -48,7 +48,7 @@ _HINT = "a model is SQL that a person can read: look for a loop or a macro that 
 
 
 class Budget:
-    """What is left to one rendering. ``calls`` are the macros that are running, outermost first."""
+    """Counts what one rendering uses up. ``calls`` are the macros that are running, outermost first."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -79,7 +79,7 @@ class Budget:
             raise RenderError("output-limit", f"the template makes more than {MAX_WORK:,} characters", hint=_HINT)
 
     def step(self) -> None:
-        """Takes one round of a loop, one call of a macro, or one filter."""
+        """Counts one round of a loop, one call, or one filter."""
         self._work -= STEP
         if self._work < 0:
             raise RenderError(
@@ -91,13 +91,13 @@ class Budget:
             )
 
     def write(self, size: int) -> None:
-        """Takes ``size`` characters of the rendered model."""
+        """Counts ``size`` characters of the rendered model."""
         self._text -= size
         if self._text < 0:
             raise RenderError("output-limit", f"the model renders to more than {MAX_TEXT:,} characters", hint=_HINT)
 
     def enter(self, macro: str) -> None:
-        """Takes one call of ``macro`` (as messages name it) within those that are running."""
+        """Starts a call of ``macro`` (its name as messages show it) inside those that are running."""
         self.calls.append(macro)
         if len(self.calls) > MAX_DEPTH:
             again = macro in self.calls[:-1]
@@ -132,7 +132,7 @@ def weigh(value: Any) -> int:
 def measure(value: Any) -> int:
     """The length of ``value`` as text, roughly and never too small; stops counting beyond the limit.
 
-    Raises ``template`` for what has no text that SQL could want: macros, functions, generators, none.
+    Raises ``template`` for values whose text no SQL could use: macros, functions, generators, none.
     """
     size = 0
     waiting = [value]
@@ -146,7 +146,7 @@ def measure(value: Any) -> int:
             case float() | decimal.Decimal() | datetime.date() | datetime.time() | range():
                 size += 64
             case Undefined():
-                size += len(str(item))  # an error, but for the missing else of {{ x if y }}
+                size += len(str(item))  # raises, unless it stands for the missing else of {{ x if y }}
             case None if item is not value:
                 size += 4
             case list() | tuple() | set() | frozenset() | KeysView() | ValuesView():

@@ -1,4 +1,4 @@
-"""Reads what a model's ``config()`` says."""
+"""Reads and checks the arguments of a model's ``config()``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from asknown.render.errors import RenderError
 from asknown.render.nodes import ViewConfig
 
 MATERIALIZED = ("ephemeral", "view", "table")
-# What only a feature view can say.
+# Keys that only a feature view may have.
 _OF_VIEWS = ("event_time", "known_at", "created_at", "ttl")
 
 
 def read_config(model: str, given: Mapping[str, Any], entities: Mapping[str, Entity]) -> ViewConfig:
-    """The config of ``model``, each value checked. A value of none is as good as not given."""
+    """The config of ``model``, each value checked. A key whose value is none counts as absent."""
     for key in given:
         if key not in READERS:
             raise RenderError(
@@ -68,7 +68,7 @@ def _check_entities(names: tuple[str, ...], entities: Mapping[str, Entity]) -> N
 
 
 def quoted(name: str) -> str:
-    """The pattern of ``name`` as a text in a template."""
+    """A pattern that finds ``name`` as a quoted text in a template."""
     return rf"(?<=['\"]){re.escape(name)}(?=['\"])"
 
 

@@ -25,23 +25,23 @@ _OF_JINJA = ("_block_vars", "_loop_vars")  # arguments that Jinja adds to a call
 
 
 class Run:
-    """One rendering: what is left to it, the names it sees, and the template line that is being written."""
+    """The state of one rendering: its budget, the names that it sees, and the template line that is being written."""
 
     def __init__(self) -> None:
         self.budget = Budget()
         self.names: dict[str, Any] = {}
         self.find_macro: Callable[[str], Any] = lambda _name: nothing
         self.line = 1
-        self.verbatim = True  # the text being written stands in the template as it is
+        self.verbatim = True  # the text that is being written is the template's own
 
 
 class RunContext(Context):
-    """The names of a template: its own, the run's, then the macros."""
+    """Looks a name up among the template's own, then the run's, then the macros."""
 
     environment: BoundedEnvironment
 
     def resolve_or_missing(self, key: str) -> Any:
-        """The value of ``key``, or Jinja's mark for none."""
+        """The value of ``key``, or Jinja's marker for a missing one."""
         value = super().resolve_or_missing(key)
         return self.environment.run.find_macro(key) if value is nothing else value
 
@@ -61,18 +61,18 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     @property
     def budget(self) -> Budget:
-        """What is left to the rendering."""
+        """The budget of the current rendering."""
         return self.run.budget
 
-    # What the rewritten templates call: see rewrite.py.
+    # Rewritten templates call these methods: see rewrite.py.
 
     def mark(self, line: int, verbatim: bool) -> str:
-        """Notes where the text that is written next comes from."""
+        """Notes which template line the next piece of text comes from."""
         self.run.line, self.run.verbatim = line, verbatim
         return ""
 
     def count(self, size: int) -> str:
-        """Counts template text that goes into a captured text."""
+        """Counts template text that is captured, as in ``{% set %}…{% endset %}``."""
         self.budget.spend(size)
         return ""
 
@@ -82,7 +82,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return True
 
     def concatenate(self, *values: Any) -> str:
-        """What ``a ~ b`` gives."""
+        """The result of ``a ~ b``."""
         return join(self.budget, "", values)
 
     def write(self, value: Any) -> str:
@@ -91,19 +91,19 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return str(value)
 
     def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
-        """What ``value[start:stop:step]`` gives."""
+        """The result of ``value[start:stop:step]``."""
         return self.budget.limit(value[start:stop:step])
 
-    # What the sandbox asks.
+    # The sandbox calls these methods.
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Closes methods that make much out of little."""
+        """Whether templates may use an attribute. Of texts they may use :data:`TEXT_METHODS`, of numbers none."""
         if isinstance(obj, str):
             return attr in TEXT_METHODS
         return not isinstance(obj, int | float) and super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """What a counted operator gives."""
+        """The result of one of :attr:`intercepted_binops`, counted."""
         return operate(self.budget, operator, left, right)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
@@ -136,11 +136,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
                 budget.leave(failed=failed)
         for given in (*args, *kwargs.values()):
             if isinstance(given, Undefined):
-                str(given)  # tells what is missing
+                str(given)  # raises the error that names the missing value
         return budget.limit(super().call(__context, __obj, *args, **kwargs))
 
     def make_template(self, tree: nodes.Template, shown: str) -> Template:
-        """The runnable template of a rewritten ``tree``. ``shown``, its file, finds its origin when it fails."""
+        """The runnable template of a rewritten ``tree``. An error in it is traced to the file ``shown``."""
         try:
             code = self.compile(tree, shown, shown)
         except SyntaxError as error:  # Python's own limit on blocks in blocks

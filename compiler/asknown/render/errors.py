@@ -1,4 +1,4 @@
-"""What goes wrong while rendering, told as one error that points at the template's own line."""
+"""Turns whatever goes wrong while a template renders into one error that points at the template's line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jinja2.utils import missing
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.render.nodes import split_lines
 
-# What a template can do wrong. Anything else is our own bug, and tracebacks.
+# The exceptions that a mistake in a template can raise. Any other is our own bug, and shows its traceback.
 TEMPLATE_ERRORS = (
     AsknownError,
     TemplateError,
@@ -33,12 +33,12 @@ _UNKNOWN_TAG = re.compile(r"Encountered unknown tag '(\w+)'")
 _UNSAFE = re.compile(r"access to attribute '(\w+)' of '(\w+)' object is unsafe")
 _TAGS = ("call", "do", "filter", "for", "if", "macro", "raw", "set", "with")
 _OWN_FOLDER = Path(__file__).parent
-# Where templates' own operations run: what these raise is the template's fault.
+# The files in which a template's own operations run: if these raise, the template is at fault.
 _RUN_BY_TEMPLATES = {"budget.py", "environment.py"}
 
 
 class RenderError(AsknownError):
-    """An error that does not know its place yet. ``needle`` finds it in the template, from the failing line on."""
+    """An error whose place is not known yet. ``needle`` is a pattern that finds it, from the failing line on."""
 
     def __init__(self, code: str, message: str, *, hint: str | None = None, needle: str | None = None) -> None:
         super().__init__(code, message, hint=hint)
@@ -46,7 +46,7 @@ class RenderError(AsknownError):
 
 
 class UnknownNameError(UndefinedError):
-    """A template uses a name that is nothing."""
+    """A template uses a name that nothing defines."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"'{name}' is not defined")
@@ -54,7 +54,7 @@ class UnknownNameError(UndefinedError):
 
 
 class Missing(StrictUndefined):
-    """The value of a name that is nothing: any use of it, but for ``is defined``, is an error."""
+    """The value of an undefined name. Every use of it except ``is defined`` raises an error."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class Missing(StrictUndefined):
 
 @dataclass(frozen=True)
 class Origin:
-    """The file of a template. ``standard`` marks the standard library, which is not the user's to put right."""
+    """The file of a template. ``standard`` marks the standard library, whose files the user does not write."""
 
     shown: str
     text: str
@@ -101,7 +101,7 @@ class Known:
 
 
 def is_own_bug(error: BaseException) -> bool:
-    """Says whether ``error`` was raised by a line of this package that does not mean to: then it must traceback."""
+    """Whether a line of this package raised ``error`` by mistake. Such an error must show its traceback."""
     if isinstance(error, AsknownError | TemplateError):
         return False
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
@@ -112,9 +112,9 @@ def is_own_bug(error: BaseException) -> bool:
 def explain(
     error: Exception, origins: dict[str, Origin], calls: Sequence[str], known: Known, otherwise: Where
 ) -> AsknownError:
-    """``error`` as the user should read it.
+    """The error that the user reads in place of ``error``.
 
-    ``calls`` are the macros that were running, outermost first; ``otherwise`` is the place where none is known better.
+    ``calls`` are the macros that were running, outermost first. ``otherwise`` is the place to show if none is known.
     """
     refused = _describe(error, known)
     if refused.at is not None:
@@ -161,7 +161,7 @@ def _describe(error: Exception, known: Known) -> AsknownError:
 
 
 def _by_message(message: str, known: Known) -> RenderError | None:
-    """Errors of Jinja that only their message tells apart."""
+    """The error for one of Jinja's that can only be recognised by its message, or None."""
     if found := _NO_SUCH.search(message):
         kind, name = found.groups()
         hint = did_you_mean(name, known.filters if kind == "filter" else known.tests, what=f"{kind}s")

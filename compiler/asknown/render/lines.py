@@ -12,7 +12,7 @@ _LINE = re.compile(r"(.*?)(?:\r\n|\r|\n|\Z)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that a template wrote at once. ``verbatim`` text stands in the template as it is, from ``line`` on."""
+    """One piece of rendered text. ``verbatim`` text is the template's own, from ``line`` on."""
 
     line: int
     verbatim: bool
@@ -20,9 +20,9 @@ class Piece:
 
 
 def put_together(pieces: Sequence[Piece]) -> tuple[str, tuple[int, ...]]:
-    """The SQL without blank lines around it, and the template line of each of its lines.
+    """The SQL without blank lines around it, and for each of its lines the line of the template that it came from.
 
-    A line comes from where its first visible character comes from.
+    The first visible character of a line decides where the line came from.
     """
     text = "".join(piece.text for piece in pieces)
     starts: list[int] = []

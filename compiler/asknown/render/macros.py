@@ -21,7 +21,7 @@ _NAME = re.compile(r"\{%-?\s*macro\s+(\w+)")
 
 @dataclass(frozen=True)
 class MacroSource:
-    """One macro as its file has it."""
+    """One macro and the file that it stands in."""
 
     tree: nodes.Macro
     origin: Origin
@@ -32,11 +32,11 @@ class MacroSource:
 
 
 class MacroLibrary:
-    """The macros of ``files`` by name; those of the project stand before the standard ones.
+    """The macros of ``files`` by name. A macro of the project hides a standard one of the same name.
 
-    The project's files are parsed at once, so that each mistake is found; a standard one when a macro of it is used.
-    Notes each file in ``origins``, by the path that messages show. Raises ``duplicate-name`` for two macros of one name
-    in one layer, or of a name in ``reserved``.
+    The project's files are parsed at once, so that every mistake is found. A standard file is parsed when one of its
+    macros is used. Each file is noted in ``origins`` under the path that messages show. Raises ``duplicate-name`` if
+    the project, or the standard library, defines two macros of one name, or one whose name is ``reserved``.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class MacroLibrary:
         return tuple(self._standard | self._sources)
 
     def make(self, name: str) -> Any:
-        """The macro, made to see the names of the model that is rendering; Jinja's mark for none where there is none.
+        """The macro ``name``, for the model that is rendering, or Jinja's marker for a missing value.
 
-        Each macro is a template of its own, so that the macros it calls are found by name, in whatever file they stand.
+        Each macro becomes a template of its own, so that it finds the macros that it calls in any file.
         """
         if name not in self._sources and name in self._standard:
             layer: dict[str, MacroSource] = {}

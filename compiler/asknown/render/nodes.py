@@ -1,4 +1,4 @@
-"""What rendering gives: plain SQL, the config that the template declared, and whom it refers to."""
+"""The result of rendering: plain SQL, the config that the template declared, and the names it refers to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """What a model's ``config()`` says, checked. ``entity`` is None for a plain model, ``()`` for a view without keys.
+    """A model's ``config()``, checked. ``entity`` is None for a plain model, ``()`` for a view without keys.
 
     ``ttl`` is in microseconds, 0 for no bound.
     """
@@ -33,7 +33,7 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A model after Jinja. ``lines[i]`` is the template line that line ``i + 1`` of ``sql`` came from.
+    """A rendered model. ``lines[i]`` is the template line that line ``i + 1`` of ``sql`` came from.
 
     ``refs`` and ``sources`` are in the order of their first use. ``config_line`` is the template line of ``config()``,
     0 where the model has none.
@@ -64,7 +64,7 @@ class Rendered:
 
 
 def _same_column(rendered: str, column: int, written: str) -> int:
-    """The column of the template's line that ``column`` came from; 0 where tags make it uncertain."""
+    """The column of the template's line that ``column`` came from; 0 if tags make it uncertain."""
     if not column or rendered[:column] == written[:column]:
         return column
     rest = rendered[column - 1 :]
@@ -72,5 +72,5 @@ def _same_column(rendered: str, column: int, written: str) -> int:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of ``text`` as Jinja and SQL count them: other Unicode line breaks do not end a line."""
+    """The lines of ``text``, divided at CR and LF only, as Jinja and SQL divide them."""
     return _LINE_END.split(text)

@@ -30,7 +30,7 @@ class Renderer:
         self._lock = threading.Lock()
 
     def render_model(self, model: ModelFile) -> Rendered:
-        """The model as plain SQL, with its config and whom it refers to.
+        """The model as plain SQL, with its config and the names that it refers to.
 
         Raises AsknownError that points at the template's line: ``template``, ``undefined``, ``output-limit``,
         ``unknown-model``, ``unknown-source``, ``unknown-entity``, ``unknown-key``, ``wrong-type``, ``bad-config``,
@@ -100,7 +100,7 @@ class Renderer:
 
 
 def _finder(library: MacroLibrary) -> Callable[[str], Any]:
-    """Finds the macros of one rendering, each made at its first use."""
+    """A function that finds the macros of one rendering by name, and makes each at its first use."""
     made: dict[str, Any] = {}
 
     def find(name: str) -> Any:
@@ -121,7 +121,7 @@ def _config_calls(tree: nodes.Template) -> list[int]:
 
 
 def _config_line(scope: ModelScope, calls: list[int]) -> int:
-    # The line being written is not that of a call in {% do %}, {% set %} or a macro.
+    # Inside {% do %}, {% set %} or a macro, the line that is being written is not the line of the call.
     if scope.config is None or scope.config_line in calls:
         return scope.config_line
     return calls[0] if calls else scope.config_line

@@ -1,11 +1,11 @@
 """Rewrites a template's tree before it runs, so that text keeps its line and nothing runs uncounted.
 
-- Before each piece of text that goes straight into the model stands a call of ``mark`` with the template's line. Marks
-  say where text comes from, and are no text: nothing has to be found and taken out of the SQL again.
+- A call of ``mark`` with the template's line precedes each piece of text that goes straight into the model. It notes
+  where the text comes from and writes nothing, so nothing has to be removed from the SQL afterwards.
 - Text that is captured first (``{% set %}…{% endset %}``, ``{% macro %}``, ``{% call %}``, ``{% filter %}``, recursive
-  loops) has no marks inside; the tag that lets it out has one.
-- Each round of a loop is a step; ``a ~ b`` and ``a[b:c]`` are counted calls. All these calls read attributes of
-  the environment, which no name of a template reaches.
+  loops) has no marks inside. The tag that writes the captured text has one.
+- Each round of a loop becomes a step, and ``a ~ b`` and ``a[b:c]`` become counted calls. All these calls read
+  attributes of the environment, which no name in a template can reach.
 """
 
 # ruff: noqa: N802 - the names that Jinja's visitor looks for
@@ -29,7 +29,7 @@ _CLOSED_TAGS: tuple[tuple[type[nodes.Node], str], ...] = (
 
 
 def rewrite(tree: nodes.Template, name: str) -> None:
-    """Rewrites ``tree`` in place. Raises TemplateSyntaxError for tags that models have no use for."""
+    """Rewrites ``tree`` in place. Raises TemplateSyntaxError for tags that models may not use."""
     _refuse_closed_tags(tree, name)
     environment = tree.environment
     _Rewriter().visit(tree)
@@ -37,7 +37,7 @@ def rewrite(tree: nodes.Template, name: str) -> None:
 
 
 def first_line(node: nodes.Node) -> int:
-    """The line on which ``node`` starts; Jinja notes the line of a call's parenthesis or a filter's bar."""
+    """The line on which ``node`` starts. (Jinja itself notes the line of a call's parenthesis or a filter's bar.)"""
     return min(part.lineno for part in (node, *node.find_all(nodes.Node)) if part.lineno)
 
 
@@ -107,7 +107,7 @@ class _Rewriter(NodeTransformer):
         return _call("cut", [node.node, *(end or nodes.Const(None) for end in ends)], node.lineno)
 
     def _visit_captured(self, node: nodes.Stmt) -> list[nodes.Node]:
-        """The node, its text captured, and before it the mark for what it lets out."""
+        """The node, preceded by a mark for the text that it will write once it has captured it."""
         self._captured += 1
         self.generic_visit(node)
         self._captured -= 1

@@ -19,9 +19,9 @@ _NO_DEFAULT = object()
 
 
 class ModelScope:
-    """What one model says while it renders, and the functions by which it says it.
+    """The functions that a template may call, and what one model has declared with them so far.
 
-    ``line`` gives the template line that is being written.
+    ``line`` returns the template line that is being written.
     """
 
     def __init__(self, project: Project, model: ModelFile, line: Callable[[], int]) -> None:
@@ -81,7 +81,7 @@ class ModelScope:
                 needle=quoted(source),
             )
         self.sources[source, table] = None
-        # One identifier with a dot in it, which the compiler defines: it is never a table of some schema.
+        # One identifier with a dot in it, which the compiler defines as a CTE: it never names a table of a schema.
         return quote_name(f"{source}.{table}")
 
     def _var(self, name: str, default: Any = _NO_DEFAULT) -> Any:
@@ -148,7 +148,7 @@ class ModelScope:
 
 
 class ViewNames:
-    """The feature view that is rendering, as macros see it: the names of its key columns and its event time."""
+    """The variable ``view`` of macros: the key columns and the event time of the view that is rendering."""
 
     def __init__(self, read: Callable[[], tuple[list[str], str]]) -> None:
         self._read = read
@@ -172,7 +172,7 @@ NAMES = (*FUNCTIONS, "this", "view")
 
 
 def _texts(usage: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[str, ...]:
-    """The arguments of a call that takes texts only, as many as ``usage`` shows."""
+    """The arguments of a call, which must be texts, as many as ``usage`` shows."""
     if given or len(args) != usage.count(",") + 1 or not all(isinstance(arg, str) for arg in args):
         raise RenderError("wrong-type", f"{usage.partition('(')[0]}() takes names in quotes", hint=f"write {usage}")
     return args
@@ -188,7 +188,7 @@ def _length(text: Any) -> int:
 
 
 def _as_written(text: str, length: int) -> str:
-    """The duration in the author's own unit where it is a whole number of one unit: '24 hours' is not '1 day'."""
+    """The duration in the unit that the author wrote, if it is a whole number of one unit: '24 hours', not '1 day'."""
     number = text.split(maxsplit=1)[0].rstrip(string.ascii_letters + "µ")
     if number.isdecimal() and int(number) and length % int(number) == 0:
         size = length // int(number)
@@ -200,7 +200,7 @@ def _as_written(text: str, length: int) -> str:
 
 _BARE = re.compile(r"[a-z_][a-z0-9_]*")
 
-# Words that DuckDB, Postgres or the parser read as grammar somewhere in a query. Quoting one too many does no harm.
+# Words that DuckDB, Postgres or the parser read as keywords somewhere in a query. Quoting one too many does no harm.
 _GRAMMAR = frozenset(
     """
     all alter analyse analyze and anti any array as asc asof asymmetric at authorization begin between bigint binary bit
