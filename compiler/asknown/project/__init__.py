@@ -21,7 +21,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Reading the online table needs the settings and the profile, and must not pay for the rest.
+    # A read of the online table needs the settings and the profile alone, and must not wait for the other imports.
     if name not in _HOMES:
         raise AttributeError(f"module 'asknown.project' has no attribute {name!r}")
     from importlib import import_module

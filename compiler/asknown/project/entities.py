@@ -14,7 +14,7 @@ _TYPES_HINT = "as in varchar, bigint, integer, boolean, date, timestamp, decimal
 
 
 def read_entity(value: Value) -> Entity:
-    """One item of ``entities:``. Its keys are one column of its own name unless it says otherwise."""
+    """The entity that one item of ``entities:`` describes. Without ``keys`` its key is one column of its own name."""
     reader = Reader(value, "an entity", _ENTITY)
     name = reader.text("name", hint="name: …")
     return Entity(

@@ -9,12 +9,12 @@ from asknown.errors import AsknownError, Where
 
 
 def show_path(path: Path, root: Path) -> str:
-    """The path as messages show it: relative to the project where it lies in it."""
+    """The path as messages show it: relative to the project if it lies inside."""
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def is_folder(path: Path) -> bool:
-    """Whether ``path`` is a folder that can be seen."""
+    """Whether ``path`` is a folder; False if that cannot be found out."""
     try:
         return path.is_dir()
     except OSError:
@@ -22,7 +22,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether ``path`` is a file that can be seen."""
+    """Whether ``path`` is a file; False if that cannot be found out."""
     try:
         return path.is_file()
     except OSError:
@@ -30,13 +30,13 @@ def is_file(path: Path) -> bool:
 
 
 def find_files(folders: Iterable[Path], root: Path, *suffixes: str) -> list[Path]:
-    """The files under ``folders`` with one of the suffixes, each once, sorted. Hidden ones are not seen."""
+    """The files under ``folders`` with one of the suffixes, each once, sorted. Hidden ones are skipped."""
     found = {path for folder in folders for path in _walk(folder, set()) if path.suffix in suffixes}
     return sorted(found, key=lambda path: show_path(path, root))
 
 
 def read_bytes(path: Path, shown: str, code: str) -> bytes:
-    """The file's bytes, or an error with ``code`` that says why they cannot be read."""
+    """The file's bytes. Raises an error with ``code`` and the reason if they cannot be read."""
     try:
         return path.read_bytes()
     except OSError as fault:
@@ -65,7 +65,7 @@ def read_text(path: Path, shown: str, code: str = "template") -> str:
 
 
 def _walk(folder: Path, entered: set[Path]) -> Iterator[Path]:
-    # Links to folders are followed, as dbt does; a folder that has been entered is not entered again.
+    # Links to folders are followed, as dbt follows them, but no folder is entered twice.
     real = folder.resolve()
     if real in entered or not is_folder(folder):
         return

@@ -18,9 +18,10 @@ _RESERVED = "_asknown"
 
 
 def load_project(path: str | Path = ".", *, target: str | None = None, profile: str | None = None) -> Project:
-    """The project that ``path`` lies in, as its files say it; ``target`` and ``profile`` overrule profiles.yml.
+    """The project that ``path`` lies in, read from its files. ``target`` and ``profile`` override profiles.yml.
 
-    Nothing is rendered, parsed as SQL or connected to. Every error is an ``AsknownError`` that points into a file.
+    This renders no template, parses no SQL and opens no connection. Every error is an ``AsknownError`` that points
+    into a file.
     """
     settings = load_settings(path)
     require_models(settings)
@@ -41,7 +42,7 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
 
 
 def find_models(settings: Settings, names: Names) -> dict[str, ModelFile]:
-    """Every model under the model paths, by name. Errors: ``bad-name``, ``duplicate-name``, ``template``."""
+    """The models under the model paths, by name. Errors: ``bad-name``, ``duplicate-name``, ``template``."""
     models: dict[str, ModelFile] = {}
     for path in find_files(settings.model_paths, settings.root, ".sql"):
         shown = show_path(path, settings.root)
@@ -53,7 +54,7 @@ def find_models(settings: Settings, names: Names) -> dict[str, ModelFile]:
 
 
 def find_macros(settings: Settings) -> tuple[MacroFile, ...]:
-    """The standard library's macro files, then the project's own. A file that is in both is the standard library's."""
+    """The macro files: the standard library's, then the project's. A file that is in both counts as standard."""
     library = standard_macros()
     root = settings.root
     macros: dict[Path, MacroFile] = {}

@@ -1,4 +1,4 @@
-"""A project as its files say it: what the loader returns and every later stage reads."""
+"""The parts of a project, as its files describe them. The loader returns them, and every later stage reads them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class OnlineTarget:
 
 @dataclass(frozen=True)
 class Profile:
-    """The chosen target of a profile, and its online table. No other target's environment variables were asked for."""
+    """The chosen target of a profile, and its online table. Other targets' environment variables were not read."""
 
     name: str
     target: Target
@@ -68,7 +68,7 @@ class SourceTable:
 
 @dataclass(frozen=True)
 class Key:
-    """A column of an entity's key. ``data_type`` is a SQL type name, or None where the models decide."""
+    """A column of an entity's key. ``data_type`` is a SQL type name, or None if the models decide it."""
 
     name: str
     data_type: str | None = None
@@ -84,7 +84,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class ServiceFeatures:
-    """One line of a feature service: a view, all its features or some, under other keys where it says so.
+    """One line of a feature service: a view, its chosen features (or all), and renamed keys, if any.
 
     ``keys`` maps the view's key column to the spine's column; ``alias`` stands for the view in full names.
     """
@@ -132,7 +132,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class MacroFile:
-    """A file of macros. ``standard`` tells asknown's own from the project's, which override them."""
+    """A file of macros. ``standard`` is True for asknown's own, which the project's override."""
 
     path: Path
     shown: str

@@ -1,6 +1,6 @@
-"""profiles.yml: the engine a project runs on, and where its online table lies.
+"""Reads profiles.yml: the engine that a project runs on, and the place of its online table.
 
-The file may hold secrets. Its places show keys and no values, and no message repeats a value.
+The file may hold secrets. So the places in errors show keys without values, and no message repeats a value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def load_profile(settings: Settings, target: str | None = None, *, profile: str 
     """The project's profile with the target ``target``, or the one that the profile chooses.
 
     Without a profiles.yml it is DuckDB in memory, with the online table in the project's folder. Environment
-    variables are asked for in the chosen target and the online table only. Errors: ``unknown-profile``,
+    variables are looked up for the chosen target and the online table only. Errors: ``unknown-profile``,
     ``missing-env``, ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``.
     """
     given = _open(settings, profile)
@@ -41,9 +41,9 @@ def load_profile(settings: Settings, target: str | None = None, *, profile: str 
 
 
 def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
-    """Where the profile's online table lies. No environment variable of a target is asked for: reading needs none.
+    """The online table of the profile. Environment variables of targets are not looked up, because a read needs none.
 
-    A ``target`` that the profile does not have is an error all the same. Errors: as :func:`load_profile`.
+    A ``target`` that the profile does not have is still an error. Errors: as :func:`load_profile`.
     """
     given = _open(settings, None)
     if given is None:
@@ -54,7 +54,7 @@ def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
 
 
 def _open(settings: Settings, profile: str | None) -> Reader | None:
-    """The profile as the file has it; None without a file."""
+    """A reader of the profile's mapping in profiles.yml; None if there is no such file."""
     path = _find(settings)
     if path is None:
         return None
@@ -124,7 +124,7 @@ def _online(settings: Settings) -> OnlineTarget:
 
 
 def _read(path: Path, shown: str, name: str) -> Value:
-    """What the profile ``name`` says. Other profiles in the file are nobody's business here."""
+    """The profile called ``name``, as the file has it. The other profiles of the file are not checked."""
     from asknown.project.yaml import read_yaml  # PyYAML is slow to import, and most reads do without
 
     document = read_yaml(read_bytes(path, shown, "bad-yaml"), shown, secret=True)
@@ -140,7 +140,7 @@ def _read(path: Path, shown: str, name: str) -> Value:
 
 
 def _choose(reader: Reader, outputs: Mapping, asked: str | None) -> str:
-    """The target's name: as asked, else as the profile says, else the only one."""
+    """The target's name: the requested one, else the profile's choice, else its only output."""
     names = outputs.entries
     if asked is not None:
         if asked in names:
@@ -188,7 +188,7 @@ _OPENING = re.compile(r"\{\{|\{%")
 
 
 def resolve(value: Value, who: str) -> Value:
-    """The value with every ``env_var`` in it looked up. ``who`` asks, in the words of an error: "target 'dev'".
+    """The value with every ``env_var`` in it replaced. ``who`` names the reader in errors, as in "target 'dev'".
 
     Errors: ``missing-env``, and ``undefined`` for anything else inside braces.
     """

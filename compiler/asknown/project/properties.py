@@ -1,4 +1,4 @@
-"""What the project's YAML files say: sources, entities, feature services, and descriptions of models."""
+"""Reads the project's YAML files: sources, entities, feature services, and descriptions of models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Properties:
 
 
 def read_properties(settings: Settings, models: Collection[str], names: Names) -> Properties:
-    """The properties in every YAML file under the model paths; ``models`` are the models there are.
+    """The properties in all YAML files under the model paths. ``models`` are the names of the project's models.
 
     Errors: ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``, ``bad-name``, ``duplicate-name``,
     ``unsupported-type``, ``unknown-model``.
@@ -87,7 +87,7 @@ _MODEL = ("name", "description", "columns", "meta")
 
 
 def read_model_doc(value: Value) -> ModelDoc:
-    """What one item of ``models:`` says of a model. Its ``meta`` is accepted and not kept."""
+    """The description of a model in one item of ``models:``. Its ``meta`` is accepted and not kept."""
     reader = Reader(value, "an entry of 'models'", _MODEL)
     name = reader.text("name", hint="name: …")
     reader.mapping("meta")

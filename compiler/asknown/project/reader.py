@@ -12,7 +12,7 @@ _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
 
 
 class Reader:
-    """The mapping ``value``, which may have ``keys`` and no others. ``what`` names it in messages: "an entity".
+    """Reads the mapping ``value``, which may have no other keys than ``keys``. ``what`` names it, as in "an entity".
 
     A key written without a value counts as absent. No message repeats a value, which may be a secret.
     """
@@ -38,7 +38,7 @@ class Reader:
         return entry.value
 
     def place(self, key: str) -> Where:
-        """Where the value of ``key`` stands, or the mapping where there is none."""
+        """The place of the value of ``key``, or of the mapping if it has none."""
         value = self.value(key)
         return self.at if value is None else value.at
 
@@ -71,7 +71,7 @@ class Reader:
         return number
 
     def items(self, key: str) -> tuple[Value, ...]:
-        """The items of the list ``key``; none where it is absent."""
+        """The items of the list ``key``; empty if it is absent."""
         value = self.value(key)
         if value is None:
             return ()
@@ -86,13 +86,13 @@ class Reader:
 
 
 class Names:
-    """The names given so far, by kind, with the place of each. Letter case does not tell names apart."""
+    """The names that are taken so far, by kind, with the place of each. Letter case is ignored."""
 
     def __init__(self) -> None:
         self._given: dict[tuple[str, str], tuple[str, Where]] = {}
 
     def give(self, kind: str, name: str, at: Where) -> None:
-        """Takes ``name`` for a thing of ``kind`` (as in "entity"), or refuses it: ``duplicate-name``."""
+        """Takes ``name`` for a thing of ``kind``, such as "entity". Raises ``duplicate-name`` if it is taken."""
         key = (kind, name.casefold())
         if key not in self._given:
             self._given[key] = (name, at)
@@ -107,27 +107,27 @@ class Names:
         )
 
     def place(self, kind: str, name: str) -> Where | None:
-        """Where a thing of ``kind`` was given this name, if it was."""
+        """The place where a thing of ``kind`` took this name, or None."""
         given = self._given.get((kind, name.casefold()))
         return None if given is None else given[1]
 
 
 def as_text(value: Value, what: str) -> str:
-    """The text that ``value`` is, or a ``wrong-type`` error."""
+    """The value, which must be text. Raises ``wrong-type``."""
     if isinstance(value, Scalar) and isinstance(value.value, str):
         return value.value
     raise wrong_type(what, "text", value)
 
 
 def as_mapping(value: Value, what: str) -> Mapping:
-    """The mapping that ``value`` is, or a ``wrong-type`` error."""
+    """The value, which must be a mapping. Raises ``wrong-type``."""
     if isinstance(value, Mapping):
         return value
     raise wrong_type(what, "a mapping", value)
 
 
 def wrong_type(what: str, wanted: str, value: Value) -> AsknownError:
-    """The error for a value of another kind than ``wanted``."""
+    """The error for a value that is not of the kind ``wanted``."""
     hint = None
     if wanted == "text" and isinstance(value, Scalar):
         hint = "put quotes around it" if value.value is not None else "write a text, or leave the entry out"

@@ -1,4 +1,4 @@
-"""Feature services: the features that one model of the world outside is trained on and served."""
+"""Reads feature services: the features that one machine-learning model is trained on and served with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LINE = ("view", "features", "alias", "keys")
 
 
 def read_service(value: Value) -> Service:
-    """One item of ``feature_services:``, its lines in the order asked."""
+    """The service that one item of ``feature_services:`` describes, its lines in their order."""
     reader = Reader(value, "a feature service", _SERVICE)
     name = reader.text("name", hint="name: …")
     if ":" in name:
@@ -51,7 +51,7 @@ def _read_line(value: Value) -> ServiceFeatures:
 
 
 def _split(reference: str, at: Where) -> ServiceFeatures:
-    """``view`` or ``view:feature``; a feature's name may hold any character, so the first colon divides."""
+    """The view and the feature in ``view:feature``. The first colon divides: a feature's name may hold others."""
     view, colon, feature = reference.partition(":")
     if not view.strip() or (colon and not feature):
         raise AsknownError(
@@ -64,7 +64,7 @@ def _split(reference: str, at: Where) -> ServiceFeatures:
 
 
 def _refuse_spaced(line: Mapping) -> None:
-    """``view: feature`` is a mapping to YAML; who writes it means ``view:feature``."""
+    """Refuses ``view: feature``, which YAML reads as a mapping and whose author meant ``view:feature``."""
     if len(line.entries) != 1:
         return
     ((key, entry),) = line.entries.items()

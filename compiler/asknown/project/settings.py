@@ -47,7 +47,7 @@ def load_settings(path: str | Path = ".") -> Settings:
 
 
 def require_models(settings: Settings) -> None:
-    """Refuses a project that has none of its model folders."""
+    """Raises ``no-project`` if none of the project's model folders exists."""
     if any(is_folder(folder) for folder in settings.model_paths):
         return
     text = read_text(settings.root / FILE, FILE, "bad-toml")
@@ -65,7 +65,7 @@ def _folders(root: Path, names: list[str]) -> tuple[Path, ...]:
 
 
 class _Table:
-    """The ``[tool.asknown]`` table, read key by key; unknown keys are refused when it is made."""
+    """Reads the ``[tool.asknown]`` table key by key. The constructor refuses unknown keys."""
 
     def __init__(self, table: dict[str, Any], text: str) -> None:
         self._table = table
@@ -158,7 +158,7 @@ def find_root(start: str | Path = ".") -> Path:
 
 
 def locate(start: str | Path) -> tuple[Path, str, Any]:
-    """The root, its pyproject.toml's text, and what stands at tool.asknown. Errors: ``no-project``, ``bad-toml``."""
+    """The root, the text of its pyproject.toml, and the value of tool.asknown. Errors: ``no-project``, ``bad-toml``."""
     folder = Path(start)
     if is_file(folder):
         raise AsknownError("no-project", f"'{start}' is a file, not a folder", hint=f"give its folder: {folder.parent}")
@@ -179,7 +179,7 @@ def locate(start: str | Path) -> tuple[Path, str, Any]:
         except AsknownError as fault:
             if "asknown" in text:
                 raise
-            broken = broken or fault  # another project's file: only worth telling when nothing else is found
+            broken = broken or fault  # probably another project's file: reported only if nothing else is found
             continue
         if isinstance(tool, dict) and "asknown" in tool:
             return root, text, tool["asknown"]
@@ -220,7 +220,7 @@ _FENCE = re.compile(r'"""|\'\'\'')
 
 
 def find_key(text: str, shown: str, key: tuple[str, ...]) -> Where:
-    """The place of ``key`` (its tables first) in ``text``, or else of the innermost of its tables that is found."""
+    """The place of ``key`` (its tables first) in ``text``, else of the innermost of its tables that is there."""
     best, length = Where(shown), 0
     table: tuple[str, ...] = ()
     fenced = False  # inside a text of several lines

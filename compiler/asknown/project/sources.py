@@ -1,4 +1,4 @@
-"""Sources: the tables that models read, as files or as tables of the target, and what is said of their columns."""
+"""Reads sources, the files and tables that models read, and the descriptions of their columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SOURCE = ("name", "description", "database", "schema", "tables")
 _TABLE = ("name", "path", "identifier", "timezone", "description", "columns")
 _COLUMN = ("name", "description", "data_type", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Files of the tz database that are no zones of it.
+# Files of the tz database that are not time zones.
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
 
@@ -64,14 +64,14 @@ def _read_table(value: Value, source: str, schema: list[str], description: str |
 
 
 def _qualify(schema: list[str], name: str, identifier: str | None) -> str | None:
-    """The table's identifier under its source's schema. One with a dot says its own."""
+    """The table's identifier in its source's schema. An identifier with a dot has its own schema."""
     if not schema or (identifier is not None and "." in identifier):
         return identifier
     return ".".join(_quote(part) for part in (*schema, identifier or name))
 
 
 def _quote(part: str) -> str:
-    """The part of an identifier, quoted where it must be and is not yet."""
+    """One part of an identifier, with quotes if it needs them and has none."""
     if _PLAIN.fullmatch(part) or (len(part) > 1 and part[0] == part[-1] and part[0] in '"`'):
         return part
     return '"' + part.replace('"', '""') + '"'
@@ -98,7 +98,7 @@ def _check_zone(zone: str, at: Where) -> None:
 
 
 def read_columns(owner: Reader) -> tuple[ColumnDoc, ...]:
-    """What ``columns:`` says of the owner's columns. Their tests are accepted and not kept."""
+    """The descriptions of the owner's columns, from ``columns:``. Their tests are accepted and not kept."""
     columns = []
     names = Names()
     for item in owner.items("columns"):

@@ -12,7 +12,7 @@ from asknown.errors import Where
 class Scalar:
     """A text, number, truth value or nothing (None). ``text`` is what was written, without quotes.
 
-    ``untyped`` marks a text out of the environment, which may stand for a number where one is wanted.
+    ``untyped`` marks text from the environment, which is read as a number if a number is expected.
     """
 
     value: str | int | float | bool | None
@@ -60,7 +60,7 @@ def to_plain(value: Value) -> Any:
 
 
 def describe(value: Value) -> str:
-    """What kind of value this is, in a user's words. Never the value itself: it may be a secret."""
+    """The kind of a value in a user's words. It never repeats the value, which may be a secret."""
     match value:
         case Sequence():
             return "a list"

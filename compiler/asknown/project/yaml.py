@@ -1,4 +1,4 @@
-"""YAML, safely: text to values with their places, by the rules of YAML 1.2's core and with bounds.
+"""Reads YAML safely into values with their places, by the rules of YAML 1.2's core schema and within bounds.
 
 Only ``true`` and ``false`` are truth values and only plain decimals are numbers, so ``no``, ``012``, ``1:30`` and
 ``2024-01-31`` stay the text they look like. Keys are text and stand once. Tags and merge keys are refused. Nothing
@@ -46,7 +46,7 @@ def _document(text: str, page: Page) -> Value | None:
         limit = _where_libyaml_gave_up(fault)
         if limit is None:
             raise page.explain(fault) from None
-    # What stands before that place nests deeper than we allow, and libyaml reads all of it: we can say where.
+    # The text before that place already nests deeper than we allow, and libyaml reads all of it, so we can say where.
     return _document(text[:limit], page)
 
 
@@ -63,7 +63,7 @@ def _where_libyaml_gave_up(fault: yaml.YAMLError) -> int | None:
 
 
 def plain_value(text: str) -> str | int | float | bool | None:
-    """What an unquoted scalar means."""
+    """The value of an unquoted scalar."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):
@@ -74,7 +74,7 @@ def plain_value(text: str) -> str | int | float | bool | None:
 
 
 class _Composer:
-    """Builds values from the parser's events. An anchor is kept with its size and height, to charge its aliases."""
+    """Builds values from the parser's events. It keeps each anchor's size and height, which its aliases add again."""
 
     def __init__(self, events: Iterator[yaml.Event], page: Page) -> None:
         self._events = events
@@ -200,7 +200,7 @@ Label: TypeAlias = tuple[str, int, int]
 
 
 class Page:
-    """A YAML file's text. A ``secret`` one shows its keys in messages, and never what stands beside them."""
+    """The text of a YAML file. Messages about a ``secret`` one show its keys and never its values."""
 
     def __init__(self, content: bytes, shown: str, *, secret: bool) -> None:
         self.shown = shown
@@ -229,7 +229,7 @@ class Page:
         return AsknownError("bad-yaml", message, at=self.place(line, column), hint=hint)
 
     def explain(self, fault: yaml.YAMLError) -> AsknownError:
-        """What PyYAML complains of, in an author's words, at the place where it can be put right."""
+        """The error for one of PyYAML's, in an author's words, at the place that needs the change."""
         mark = getattr(fault, "problem_mark", None) or getattr(fault, "context_mark", None)
         if mark is None:
             return AsknownError("bad-yaml", "this is not a YAML file", at=Where(self.shown))
@@ -247,7 +247,7 @@ class Page:
         return self.error(message, at.line, at.column, hint)
 
     def _say(self, context: str, problem: str) -> tuple[str, bool, str | None]:
-        # The pure and the C parser word these a little differently: only what they share is looked for.
+        # The Python and the C parser word their messages a little differently, so the table has what they share.
         for in_context, in_problem, message, at_opening, hint in _COMPLAINTS:
             if in_context in context and in_problem in problem:
                 return message, at_opening, hint
@@ -265,7 +265,7 @@ class Page:
             ) from None
 
 
-# In the context, in the problem, what to say, whether to point at the opening, hint.
+# A text in the error's context, one in its problem, our message, whether to point at the opening, our hint.
 _COMPLAINTS: tuple[tuple[str, str, str, bool, str | None], ...] = (
     ("flow sequence", "", "the list that '[' opens here is not closed, or lacks a comma", True, None),
     ("flow mapping", "", "the mapping that '{' opens here is not closed, or lacks a comma", True, None),
