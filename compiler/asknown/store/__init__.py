@@ -14,7 +14,7 @@ _HOMES = {"FeatureStore": "asknown.store.feature_store", "RetrievalJob": "asknow
 
 
 def __getattr__(name: str) -> Any:
-    # A job needs the whole compiler; a store opens, and reads the online table, without it.
+    # A job needs the whole compiler. A store opens, and reads the online table, without importing it.
     if name not in _HOMES:
         raise AttributeError(f"module 'asknown.store' has no attribute {name!r}")
     from importlib import import_module

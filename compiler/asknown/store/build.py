@@ -16,7 +16,10 @@ from asknown.store.typed_catalog import TypedCatalog
 def build_models(
     project: Project, catalog: Catalog, names: Sequence[str] | None, on_built: Callable[[str, str], None] | None
 ) -> list[str]:
-    """Makes each materialized model among ``names`` and what they stand on (default: all), upstream first."""
+    """Builds the materialized models among ``names`` (default: all) and their upstream models, upstream first.
+
+    Returns their names. Calls ``on_built`` with the name and kind of each.
+    """
     closure = catalog.closure(names if names is not None else catalog.names)
     materialized = [model for model in closure if model.rendered.config.materialized != "ephemeral"]
     if not materialized:

@@ -1,4 +1,4 @@
-"""The library's front door: a project, its engine and its online table."""
+"""The library's entry point: a project, its engine and its online table."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class FeatureStore:
     """A project's features: training sets as of the past, and the online table as of now.
 
     ``path`` is the project's folder or any below it; ``target`` one of the profile's outputs (default: the profile's
-    own choice). Opening reads the project's YAML; models are read, and the engine started, when they are needed.
-    Close it, or use it in a ``with`` block. One store serves one thread at a time.
+    own choice). The constructor reads the project's YAML; models are rendered, and the engine is started, when they
+    are needed. Close the store, or use it in a ``with`` block. Only one thread may use it at a time.
     """
 
     def __init__(self, path: str | Path = ".", target: str | None = None) -> None:
@@ -82,7 +82,7 @@ class FeatureStore:
         return RetrievalJob(plan, models, catalog.reserved_names(), self._engine, InputFiles(self.project, entity_df))
 
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
-        """The SQL of a plain model or feature view, with all it stands on: one runnable query.
+        """The SQL of a plain model or feature view and of everything upstream of it, as one runnable query.
 
         In the target's dialect, or in ``dialect`` without a connection to anything but files.
         """
@@ -117,7 +117,7 @@ class FeatureStore:
         return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
 
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
-        """The first rows of a model, as the engine gives them; all of them when ``limit`` is None."""
+        """The first rows of a model, in the engine's order; all of them if ``limit`` is None."""
         sql = self.compile_model(name)
         if limit is not None:
             sql = f"{sql}\nLIMIT {int(limit)}"
@@ -128,9 +128,9 @@ class FeatureStore:
     def run(
         self, models: str | Sequence[str] | None = None, on_built: Callable[[str, str], None] | None = None
     ) -> list[str]:
-        """Makes the models that are materialized as tables or views in the target, upstream first; gives their names.
+        """Builds the models that are materialized as tables or views, upstream first, and returns their names.
 
-        ``models`` chooses some (and all they stand on). ``on_built`` is told each model's name and kind.
+        ``models`` chooses some of them, with everything upstream. ``on_built`` gets each model's name and kind.
         """
         from asknown.store.build import build_models
 
@@ -158,9 +158,9 @@ class FeatureStore:
         All ``views`` (default: every feature view with ``online`` true) are loaded in one transaction, which also
         keeps the feature services. Each load reads the whole view, so late rows are never missed; a stored row is
         replaced by a newer one only, so repeating a load changes nothing. ``full_refresh`` drops what was stored
-        before, and ``prune`` removes views that the project no longer has, or keeps out of the online table. Where
-        another load is running, waits up to ``wait`` seconds for its end, and tells ``on_wait`` so. ``on_rows`` is told
-        a view's name and its rows so far. Gives one report for each view.
+        before, and ``prune`` removes views that the project no longer has, or keeps out of the online table. If
+        another load is running, this one waits up to ``wait`` seconds for it to end, and calls ``on_wait`` with a
+        message. ``on_rows`` is called with a view's name and its rows so far. Returns one report for each view.
         """
         from asknown.online.writer import check_instant
         from asknown.store.materialize import load_views
@@ -196,19 +196,19 @@ class FeatureStore:
     ) -> OnlineResponse:
         """The features of some entities at the instant ``at`` (default: now), from the online table alone.
 
-        ``entity_rows`` are dicts of key columns (or one dict of columns); their order and duplicates are kept. Equal,
-        to the bit, to the training query at the same keys and instant over the rows loaded by then. Neither the models
-        nor the engine are touched.
+        ``entity_rows`` are dicts of key columns (or one dict of columns); their order and duplicates are kept. The
+        values are those of the training query at the same keys and instant over the rows loaded by then, bit for bit.
+        The call needs neither the models nor the engine.
         """
         if self._reader is None:
             self._reader = OnlineReader(self.project.profile.online.path)
         return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
 
     def doctor(self) -> Inspection:
-        """Looks the online table over: damage, hashes, watermarks, age, and whether it fits the project.
+        """Inspects the online table: damage, hashes, watermarks, age, and whether it fits the project.
 
-        ``healthy`` says whether nothing needs to be done, and ``findings`` what does, each with what to run. What is
-        wrong with the file or with a model is a finding, and no error.
+        ``healthy`` is True if nothing needs to be done; ``findings`` are the checks that need something, each with
+        the command to run. A damaged file or a broken model is a finding and raises nothing.
         """
         from asknown.online.inspection import inspect_file
         from asknown.store.materialize import read_definitions
@@ -221,7 +221,7 @@ class FeatureStore:
         return inspect_file(self.project.profile.online.path, definitions)
 
     def check_target(self) -> tuple[Check, ...]:
-        """Connects to the target, and says what it is and what it lacks, without secrets. Raises nothing of it."""
+        """Connects to the target and checks what it is and what it lacks. A failure is a check and raises nothing."""
         from asknown.online.checks import Check
 
         name = self.project.profile.target.name
@@ -283,7 +283,7 @@ class FeatureStore:
         return TypedCatalog(self._catalog, self._engine, open_type_engine(self.project, self._engine.dialect))
 
     def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect]:
-        """What SQL is compiled on, and the dialect it is written in: the target's, or the one called ``name``."""
+        """The catalog to compile with and the dialect to write: the target's, or the dialect called ``name``."""
         from asknown.dialects.registry import find_dialect
         from asknown.store.opening import open_offline
         from asknown.store.typed_catalog import TypedCatalog
@@ -315,7 +315,7 @@ class FeatureStore:
             self._reader = None
 
     def close(self) -> None:
-        """Lets go of the engine and the online table. The store opens them again when it needs them."""
+        """Closes the engine and the online table. The store opens them again when it needs them."""
         self._close_reader()
         engine = self.__dict__.pop("_engine", None)
         self.__dict__.pop("_typed", None)
@@ -332,7 +332,7 @@ class FeatureStore:
 
 
 class _Views(Iterable[str]):
-    """The names of the feature views, found out only if somebody asks (it renders the whole project)."""
+    """The names of the feature views. To iterate over them renders the whole project, so only a hint does it."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -342,7 +342,7 @@ class _Views(Iterable[str]):
 
 
 def _unseen(view: FeatureView) -> None:
-    """Nothing is known of rows that lie in another engine."""
+    """Returns None for statistics: the rows are in an engine that we are not connected to."""
 
 
 def _names(given: Any, parameter: str) -> list[str]:

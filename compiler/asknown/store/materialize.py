@@ -45,18 +45,19 @@ def load_views(
     on_rows: Callable[[str, int], None] | None,
     on_wait: Callable[[str], None] | None,
 ) -> list[LoadReport]:
-    """Loads the views ``names`` as of ``watermark`` and keeps the project's services; one report for each view.
+    """Loads the views ``names`` as of ``watermark``, stores the project's services, and returns a report for each view.
 
-    ``keep`` names the views that may stay in the file, None all. Waits up to ``wait`` seconds for another load.
+    ``keep`` names the views that may stay in the file; None keeps all. If another load is running, this one waits up
+    to ``wait`` seconds for it to end.
     """
     project = catalog.project
     views = [catalog.view(name) for name in names]
-    stored = [stored_view(view, catalog) for view in views]  # every definition is sound before the first row is written
+    stored = [stored_view(view, catalog) for view in views]  # checks every definition before the first row is written
     reports = []
     target = project.profile.online
     skew = timedelta(microseconds=target.max_skew)
     with open_writer(target.path, timeout=wait, max_skew=skew, on_wait=on_wait) as writer:
-        if keep is not None:  # first: a view that stays may differ from one that goes by letter case alone
+        if keep is not None:  # before the loads: a new view may differ from a removed one in letter case alone
             for gone in writer.stored().keys() - {*keep, *names}:
                 writer.forget(gone)
         for view, online in zip(views, stored, strict=True):
@@ -67,7 +68,7 @@ def load_views(
 
 
 def read_definitions(catalog: TypedCatalog, names: Sequence[str]) -> dict[str, OnlineView | AsknownError]:
-    """The views ``names`` as the online table would keep them; in place of one that is broken, what is wrong."""
+    """The definitions that the online table would store for the views ``names``, or the error of a broken one."""
     found: dict[str, OnlineView | AsknownError] = {}
     for name in names:
         try:
@@ -109,7 +110,7 @@ def _stored_service(service: Service) -> OnlineService:
 
 
 def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
-    """What the online table is told of ``view``. Raises ``not-online`` for an expression that it cannot compute."""
+    """The definition of ``view`` for the online table. Raises ``not-online`` if a feature cannot be computed there."""
     return OnlineView(
         name=view.name,
         fingerprint=catalog.fingerprint(view),

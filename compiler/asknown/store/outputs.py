@@ -1,4 +1,4 @@
-"""Refuses an output file that the project reads, or that cannot be written, before a query runs."""
+"""Checks an output path before a query runs: it must be writable, and no file that the project reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training set, described and not yet computed."""
+"""A training query as a job: it can be shown, explained, run, and written to a file."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FILE_ENDINGS = (".parquet", ".csv")
 class RetrievalJob:
     """A point-in-time training query: the spine's rows, once each and in order, then the features asked for.
 
-    Nothing runs until one of the ``to_…`` methods is called; each call runs the query. Instants are UTC, types are
-    those of the models' SQL (DESIGN section 3).
+    Nothing runs until one of the ``to_…`` methods is called, and each call runs the query again. Instants are UTC
+    (rule 1), and types are those of the models' SQL (rule 7).
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class RetrievalJob:
 
     @cached_property
     def _written(self) -> str:
-        # Read back where it is handed out; where it runs, the engine is the one that reads it.
+        # Only text that is handed out is parsed again as a check. Where the text runs, the engine parses it.
         statement = compile_training(self.plan, self._models, self._reserved_names, self._engine.dialect)
         return write(statement, self._engine.dialect)
 
     def explain(self) -> str:
-        """The plan in words: each step's view, keys, times and features, and which form of match was chosen and why."""
+        """The plan as text: each step's view, keys, times and features, and the form of match with its reason."""
         return explain_plan(self.plan)
 
     def head(self, rows: int) -> RetrievalJob:
-        """The training set of the first ``rows`` of the spine alone."""
+        """A job for the first ``rows`` rows of the spine."""
         spine = self.plan.spine
         relation = spine.relation
         order = "" if relation.row is None else f"\nORDER BY {relation.row}"
@@ -72,7 +72,7 @@ class RetrievalJob:
         return self.to_batches().read_all()
 
     def to_df(self) -> Any:
-        """The training set as a pandas frame. Integers and booleans with missing values stay so, as nullable types."""
+        """The training set as a pandas frame. Integers and booleans with missing values become nullable types."""
         return to_pandas(self.to_arrow())
 
     def to_polars(self) -> Any:
@@ -80,12 +80,11 @@ class RetrievalJob:
         return to_polars(self.to_arrow())
 
     def to_parquet(self, path: str | Path) -> int:
-        """Writes the training set to a Parquet file (CSV where the name ends in .csv) and gives its number of rows.
+        """Writes the training set to a Parquet file (or CSV, if the name ends in .csv) and returns its number of rows.
 
-        The file appears whole or not at all; a file that the project or the spine reads is refused. The engine writes
-        it, so it may be larger than memory. A path that ends
-        in / is a new folder, on this machine or elsewhere (``s3a://…/train/``), that Spark's executors write Parquet
-        files to.
+        The file appears whole or not at all. A file that the project or the spine reads is refused. The engine writes
+        the file, so it may be larger than memory. A path that ends in / is a new folder, on this machine or elsewhere
+        (``s3a://…/train/``), into which Spark's executors write Parquet files.
         """
         if str(path).endswith("/"):
             return self._to_folder(str(path))
@@ -117,7 +116,7 @@ class RetrievalJob:
         return self._engine.write_folder(self._written, url)
 
     def hindsight(self) -> dict[str, int]:
-        """For each view with a ``known_at``: how many spine rows would see a row that was not known yet, without it."""
+        """By view with a ``known_at``: the number of spine rows that would see a row too early if it had none."""
         found: dict[str, int] = {}
         for step in self.plan.steps:
             if not isinstance(step, AsOfJoin) or step.view.known_at is None:

@@ -1,4 +1,4 @@
-"""Reads a spine, in whatever shape it comes: a data frame, an Arrow table, a file, SQL text, or a model's name."""
+"""Reads a spine from a data frame, an Arrow table, a file, SQL text, or a model's name."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ _DATETIMES = ("timestamp", "timestamptz")
 
 
 def read_spine(raw: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp: str | None) -> Spine:
-    """The spine that ``raw`` is, its instant found and its bounds measured where they are sure to hold.
+    """The spine in ``raw``, with its time column, its number of rows and the range of its instants.
 
-    Raises ``spine`` for what is no table of rows, ``spine-time`` for an instant that is missing or does not read.
+    A query that may give other rows the next time is not measured. Raises ``spine`` if ``raw`` is no table of rows,
+    and ``spine-time`` if the time column is missing or a value in it is no instant.
     """
     relation = _locate(raw, catalog, renderer)
     _refuse_alike(relation.columns)
     instant = find_instant(relation.columns, timestamp)
     if isinstance(raw, str | Path) and not relation.repeatable:
-        return Spine(relation, instant)  # asked twice, its rows might differ, so nothing measured would surely hold
+        return Spine(relation, instant)  # its rows may differ when it runs again, so no measurement would hold
     return Spine(relation, instant, _measure(relation, instant, catalog))
 
 
 def find_instant(columns: Sequence[Column], timestamp: str | None) -> Column:
-    """The spine's time column: the one named, else ``event_timestamp``, else its only datetime column."""
+    """The spine's time column: the column ``timestamp``, else ``event_timestamp``, else its only datetime column."""
     named = {column.name: column for column in columns}
     if timestamp is not None:
         if timestamp not in named:
@@ -110,7 +111,7 @@ def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Relation:
 
 
 def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
-    """SQL in the models' dialect, in which ref() and source() mean what they mean in a model."""
+    """The relation of a query in the models' dialect, in which ref() and source() work as in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
     dialect = catalog.engine.dialect
     model = catalog.informed(parse_model(rendered, catalog.project.settings.dialect))
@@ -125,7 +126,7 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
 
 
 def _in_types(columns: Sequence[Column], sql: str, catalog: TypedCatalog) -> str:
-    """The query with its columns cast to the types that they have where it was written."""
+    """The query with its columns cast to the types that they have in the models' dialect."""
     return cast_query(columns, sql, catalog.engine.dialect) if catalog.translates else sql
 
 
@@ -146,7 +147,7 @@ def _of_file(path: str, catalog: TypedCatalog) -> Relation:
 
 
 def _of_data(data: pa.Table, catalog: TypedCatalog) -> Relation:
-    """A spine that is put where the engine can read it."""
+    """The relation of an Arrow table, which is loaded into the engine first."""
     loaded = catalog.engine.load_spine(data)
     relation = _of_sql(f"SELECT * FROM {loaded.relation}", catalog, repeatable=True)
     shown = tuple(column for column in relation.columns if column.name != loaded.row)
@@ -165,7 +166,7 @@ def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Relation:
 
 
 def spine_to_come(requested: Sequence[Asked], dialect: Dialect) -> Spine:
-    """The spine of SQL that is written before there is one: a table ``spine`` with the keys and an instant."""
+    """The spine to compile with when there is none: a table ``spine`` with the keys and ``event_timestamp``."""
     keys: dict[str, Column] = {}
     for item in requested:
         renamed = dict(item.keys)

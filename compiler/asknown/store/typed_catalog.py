@@ -1,4 +1,4 @@
-"""Types models by asking the engine, and gives the CTEs that a query over them stands on."""
+"""Gets the types of models from the engine, and builds the CTEs of a query over them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _Fact = TypeVar("_Fact")
 
 
 class TypedCatalog:
-    """A project's models with their types, on one engine. Everything is asked once and kept.
+    """A project's models with their types, on one engine. Each type is asked for once and kept.
 
     The types are those that the models' SQL has in the dialect in which it is written. The engine gives them if that
     is its own dialect; otherwise ``type_engine`` does, an engine that needs no rows. Without an ``engine``, sources
@@ -55,7 +55,7 @@ class TypedCatalog:
         return self._engine
 
     def view(self, name: str) -> FeatureView:
-        """The feature view ``name``, complete. Raises what is wrong with it or with a model it stands on."""
+        """The feature view ``name``, complete. Raises the first error in it or in a model upstream."""
         if name not in self._views:
             model = self.models.model(name)
             view = build_view(
@@ -81,9 +81,9 @@ class TypedCatalog:
     def ctes(
         self, names: Iterable[str], *, sources: Iterable[tuple[str, str]] = (), dialect: Dialect | None = None
     ) -> list[Cte]:
-        """The CTEs of the models ``names`` and of all they stand on, the sources first.
+        """The CTEs of the models ``names`` and of everything upstream, sources first.
 
-        In the engine's dialect, or in ``dialect`` for another engine to read.
+        They are in the engine's dialect, or in ``dialect`` if another engine is to read them.
         """
         closure = self.models.closure(names)
         if dialect is None:
@@ -100,7 +100,7 @@ class TypedCatalog:
         return self._type_engine is not None
 
     def informed(self, model: Model) -> Model:
-        """The model with the types of the columns that it reads: what a translation of its SQL depends on."""
+        """The model with the types of the columns that it reads, on which the translation of its SQL depends."""
         if self._type_engine is None:
             return model
         tables = [self.columns(ref) for ref in model.rendered.refs]
@@ -120,7 +120,10 @@ class TypedCatalog:
         sources: Iterable[tuple[str, str]] = (),
         dialect: Dialect | None = None,
     ) -> list[Cte]:
-        """The CTEs that some views' rows stand on. A view with windows brings its own select, without them."""
+        """The CTEs that the rows of some views are read from.
+
+        For a view with windows they are those of its select, which its step of the plan brings without the windows.
+        """
         names, tables = list(refs), list(sources)
         for view in views:
             if view.lifted is None:
@@ -140,14 +143,14 @@ class TypedCatalog:
         return [kind for _, kind in self._types.describe(write(statement, self._types.dialect))]
 
     def reserved_names(self) -> list[str]:
-        """Every name that a model, a source or a spine's query can refer to."""
+        """The names of the models and sources, which no generated CTE may have."""
         return [*self.project.models, *(source_name(table) for table in self.project.sources.values())]
 
     def fingerprint(self, view: FeatureView) -> str:
         return fingerprint(view, self.models.closure([view.name]), self.project)
 
     def sample(self, view: FeatureView) -> Sample | None:
-        """What a look at some of the view's rows tells, or None where a look would cost as much as the work."""
+        """Statistics from a sample of the view's rows; None if the view is volatile or has no engine."""
         if view.name not in self._samples:
             self._samples[view.name] = self._look(view) if view.repeatable and self._engine is not None else None
         return self._samples[view.name]
@@ -164,7 +167,7 @@ class TypedCatalog:
         return self.engine if self._type_engine is None else self._type_engine
 
     def _typed_ctes(self, names: Iterable[str], sources: Iterable[tuple[str, str]] = ()) -> list[Cte]:
-        """What a query stands on, for the engine that says its types."""
+        """The CTEs that a query over the models ``names`` needs in the engine that gives types."""
         if self._type_engine is None:
             return self.ctes(names, sources=sources)
         closure = self.models.closure(names)
@@ -190,21 +193,21 @@ class TypedCatalog:
         return columns
 
     def describe(self, model: Model, tree: Body) -> tuple[Column, ...]:
-        """The columns of a query in the models' dialect, standing on what ``model`` stands on."""
+        """The columns of a query in the models' dialect that reads the same models and sources as ``model``."""
         dialect = self._types.dialect
         ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
         statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, dialect))
         return tuple(Column(n, k) for n, k in self._types.describe(write(statement, dialect)))
 
     def _source(self, key: tuple[str, str]) -> tuple[Column, ...]:
-        """The columns of a source's table, in its own time zone."""
+        """The columns of a source's table."""
         if key not in self._sources:
             table = self._located(key)
             self._sources[key] = _listed(table) if self._engine is None else self._ask(table, self._engine)
         return self._sources[key]
 
     def missing_sources(self) -> dict[str, AsknownError]:
-        """What is wrong with each source that the engine does not find."""
+        """The error of each source that the engine does not find, by the source's name."""
         missing = {}
         for key, table in self.project.sources.items():
             try:
@@ -214,7 +217,7 @@ class TypedCatalog:
         return missing
 
     def _located(self, key: tuple[str, str]) -> SourceTable:
-        """The source with its path made absolute: an engine would look for it where the user is first."""
+        """The source with an absolute path. An engine would resolve a relative one against the user's own folder."""
         table = self.project.sources[key]
         if table.path is None or "://" in table.path:
             return table
@@ -255,7 +258,7 @@ class TypedCatalog:
 
 
 def _where_alike(pairs: Iterable[tuple[str, _Fact]]) -> dict[str, _Fact]:
-    """What is known by each name, where all that is said of it is one."""
+    """Maps each name to its value; drops names with more than one value."""
     found: dict[str, set[_Fact]] = {}
     for name, fact in pairs:
         found.setdefault(name, set()).add(fact)
@@ -267,7 +270,7 @@ def _sources_of(closure: Iterable[Model], more: Iterable[tuple[str, str]]) -> li
 
 
 def _listed(table: SourceTable) -> tuple[Column, ...]:
-    """The columns that a source's properties list. Raises ``no-data`` where they do not say each one's type."""
+    """The columns that a source's properties list. Raises ``no-data`` if a column has no type there."""
     if not table.columns or not all(column.data_type for column in table.columns):
         raise AsknownError(
             "no-data",
@@ -279,7 +282,7 @@ def _listed(table: SourceTable) -> tuple[Column, ...]:
 
 
 def _blame(model: Model, message: str) -> Where:
-    """The line of the model that holds the name the engine complains of; else its first line."""
+    """The line of the model with the name that the engine's message quotes, else its first line."""
     for name in re.findall(r"\"([^\"]+)\"|'([^']+)'|name (\w+) does", message):
         word = next(filter(None, name))
         pattern = re.compile(rf"(?<![\w]){re.escape(word)}(?![\w])", re.IGNORECASE)
