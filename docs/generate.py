@@ -60,7 +60,7 @@ def help_at_hand() -> str:
     """The module that has the group's help as a text, as it is at 80 columns."""
     text = help_of("asknown", width=78)
     assert '"""' not in text and "\\" not in text
-    summary = "What `asknown --help` prints, at 80 columns and more. Written by docs/generate.py."
+    summary = "The text of `asknown --help` at 80 columns and more. Written by docs/generate.py."
     return f'"""{summary}"""\n\nTEXT = """\\\n{text}\n"""\n'
 
 

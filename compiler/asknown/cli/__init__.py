@@ -1,4 +1,4 @@
-"""The command line: `asknown`, a group that imports a command when it is typed, and its help, which imports nothing."""
+"""The command line `asknown`: a group that imports a command when it is used, and a help that imports nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def main() -> None:
     """Runs the command line of this process, and exits."""
     if sys.argv[1:] == ["--help"] and _columns() >= 80 and _showed_help():
         return
-    gc.set_threshold(10_000)  # a command keeps nearly all it makes: looking for garbage took a tenth of its time
+    gc.set_threshold(10_000)  # a command frees almost nothing, and garbage collection took a tenth of its time
     from asknown.cli.group import main as group
 
     group(prog_name="asknown")
 
 
 def _showed_help() -> bool:
-    """Whether the help could be written; else click tries again, and says why not."""
+    """Writes the help; False if that fails, so that click tries again and reports why."""
     from asknown.cli.help_text import TEXT
 
     try:
@@ -30,7 +30,7 @@ def _showed_help() -> bool:
 
 
 def _columns() -> int:
-    """How wide the terminal is, 80 where there is none. (What shutil does, which takes as long as all of this.)"""
+    """The width of the terminal; 80 if there is none. (To import shutil for this would double the time.)"""
     try:
         return int(os.environ["COLUMNS"])
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""What is typed behind a command: instants, and the names that the shell completes."""
+"""Arguments of commands: instants, and the names that the shell completes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONFIGURED_ENTITY = re.compile(r"\bentity\s*=")
 
 
 def parse_instant(text: str, option: str) -> datetime:
-    """The instant that ``text`` names, aware; without an offset it is UTC. A date is its first moment."""
+    """The instant in ``text``, as an aware datetime. Without an offset it is in UTC; a date is its first instant."""
     hint = (
         f"write it like {option} 2013-12-31, or {option} '2013-12-31 23:00', or with an offset: "
         f"{option} 2013-12-31T23:00+01:00"
@@ -32,10 +32,10 @@ def parse_instant(text: str, option: str) -> datetime:
 
 
 def complete(names: Callable[[Session], Iterable[str]]) -> Complete:
-    """The completion that offers ``names``, or nothing where they cannot be read."""
+    """A completion that offers ``names``, or nothing if they cannot be read."""
 
     def offer(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-        # A shell that completes is no place to tell errors.
+        # An error printed in the middle of a completion would garble the user's line.
         with suppress(AsknownError, OSError):
             return sorted(name for name in names(ctx.ensure_object(Session)) if name.startswith(incomplete))
         return []
@@ -44,7 +44,7 @@ def complete(names: Callable[[Session], Iterable[str]]) -> Complete:
 
 
 def requestable(session: Session) -> list[str]:
-    """Feature services, and the models that look like feature views. Nothing is rendered to find out."""
+    """The feature services, and the models that look like feature views. No model is rendered to find out."""
     project = _project(session)
     views = (name for name, model in project.models.items() if _CONFIGURED_ENTITY.search(model.text))
     return [*project.services, *views]
@@ -56,14 +56,14 @@ def models(session: Session) -> list[str]:
 
 
 def everything(session: Session) -> list[str]:
-    """All that has a name."""
+    """The names of all models, services, entities and tables of sources."""
     project = _project(session)
     tables = (f"{source}.{table}" for source, table in project.sources)
     return [*project.models, *project.services, *project.entities, *tables]
 
 
 def stored(session: Session) -> list[str]:
-    """What the online table holds."""
+    """The names of the services and views in the online table."""
     with session.open_reader() as reader:
         return [*reader.services(), *reader.views()]
 

@@ -19,5 +19,5 @@ def _values(column: pa.Array) -> list[Any]:
     try:
         return list(column.to_pylist())
     except (ValueError, OverflowError):
-        # Finer than a microsecond, or before the year 1: Python's clock has no such value, and text has.
+        # Python has no type for an instant finer than a microsecond or before the year 1, so it becomes text.
         return list(column.cast("string").to_pylist())

@@ -1,4 +1,4 @@
-"""What is known of one thing, found by its name: the facts, and a table of its parts."""
+"""Describes the thing with a given name, for `asknown show`: its facts, and a table of its parts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Description:
-    """One thing: its facts by label, and its parts as rows under ``columns``, called ``parts`` together."""
+    """A thing's facts by label, and its parts as rows under ``columns``. ``parts`` is what the rows are called."""
 
     kind: str
     name: str
@@ -37,17 +37,17 @@ class Description:
     rows: tuple[tuple[Any, ...], ...]
 
     def as_record(self) -> dict[str, Any]:
-        """The same as one object, for JSON."""
+        """The description as one JSON object."""
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         head = {"kind": self.kind, "name": self.name, "description": self.description}
         return {**head, **{label.replace(" ", "_"): value for label, value in self.facts}, self.parts: rows}
 
 
 def find_descriptions(store: FeatureStore, name: str, faults: list[AsknownError]) -> list[Description]:
-    """All that is called ``name``: a model or view, a service, an entity, a source or one of its tables.
+    """The descriptions of everything called ``name``: model or view, service, entity, source or table of a source.
 
-    What cannot be found out, such as types while the data is away, goes to ``faults``. Raises ``unknown-model`` with
-    the nearest names.
+    Errors that only hide a part, such as the types while the data is away, are added to ``faults``. Raises
+    ``unknown-model`` with the nearest names.
     """
     project = store.project
     found: list[Description] = []
@@ -165,7 +165,7 @@ def _source_table(store: FeatureStore, table: SourceTable, faults: list[AsknownE
 
 
 def _types(store: FeatureStore, model: Model, faults: list[AsknownError]) -> dict[str, str]:
-    """The types of a model's columns, by name in lower case; none where the engine cannot tell now."""
+    """The types of a model's columns, by name in lower case; empty if the engine cannot give them."""
     try:
         return {name.casefold(): kind for name, kind in store.columns(model.name)}
     except AsknownError as error:
@@ -182,7 +182,7 @@ def _typed_features(store: FeatureStore, model: Model, faults: list[AsknownError
 
 
 def _readers(store: FeatureStore, reads: Callable[[Model], bool]) -> tuple[str, ...]:
-    """The models that read something. A broken one is somebody else's fault."""
+    """The names of the models for which ``reads`` is true. Broken models are left out without a word."""
     return tuple(model.name for model in _sound(store) if reads(model))
 
 

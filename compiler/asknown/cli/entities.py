@@ -1,7 +1,7 @@
-"""The entities that a read asks for, typed as ``key=value`` or read from JSON lines or CSV.
+"""Reads the entities of a request, typed as ``key=value`` or written in JSON lines or CSV.
 
-What is text on the command line and in CSV is read by its key's type; JSON keeps the types it has, and its text is
-read by the key's type where JSON has no such type.
+On the command line and in CSV every value is text, which is read by the type of its key. In JSON, only texts are, and
+only for types that JSON lacks.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from asknown.types import Kind, SqlType
 Row = dict[str, Any]
 
 STDIN = "-"
-# What JSON has no type for, and spells as text.
+# The kinds for which JSON has no type, so that they are written as text.
 _TEXT_IN_JSON: frozenset[Kind] = frozenset({"decimal", "blob", "uuid", "date", "timestamp", "timestamptz"})
 
 
 def read_entities(
     reader: OnlineReader, features: Sequence[str], typed: Mapping[str, str], file: str | None, *, full_names: bool
 ) -> list[Row]:
-    """The rows to read: those of ``file``, else the one that ``typed`` spells, with keys of their types.
+    """The rows of ``file``, or the one row of the ``typed`` arguments, with each key in its type.
 
     Errors: those of the request, ``key-type``, ``spine-key``, and ``bad-value`` for a file that cannot be read.
     """
@@ -107,7 +107,7 @@ def _read_csv(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
 
 
 def _read_json(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
-    """The rows of JSON lines: an object a line."""
+    """The rows of a file of JSON lines, one object a line."""
     if file != STDIN and not file.casefold().endswith((".jsonl", ".ndjson", ".json")):
         raise AsknownError(
             "bad-value", f"{file} has no ending that says how to read it", hint="end it in .jsonl or .csv, or give -"

@@ -1,4 +1,4 @@
-"""How an error looks on stderr: what is wrong, where, and what to type next."""
+"""Shows errors on stderr: the message, the place, and the hint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asknown.errors import AsknownError
 
 
 def show_error(error: AsknownError) -> None:
-    """Says an error of the user's project, data or request."""
+    """Shows an error in the user's project, data or request."""
     say(styled(f"error[{error.code}]", fg="red", bold=True) + f": {error.message}")
     if error.at is not None:
         say(f"  at {error.at}")
@@ -21,7 +21,7 @@ def show_error(error: AsknownError) -> None:
 
 
 def show_usage(error: click.UsageError) -> None:
-    """Says what is wrong with the command line itself."""
+    """Shows an error in the command line itself."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return

@@ -1,4 +1,4 @@
-"""The group of all commands: help without importing any, and what becomes of errors."""
+"""The group of all commands. It shows help without importing any command, and turns errors into messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asknown.cli.session import Session, shared_options
 from asknown.cli.writing import finish_stdout, open_stdout
 from asknown.errors import AsknownError
 
-# Name and first line of help: the help of all must not import each.
+# Name and first line of help of each command, so that the group's help imports none of them.
 COMMANDS = {
     "init": "Make a folder with a small project that works.",
     "ls": "List what the project has.",
@@ -66,7 +66,7 @@ Shell completion, for bash (zsh and fish alike):
 
 
 class LazyGroup(click.Group):
-    """The group; a command's module ``commands/<name>.py`` is imported when the command is asked for."""
+    """The group. It imports a command's module, ``commands/<name>.py``, when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -102,7 +102,7 @@ class LazyGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Runs a command line and exits. Errors that are the user's are told in words; our own bugs traceback."""
+        """Runs a command line and exits. An AsknownError becomes a message; our own bugs show a traceback."""
         session = extra.setdefault("obj", Session())
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)

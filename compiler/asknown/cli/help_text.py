@@ -1,4 +1,4 @@
-"""What `asknown --help` prints, at 80 columns and more. Written by docs/generate.py."""
+"""The text of `asknown --help` at 80 columns and more. Written by docs/generate.py."""
 
 TEXT = """\
 Usage: asknown [OPTIONS] COMMAND [ARGS]...

@@ -1,4 +1,4 @@
-"""The kinds of things a project has, each listed as rows. Nothing here runs a query; only features ask for types."""
+"""Lists the things of a project, kind by kind, for `asknown ls`. No query runs; only features need the types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 @dataclass
 class Listing:
-    """Rows under their columns, and what could not be listed."""
+    """Rows under their columns, and the errors of the things that could not be listed."""
 
     columns: tuple[str, ...]
     rows: list[Row]
@@ -27,7 +27,7 @@ class Listing:
 
 
 def list_kind(store: FeatureStore, kind: str) -> Listing:
-    """All things of one of :data:`KINDS`. A thing that is broken is a fault, and hides no other."""
+    """All things of one of :data:`KINDS`. The error of a broken thing is a fault and hides no other thing."""
     columns, read = KINDS[kind]
     listing = Listing(columns, [], [])
     listing.rows += read(store, listing.faults)
@@ -35,21 +35,21 @@ def list_kind(store: FeatureStore, kind: str) -> Listing:
 
 
 def list_everything(store: FeatureStore) -> Listing:
-    """All things, by kind: name and description."""
+    """The kind, name and description of all things, by kind."""
     listing = Listing(("kind", "name", "description"), [], [])
     for kind, heading in (("sources", "source"), ("entities", "entity"), ("models", ""), ("services", "service")):
         columns, read = KINDS[kind]
         name, description = columns.index("name"), columns.index("description")
         for row in read(store, listing.faults):
             listing.rows.append((heading or row[columns.index("kind")], row[name], row[description]))
-    # A view is a model of its own kind: the plain ones first.
+    # Views come from the list of models, so they are moved behind the entities.
     order = ["source", "model", "entity", "view", "service"]
     listing.rows.sort(key=lambda row: order.index(row[0]))
     return listing
 
 
 def sound_models(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Model]:
-    """The models that render and parse; what is wrong with the others goes to ``faults``."""
+    """The models that render and parse. The errors of the others are added to ``faults``."""
     for name in store.catalog.names:
         try:
             yield store.catalog.model(name)
@@ -58,23 +58,23 @@ def sound_models(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Mo
 
 
 def describe_model(store: FeatureStore, model: Model) -> str:
-    """What the project says of a model, in YAML or in its config()."""
+    """A model's description, from YAML or from its config()."""
     doc = store.project.docs.get(model.name)
     return (doc.description if doc else "") or model.rendered.config.description
 
 
 def kind_of(model: Model) -> str:
-    """A model is a view or a plain model."""
+    """The kind of a model: ``view`` or ``model``."""
     return "view" if model.is_feature_view else "model"
 
 
 def spell_ttl(ttl: int) -> str | None:
-    """A ttl in words; None where there is no bound."""
+    """A ttl as text, such as ``3 days``; None if there is no bound."""
     return spell(ttl) if ttl else None
 
 
 def spell_line(line: ServiceFeatures) -> str:
-    """One line of a service as one would ask for it: ``view``, ``view:feature``, with its alias and keys."""
+    """One line of a service as a request has it: ``view`` or ``view:feature``, with its alias and keys."""
     text = line.view if line.features is None else ", ".join(f"{line.view}:{name}" for name in line.features)
     if line.alias:
         text += f" as {line.alias}"
@@ -84,12 +84,12 @@ def spell_line(line: ServiceFeatures) -> str:
 
 
 def reads_of(table: SourceTable) -> str:
-    """The files or the table that a source's table is."""
+    """The path or the identifier of a source's table."""
     return table.path or table.identifier or ""
 
 
 def written_features(model: Model, keys: tuple[str, ...], dialect: str) -> tuple[str, ...] | None:
-    """A view's features as its select names them, or None where only the engine can tell."""
+    """The names of a view's features from its select, or None if only the engine knows them."""
     from asknown.model.columns import written_columns
 
     config = model.rendered.config
@@ -146,7 +146,7 @@ def _features(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
 
 
 def column_docs(store: FeatureStore, model: str) -> dict[str, str]:
-    """What the YAML says of a model's columns, by name in lower case."""
+    """The descriptions of a model's columns from YAML, by name in lower case."""
     doc = store.project.docs.get(model)
     return {column.name.casefold(): column.description for column in doc.columns} if doc else {}
 
@@ -178,4 +178,4 @@ KINDS: dict[str, tuple[tuple[str, ...], Read]] = {
     "sources": (("name", "reads", "timezone", "description"), _sources),
     "features": (("view", "name", "type", "description"), _features),
 }
-"""What `asknown ls` lists: the columns of each kind, and the function that gives its rows."""
+"""The columns of each kind that `asknown ls` lists, and the function that returns its rows."""

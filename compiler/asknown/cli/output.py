@@ -1,7 +1,7 @@
 """Writes rows as a table, as JSON or as CSV.
 
-JSON is one document: a list of objects, one a line. CSV has a head, and nothing between its commas where there is
-NULL. Both are written as rows arrive, so they may be larger than memory.
+JSON is one document: a list of objects, one a line. CSV has a header, and an empty field for NULL. Both are written as
+rows arrive, so they may be larger than memory.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def write_rows(
     shorten: bool = False,
     path: Path | None = None,
 ) -> int:
-    """Writes rows to stdout, or to the file ``path``, and gives their number.
+    """Writes rows to stdout, or to the file ``path``, and returns their number.
 
-    ``null`` and ``shorten`` are for the table: what stands for None, and whether its last column may be cut.
+    ``null`` and ``shorten`` are for the table: the text for None, and whether its last column may be shortened.
     """
     counted = _Counted(rows)
     with open_stdout() if path is None else open_file(path) as out:
@@ -70,7 +70,7 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 class _Counted:
-    """Rows, counted as they pass."""
+    """Counts rows as they are iterated over."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -98,7 +98,7 @@ def _write_csv(out: TextIO, columns: Sequence[str], rows: Rows) -> None:
 
 
 def _quote(text: str) -> str:
-    """The text as a field; quoted where it must be, and where it is empty, which is not NULL."""
+    """The text as a CSV field. It is quoted if it needs to be, and if it is empty, to differ from NULL."""
     if text and not any(character in text for character in ',"\r\n') and text == text.strip():
         return text
     return '"' + text.replace('"', '""') + '"'

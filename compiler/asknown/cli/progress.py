@@ -1,4 +1,4 @@
-"""Talk and progress, on stderr; stdout is for data."""
+"""Messages and progress on stderr. Stdout is for data."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from asknown.errors import hidden
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether ``stream`` is a terminal, and nobody asked for no colour (https://no-color.org)."""
+    """Whether ``stream`` is a terminal and NO_COLOR is not set (https://no-color.org)."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person looks at ``stream``."""
+    """Whether ``stream`` is a terminal."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def say(message: str) -> None:
-    """A line on stderr, without secrets."""
+    """Writes a line to stderr, without secrets."""
     click.echo(hidden(message), err=True, color=has_colour(sys.stderr))
 
 
 def styled(text: str, **style: Any) -> str:
-    """``text`` with a colour or weight, which :func:`say` leaves out where it would not show."""
+    """``text`` with a colour or weight. :func:`say` removes it if stderr cannot show it."""
     return click.style(text, **style)
 
 
 @contextmanager
 def working(label: str) -> Iterator[None]:
-    """A moving sign that work goes on; on a terminal only."""
+    """Shows a spinner while work goes on, if stderr is a terminal."""
     if not is_terminal(sys.stderr):
         yield
         return
@@ -47,7 +47,7 @@ def working(label: str) -> Iterator[None]:
 
 @contextmanager
 def counting_rows() -> Iterator[Callable[[str, int], None] | None]:
-    """A function that shows how many rows of which view are loaded so far; None where nobody looks."""
+    """A function that shows a view's name and its rows so far; None if stderr is no terminal."""
     if not is_terminal(sys.stderr):
         yield None
         return

@@ -1,4 +1,4 @@
-"""What holds for every command: which project, which target, and the options that say so."""
+"""The options that all commands share, the project and target that they choose, and what is opened with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """What the shared options say, wherever on the line they stand. Each command gets it as its first argument."""
+    """The values of the shared options, before or after the command. Each command gets it as its first argument."""
 
     project: str = "."
     target: str | None = None
@@ -32,7 +32,7 @@ class Session:
 
     @contextmanager
     def open_reader(self) -> Iterator[OnlineReader]:
-        """The project's online table, without the project's models: reading must not pay for them."""
+        """The project's online table. The models are not read, because a read of the table does not need them."""
         from asknown.online.reader import OnlineReader
         from asknown.project import load_online, load_settings
 
@@ -41,7 +41,7 @@ class Session:
 
 
 def shared_options(*, hidden: bool = False) -> list[click.Parameter]:
-    """The options that stand before or behind any command; ``hidden`` where the group's help shows them already."""
+    """The options that may stand before or after any command; ``hidden`` if the group's help shows them already."""
     return [
         click.Option(
             ["--project"],
@@ -65,7 +65,7 @@ def shared_options(*, hidden: bool = False) -> list[click.Parameter]:
 
 
 def debug_option(*, hidden: bool = False) -> click.Option:
-    """The option for a traceback with an error."""
+    """The option that shows a traceback with an error."""
     return click.Option(
         ["--debug"],
         is_flag=True,
@@ -77,7 +77,7 @@ def debug_option(*, hidden: bool = False) -> click.Option:
 
 
 class ProjectCommand(click.Command):
-    """A command in a project: it takes the shared options, and its help names them in one line."""
+    """A command that works on a project. It takes the shared options, and its help names them in one line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,6 +1,6 @@
-"""Text tables: columns under their names, numbers to the right, no rules but one.
+"""Lays out text tables: columns under their names, numbers to the right, one line below the head.
 
-Written here because importing a library for it takes longer than reading the online table.
+It is our own because the import of a library for it takes longer than a read of the online table.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def lay_out(
     shorten: bool = False,
     bold: bool = False,
 ) -> list[str]:
-    """The lines of a table. ``null`` stands for None; ``bold`` marks the head for a terminal.
+    """The lines of a table. ``null`` is the text for None; ``bold`` formats the head for a terminal.
 
-    ``width`` is the widest line there is room for. Where the table is wider, its last column is cut (``shorten``), or
-    else the table is turned: a line for each column, as many rows side by side as there is room for.
+    ``width`` is the longest line that fits. If the table is wider, its last column is shortened (``shorten``), or
+    else the table is transposed: a line for each column, with as many rows side by side as fit.
     """
     cells = [[_cell(value, null) for value in row] for row in rows]
     right = [_is_numeric([row[place] for row in rows]) for place in range(len(columns))]
@@ -48,14 +48,14 @@ def lay_out(
 
 
 def pairs(facts: Sequence[tuple[str, Any]]) -> list[str]:
-    """A line for each fact that is there: its name, then its value."""
+    """A line for each fact with a value: its name, then its value."""
     there = [(name, _cell(value, "")) for name, value in facts if value not in (None, "", ())]
     widest = max((display_width(name) for name, _ in there), default=0)
     return [_pad(name, widest) + GAP + value for name, value in there]
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal that stdout is, or None where it is a file or a pipe."""
+    """The width of the terminal that stdout is, or None if stdout is a file or a pipe."""
     if not sys.stdout.isatty():
         return None
     import shutil
@@ -64,7 +64,7 @@ def terminal_width() -> int | None:
 
 
 def display_width(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """The number of terminal columns that the text takes."""
     if text.isascii():
         return len(text)
     return sum(_character_width(character) for character in text)
@@ -91,7 +91,7 @@ def _turned(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, 
 
 def _cell(value: Any, null: str) -> str:
     text = null if value is None else as_text(value)
-    # One value, one line; and no value may move the cursor.
+    # A value stays on one line, and may not move the cursor.
     return text if text.isprintable() else "".join(map(_escape, text))
 
 

@@ -1,4 +1,4 @@
-"""How one value is written: in a table, in CSV, in JSON."""
+"""Writes one value for a table, for CSV, or for JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def as_json(value: Any) -> Any:
-    """The value in what JSON has. Nothing is rounded: decimals are text; so are NaN, Infinity and -Infinity.
+    """The value in JSON's types. Nothing is rounded: decimals become text, as do NaN, Infinity and -Infinity.
 
     Timestamps are ISO 8601, with an offset where they have one; bytes are hexadecimal.
     """
@@ -33,7 +33,7 @@ def as_json(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """The value, never None, as a person reads it and as SQL takes it back: ``true``, ``2013-01-31 23:59:59``."""
+    """The text of a value other than None, as SQL reads it back: ``true``, ``2013-01-31 23:59:59``."""
     match value:
         case str():
             return value
@@ -53,7 +53,7 @@ def as_text(value: Any) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a column of such values lines up on the right."""
+    """Whether the value is a number, which tables align on the right."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 

@@ -1,4 +1,4 @@
-"""Writes text to stdout or a file, and says so when that fails."""
+"""Writes text to stdout or to a file. A failure becomes an ``output`` error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_stdout() -> Iterator[TextIO]:
-    """Stdout. Errors: ``output`` where it cannot take more, as on a full disk; a closed pipe is click's to handle."""
+    """Stdout. Raises ``output`` if a write fails, as on a full disk. A closed pipe is left to click."""
     try:
         yield sys.stdout
         sys.stdout.flush()
@@ -29,7 +29,7 @@ def open_stdout() -> Iterator[TextIO]:
 
 
 def finish_stdout() -> None:
-    """Writes out what stdout still holds, while an error can still be told."""
+    """Flushes stdout while an error can still be reported."""
     with open_stdout():
         pass
 
@@ -37,7 +37,7 @@ def finish_stdout() -> None:
 @contextmanager
 def open_file(path: Path) -> Iterator[TextIO]:
     """A text file that appears whole or not at all. Errors: ``output``."""
-    # A device or a pipe is written to, not replaced.
+    # A device or a pipe is written to directly: it cannot be replaced by a finished file.
     special = path.exists() and not path.is_file()
     beside = path if special else path.with_name(f".{path.name}.part")
     try:
@@ -55,12 +55,12 @@ def open_file(path: Path) -> Iterator[TextIO]:
 
 
 def write_text(text: str, path: Path | None) -> None:
-    """Writes the text, as lines, to the file ``path``, or to stdout where it is None."""
+    """Writes the text, as lines, to the file ``path``, or to stdout if that is None."""
     with open_stdout() if path is None else open_file(path) as out:
         out.write(text if text.endswith("\n") else f"{text}\n")
 
 
 def _give_up_stdout() -> None:
-    # Else Python tries again at its exit, and complains in its own words.
+    # Otherwise Python flushes again at exit, with a message of its own.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

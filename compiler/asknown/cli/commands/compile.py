@@ -78,7 +78,7 @@ def _check_usage(names: tuple[str, ...], spine: str | None, timestamp: str | Non
 
 
 def _is_plain_model(store: FeatureStore, names: tuple[str, ...]) -> bool:
-    """Whether the one name is a plain model; one among several is refused."""
+    """Whether the only name is a plain model. Raises an error if a plain model is one of several names."""
     plain = [name for name in names if name in store.project.models and not store.catalog.is_view(name)]
     if plain and len(names) > 1:
         raise AsknownError(

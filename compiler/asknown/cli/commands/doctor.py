@@ -63,6 +63,6 @@ def _write(kind: Format, checks: Sequence[Check]) -> None:
 
 
 def _lines(check: Check) -> list[tuple[str | None, ...]]:
-    """The check's line of the table, and below it what to do."""
+    """The lines of one check: its row of the table, and below it the command to run."""
     line = (check.state, check.check, check.of, check.found)
     return [line] if check.run is None else [line, (None, None, None, f"next: {check.run}")]

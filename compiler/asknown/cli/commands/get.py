@@ -90,6 +90,6 @@ def _write(response: OnlineResponse, kind: Format, *, alone: bool) -> None:
 
 
 def _shown(values: list[Any], statuses: list[Status]) -> list[Any]:
-    """The values, and in place of one that is not there, why."""
+    """The values, with the status in place of each missing one."""
     absent = ("NOT_FOUND", "OUTSIDE_MAX_AGE")
     return [status if status in absent else value for value, status in zip(values, statuses, strict=True)]

@@ -47,11 +47,11 @@ def command(session: Session, folder: str) -> None:
 
 
 def derive_name(folder: str) -> str:
-    """A project's name out of its folder's: lower case, with ``_`` for what stands in no identifier."""
+    """A project's name from its folder's: in lower case, with ``_`` for characters that no identifier has."""
     name = re.sub(r"\W+", "_", folder.lower()).strip("_")
     if not name:
         return SCAFFOLD_NAME
-    # YAML reads some words, and digits, as other than text.
+    # YAML reads digits, and words such as true, as something other than text.
     return f"features_{name}" if name[0].isdigit() or name in ("true", "false", "null") else name
 
 
@@ -66,13 +66,13 @@ def read_scaffold(name: str) -> dict[str, str]:
 
 
 def next_steps(readme: str) -> list[str]:
-    """The commands that the README tells a newcomer to type."""
+    """The commands that the new project's README lists."""
     lines = [line for block in _COMMANDS.findall(readme) for line in block.splitlines()]
     return [line for line in lines if line.startswith("asknown ")]
 
 
 def _check_free(path: Path, texts: dict[str, str]) -> None:
-    """Refuses a folder where a file would be overwritten, before anything is written."""
+    """Raises an error if a file in the folder would be overwritten. Nothing has been written by then."""
     if path.exists() and not path.is_dir():
         raise AsknownError("output", f"{path} is a file, not a folder", hint="give another name")
     taken = [name for name in texts if (path / name).exists()]

@@ -98,7 +98,7 @@ def _check_output(output: str | None, kind: Format | None, limit: int | None) ->
 
 
 def _ending(output: str) -> str:
-    """What says how to write it: the file's ending, or / of a folder."""
+    """The ending of the path, which decides the format: that of the file, or / for a folder."""
     return "/" if output.endswith("/") else Path(output).suffix
 
 
@@ -107,7 +107,7 @@ def _print_rows(job: RetrievalJob, kind: Format, limit: int | None) -> None:
         limit = FIRST
     started = time.perf_counter()
     with working("building the training set"):
-        # One row more than is shown tells whether there are more.
+        # One row more than is shown is fetched, to know whether there are more.
         batches = (job if limit is None else job.head(limit + 1)).to_batches()
         rows = rows_of(batches)
         head = list(islice(rows, 1 if limit is None else limit))
