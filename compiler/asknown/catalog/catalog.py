@@ -1,4 +1,4 @@
-"""Gives models by name, rendered and parsed when they are asked for, and the order that references put them in."""
+"""The models of a project by name, rendered and parsed when they are needed, and their order by references."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asknown.render import Renderer
 
 
 class Catalog:
-    """The models of a project. A broken model is an error only for what needs it."""
+    """The models of a project. The error of a broken model is raised when it, or a model downstream, is needed."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -48,7 +48,7 @@ class Catalog:
         return [name for name in self.names if self.model(name).is_feature_view]
 
     def view_names(self) -> list[str]:
-        """The names of the feature views that are sound, for a hint: what else is broken is not its subject."""
+        """The names of the feature views that render and parse, for hints. Errors of other models are ignored."""
         sound = []
         for name in self.names:
             with suppress(AsknownError):
@@ -87,11 +87,11 @@ class Catalog:
         return list(done.values())
 
     def is_repeatable(self, name: str) -> bool:
-        """Whether the model, and all it refers to down to the tables, reads the same twice."""
+        """Whether a second read of the model, and of everything upstream down to the tables, gives the same rows."""
         return all(m.repeatable or m.rendered.config.materialized == "table" for m in self.closure([name]))
 
     def _refuse_literal_references(self, model: Model) -> None:
-        # A model named without ref() would silently be the CTE, or a table of that name, by what else is compiled.
+        # A model named without ref() would silently be a CTE or a table of that name, depending on what is compiled.
         refs = {ref.casefold() for ref in model.rendered.refs}
         others = {name.casefold(): name for name in self.project.models}
         for table in literal_tables(model):

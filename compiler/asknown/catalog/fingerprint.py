@@ -1,4 +1,4 @@
-"""A view's fingerprint: it changes when the stored values could mean something else."""
+"""The fingerprint of a view, a hash that changes when stored values could have another meaning."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from asknown.project.nodes import Project
 
 
 def fingerprint(view: FeatureView, closure: Sequence[Model], project: Project) -> str:
-    """Sixteen hex digits over what decides the view's rows: its SQL and all it refers to, its keys, times and types.
+    """Sixteen hex digits: a hash of the view's SQL and everything upstream, of its keys, times and types.
 
-    Layout, comments, descriptions, owner, tags and ttl are not part of it.
+    Layout, comments, descriptions, owner, tags and ttl do not count.
     """
     sources = {source for model in closure for source in model.rendered.sources}
     facts = {

@@ -13,9 +13,9 @@ from asknown.model.nodes import Column, Model
 
 
 def written_columns(model: Model, upstream: Mapping[str, Sequence[Column]], dialect: str) -> list[str] | None:
-    """The column names as the select writes them, duplicates included, or None where the tree alone cannot tell.
+    """The column names as the select writes them, duplicates included, or None if the tree alone does not show them.
 
-    An engine gives the second column of a name another name without a word, so it cannot be asked.
+    The engine cannot be asked, because it silently renames the second of two columns of one name.
     """
     tree: exp.Expr = model.tree
     if model.tree.is_star:

@@ -1,4 +1,4 @@
-"""A model as its SQL tree says it, and a feature view as its config and the engine's types complete it."""
+"""A model, read from its SQL, and a feature view, which adds the model's config and the engine's types."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Column:
 class Model:
     """A model that parses. ``sql`` is the rendered query without a closing semicolon; ``tree`` is the same, parsed.
 
-    ``repeatable`` says that reading it twice surely gives the same rows: no aggregate, window, limit or sample, whose
-    result may follow the physical order of rows, and nothing random. ``joins`` says that it joins tables, so that
-    reading it twice costs. ``dialect`` is the one that it is written in. ``reads`` are the types of the columns that it
-    reads, by name in lower case, where they are known and one name has one type; ``spelled`` is how these columns are
-    spelled, where one name has one spelling.
+    ``repeatable`` is True if a second read surely gives the same rows: the model has no aggregate, window, limit or
+    sample, whose result may follow the physical order of rows, and nothing random. ``joins`` is True if it joins
+    tables, so that a second read is expensive. ``dialect`` is the dialect of its SQL. ``reads`` maps the names of the
+    columns that it reads, in lower case, to their types; ``spelled`` maps them to their spelling. Names with more than
+    one type or spelling are left out.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Frame:
-    """The rows from ``oldest`` to ``newest`` microseconds before the instant asked at, both ends included."""
+    """A time range that ends at the asking instant: ``oldest`` to ``newest`` microseconds before it, both included."""
 
     oldest: int
     newest: int
@@ -71,10 +71,10 @@ class WindowCall:
 
 @dataclass(frozen=True)
 class Item:
-    """One feature of the select: its expression over the columns of the lifted rows and, as parameters, over windows.
+    """One feature of the select, with its expression over columns of the lifted rows and over window calls.
 
-    ``windows`` are the places of its calls in the list of all; the expression names call ``i`` by ``@i`` (an
-    ``exp.Parameter``). An item without windows is an as-of feature and has no expression.
+    ``windows`` are the indexes of its calls among all calls. In the expression, ``@i`` (an ``exp.Parameter``) stands
+    for call ``i``. An item without windows is an as-of feature and has no expression.
     """
 
     name: str
@@ -90,9 +90,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Lifted:
-    """A feature view's select, taken apart.
+    """A feature view's select with its trailing windows taken out.
 
-    ``tree`` gives the rows: the select's as-of columns in their order, then the hidden ones, which ``hidden`` names.
+    ``tree`` is what remains: the as-of columns in their order, then the columns of the windows, named in ``hidden``.
     ``call_types`` are the types of the calls where an item computes with them; else they may be unknown.
     """
 
@@ -104,7 +104,7 @@ class Lifted:
 
     @property
     def longest(self) -> int:
-        """How far back the longest frame reaches, in microseconds."""
+        """The length of the longest frame, from the asking instant back, in microseconds."""
         return max(call.frame.oldest for call in self.calls)
 
 
@@ -113,11 +113,11 @@ class FeatureView:
     """A model whose rows are facts about entities in time.
 
     ``keys`` are the columns of the entities' keys, in the entities' order. ``known_at`` and ``created_at`` are None
-    where they are not declared, or name a column that already stands before them in the order of rule 3.
-    ``features`` are the other columns, in select order; ``ttl`` is in microseconds, 0 for no bound.
+    if they are not declared, or name a column that rule 3 compares before them. ``features`` are the other columns,
+    in select order; ``ttl`` is in microseconds, 0 for no bound.
 
-    ``columns`` are those of the rows that features are fetched from, and ``fetched`` the ones of them that break ties
-    and can be fetched, in order: the features, unless ``lifted`` says that some are computed over windows.
+    ``columns`` are the columns of the rows that features are fetched from. ``fetched`` are those of them that break
+    ties and that an as-of join fetches, in order: the features, without the windows that ``lifted`` took out.
     """
 
     name: str
@@ -141,7 +141,7 @@ class FeatureView:
         return next(column for column in self.columns if column.name == name)
 
     def item(self, feature: str) -> Item | None:
-        """How a feature is computed over windows, or None where it is fetched."""
+        """The item of a feature that is computed over windows, or None if an as-of join fetches it."""
         if self.lifted is None:
             return None
         return next((i for i in self.lifted.items if i.name == feature and i.expression is not None), None)

@@ -1,4 +1,4 @@
-"""Reads a rendered model's SQL into a tree, and refuses what cannot be a model."""
+"""Parses a rendered model's SQL, and refuses SQL that cannot be a model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from asknown.render.nodes import Rendered
 
 # Functions whose value changes from one reading to the next.
 _VOLATILE = {"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed", "rand"}
-# Nodes whose result may depend on the order in which the engine happens to see rows.
+# Nodes whose result may depend on the order in which the engine reads rows.
 _ORDER_BOUND = (exp.AggFunc, exp.Window, exp.Limit, exp.Fetch, exp.TableSample, exp.Distinct, exp.Group)
 
 
 def parse_model(rendered: Rendered, dialect: str) -> Model:
-    """The model that ``rendered`` is. ``dialect`` is the one that the project's models are written in.
+    """The parsed model of ``rendered``. ``dialect`` is the dialect of the project's models.
 
     Raises ``sql-syntax`` with a caret at the template's line, or ``bad-model`` for anything but one query.
     """
@@ -59,7 +59,7 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
 
 
 def literal_tables(model: Model) -> list[exp.Table]:
-    """The tables that the model names without a schema, its own CTEs aside."""
+    """The tables that the model names without a schema, except its own CTEs."""
     own = {cte.alias_or_name.casefold() for cte in model.tree.find_all(exp.CTE)}
     return [
         table
@@ -69,7 +69,7 @@ def literal_tables(model: Model) -> list[exp.Table]:
 
 
 def is_repeatable(tree: exp.Query) -> bool:
-    """Whether reading the query twice surely gives the same rows, as far as its own text decides."""
+    """Whether a second read of the query surely gives the same rows, as far as its own text decides."""
     for node in tree.walk():
         if isinstance(node, _ORDER_BOUND):
             return False
@@ -80,7 +80,7 @@ def is_repeatable(tree: exp.Query) -> bool:
     return True
 
 
-# Functions that sqlglot does not know and that surely give one value for each row from its own columns.
+# Functions that sqlglot does not know, and whose result surely depends on the row's own columns alone.
 _SCALAR = {
     *("epoch_us", "epoch_ms", "epoch_ns", "make_timestamp", "make_timestamptz", "strptime", "strftime", "timezone"),
     *("to_hours", "to_minutes", "to_seconds", "to_days", "to_microseconds", "to_milliseconds", "signbit", "isnan"),
@@ -106,7 +106,7 @@ def _refuse_left_over_jinja(rendered: Rendered, tokens: Sequence[Token]) -> None
             )
 
 
-# What sqlglot takes for its first number and unit: the rest would be lost where we read the tree.
+# An interval such as '1 day 2 hours', of which sqlglot keeps the first number and unit alone.
 _CUT = re.compile(r"\s*([-+]?[\d.]+\s+[a-z]+\s+[-+\d.:]+|P.*)\s*\Z", re.IGNORECASE)
 
 

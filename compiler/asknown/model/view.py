@@ -22,11 +22,12 @@ def build_view(
     repeatable: bool,
     describe: Callable[[exp.Select], Sequence[Column]],
 ) -> FeatureView:
-    """The feature view that ``model`` declares, with ``columns`` as the engine describes its query.
+    """The feature view that ``model`` declares. ``columns`` are the columns of its query, from the engine.
 
-    ``repeatable`` says that all it refers to reads the same twice; ``describe`` asks for the columns of
-    the select without its windows. Raises ``bad-config`` where the config names a column that is not there,
-    ``unsupported-type`` where a type cannot serve, ``leak`` and ``bad-window`` for windows.
+    ``repeatable`` is True if a second read of everything upstream gives the same rows. ``describe`` returns the
+    columns of a query, and is called with the select without its windows. Raises ``bad-config`` if the config names a
+    column that is not there, ``unsupported-type`` for a type that cannot serve, and ``leak`` or ``bad-window`` for
+    windows.
     """
     config = model.rendered.config
     assert config.entity is not None and config.event_time is not None  # render refuses a view without
@@ -74,7 +75,7 @@ def build_view(
 def _times(
     model: Model, find: Callable[[str, str], Column], keys: Sequence[Column], at: Where
 ) -> tuple[Column, Column | None, Column | None]:
-    """The event time, and the known-at and created-at times where they are declared and are columns of their own."""
+    """The event time, the known-at and the created-at time; None for one that is undeclared or repeats another."""
     config = model.rendered.config
     assert config.event_time is not None
     event_time = find(config.event_time, "event_time")
@@ -85,7 +86,7 @@ def _times(
             _check_time(model, role, column, at)
             if column in keys:
                 raise AsknownError("bad-config", f"{role} of '{model.name}' is a key: '{column.name}'", at=at)
-    # A column that stands earlier in the order of rule 3 breaks no tie a second time.
+    # A column that rule 3 has already compared cannot break a tie.
     if known_at == event_time:
         known_at = None
     if created_at in (event_time, known_at):
@@ -94,7 +95,7 @@ def _times(
 
 
 def _fetched(lifted: Lifted | None, rows: Sequence[Column], features: Sequence[Column]) -> Iterator[Column]:
-    """The as-of columns in select order; an item that mixes windows and columns stands for its columns."""
+    """The as-of columns in select order. An item that mixes windows and columns is replaced by its columns."""
     if lifted is None:
         yield from features
         return
@@ -110,7 +111,7 @@ def _fetched(lifted: Lifted | None, rows: Sequence[Column], features: Sequence[C
 
 
 def refuse_duplicate_columns(model: Model, columns: Sequence[str]) -> None:
-    """Refuses two columns of one name; letter case does not tell names apart, as in the engines."""
+    """Raises an error for two columns of one name. As in the engines, letter case is ignored."""
     seen: dict[str, str] = {}
     for column in columns:
         folded = column.casefold()

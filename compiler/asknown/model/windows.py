@@ -1,8 +1,12 @@
-"""Lifts trailing windows out of a feature view's select, so that they can be asked at the spine's instant.
+"""Takes trailing windows out of a feature view's select, so that their frames can end at the spine's instant (rule 4).
 
-An item over a window that partitions by the entity's keys, orders by the event time and has a RANGE frame of fixed
-intervals is a trailing window (DESIGN section 2). What remains of the select is plain rows: keys, times, as-of columns
-and, under hidden names, what the windows aggregate.
+A trailing window partitions by the entity's keys, orders by the event time and has a RANGE frame of fixed intervals.
+The rest of the select gives plain rows: the keys, times and as-of columns and, under hidden names, the arguments of
+the windows. For example ::
+
+    select carrier, ts, delay, avg(delay) over (partition by carrier order by ts range interval '1 day' preceding) as m
+
+becomes ``select carrier, ts, delay, delay as _1`` and the call ``avg(_1)`` over a frame of one day.
 """
 
 from __future__ import annotations
@@ -19,18 +23,18 @@ from asknown.model.nodes import Frame, Item, Lifted, Model, WindowCall
 
 
 def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
-    """Whether a window's frame is a RANGE with a bound that is a length, its own or that of the window it names."""
+    """Whether a window's frame, or that of the named window it extends, is a RANGE with a bound that is an interval."""
     spec = _merged(window, select)[2]
     bounds = (spec.args.get("start"), spec.args.get("end")) if spec is not None else ()
     return spec is not None and _word(spec, "kind") == "RANGE" and any(isinstance(b, exp.Expr) for b in bounds)
 
 
 def lift_windows(model: Model, keys: tuple[str, ...], event_time: str, columns: Sequence[str]) -> Lifted | None:
-    """The select of ``model`` with its trailing windows lifted out, or None where it has none.
+    """The select of ``model`` with its trailing windows taken out, or None if it has none.
 
-    ``columns`` are the names of all its columns, stars expanded. Raises ``leak`` for a frame that reaches ahead, and
-    ``bad-window`` for one that is no trailing window of the entity or stands where it could not be asked at the
-    spine's instant, and for an aggregate that is not offered.
+    ``columns`` are the names of all its columns, with stars expanded. Raises ``leak`` for a frame that reaches ahead.
+    Raises ``bad-window`` for a window that is no trailing window of the entity, for one in a place where its frame
+    cannot end at the spine's instant, and for an aggregate that is not offered.
     """
     outer = [window for item in model.tree.selects for window in item.find_all(exp.Window)]
     named = model.tree.args.get("windows") or []
@@ -145,7 +149,7 @@ class _Lifter:
     def _aggregate(
         self, inner: exp.Expr, feature: str, window: exp.Window
     ) -> tuple[Aggregate, exp.Expr | None, exp.Expr | None, float | None]:
-        """The aggregate that a window is over: which, its value, its second argument, its number."""
+        """The aggregate of a window, with its value, its second argument, and its number (of a quantile)."""
         spelled, arguments = _taken_apart(inner)
         distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
         if distinct:
@@ -221,7 +225,7 @@ class _Lifter:
         )
 
     def _is_item(self, value: exp.Expr, name: str) -> bool:
-        """Whether an expression inside the select is its item called ``name``: the same expression, or the name."""
+        """Whether an expression inside the select is that of the item ``name``, or refers to it by name."""
         item = next((i for i in self.model.tree.selects if i.alias_or_name.casefold() == name.casefold()), None)
         named = isinstance(value, exp.Column) and value.name.casefold() == name.casefold()
         if item is None:
@@ -274,7 +278,7 @@ class _Lifter:
 
 
 def place_of(model: Model, node: exp.Expr) -> Where:
-    """A window's frame in the author's file, or where an expression starts."""
+    """The place of a window's frame in the author's file, or of an expression's start."""
     starts = [int(n.meta["start"]) for n in node.walk() if "start" in n.meta]
     sql = model.rendered.sql
     start = min(starts, default=0)
@@ -288,7 +292,7 @@ def place_of(model: Model, node: exp.Expr) -> Where:
 def _merged(
     window: exp.Window, select: exp.Expr | None
 ) -> tuple[list[exp.Expr], list[exp.Expr], exp.WindowSpec | None]:
-    """A window's partition, order and frame, with those of the named window that it stands on."""
+    """A window's partition, order and frame, with those of the named window that it extends."""
     partition = list(window.args.get("partition_by") or [])
     order = window.args.get("order")
     spec = window.args.get("spec")

@@ -22,7 +22,7 @@ from asknown.types import SqlType, parse_type
 
 
 class Writer(Protocol):
-    """What writes the parts of an expression, and knows the types of its leaves."""
+    """Writes the parts of an expression. It knows the types of the leaves."""
 
     @property
     def call_types(self) -> Sequence[SqlType]: ...
@@ -42,12 +42,12 @@ Write = Callable[[Writer, exp.Expr], Part]
 
 
 def operation(name: str, kind: SqlType, *parts: Part) -> Part:
-    """A part made of others."""
+    """A part that applies an operation to other parts."""
     return Part((name, kind.name, *(part.tree for part in parts)), kind)
 
 
 def negative(writer: Writer, node: exp.Expr) -> Part:
-    """A number with its sign turned; of a literal, another literal."""
+    """``-x``. The negative of a literal is a literal."""
     part = writer.part(node.this)
     if part.literal is not None and isinstance(node.this, exp.Literal):
         return literal_integer(-part.literal)
@@ -94,7 +94,7 @@ def _wide(kind: SqlType) -> SqlType:
 
 
 def quotient(writer: Writer, node: exp.Expr) -> Part:
-    """x / y, which is of doubles whatever x and y are."""
+    """x / y, always in doubles."""
     left, right = _operands(writer, node)
     if "FLOAT" in (left.type.name, right.type.name) and DOUBLE not in (left.type, right.type):
         raise NotPortableError("a division in single precision (FLOAT): cast to DOUBLE first")

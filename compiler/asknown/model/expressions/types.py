@@ -1,4 +1,4 @@
-"""The types of expressions as the engine decides them: of arithmetic, of mixed operands, and what converts to what."""
+"""The engine's rules for types: of arithmetic, of mixed operands, and of conversions."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class NotPortableError(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """A written part of an expression. ``literal`` is the number of an integer literal, which takes on other types."""
+    """A written part of an expression. ``literal`` is the value of an integer literal, whose type adapts to others."""
 
     tree: tuple[Any, ...]
     type: SqlType
     literal: int | None = None
 
     def settled(self) -> Part:
-        """The part in its own type, be it a literal or not."""
+        """The part with its type fixed, even if it is a literal."""
         return Part(self.tree, self.type)
 
 
 def literal_integer(value: int) -> Part:
-    """An integer literal, of the first of INTEGER, BIGINT and HUGEINT that can hold it."""
+    """An integer literal in the narrowest of INTEGER, BIGINT and HUGEINT that holds it."""
     for kind in (INTEGER, BIGINT, HUGEINT):
         if holds(kind, value):
             return Part(("literal", kind.name, value), kind, value)
@@ -53,7 +53,7 @@ def holds(kind: SqlType, value: int) -> bool:
 
 
 def integer_type(left: Part, right: Part) -> SqlType:
-    """The type in which the engine computes with two integers."""
+    """The type in which the engine adds, subtracts or multiplies two integers."""
     for one, other in ((left, right), (right, left)):
         if one.literal is not None and other.literal is None and holds(other.type, one.literal):
             return other.type
@@ -85,7 +85,7 @@ def multiply_type(left: SqlType, right: SqlType) -> SqlType:
 
 
 def unify(parts: Sequence[Part]) -> SqlType:
-    """The one type that the engine compares or chooses these values in."""
+    """The type to which the engine converts these values to compare them or to choose among them."""
     typed = [part for part in parts if part.type is not NULL]
     if not typed:
         return NULL

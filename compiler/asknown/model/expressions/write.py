@@ -51,9 +51,10 @@ _EQUAL: frozenset[Kind] = _ORDERED | {"uuid", "blob"}
 def portable(
     expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType], result: SqlType
 ) -> Tree:
-    """The tree of ``expression``: ``@i`` is call ``i``, a column a hidden as-of column, ``result`` the feature's type.
+    """The tree of ``expression``, in which ``@i`` is call ``i`` and columns are hidden as-of columns.
 
-    Raises :class:`NotPortableError` with the reason where it cannot be computed exactly outside the engine.
+    ``result`` is the feature's type. Raises :class:`NotPortableError` with the reason if the expression cannot be
+    computed exactly outside the engine.
     """
     part = _Tree(call_types, column_types).part(expression)
     return convert_exactly(part, result).tree
@@ -207,7 +208,7 @@ def _compare(sign: str, *parts: Part, instead: str | None = None) -> Part:
 
 
 def _unified(parts: Sequence[Part], kinds: frozenset[Kind]) -> list[Part]:
-    """The parts in one type, whose values compare in Python as in the engine."""
+    """The parts converted to one type, whose values Python compares as the engine does."""
     kind = unify(parts)
     if kind is not NULL and (kind.kind not in kinds or kind.name.upper().startswith("ENUM")):
         raise NotPortableError(f"a comparison of {kind} values is not offered")
@@ -288,7 +289,7 @@ def _if(writer: Writer, node: exp.Expr) -> Part:
 
 def _choice(writer: Writer, conditions: list[Part], values: list[exp.Expr], otherwise: exp.Expr | None) -> Part:
     parts = writer.parts(*values, otherwise if otherwise is not None else exp.null())
-    # The engine lets the last branch speak first: an integer literal there is an INTEGER, elsewhere as small as it can.
+    # The engine looks at the last branch first: an integer literal there is an INTEGER, elsewhere the narrowest type.
     kind = unify([parts[-1], *parts[:-1]])
     converted = [convert(part, kind) for part in parts]
     branches = [part for pair in zip(conditions, converted[:-1], strict=True) for part in pair]
@@ -321,7 +322,7 @@ def _anonymous(writer: Writer, node: exp.Expr) -> Part:
 
 
 def _spell(node: exp.Expr) -> str:
-    """The node as the author may know it: windows have become parameters, which she never wrote."""
+    """The text of a node for a message, without the parameters that have replaced the author's windows."""
     text = node.sql("duckdb")
     if node.find(exp.Parameter) is None and len(text) <= 60:
         return text
