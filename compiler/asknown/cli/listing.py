@@ -68,9 +68,9 @@ def kind_of(model: Model) -> str:
     return "view" if model.is_feature_view else "model"
 
 
-def spell_ttl(ttl: int) -> str | None:
+def spell_ttl(ttl: int | None) -> str | None:
     """A ttl as text, such as ``3 days``; None if there is no bound."""
-    return spell(ttl) if ttl else None
+    return None if ttl is None else spell(ttl)
 
 
 def spell_line(line: ServiceFeatures) -> str:

@@ -114,7 +114,7 @@ class FeatureView:
 
     ``keys`` are the columns of the entities' keys, in the entities' order. ``known_at`` and ``created_at`` are None
     if they are not declared, or name a column that rule 3 compares before them. ``features`` are the other columns,
-    in select order; ``ttl`` is in microseconds, 0 for no bound.
+    in select order; ``ttl`` is in microseconds, None for no bound.
 
     ``columns`` are the columns of the rows that features are fetched from. ``fetched`` are those of them that break
     ties and that an as-of join fetches, in order: the features, without the windows that ``lifted`` took out.
@@ -129,7 +129,7 @@ class FeatureView:
     features: tuple[Column, ...]
     fetched: tuple[Column, ...]
     columns: tuple[Column, ...]
-    ttl: int
+    ttl: int | None
     repeatable: bool
     lifted: Lifted | None = None
 

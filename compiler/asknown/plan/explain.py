@@ -39,7 +39,7 @@ def _common(step: AsOfJoin | TrailingWindow) -> list[str]:
     times += [f"known_at {view.known_at.name}"] if view.known_at else []
     times += [f"created_at {view.created_at.name}"] if view.created_at else []
     if isinstance(step, AsOfJoin):
-        times.append(f"ttl {spell(view.ttl)}" if view.ttl else "no ttl")
+        times.append("no ttl" if view.ttl is None else f"ttl {spell(view.ttl)}")
     return [f"  keys: {', '.join(pairs) or 'none'}", f"  times: {', '.join(times)}"]
 
 

@@ -94,7 +94,7 @@ def _choose_portable(sample: Sample | None, forms: Sequence[str]) -> Match:
 
 
 def _choose_blindly(view: FeatureView) -> Match:
-    if view.ttl:
+    if view.ttl is not None:
         widths = _widths(view, None)
         return Match("cascade", f"nothing is known of the rows: buckets of {_spell(view, widths)}", widths)
     return Match("asof", "nothing is known of the rows, and there is no ttl")
@@ -104,10 +104,10 @@ def _choose_by(view: FeatureView, sample: Sample) -> Match:
     typical = sample.rows_of_a_rows_key
     if sample.whole and typical <= FEW_ROWS:
         return Match("range", f"{_about(typical)} for a key: joining them all is cheap")
-    share = view.ttl / sample.span if view.ttl and sample.span else 1.0
+    share = view.ttl / sample.span if view.ttl is not None and sample.span else 1.0
     if sample.whole:
         share = min(1.0, share)
-    if view.ttl and typical * share <= FEW_ROWS:
+    if view.ttl is not None and typical * share <= FEW_ROWS:
         why = f"{_about(typical * share)} within the ttl: buckets of its length find all"
         return Match("cascade", why, (view.ttl,))
     if typical * share <= FEW_ROWS:
@@ -173,11 +173,11 @@ def _rows_in(length: int, sample: Sample | None) -> tuple[float, float]:
 
 def _widths(view: FeatureView, sample: Sample | None) -> tuple[int, ...]:
     """The widths of a cascade's buckets: from a few rows of a key on, each much wider, the last of the ttl if any."""
-    quarter = max(view.ttl // 4, 1) if view.ttl else DAY
+    quarter = DAY if view.ttl is None else max(view.ttl // 4, 1)
     width = quarter
     if sample is not None and sample.span:
         width = max(_round(SPACINGS_IN_A_BUCKET * sample.spacing), 1)
-    if not view.ttl:
+    if view.ttl is None:
         return (width,)
     widths = [min(width, quarter)]
     while widths[-1] * WIDER * 2 < view.ttl:

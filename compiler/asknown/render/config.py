@@ -125,13 +125,14 @@ def _truth(key: str, value: Any) -> bool:
     return value
 
 
-def _duration(key: str, value: Any) -> int:
+def _bound(key: str, value: Any) -> int | None:
+    """A duration in microseconds; None, which is no bound, for 0."""
     if value == 0 and isinstance(value, int) and not isinstance(value, bool):
-        return 0
+        return None
     if not isinstance(value, str):
         raise _wrong(key, value, "a duration such as '3 days', or 0 for no bound,")
     try:
-        return microseconds(value)
+        return microseconds(value) or None
     except AsknownError as error:
         raise RenderError(error.code, error.message, hint=error.hint, needle=_assignment(key)) from None
 
@@ -157,7 +158,7 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "event_time": _column,
     "known_at": _column,
     "created_at": _column,
-    "ttl": _duration,
+    "ttl": _bound,
     "online": _truth,
     "materialized": _materialized,
     "owner": _text,

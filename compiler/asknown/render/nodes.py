@@ -15,14 +15,14 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 class ViewConfig:
     """A model's ``config()``, checked. ``entity`` is None for a plain model, ``()`` for a view without keys.
 
-    ``ttl`` is in microseconds, 0 for no bound.
+    ``ttl`` is in microseconds, None for no bound.
     """
 
     entity: tuple[str, ...] | None = None
     event_time: str | None = None
     known_at: str | None = None
     created_at: str | None = None
-    ttl: int = 0
+    ttl: int | None = None
     online: bool = True
     materialized: str = "ephemeral"  # or "view", "table"
     owner: str = ""

@@ -135,7 +135,7 @@ def _events(step: Step, *, width: int = 0) -> exp.Select:
         columns.append(named(step.known(), step.known_at))
     if width:
         columns.append(named(bucket_of(step, step.when(), width), step.bucket))
-    return exp.select(*columns).from_(table(step.source, step.v)).where(*step.in_reach(2 * width))
+    return exp.select(*columns).from_(table(step.source, step.v)).where(*step.in_reach(2 * width if width else None))
 
 
 def _running(step: Step, moments: str) -> exp.Select:
@@ -170,7 +170,7 @@ def _running(step: Step, moments: str) -> exp.Select:
         *[name.copy() for name in names], ident(step.t), ident(place), named(greatest, step.event_time)
     ).from_(subquery(both, step.asked))
     answered = [col(place, step.v).eq(exp.Literal.number(1)), given(col(step.event_time, step.v))]
-    if step.view.ttl:
+    if step.view.ttl is not None:
         answered.append(col(step.event_time, step.v) >= earlier(step.dialect, col(step.t, step.v), step.view.ttl))
     return (
         exp.select(*step.keys_of(step.v), col(step.t, step.v), col(step.event_time, step.v))

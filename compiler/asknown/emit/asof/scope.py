@@ -87,20 +87,20 @@ class Step:
 
     def in_age(self) -> list[exp.Expr]:
         """``event_time + ttl >= t``, said of the match's own columns; nothing without a ttl."""
-        if not self.view.ttl:
+        if self.view.ttl is None:
             return []
         return [col(self.event_time, self.v) >= earlier(self.dialect, col(self.t, self.m), self.view.ttl)]
 
-    def in_reach(self, reach: int = 0) -> list[exp.Expr]:
+    def in_reach(self, reach: int | None = None) -> list[exp.Expr]:
         """Constants that let the engine skip what no moment can see; ``reach`` narrows how far back one looks."""
-        back = min(reach or self.view.ttl, self.view.ttl or reach)
-        return self.between(self.bounds, back)
+        backs = [back for back in (reach, self.view.ttl) if back is not None]
+        return self.between(self.bounds, min(backs, default=None))
 
-    def between(self, bounds: Bounds, back: int) -> list[exp.Expr]:
+    def between(self, bounds: Bounds, back: int | None) -> list[exp.Expr]:
         """The event time lies within ``back`` microseconds before the first moment, and no later than the last."""
         column = self.view.event_time
         conditions: list[exp.Expr] = []
-        if bounds.earliest is not None and back and (oldest := _earlier(bounds.earliest, back)):
+        if bounds.earliest is not None and back is not None and (oldest := _earlier(bounds.earliest, back)):
             when, limit = bound(self.dialect, col(column.name, self.v), column.type, oldest)
             conditions.append(when >= limit)
         if bounds.latest is not None:
