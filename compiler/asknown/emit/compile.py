@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -21,10 +21,13 @@ from asknown.emit.translate.define import define
 from asknown.emit.translate.rewrite import place_of_column, rewrite
 from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import Column, FeatureView, WindowCall
-from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
+from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, TrailingWindow, WindowValue
 from asknown.types import SqlType, parse_type
 
 HEADER = "Written by asknown. Session: time zone UTC."
+
+_Joined = Mapping[int, tuple[str, Step]]
+"""By a step's place in the plan: the alias of its CTE in the final SELECT, and its scope."""
 
 
 def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
@@ -41,9 +44,11 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], di
     ctes = [*models, *spines]
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
-    joined: list[tuple[str, Step]] = []
+    joined: dict[int, tuple[str, Step]] = {}
     moments: dict[tuple[str, tuple[Column, ...]], tuple[Step, str]] = {}
-    for join in plan.steps:
+    for place, join in enumerate(plan.steps):
+        if isinstance(join, Derived):
+            continue
         ctes += rows.of(join.view)
         if (join.label, join.keys) not in moments:
             source = rows.name(join.view)
@@ -53,12 +58,13 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], di
         step, asking = moments[join.label, join.keys]
         ctes += _step_ctes(join, step, asking)
         alias = inside.fresh(join.label if isinstance(join, AsOfJoin) else f"{join.label}_windows")
-        joined.append((alias, step))
+        joined[place] = alias, step
         on = [col(k.name, s).eq(col(v, alias)) for k, v in zip(join.keys, step.keys, strict=True)]
         on.append(col(t, s).eq(col(step.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
     known = given(col(t, s))
-    query = query.select(*[named(_output(output, joined, known, dialect), output.name) for output in plan.outputs])
+    outputs = [named(_output(output, plan, joined, known, dialect), output.name) for output in plan.outputs]
+    query = query.select(*outputs)
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
 
 
@@ -73,37 +79,57 @@ def _step_ctes(join: AsOfJoin | TrailingWindow, step: Step, moments: str) -> lis
     assert_never(join)
 
 
-def _output(output: Output, joined: Sequence[tuple[str, Step]], known: exp.Expr, dialect: Dialect) -> exp.Expr:
-    """A result column: what was fetched, or the item's expression over windows and what was fetched."""
-    if output.item is None or output.item.expression is None:
-        assert output.as_of is not None
-        fetched = col(output.column.name, joined[output.as_of][0])
-        model = joined[output.as_of][1].view.model
-        if model.dialect == dialect.sqlglot:
-            return fetched
-        return cast(dialect, fetched, output.column.type, at=place_of_column(model, output.column.name))
+def _output(output: Output, plan: Plan, joined: _Joined, known: exp.Expr, dialect: Dialect) -> exp.Expr:
+    """A column of the result, in the type of the model's SQL."""
+    match plan.steps[output.step]:
+        case Derived() as derived:
+            model = derived.model
+            # An instant that is not given gives NULL, not the answer over no rows.
+            value: exp.Expr = exp.Case(ifs=[exp.If(this=known.copy(), true=_derived(derived, joined, dialect))])
+        case AsOfJoin() as join:
+            model = join.view.model
+            value = col(output.column.name, joined[output.step][0])
+            if model.dialect == dialect.sqlglot:
+                return value
+        case TrailingWindow():
+            raise AssertionError(f"'{output.name}' reads a window without an expression")
+    return cast(dialect, value, output.column.type, at=place_of_column(model, output.column.name))
+
+
+def _derived(derived: Derived, joined: _Joined, dialect: Dialect) -> exp.Expr:
+    """The expression of a derived step, over the columns of the CTEs that are joined to the spine."""
+    columns = {name: value.column for name, value in derived.inputs.items() if isinstance(value, Fetched)}
+    types = {name.casefold(): column.type for name, column in columns.items()}
+    for name, value in derived.inputs.items():
+        if isinstance(value, WindowValue):
+            kind = _kind_of(value.call, joined[value.step][1].view)
+            types |= {} if kind is None else {name: kind}
+    expression = derived.expression.copy()
+    if derived.model.dialect == dialect.sqlglot and derived.call_types:
+        by_name = {column.name: column.type for column in columns.values()}
+        expression = define(expression, dialect, derived.call_types, by_name)
+    expression = rewrite(expression, dialect, derived.model, types)
+    inputs = {name.casefold(): value for name, value in derived.inputs.items()}
 
     def put(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Parameter):
-            return _window_value(output, int(node.name), joined)
-        if isinstance(node, exp.Column) and output.as_of is not None:
-            return col(spelled.get(node.name.casefold(), node.name), joined[output.as_of][0])
-        return node
+        name = f"@{node.name}" if isinstance(node, exp.Parameter) else node.name.casefold()
+        value = inputs.get(name) if isinstance(node, exp.Parameter | exp.Column) else None
+        return node if value is None else _input(value, joined)
 
-    view = joined[next(iter(output.windows.values()))][1].view
-    types = {column.name.casefold(): column.type for column in view.columns}
-    spelled = {column.name.casefold(): column.name for column in view.columns}
-    types |= {
-        f"@{place}": kind for place, call in enumerate(output.calls) if (kind := _kind_of(call, view)) is not None
-    }
-    expression = output.item.expression.copy()
-    if view.model.dialect == dialect.sqlglot and view.lifted is not None and view.lifted.call_types:
-        by_name = {column.name: column.type for column in view.columns}
-        expression = define(expression, dialect, view.lifted.call_types, by_name)
-    expression = rewrite(expression, dialect, view.model, types)
-    # An instant that is not given gives NULL, not the answer over no rows.
-    value = exp.Case(ifs=[exp.If(this=known.copy(), true=expression.transform(put))])
-    return cast(dialect, value, output.column.type, at=place_of_column(view.model, output.column.name))
+    return expression.transform(put)
+
+
+def _input(value: Fetched | WindowValue, joined: _Joined) -> exp.Expr:
+    """A value of another step, as a column of its CTE."""
+    alias, step = joined[value.step]
+    match value:
+        case Fetched():
+            return col(value.column.name, alias)
+        case WindowValue():
+            result: exp.Expr = col(step.call(value.place), alias)
+            empty = value.call.aggregate.empty
+            return result if empty is None else exp.Coalesce(this=result, expressions=[exp.Literal.number(empty)])
+    assert_never(value)
 
 
 def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
@@ -121,13 +147,6 @@ def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
         case "sum" | "extreme":
             return value
     return value if call.aggregate.name in ("first", "last", "arg_min", "arg_max", "quantile_disc") else None
-
-
-def _window_value(output: Output, place: int, joined: Sequence[tuple[str, Step]]) -> exp.Expr:
-    alias, step = joined[output.windows[place]]
-    value: exp.Expr = col(step.call(place), alias)
-    empty = output.calls[place].aggregate.empty
-    return value if empty is None else exp.Coalesce(this=value, expressions=[exp.Literal.number(empty)])
 
 
 def spine_ctes(

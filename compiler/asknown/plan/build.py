@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, did_you_mean
-from asknown.model.nodes import Column, FeatureView
-from asknown.plan.nodes import AsOfJoin, Output, Plan, Spine, TrailingWindow
+from asknown.model.nodes import Column, FeatureView, Item
+from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, Step, TrailingWindow, WindowValue
 from asknown.plan.request import Asked
 from asknown.plan.rules import TILED_ROWS_FORCED, PlanOptions, Sample, choose_match, choose_windows, is_sparse
 from asknown.types import comparable
@@ -28,7 +28,7 @@ def build_plan(
     groups: dict[tuple[str, tuple[Column, ...]], list[int]] = {}
     for place, item in enumerate(asked):
         groups.setdefault((item.label, _spine_keys(spine, item)), []).append(place)
-    steps: list[AsOfJoin | TrailingWindow] = []
+    steps: list[Step] = []
     outputs: dict[int, Output] = {}
     for (label, keys), places in groups.items():
         view = asked[places[0]].view
@@ -37,9 +37,8 @@ def build_plan(
         wanted |= {name for item in items.values() if item is not None for name in item.columns}
         calls = sorted({call for item in items.values() if item is not None for call in item.windows})
         listed = () if view.lifted is None else view.lifted.calls
-        as_of = None
+        fetched: dict[str, Fetched] = {}
         if wanted:
-            as_of = len(steps)
             columns = tuple(column for column in view.fetched if column.name in wanted)
             match = choose_match(
                 view,
@@ -47,8 +46,9 @@ def build_plan(
                 forms=dialect.plans.forms if keys else dialect.plans.keyless_forms or dialect.plans.forms,
                 forced=options.form_of(view),
             )
+            fetched = {column.name: Fetched(len(steps), column) for column in columns}
             steps.append(AsOfJoin(label, view, keys, columns, match))
-        windows: dict[int, int] = {}
+        windows: dict[int, WindowValue] = {}
         sparse = is_sparse(spine, look(view))
         for form, reason, some in choose_windows(
             calls,
@@ -58,12 +58,28 @@ def build_plan(
             forced=options.window_form,
             tiled_rows=dialect.plans.tiled_rows,
         ):
-            windows |= dict.fromkeys(some, len(steps))
+            windows |= {call: WindowValue(len(steps), call, listed[call]) for call in some}
             many = dialect.plans.tiled_rows if options.window_form is None else TILED_ROWS_FORCED
             steps.append(TrailingWindow(label, view, keys, some, form, reason, many, sparse))
         for place, computed in items.items():
-            outputs[place] = Output(asked[place].output, asked[place].column, as_of, windows, computed, listed)
+            column = asked[place].column
+            if computed is None:
+                step = fetched[column.name].step
+            else:
+                step = len(steps)
+                steps.append(_derive(view, computed, fetched, windows))
+            outputs[place] = Output(asked[place].output, column, step)
     return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))
+
+
+def _derive(
+    view: FeatureView, item: Item, fetched: Mapping[str, Fetched], windows: Mapping[int, WindowValue]
+) -> Derived:
+    """The step that computes an item of the view's select from the values that the item reads."""
+    assert item.expression is not None and view.lifted is not None
+    columns = {name: fetched[name] for name in item.columns}
+    calls = {f"@{call}": windows[call] for call in item.windows}
+    return Derived(view.model, item.expression, {**columns, **calls}, view.lifted.call_types)
 
 
 def _spine_keys(spine: Spine, item: Asked) -> tuple[Column, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asknown.durations import spell
 from asknown.model.nodes import WindowCall
-from asknown.plan.nodes import AsOfJoin, Plan, TrailingWindow
+from asknown.plan.nodes import AsOfJoin, Derived, Plan, TrailingWindow
 
 
 def explain_plan(plan: Plan) -> str:
@@ -22,6 +22,8 @@ def explain_plan(plan: Plan) -> str:
                 lines += [f"as of each moment: {_title(step)}", *_common(step), *_as_of(step)]
             case TrailingWindow():
                 lines += [f"windows before each moment: {_title(step)}", *_common(step), *_windows(step)]
+            case Derived():
+                pass  # it makes no CTE
     return "\n".join(lines)
 
 

@@ -6,11 +6,14 @@ A step reads the spine's distinct *moments* (keys, instant) and gives one row fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from asknown.model.nodes import Column, FeatureView, Item, WindowCall
+from sqlglot import exp
+
+from asknown.model.nodes import Column, FeatureView, Model, WindowCall
+from asknown.types import SqlType
 
 Form = Literal["cascade", "asof", "range", "union"]
 FORMS: tuple[Form, ...] = ("cascade", "asof", "range", "union")
@@ -121,19 +124,47 @@ class TrailingWindow:
 
 
 @dataclass(frozen=True)
-class Output:
-    """A column of the result: a fetched column, or the expression of ``item`` over fetched columns and windows.
+class Fetched:
+    """A column that the as-of join ``step`` fetches."""
 
-    ``as_of`` is the place of the step that it fetches from, ``windows`` those of the steps that compute its calls, by
-    the call's place in the view's list ``calls``.
+    step: int
+    column: Column
+
+
+@dataclass(frozen=True)
+class WindowValue:
+    """The value of a window call, which ``step`` computes. ``place`` is the call's in the view's list."""
+
+    step: int
+    place: int
+    call: WindowCall
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Computes an expression over values of other steps. It makes no CTE: the final SELECT has the expression.
+
+    The expression is in the SQL of ``model``. It reads each of ``inputs`` under its name: that of a column, or ``@i``
+    (an ``exp.Parameter``) for window call ``i``. ``call_types`` are the types of the view's calls, if they are known.
     """
+
+    model: Model
+    expression: exp.Expr
+    inputs: Mapping[str, Fetched | WindowValue]
+    call_types: tuple[SqlType, ...] = ()
+
+
+Step = AsOfJoin | TrailingWindow | Derived
+"""Steps name each other by their places in the plan; a derived one stands behind those that it reads."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """A column of the result: the ``column`` that an as-of join fetches, or the value of a derived ``step``."""
 
     name: str
     column: Column
-    as_of: int | None
-    windows: Mapping[int, int] = field(default_factory=dict)
-    item: Item | None = None
-    calls: tuple[WindowCall, ...] = ()
+    step: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +172,7 @@ class Plan:
     """A training query: steps that each keep the spine's rows, and the ``outputs`` in the order asked for."""
 
     spine: Spine
-    steps: tuple[AsOfJoin | TrailingWindow, ...]
+    steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
 
 
