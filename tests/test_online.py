@@ -1,4 +1,4 @@
-"""The online table is written right: exact values, newest wins, all or nothing (DESIGN section 3, rules 3, 7, 10)."""
+"""The online table is written right: exact values, newest wins, all or nothing (rules 3, 7, 10)."""
 
 from __future__ import annotations
 

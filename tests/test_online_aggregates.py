@@ -1,4 +1,4 @@
-"""The online aggregates are exact, and equal to the engine's to the bit (DESIGN section 3, rules 4 and 5)."""
+"""The online aggregates are exact, and equal to the engine's to the bit (rules 4 and 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hashes of what the tables hold are right after every load, and tell every change (DESIGN section 3, rule 10)."""
+"""The hashes of what the tables hold are right after every load, and tell every change (rule 10)."""
 
 from __future__ import annotations
 

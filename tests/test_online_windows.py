@@ -1,4 +1,4 @@
-"""Trailing windows online: the events are stored right, and read right (DESIGN section 3, rules 2, 4, 5, 9, 10)."""
+"""Trailing windows online: the events are stored right, and read right (rules 2, 4, 5, 9, 10)."""
 
 from __future__ import annotations
 

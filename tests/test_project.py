@@ -951,7 +951,7 @@ def test_models_are_found_sorted_and_named(make: Make) -> None:
         "models/a/m_2.sql": b"\xef\xbb\xbfselect\r\n'\xc3\xa9'",
         "models/.hidden/h.sql": "",
         "models/.x.sql": "",
-        "models/a/notes.md": "",
+        "models/a/README.md": "",
         "models/a/_private.sql": "select 3",
         "elsewhere/e.sql": "",
     }

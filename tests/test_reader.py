@@ -1,4 +1,4 @@
-"""The online table is read right: values, statuses, ages and errors (DESIGN section 3, rules 2, 3, 6, 8, 9)."""
+"""The online table is read right: values, statuses, ages and errors (rules 2, 3, 6, 8, 9)."""
 
 from __future__ import annotations
 

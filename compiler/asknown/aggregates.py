@@ -1,4 +1,4 @@
-"""The aggregates that a trailing window may use: a table of facts, one entry each (DESIGN section 3, rules 4 and 5).
+"""The aggregates that a trailing window may use: a table of facts, one entry each (rules 4 and 5).
 
 An aggregate is offered when it means exactly the same in the training query and in the online table. What depends on
 the order in which rows happen to be seen is refused, with the reason.

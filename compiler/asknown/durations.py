@@ -1,4 +1,4 @@
-"""Durations: fixed lengths of time, in whole microseconds (DESIGN section 3, rule 1)."""
+"""Durations: fixed lengths of time, in whole microseconds (rule 1)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What asknown knows of SQL types: a table of facts, and a reader of type names.
 
-Types are those of the model's SQL, as the engine describes them (DESIGN section 3, rule 7). Nothing here needs
+Types are those of the model's SQL, as the engine describes them (rule 7). Nothing here needs
 more than the standard library, because the online reader decodes values with it.
 """
 
@@ -185,7 +185,7 @@ def _nearest(kind: SqlType) -> str:
 
 
 def comparable(left: SqlType, right: SqlType) -> bool:
-    """Whether keys of these types may be compared (DESIGN section 3, rule 8): one kind, whatever the width."""
+    """Whether keys of these types may be compared (rule 8): one kind, whatever the width."""
     if left.kind == right.kind:
         return True
     return {left.kind, right.kind} <= {"timestamp", "timestamptz"}

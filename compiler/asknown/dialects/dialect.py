@@ -19,7 +19,7 @@ Stage = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class ExactSums:
-    """How an engine adds floats exactly and rounds their sum once (DESIGN section 3, rule 5).
+    """How an engine adds floats exactly and rounds their sum once (rule 5).
 
     Each float is cut into parts, which are numbers that the engine adds exactly. Each part has a sum, which is NULL
     where no float had the part. Stages turn the sums of the parts into one float. They read the columns of the parts,

@@ -1,4 +1,4 @@
-"""From what was found to the response: values, statuses and event times (DESIGN section 3, rules 3 and 4).
+"""From what was found to the response: values, statuses and event times (rules 3 and 4).
 
 Instants are naive here, in UTC: they are compared a good deal faster so.
 """

@@ -91,7 +91,7 @@ class OnlineView:
 
     @property
     def times(self) -> tuple[str, ...]:
-        """The time columns by which rows of one key are ordered, each once (DESIGN section 3, rule 3)."""
+        """The time columns by which rows of one key are ordered, each once (rule 3)."""
         named = (self.event_time, self.known_at, self.created_at)
         return tuple(dict.fromkeys(name for name in named if name is not None))
 

@@ -1,4 +1,4 @@
-"""Sums and averages that are exact and rounded once, whatever the order of the values (DESIGN section 3, rule 5).
+"""Sums and averages that are exact and rounded once, whatever the order of the values (rule 5).
 
 The standard library only: the reader imports this.
 """

@@ -1,6 +1,6 @@
 """Loads the online table: any number of views and the services, in one transaction.
 
-The newest row of a key wins (DESIGN section 3, rules 3 and 10), so loads may overlap, repeat and come in any order.
+The newest row of a key wins (rules 3 and 10), so loads may overlap, repeat and come in any order.
 Nothing is ever half-written: an error, an interrupt or a kill leaves the rows of the last finished load.
 """
 

@@ -92,7 +92,7 @@ class Spine:
 
 @dataclass(frozen=True)
 class AsOfJoin:
-    """Fetches, for each moment, columns of the newest visible row of ``view`` (DESIGN section 3, rules 2 and 3).
+    """Fetches, for each moment, columns of the newest visible row of ``view`` (rules 2 and 3).
 
     ``keys`` are the spine's columns, one for each of the view's keys, in order. ``label`` is what the step's CTEs and
     full feature names are called by.
@@ -107,7 +107,7 @@ class AsOfJoin:
 
 @dataclass(frozen=True)
 class TrailingWindow:
-    """Aggregates, for each moment, the visible rows in frames that end at it (DESIGN section 3, rule 4).
+    """Aggregates, for each moment, the visible rows in frames that end at it (rule 4).
 
     ``calls`` are places in the view's list of window calls. In the form ``tiles``, keys are added up by tiles that have
     more rows than ``many`` in the longest frame. ``sparse`` says that the spine surely asks for few of the view's keys.

@@ -1,4 +1,4 @@
-"""The match: for each moment, the greatest event time that is visible (DESIGN section 3, rules 2 and 3).
+"""The match: for each moment, the greatest event time that is visible (rules 2 and 3).
 
 On keys and times alone, so that no feature column is carried through it. Each form gives the same rows: (keys, t,
 event_time), one for each moment that sees anything.

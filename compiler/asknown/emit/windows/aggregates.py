@@ -1,4 +1,4 @@
-"""How each aggregate of a trailing window is taken in SQL over the rows of a pass (DESIGN section 3, rule 4)."""
+"""How each aggregate of a trailing window is taken in SQL over the rows of a pass (rule 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums and averages of a pass: added exactly, rounded once (DESIGN section 3, rule 5).
+"""Sums and averages of a pass: added exactly, rounded once (rule 5).
 
 ``read_sum`` adds the parts of a sum over the rows of a pass. ``Waiting`` keeps the sums of a pass that still have to
 become floats. Nearly all sums are short: they are columns of the pass, and so is what becomes of them; no row is moved

@@ -1,4 +1,4 @@
-"""Trailing windows: for each moment, aggregates over the rows in frames that end at it (DESIGN section 3, rule 4).
+"""Trailing windows: for each moment, aggregates over the rows in frames that end at it (rule 4).
 
 All aggregates of a view are taken in one pass over the pairs of moments and rows. In the form ``pairs``, each over its
 own frame. In the form ``bands``, each pair goes into one band of age, once, and the frames are put together from the
