@@ -8,6 +8,7 @@ from contextlib import suppress
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Model
 from asknown.model.parse import literal_tables, parse_model
+from asknown.model.windows import has_trailing_windows
 from asknown.project.nodes import Project
 from asknown.render import Renderer
 
@@ -59,7 +60,7 @@ class Catalog:
     def closure(self, names: Iterable[str]) -> list[Model]:
         """The models called ``names`` and all they refer to, each after those it refers to.
 
-        Raises ``cycle`` with the models that refer to each other in a circle.
+        Raises ``cycle`` with the models that refer to each other in a circle, and ``windows-below``.
         """
         done: dict[str, Model] = {}
         path: list[str] = []
@@ -79,6 +80,7 @@ class Catalog:
             model = self.model(name)
             for ref in model.rendered.refs:
                 visit(ref)
+            self.refuse_windows_below(model)
             path.pop()
             done[name] = model
 
@@ -89,6 +91,20 @@ class Catalog:
     def is_repeatable(self, name: str) -> bool:
         """Whether a second read of the model, and of everything upstream down to the tables, gives the same rows."""
         return all(m.repeatable or m.rendered.config.materialized == "table" for m in self.closure([name]))
+
+    def refuse_windows_below(self, model: Model) -> None:
+        """Raises ``windows-below`` where a model refers to a view with trailing windows (rule 4)."""
+        for ref in model.rendered.refs:
+            below = self.model(ref)
+            if below.is_feature_view and has_trailing_windows(below):
+                raise AsknownError(
+                    "windows-below",
+                    f"'{model.name}' refers to feature view '{ref}', whose trailing windows would end at each event "
+                    "and not at the moment of asking",
+                    at=model.rendered.where(*_line_of(model, ref)),
+                    hint=f"ask for the features of '{ref}' beside this, as in {ref}:…; or put the SQL that both need "
+                    "into a model below them",
+                )
 
     def _refuse_literal_references(self, model: Model) -> None:
         # A model named without ref() would silently be a CTE or a table of that name, depending on what is compiled.

@@ -157,6 +157,7 @@ def _source_table(store: FeatureStore, table: SourceTable, faults: list[AsknownE
         ("file", table.at.path),
         ("reads", reads_of(table)),
         ("timezone", table.timezone),
+        *((("static", True),) if table.static else ()),
         ("read by", _readers(store, lambda model: key in model.rendered.sources)),
     )
     rows = tuple((column.name, column.data_type, column.description) for column in table.columns)

@@ -9,7 +9,7 @@ from sqlglot import exp
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.nodes import Column, FeatureView, Lifted, Model
 from asknown.model.parse import is_repeatable
-from asknown.model.windows import lift_windows, place_of
+from asknown.model.windows import lift_windows, merged, place_of
 from asknown.project.nodes import Entity
 from asknown.types import KEY_KINDS, TIME_KINDS, comparable, parse_type, require_exact
 
@@ -26,12 +26,11 @@ def build_view(
 
     ``repeatable`` is True if a second read of everything upstream gives the same rows. ``describe`` returns the
     columns of a query, and is called with the select without its windows. Raises ``bad-config`` if the config names a
-    column that is not there, ``unsupported-type`` for a type that cannot serve, and ``leak`` or ``bad-window`` for
-    windows.
+    column that is not there, ``unsupported-type`` for a type that cannot serve, and ``bad-window`` for windows.
     """
     config = model.rendered.config
     assert config.entity is not None and config.event_time is not None  # render refuses a view without
-    _refuse_looking_ahead(model)
+    _refuse_rows(model)
     at = model.rendered.template_place(model.rendered.config_line or 1)
     find = _finder(model, columns, at)
 
@@ -180,20 +179,11 @@ def _check_time(model: Model, role: str, column: Column, at: Where) -> None:
     )
 
 
-def _refuse_looking_ahead(model: Model) -> None:
+def _refuse_rows(model: Model) -> None:
     for item in _select_items(model.tree):
         for window in item.find_all(exp.Window):
             name = item.alias_or_name or item.sql()
-            spec = window.args.get("spec")
-            lead = isinstance(window.this, exp.Lead)
-            if lead or (spec is not None and _reaches_ahead(spec)):
-                raise AsknownError(
-                    "leak",
-                    f"feature '{name}' of '{model.name}' looks forward in time: "
-                    + ("lead()" if lead else "a frame with FOLLOWING"),
-                    at=place_of(model, window),
-                    hint="end the frame at the current row: … and current row",
-                )
+            spec = merged(window, window.find_ancestor(exp.Select))[2]
             if spec is not None and _spelled(spec, "kind") in ("ROWS", "GROUPS"):
                 raise AsknownError(
                     "bad-window",
@@ -210,10 +200,6 @@ def _select_items(tree: exp.Query) -> list[exp.Expr]:
         inner = tree.unnest()
         return _select_items(inner) if isinstance(inner, exp.Query) else []
     return list(tree.selects)
-
-
-def _reaches_ahead(spec: exp.Expr) -> bool:
-    return "FOLLOWING" in (_spelled(spec, "start_side"), _spelled(spec, "end_side"))
 
 
 def _spelled(spec: exp.Expr, part: str) -> str:

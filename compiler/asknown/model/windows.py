@@ -24,16 +24,22 @@ from asknown.model.nodes import Frame, Item, Lifted, Model, WindowCall
 
 def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
     """Whether a window's frame, or that of the named window it extends, is a RANGE with a bound that is an interval."""
-    spec = _merged(window, select)[2]
+    spec = merged(window, select)[2]
     bounds = (spec.args.get("start"), spec.args.get("end")) if spec is not None else ()
     return spec is not None and _word(spec, "kind") == "RANGE" and any(isinstance(b, exp.Expr) for b in bounds)
+
+
+def has_trailing_windows(model: Model) -> bool:
+    """Whether a model's select has a trailing window."""
+    windows = (window for item in model.tree.selects for window in item.find_all(exp.Window))
+    return any(is_trailing(window, window.find_ancestor(exp.Select)) for window in windows)
 
 
 def lift_windows(model: Model, keys: tuple[str, ...], event_time: str, columns: Sequence[str]) -> Lifted | None:
     """The select of ``model`` with its trailing windows taken out, or None if it has none.
 
-    ``columns`` are the names of all its columns, with stars expanded. Raises ``leak`` for a frame that reaches ahead.
-    Raises ``bad-window`` for a window that is no trailing window of the entity, for one in a place where its frame
+    ``columns`` are the names of all its columns, with stars expanded. Raises
+    ``leak-frame-ahead`` for a frame that reaches ahead. Raises ``bad-window`` for a window that is no trailing window of the entity, for one in a place where its frame
     cannot end at the spine's instant, and for an aggregate that is not offered.
     """
     outer = [window for item in model.tree.selects for window in item.find_all(exp.Window)]
@@ -121,7 +127,7 @@ class _Lifter:
         return Item(name, value.copy().transform(replace), tuple(used), tuple(dict.fromkeys(columns)))
 
     def _call(self, window: exp.Window, select: exp.Select, feature: str) -> int:
-        partition, order, spec = _merged(window, select)
+        partition, order, spec = merged(window, select)
         assert spec is not None
         self._check_partition(partition, feature, window)
         self._check_order(order, feature, window)
@@ -239,7 +245,7 @@ class _Lifter:
     def _frame(self, spec: exp.Expr, feature: str, window: exp.Window) -> Frame:
         if "FOLLOWING" in (_word(spec, "start_side"), _word(spec, "end_side")):
             raise AsknownError(
-                "leak",
+                "leak-frame-ahead",
                 f"feature '{feature}' of '{self.model.name}' looks forward in time: a frame with FOLLOWING",
                 at=place_of(self.model, window),
                 hint="end the frame at the current row: … and current row",
@@ -289,9 +295,7 @@ def place_of(model: Model, node: exp.Expr) -> Where:
     return model.rendered.where(line, start - sql.rfind("\n", 0, start))
 
 
-def _merged(
-    window: exp.Window, select: exp.Expr | None
-) -> tuple[list[exp.Expr], list[exp.Expr], exp.WindowSpec | None]:
+def merged(window: exp.Window, select: exp.Expr | None) -> tuple[list[exp.Expr], list[exp.Expr], exp.WindowSpec | None]:
     """A window's partition, order and frame, with those of the named window that it extends."""
     partition = list(window.args.get("partition_by") or [])
     order = window.args.get("order")
@@ -300,7 +304,7 @@ def _merged(
     if named is not None and select is not None:
         for base in select.args.get("windows") or []:
             if base.this.name.casefold() == named.name.casefold():
-                below = _merged(base, select)
+                below = merged(base, select)
                 return partition or below[0], (list(order.expressions) if order else below[1]), spec or below[2]
     return partition, list(order.expressions) if order else [], spec
 

@@ -54,7 +54,10 @@ class Profile:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table of a source: files (``path``, as written, relative to the project) or a table of the target."""
+    """A table of a source: files (``path``, as written, relative to the project) or a table of the target.
+
+    ``static`` says that it has no history that matters: all of it is known at every instant.
+    """
 
     source: str
     name: str
@@ -64,6 +67,7 @@ class SourceTable:
     description: str
     columns: tuple[ColumnDoc, ...]
     at: Where
+    static: bool = False
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,15 @@ class Reader:
             raise AsknownError("wrong-type", f"'{key}' of {self.what} must be at least {least}", at=value.at)
         return number
 
+    def truth(self, key: str) -> bool:
+        """Whether ``key`` says true; false where it is absent."""
+        value = self.value(key)
+        if value is None:
+            return False
+        if not isinstance(value, Scalar) or not isinstance(value.value, bool):
+            raise wrong_type(f"'{key}' of {self.what}", "true or false", value)
+        return value.value
+
     def items(self, key: str) -> tuple[Value, ...]:
         """The items of the list ``key``; empty if it is absent."""
         value = self.value(key)
@@ -133,6 +142,8 @@ def wrong_type(what: str, wanted: str, value: Value) -> AsknownError:
         hint = "put quotes around it" if value.value is not None else "write a text, or leave the entry out"
     elif wanted == "a whole number":
         hint = "write it in digits, without quotes"
+    elif wanted == "true or false":
+        hint = "write true or false, without quotes"
     elif wanted == "a list":
         hint = "start each entry with '- ', or write them in brackets: [first, second]"
     elif wanted == "a mapping":

@@ -10,7 +10,7 @@ from asknown.project.reader import Names, Reader
 from asknown.project.values import Value
 
 _SOURCE = ("name", "description", "database", "schema", "tables")
-_TABLE = ("name", "path", "identifier", "timezone", "description", "columns")
+_TABLE = ("name", "path", "identifier", "timezone", "static", "description", "columns")
 _COLUMN = ("name", "description", "data_type", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files of the tz database that are not time zones.
@@ -60,6 +60,7 @@ def _read_table(value: Value, source: str, schema: list[str], description: str |
         description=reader.optional_text("description") or description or "",
         columns=read_columns(reader),
         at=reader.place("name"),
+        static=reader.truth("static"),
     )
 
 

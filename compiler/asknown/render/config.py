@@ -17,10 +17,25 @@ MATERIALIZED = ("ephemeral", "view", "table")
 _OF_VIEWS = ("event_time", "known_at", "created_at", "ttl")
 
 
+# Keys of kinds of views that are still to come, and what to do until then.
+_NOT_YET = {
+    "valid_until": "leave it out: a row counts until the next one of its key comes",
+    "label": "leave it out: until there are label views, the label is a column of the spine",
+    "maturity": "leave it out: until there are label views, the label is a column of the spine",
+}
+
+
 def read_config(model: str, given: Mapping[str, Any], entities: Mapping[str, Entity]) -> ViewConfig:
     """The config of ``model``, each value checked. A key whose value is none counts as absent."""
-    for key in given:
-        if key not in READERS:
+    for key, value in given.items():
+        if key in _NOT_YET and value is not None:
+            raise RenderError(
+                "not-yet",
+                f"config() will have the key '{key}', and does not have it yet",
+                hint=_NOT_YET[key],
+                needle=_assignment(key),
+            )
+        if key not in READERS and key not in _NOT_YET:
             raise RenderError(
                 "unknown-key",
                 f"config() has no key '{key}'",

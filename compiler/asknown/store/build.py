@@ -41,7 +41,8 @@ def build_models(
         for model in materialized:
             typed = TypedCatalog(catalog, engine, type_engine)
             upstream = typed.ctes(model.rendered.refs, sources=model.rendered.sources)
-            text = model.sql if type_engine is None else translate(typed.informed(model), model.tree, engine.dialect)
+            informed = typed.informed(model)
+            text = informed.sql if type_engine is None else translate(informed, informed.tree, engine.dialect)
             body = f"SELECT * FROM (\n{text}\n) AS model" if upstream else text
             sql = check_sql(write(Statement(tuple(upstream), body), engine.dialect), engine.dialect)
             kind = model.rendered.config.materialized

@@ -114,7 +114,9 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     """The relation of a query in the models' dialect, in which ref() and source() work as in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
     dialect = catalog.engine.dialect
-    model = catalog.informed(parse_model(rendered, catalog.project.settings.dialect))
+    parsed = parse_model(rendered, catalog.project.settings.dialect)
+    catalog.models.refuse_windows_below(parsed)
+    model = catalog.informed(parsed)
     try:
         columns = catalog.describe(model, model.sql)
     except AsknownError as error:

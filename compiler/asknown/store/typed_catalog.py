@@ -16,8 +16,11 @@ from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, Where
+from asknown.lint.rules import REFUSALS, search
 from asknown.model.columns import written_columns
+from asknown.model.lineage import Lineage
 from asknown.model.nodes import Column, FeatureView, Model
+from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
 from asknown.project.nodes import SourceTable
@@ -34,17 +37,30 @@ class TypedCatalog:
 
     The types are those that the models' SQL has in the dialect in which it is written. The engine gives them if that
     is its own dialect; otherwise ``type_engine`` does, an engine that needs no rows. Without an ``engine``, sources
-    have the columns that their properties list.
+    have the columns that their properties list. ``refusals`` are the codes of the rules that every view must pass;
+    `audit` asks for none. Without ``built``, types are those of the SQL and of the columns
+    listed, and no table needs to be there that these tell of.
     """
 
-    def __init__(self, models: Catalog, engine: Engine | None, type_engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        models: Catalog,
+        engine: Engine | None,
+        type_engine: Engine | None = None,
+        *,
+        refusals: frozenset[str] = REFUSALS,
+        built: bool = True,
+    ) -> None:
         self.models = models
         self.project = models.project
         self._engine = engine
         self._type_engine = type_engine
+        self._refusals = refusals
+        self._takes_built = built
         self._columns: dict[str, tuple[Column, ...]] = {}
         self._sources: dict[tuple[str, str], tuple[Column, ...]] = {}
         self._views: dict[str, FeatureView] = {}
+        self._ordereds: dict[str, Model] = {}
         self._samples: dict[str, Sample | None] = {}
         self._built: frozenset[str] | None = None
 
@@ -58,9 +74,11 @@ class TypedCatalog:
         """The feature view ``name``, complete. Raises the first error in it or in a model upstream."""
         if name not in self._views:
             model = self.models.model(name)
+            columns = self.columns(name)
+            self._refuse(model)
             view = build_view(
                 self.informed(model),
-                self.columns(name),
+                columns,
                 self.project.entities,
                 repeatable=all(self.models.is_repeatable(ref) for ref in model.rendered.refs),
                 describe=lambda tree: self.describe(model, tree),
@@ -69,6 +87,27 @@ class TypedCatalog:
                 view = replace(view, lifted=replace(view.lifted, call_types=tuple(self.call_types(view))))
             self._views[name] = view
         return self._views[name]
+
+    def _refuse(self, view: Model) -> None:
+        """Raises the first refusal of a view by rule 11."""
+        closure = self.models.closure([view.name])
+        for finding in search(view, closure, self.known, self.project, self._refusals):
+            raise finding.as_error()
+
+    def known(self, name: str) -> dict[str, SqlType] | None:
+        """The columns of a model or source by the name that SQL has for it; None where they cannot be told."""
+        sources = {source_name(table).casefold(): key for key, table in self.project.sources.items()}
+        models = {model.casefold(): model for model in self.models.names}
+        try:
+            if name.casefold() in models:
+                columns = self.columns(models[name.casefold()])
+            elif name.casefold() in sources:
+                columns = self._source(sources[name.casefold()])
+            else:
+                return None
+        except AsknownError:
+            return None
+        return {column.name: column.type for column in columns}
 
     def columns(self, name: str) -> tuple[Column, ...]:
         """The columns of a model, as the engine describes them."""
@@ -95,12 +134,21 @@ class TypedCatalog:
         ]
 
     @property
+    def is_offline(self) -> bool:
+        """Whether there is no engine that has the rows."""
+        return self._engine is None
+
+    @property
     def translates(self) -> bool:
         """Whether the models are written in another dialect than the engine's."""
         return self._type_engine is not None
 
     def informed(self, model: Model) -> Model:
-        """The model with the types of the columns that it reads, on which the translation of its SQL depends."""
+        """The model with the types of the columns that it reads, on which the translation of its SQL depends.
+
+        If it is a view, its windows over rows are in a total order.
+        """
+        model = self._ordered(model)
         if self._type_engine is None:
             return model
         tables = [self.columns(ref) for ref in model.rendered.refs]
@@ -111,6 +159,14 @@ class TypedCatalog:
             reads=_where_alike((name, column.type) for name, column in columns),
             spelled=_where_alike((name, column.name) for name, column in columns),
         )
+
+    def _ordered(self, model: Model) -> Model:
+        if not model.is_feature_view:
+            return model
+        if model.name not in self._ordereds:
+            below = {name: self.models.model(name) for name in model.rendered.refs}
+            self._ordereds[model.name] = with_total_order(model, Lineage(below, self.known))
+        return self._ordereds[model.name]
 
     def ctes_of_views(
         self,
@@ -168,12 +224,12 @@ class TypedCatalog:
 
     def _typed_ctes(self, names: Iterable[str], sources: Iterable[tuple[str, str]] = ()) -> list[Cte]:
         """The CTEs that a query over the models ``names`` needs in the engine that gives types."""
-        if self._type_engine is None:
+        if self._type_engine is None and self._takes_built:
             return self.ctes(names, sources=sources)
         closure = self.models.closure(names)
         tables = self.project.sources
         typed = [typed_cte(source_name(tables[key]), self._source(key)) for key in _sources_of(closure, sources)]
-        return typed + [model_cte(model, self._type_engine.dialect, built=False) for model in closure]
+        return typed + [model_cte(model, self._types.dialect, built=False) for model in closure]
 
     def _describe(self, model: Model) -> tuple[Column, ...]:
         statement = with_ctes(self._typed_ctes([model.name]), model.name)
@@ -203,7 +259,12 @@ class TypedCatalog:
         """The columns of a source's table."""
         if key not in self._sources:
             table = self._located(key)
-            self._sources[key] = _listed(table) if self._engine is None else self._ask(table, self._engine)
+            try:
+                self._sources[key] = _listed(table) if self._engine is None else self._ask(table, self._engine)
+            except AsknownError as error:
+                if error.code != "no-data" or self._takes_built or not _lists_all(table):
+                    raise
+                self._sources[key] = _listed(table)
         return self._sources[key]
 
     def missing_sources(self) -> dict[str, AsknownError]:
@@ -269,9 +330,14 @@ def _sources_of(closure: Iterable[Model], more: Iterable[tuple[str, str]]) -> li
     return list(dict.fromkeys([*more, *(source for model in closure for source in model.rendered.sources)]))
 
 
+def _lists_all(table: SourceTable) -> bool:
+    """Whether a source's properties say all that is needed of its columns."""
+    return bool(table.columns) and all(column.data_type for column in table.columns)
+
+
 def _listed(table: SourceTable) -> tuple[Column, ...]:
     """The columns that a source's properties list. Raises ``no-data`` if a column has no type there."""
-    if not table.columns or not all(column.data_type for column in table.columns):
+    if not _lists_all(table):
         raise AsknownError(
             "no-data",
             f"the columns of source '{source_name(table)}' are not known without a connection",

@@ -1,0 +1,229 @@
+"""Says which way in time a window is ordered, and whether its partition is one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from sqlglot import exp
+
+from asknown.lint.nodes import Subject
+from asknown.model.lineage import Computed, Origin, Stored
+from asknown.model.nodes import Model
+from asknown.model.total_order import function_of
+from asknown.model.windows import is_trailing, merged
+from asknown.types import TIME_KINDS
+
+Way = Literal["forward", "backward", "no time", "unknown", "constant"]
+"""How an expression moves with time."""
+
+_FLIPPED: dict[Way, Way] = {"forward": "backward", "backward": "forward"}
+_LONGEST = 12  # expressions are followed through so many selects
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """A window with its partition, order and frame, where it stands, and what they say about time."""
+
+    window: exp.Window
+    select: exp.Select
+    subject: Subject
+
+    @cached_property
+    def function(self) -> exp.Expr:
+        return function_of(self.window)
+
+    @property
+    def name(self) -> str:
+        """The function's name, as it is written."""
+        function = self.function
+        text = function.name if isinstance(function, exp.Anonymous) else function.sql(self.subject.model.dialect)
+        return text.partition("(")[0].strip().lower()
+
+    @cached_property
+    def partition(self) -> list[exp.Expr]:
+        return merged(self.window, self.select)[0]
+
+    @cached_property
+    def spec(self) -> exp.WindowSpec | None:
+        return merged(self.window, self.select)[2]
+
+    @cached_property
+    def order(self) -> list[exp.Expr]:
+        """The terms of the order, without those that are the same for a whole partition."""
+        same = {plain(term) for term in self.partition}
+        terms = merged(self.window, self.select)[1]
+        return [t for t in terms if (v := _value(t)).find(exp.Column) is not None and plain(v) not in same]
+
+    @cached_property
+    def way(self) -> Way:
+        """How the first term of the order moves with time; constant where there is no order."""
+        if not self.order:
+            return "constant"
+        first = self.order[0]
+        way = way_of(_value(first), self.select, self.subject.model, self.subject)
+        return _FLIPPED.get(way, way) if first.args.get("desc") else way
+
+    @property
+    def is_lifted(self) -> bool:
+        """Whether this is a trailing window of a view's outermost select, which is asked at the spine's instant."""
+        model = self.subject.model
+        return model.is_feature_view and self.select is model.tree and is_trailing(self.window, self.select)
+
+    @cached_property
+    def is_one_instant(self) -> bool:
+        """Whether the partition contains the view's event time, so that it holds no later row."""
+        return self._contains(self.subject.view.rendered.config.event_time)
+
+    @cached_property
+    def is_known_at_once(self) -> bool:
+        """Whether the partition contains the view's ``known_at``, so that its rows are known at the same time."""
+        return self._contains(self.subject.view.rendered.config.known_at)
+
+    def _contains(self, role: str | None) -> bool:
+        wanted = origins_of_role(self.subject, role)
+        if not wanted and role is not None:  # where the time comes from cannot be told: any time will do
+            return any(way_of(p, self.select, self.subject.model, self.subject) == "forward" for p in self.partition)
+        for term in self.partition:
+            own = _origins(term, self.select, self.subject.model, self.subject)
+            if any(same_origin(one, other) for one in own for other in wanted):
+                return True
+            if isinstance(term, exp.Column) and not own and term.name.casefold() == (role or "").casefold():
+                return True
+        return False
+
+    @property
+    def reads_static_alone(self) -> bool:
+        return self.subject.reads_static_alone(self.select)
+
+
+def windows_of(subject: Subject) -> Iterator[Ordered]:
+    """The windows of a model, in its CTEs and subqueries too."""
+    for window in subject.model.tree.find_all(exp.Window):
+        select = window.find_ancestor(exp.Select)
+        if window.arg_key != "windows" and select is not None:
+            yield Ordered(window, select, subject)
+
+
+def origins_of_role(subject: Subject, role: str | None) -> list[Origin]:
+    """Where the column that the view's config names as a time comes from."""
+    return subject.lineage.of_output(subject.view, role) if role else []
+
+
+def same_origin(one: Origin, other: Origin) -> bool:
+    """Whether two origins surely are one: the same stored column, or the same expression."""
+    match one, other:
+        case Stored(), Stored():
+            return (one.relation, one.column) == (other.relation, other.column)
+        case Computed(), Computed():
+            return plain(one.expression) == plain(other.expression)
+    return False
+
+
+def way_of(value: exp.Expr, select: exp.Select, model: Model, subject: Subject, depth: int = 0) -> Way:
+    """How an expression of a select moves with time."""
+    if depth > _LONGEST:
+        return "unknown"
+
+    def inner(part: exp.Expr) -> Way:
+        return way_of(part, select, model, subject, depth + 1)
+
+    match value:
+        case exp.Column():
+            return _together(
+                [_way_of_origin(o, subject, depth) for o in subject.lineage.of_column(value, select, model)]
+            )
+        case exp.Literal() | exp.Null() | exp.Boolean() | exp.Interval():
+            return "constant"
+        case exp.Neg():
+            return _flip(inner(value.this))
+        case exp.Sub() | exp.DateDiff() | exp.TimestampDiff():
+            return _difference(inner(value.this), inner(value.expression))
+        case exp.Mul() | exp.Div():
+            way = _together([inner(value.this), inner(value.expression)])
+            negative = any(isinstance(side.unnest(), exp.Neg) for side in (value.this, value.expression))
+            return _flip(way) if negative else way
+        case exp.Lag() | exp.Lead() | exp.Window() | exp.Case() | exp.If():
+            return "unknown"
+    parts = [inner(part) for part in value.iter_expressions() if not isinstance(part, exp.DataType | exp.Var)]
+    if not parts and value.find(exp.Column) is None:
+        return "constant"
+    return _together(parts)
+
+
+def _difference(left: Way, right: Way) -> Way:
+    """How ``left - right`` moves."""
+    if right == "constant":
+        return left
+    if left == "constant":
+        return _flip(right)
+    return "no time" if left == right == "no time" else "unknown"
+
+
+def _together(ways: list[Way]) -> Way:
+    """How what is made of several parts moves: with the time among them, if there is one."""
+    for way in ("forward", "backward", "unknown"):
+        if way in ways:
+            return way
+    return "no time" if "no time" in ways else "constant" if ways else "unknown"
+
+
+def _flip(way: Way) -> Way:
+    return _FLIPPED.get(way, way)
+
+
+def _way_of_origin(origin: Origin, subject: Subject, depth: int) -> Way:
+    match origin:
+        case Computed():
+            return way_of(origin.expression, origin.select, origin.model, subject, depth + 1)
+        case Stored():
+            if origin.type is not None and (origin.type.kind in TIME_KINDS or origin.type.name.startswith("TIMESTAMP")):
+                return "forward"
+            if (origin.relation, origin.column) in _made_of(subject):
+                return "forward"
+            return "unknown" if origin.type is None else "no time"
+
+
+def _made_of(subject: Subject) -> set[tuple[str, str]]:
+    """The stored columns that the view's times are made of: numbers that count seconds, say."""
+    config = subject.view.rendered.config
+    found: set[tuple[str, str]] = set()
+    waiting = [
+        o for role in (config.event_time, config.known_at, config.created_at) for o in origins_of_role(subject, role)
+    ]
+    for _ in range(_LONGEST):
+        following: list[Origin] = []
+        for origin in waiting:
+            match origin:
+                case Stored():
+                    found.add((origin.relation, origin.column))
+                case Computed():
+                    for column in origin.expression.find_all(exp.Column):
+                        following += subject.lineage.of_column(column, origin.select, origin.model)
+        waiting = following
+    return found
+
+
+def _origins(value: exp.Expr, select: exp.Select, model: Model, subject: Subject) -> list[Origin]:
+    value = value.unnest()
+    if isinstance(value, exp.Column):
+        return subject.lineage.of_column(value, select, model)
+    return [Computed(value, select, model)]
+
+
+def _value(term: exp.Expr) -> exp.Expr:
+    value = term.this if isinstance(term, exp.Ordered) else term
+    assert isinstance(value, exp.Expr)
+    return value.unnest()
+
+
+def plain(value: exp.Expr) -> str:
+    """An expression as text, without what its columns are qualified by."""
+    bare = value.unnest().copy()
+    for column in bare.find_all(exp.Column):
+        column.set("table", None)
+        if isinstance(column.this, exp.Identifier):
+            column.this.set("quoted", False)
+    return bare.sql().casefold()

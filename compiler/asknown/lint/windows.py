@@ -1,0 +1,307 @@
+"""Rules on windows: rows after each row, whole partitions, and rows that were not known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import add, mul, sub
+
+from sqlglot import exp
+
+from asknown.lint.nodes import Found, Subject
+from asknown.lint.order import Ordered, origins_of_role, plain, windows_of
+from asknown.model.lineage import Computed, Stored
+
+_SHIFTS = {"lag": -1, "lead": 1, "laginframe": -1, "leadinframe": 1}
+_RANKS = ("row_number", "rank", "dense_rank")
+# Their value divides by the number of rows in the partition, or by a part of it.
+_SHARES = ("ntile", "percent_rank", "cume_dist")
+_ARITHMETIC: dict[type[exp.Expr], Callable[[int, int], int]] = {exp.Add: add, exp.Sub: sub, exp.Mul: mul}
+_FILTERS = (exp.Where, exp.Qualify, exp.Having, exp.Filter)
+
+
+def reads_ahead(subject: Subject) -> Iterator[Found]:
+    """Windows that give a row a value from rows after it."""
+    for window in windows_of(subject):
+        reached = None if _is_excused(window) else _reach(window)
+        if reached is not None:
+            what, hint = reached
+            at = subject.places.frame(window.window) if "FOLLOWING" in what else subject.places.window(window.window)
+            yield Found(subject.says(f"{_named(window)} looks forward in time: {what}"), at, hint)
+
+
+def reads_whole_partition(subject: Subject) -> Iterator[Found]:
+    """Windows whose value depends on all rows of their partition, whenever these come."""
+    for window in windows_of(subject):
+        if window.is_lifted or _is_excused(window) or _reach(window) is not None:
+            continue
+        what = _whole(window)
+        if what is not None:
+            hint = "write over {{ last('30 days') }} in the view's outermost select, or order by the event time; "
+            hint += "a partition that contains the event time is one instant, and allowed"
+            if window.name in _RANKS:
+                hint = "order by the event time first, and by this after it; or put the event time into the partition"
+            elif window.name in _SHARES:
+                hint = "count instead: count(*) filter (where …) / count(*), each over {{ last('30 days') }}"
+            yield Found(
+                subject.says(f"{_named(window)} sees the rows after each row: {what}"),
+                subject.places.window(window.window),
+                hint,
+            )
+
+
+def reads_unknown_rows(subject: Subject) -> Iterator[Found]:
+    """Windows over earlier rows, in a view whose rows are known late."""
+    config = subject.view.rendered.config
+    if not subject.is_view or config.known_at is None or _is_event_time(subject):
+        return
+    for window in windows_of(subject):
+        if window.is_lifted or _counts_rows(window) or window.reads_static_alone or _picks(window):
+            continue
+        if _reach(window) is not None or (not window.is_one_instant and _whole(window) is not None):
+            continue  # said by the rules above
+        if window.is_one_instant and window.is_known_at_once:
+            continue
+        if _has_known_at(window) and not _is_covered(window):
+            yield Found(
+                f"{_named(window)} sees rows that were not known yet: {window.name}() reads earlier rows, and those "
+                f"may be known later than {config.known_at} of the row that reads them",
+                subject.places.window(window.window),
+                _instead(window),
+            )
+
+
+def _named(window: Ordered) -> str:
+    """The column that a window makes, and where."""
+    model = window.subject.model
+    item: exp.Expr | None = window.window
+    while item is not None and item.parent is not window.select:
+        item = item.parent
+    name = item.alias_or_name if item is not None and item.arg_key == "expressions" else ""
+    if not name:
+        return f"a window of '{model.name}'"
+    outermost = window.select is model.tree and window.subject.is_view
+    return f"{'feature' if outermost else 'column'} '{name}' of '{model.name}'"
+
+
+def _is_excused(window: Ordered) -> bool:
+    """Whether a window may look around: among rows of one instant, or in what has no history."""
+    return window.reads_static_alone or window.is_one_instant
+
+
+def _reach(window: Ordered) -> tuple[str, str] | None:
+    """What makes a window look forward and what to write instead, or None where nothing surely does."""
+    if window.name in _SHIFTS:
+        return _shift(window)
+    if window.way == "constant":
+        return None
+    terms = ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
+    if window.name in _RANKS:
+        if window.way == "backward" and not _picks(window):
+            return (
+                f"{window.name}() counts from the newest row ({terms})",
+                "order by the event time ascending, without desc",
+            )
+        return None
+    if window.name in _SHARES:
+        return None
+    return _frame(window, terms)
+
+
+def _shift(window: Ordered) -> tuple[str, str] | None:
+    """How lag() and lead() reach."""
+    function = window.function
+    arguments = function.expressions if isinstance(function, exp.Anonymous) else [function.args.get("offset")]
+    given = arguments[1] if isinstance(function, exp.Anonymous) and len(arguments) > 1 else None
+    offset = given if isinstance(function, exp.Anonymous) else arguments[0]
+    steps = 1 if offset is None else _integer(offset)
+    value = (function.expressions[0] if isinstance(function, exp.Anonymous) else function.this).sql()
+    if steps is None:
+        return (
+            f"the offset of {window.name}() is no number that can be read here, and may reach forward",
+            f"write a number, as in lag({value}, 1)",
+        )
+    if window.way == "constant":
+        return None
+    ahead = steps * _SHIFTS[window.name] * (-1 if window.way == "backward" else 1)
+    if ahead <= 0:
+        return None
+    if window.way == "backward":
+        terms = ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
+        return (
+            f"in the order {terms}, {window.name}() reads the row after each row",
+            f"order by the event time ascending: lag({value}) over (… order by {_ascending(window)})",
+        )
+    if window.name.startswith("lag"):
+        return f"lag() with the offset {steps} reads a row after each row", f"write lag({value}, {-steps})"
+    hint = f"lag({value}) over (… order by {_ascending(window)}) reads the row before"
+    if _is_time(window, function.this):
+        hint = "leave it out: a row counts until the next one comes, so an as-of feature needs no end of its validity"
+    return f"{window.name}() reads the row after each row", hint
+
+
+def _frame(window: Ordered, terms: str) -> tuple[str, str] | None:
+    spec = window.spec
+    starts, ends = (_side(spec, side) for side in ("start", "end"))
+    if window.is_lifted and window.way == "backward":
+        return None  # another error says that a trailing window orders by the event time
+    if window.way == "backward":
+        if starts != "PRECEDING":
+            return None
+        return (
+            f"in the order {terms}, {window.name}() reads the rows after each row",
+            "order by the event time ascending; the newest value itself is a plain column, which is read as of",
+        )
+    if "FOLLOWING" in (starts, ends):
+        return "a frame with FOLLOWING", "end the frame at the current row: … and current row"
+    return None
+
+
+def _side(spec: exp.WindowSpec | None, side: str) -> str:
+    """PRECEDING, FOLLOWING, or nothing for the current row and for a distance of zero."""
+    if spec is None:
+        return "PRECEDING" if side == "start" else ""
+    bound = spec.args.get(side)
+    if isinstance(bound, exp.Literal) and _integer(bound) == 0:
+        return ""
+    return str(spec.args.get(f"{side}_side") or "").upper()
+
+
+def _whole(window: Ordered) -> str | None:
+    """Why a window depends on its whole partition, or None where it surely does not."""
+    if window.name in _SHARES:
+        return f"{window.name}() depends on how many rows there are in all"
+    if window.name in _RANKS:
+        if _picks(window):
+            return None  # a row that is chosen: latest wins, say
+        if window.way == "no time":
+            terms = ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
+            return f"{window.name}() is ordered by {terms}, which is no time"
+    if window.way != "constant":
+        return None
+    if merged_order := window.window.args.get("order"):
+        return f"{window.name}() is ordered by {merged_order.sql().removeprefix('ORDER BY ')}, the same in all of them"
+    return f"{window.name}() is over a window without ORDER BY"
+
+
+def _picks(window: Ordered) -> bool:
+    """Whether a rank only chooses rows: it stands in a QUALIFY, or somebody filters by it."""
+    if window.name not in _RANKS:
+        return False
+    if window.window.find_ancestor(exp.Qualify) is not None:
+        return True
+    item = window.window.parent
+    if not isinstance(item, exp.Alias):
+        return False
+    name = item.alias.casefold()
+    return any(
+        column.name.casefold() == name and _filters(column)
+        for model in window.subject.closure.values()
+        if model is window.subject.model or window.subject.model.name in model.rendered.refs
+        for column in model.tree.find_all(exp.Column)
+    )
+
+
+def _filters(column: exp.Column) -> bool:
+    if column.find_ancestor(*_FILTERS) is not None:
+        return True
+    join = column.find_ancestor(exp.Join, exp.Select)
+    return isinstance(join, exp.Join)
+
+
+def _counts_rows(window: Ordered) -> bool:
+    """Whether the window is an item over a frame of rows in the view's outermost select, which is another error."""
+    kind = str(window.spec.args.get("kind") or "").upper() if window.spec is not None else ""
+    return window.select is window.subject.model.tree and kind in ("ROWS", "GROUPS")
+
+
+def _is_event_time(subject: Subject) -> bool:
+    config = subject.view.rendered.config
+    return (config.known_at or "").casefold() == (config.event_time or "").casefold()
+
+
+def _has_known_at(window: Ordered) -> bool:
+    """Whether a window reads the rows whose ``known_at`` the view has."""
+    subject = window.subject
+    tables: set[str] = set()
+    for origin in origins_of_role(subject, subject.view.rendered.config.known_at):
+        match origin:
+            case Stored():
+                tables.add(origin.relation)
+            case Computed():
+                tables |= subject.lineage.tables(origin.select, origin.model)
+    return not tables or bool(tables & subject.lineage.tables(window.select, subject.model))
+
+
+def _is_covered(window: Ordered) -> bool:
+    """Whether the view's ``known_at`` is the greatest one of the window's own rows."""
+    for origin in origins_of_role(window.subject, window.subject.view.rendered.config.known_at):
+        if not isinstance(origin, Computed):
+            return False
+        greatest = origin.expression
+        if greatest is window.window:
+            continue
+        if not isinstance(greatest, exp.Window):
+            return False
+        other = Ordered(greatest, origin.select, window.subject)
+        same = [plain(p) for p in other.partition] == [plain(p) for p in window.partition]
+        same = same and [plain(o) for o in other.order] == [plain(o) for o in window.order]
+        if other.name != "max" or not same or not _reaches_as_far(other, window):
+            return False
+    return True
+
+
+def _reaches_as_far(greatest: Ordered, window: Ordered) -> bool:
+    """Whether the frame of the greatest ``known_at`` holds every row that a window reads."""
+    spec = greatest.spec
+    if spec is None or str(spec.args.get("start") or "").upper() == "UNBOUNDED":
+        return _side(spec, "end") == ""
+    if window.name in _SHIFTS:
+        steps, back = _integer(window.function.args.get("offset") or exp.Literal.number(1)), spec.args.get("start")
+        rows = str(spec.args.get("kind") or "").upper() == "ROWS"
+        return (
+            rows
+            and isinstance(back, exp.Expr)
+            and abs(steps or 0) <= (_integer(back) or 0)
+            and _side(spec, "end") == ""
+        )
+    return window.spec is not None and window.spec.sql().upper() == spec.sql().upper()
+
+
+def _instead(window: Ordered) -> str:
+    """What to write for a window in a view with ``known_at``."""
+    if window.name in _SHIFTS:
+        value = window.function.this.sql() if isinstance(window.function.this, exp.Expr) else "x"
+        write = f"list({value}) over {{{{ last('30 days') }}}} has the rows known by then, the newest last"
+    elif window.name in _RANKS:
+        write = "write count(*) over {{ last('365 days') }}"
+    else:
+        inner = window.window.this.sql(window.subject.model.dialect)
+        write = f"write {inner} over {{{{ last('365 days') }}}}"
+    return f"{write} (in the outermost select); it sees what was known at the moment of asking"
+
+
+def _is_time(window: Ordered, value: exp.Expr) -> bool:
+    first = window.order[0]
+    return plain(value) == plain(first.this if isinstance(first, exp.Ordered) else first)
+
+
+def _ascending(window: Ordered) -> str:
+    first = window.order[0]
+    return (first.this if isinstance(first, exp.Ordered) else first).sql(window.subject.model.dialect)
+
+
+def _integer(value: exp.Expr) -> int | None:
+    """The whole number that an expression of literals is, or None."""
+    match value:
+        case exp.Literal() if not value.is_string and value.name.isdigit():
+            return int(value.name)
+        case exp.Neg():
+            inner = _integer(value.this)
+            return None if inner is None else -inner
+        case exp.Paren() | exp.Cast():
+            return _integer(value.this)
+        case exp.Add() | exp.Sub() | exp.Mul():
+            left, right = _integer(value.left), _integer(value.right)
+            if left is not None and right is not None:
+                return _ARITHMETIC[type(value)](left, right)
+    return None

@@ -1,0 +1,139 @@
+"""Makes the order of windows over rows total, so that their values do not follow the order of rows in a file.
+
+Two rows of one key at one instant may stand in any order, and `lag()` gives another value for each. Rule 3 says which
+of them is greater: after the times the columns in select order, NULLs lowest. So these columns are put behind the
+author's order. What a select does not read cannot tell its rows apart, so after its columns no tie matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlglot import exp
+
+from asknown.model.lineage import Lineage
+from asknown.model.nodes import Model
+from asknown.model.windows import is_trailing, merged
+
+_BY_ROW = (exp.Lag, exp.Lead, exp.RowNumber, exp.Ntile)
+# Types whose values have no order in some engine.
+_UNORDERED = ("other", "struct")
+
+
+def follows_rows(window: exp.Window, select: exp.Select) -> bool:
+    """Whether a window's value depends on the order of rows that tie in its own order."""
+    _, order, spec = merged(window, select)
+    if not order or is_trailing(window, select):
+        return False
+    function = function_of(window)
+    kind = str(spec.args.get("kind") or "").upper() if spec is not None else ""
+    return isinstance(function, _BY_ROW) or kind == "ROWS" or (isinstance(function, exp.FirstValue) and spec is None)
+
+
+def function_of(window: exp.Window) -> exp.Expr:
+    """The function that a window is over, without its FILTER and its treatment of NULLs."""
+    function = window.this
+    while isinstance(function, exp.Filter | exp.IgnoreNulls | exp.RespectNulls | exp.WithinGroup):
+        function = function.this
+    assert isinstance(function, exp.Expr)
+    return function
+
+
+def with_total_order(model: Model, lineage: Lineage) -> Model:
+    """The model with every window over rows in a total order; the same model where it has none."""
+    if not any(_orderable(model.tree)):
+        return model
+    tree = model.tree.copy()
+    for window, select in list(_orderable(tree)):
+        partition, order, spec = merged(window, select)
+        descending = bool(order[0].args.get("desc"))
+        present = {_text(term.this if isinstance(term, exp.Ordered) else term) for term in order}
+        present |= {_text(term) for term in partition}
+        more = []
+        for value in _deciding(select, model, lineage):
+            if _text(value) not in present:
+                present.add(_text(value))
+                more.append(exp.Ordered(this=value.copy(), desc=descending, nulls_first=not descending))
+        if not more:
+            continue
+        window.set("alias", None)
+        window.set("partition_by", [term.copy() for term in partition])
+        window.set("order", exp.Order(expressions=[*(term.copy() for term in order), *more]))
+        window.set("spec", None if spec is None else spec.copy())
+    return replace(model, tree=tree, sql=tree.sql(model.dialect, pretty=True, comments=False))
+
+
+def _orderable(tree: exp.Query) -> Iterator[tuple[exp.Window, exp.Select]]:
+    for window in tree.find_all(exp.Window):
+        select = window.find_ancestor(exp.Select)
+        if select is not None and window.arg_key != "windows" and follows_rows(window, select):
+            yield window, select
+
+
+def _deciding(select: exp.Select, model: Model, lineage: Lineage) -> Iterator[exp.Expr]:
+    """The expressions that tell the rows of a select apart: its created-at time first, then what its items read."""
+    created_at = (model.rendered.config.created_at or "").casefold()
+    items = sorted(select.expressions, key=lambda item: not created_at or item.alias_or_name.casefold() != created_at)
+    computed = {
+        item.alias.casefold()
+        for item in select.expressions
+        if isinstance(item, exp.Alias) and not _is_column(item.this, item.alias)
+    }
+    computed -= {name.casefold() for _, name in lineage.read_names(select, model) or []}
+    qualify = select.args.get("qualify")
+    for item in [*items, *([qualify.this] if qualify is not None else [])]:
+        if item.is_star:
+            yield from _starred(item, select, model, lineage)
+            continue
+        for value in _leaves(item.unalias()):
+            names = [c.name.casefold() for c in value.find_all(exp.Column) if not c.table]
+            if not any(name in computed for name in names) and value.find(exp.Column) is not None:
+                yield value
+
+
+def _leaves(value: exp.Expr) -> Iterator[exp.Expr]:
+    """An item without windows, or what its windows and the rest of it read."""
+    if value.find(exp.Query) is not None:
+        return
+    if value.find(exp.Window) is None:
+        yield value
+    elif isinstance(value, exp.Window):
+        yield from function_of(value).iter_expressions()
+        if isinstance(value.this, exp.Filter):
+            yield value.this.expression.this
+    else:
+        for part in value.iter_expressions():
+            yield from _leaves(part)
+
+
+def _starred(star: exp.Expr, select: exp.Select, model: Model, lineage: Lineage) -> Iterator[exp.Expr]:
+    table = star.table if isinstance(star, exp.Column) else ""
+    read = lineage.read_names(select, model, table) or []
+    several = len({alias for alias, _ in read}) > 1
+    for alias, name in read:
+        column = exp.column(
+            exp.to_identifier(name, quoted=True), exp.to_identifier(alias, quoted=True) if several else None
+        )
+        if not _is_unordered(column, select, model, lineage):
+            yield column
+
+
+def _is_unordered(column: exp.Column, select: exp.Select, model: Model, lineage: Lineage) -> bool:
+    return any(
+        getattr(getattr(origin, "type", None), "kind", None) in _UNORDERED
+        for origin in lineage.of_column(column, select, model)
+    )
+
+
+def _is_column(value: exp.Expr, name: str) -> bool:
+    return isinstance(value, exp.Column) and value.name.casefold() == name.casefold()
+
+
+def _text(value: exp.Expr) -> str:
+    """An expression as text, without what its columns are qualified by."""
+    bare = value.copy()
+    for column in bare.find_all(exp.Column):
+        column.set("table", None)
+        column.this.set("quoted", False)
+    return bare.sql().casefold()
