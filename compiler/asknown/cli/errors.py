@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from asknown.cli.progress import say, styled
@@ -10,14 +12,20 @@ from asknown.errors import AsknownError
 
 def show_error(error: AsknownError) -> None:
     """Shows an error in the user's project, data or request."""
-    say(styled(f"error[{error.code}]", fg="red", bold=True) + f": {error.message}")
+    for line in error_lines(error):
+        say(line)
+
+
+def error_lines(error: AsknownError, kind: str = "error") -> Iterator[str]:
+    """The lines that say an error: what is wrong, where, and what to type next; ``kind`` may be another severity."""
+    yield styled(f"{kind}[{error.code}]", fg="red" if kind == "error" else "yellow", bold=True) + f": {error.message}"
     if error.at is not None:
-        say(f"  at {error.at}")
+        yield f"  at {error.at}"
         picture = error.at.picture()
         if picture:
-            say(picture)
+            yield picture
     if error.hint:
-        _show_hint(error.hint)
+        yield _hint(error.hint)
 
 
 def show_usage(error: click.UsageError) -> None:
@@ -28,8 +36,8 @@ def show_usage(error: click.UsageError) -> None:
     say(styled("error", fg="red", bold=True) + f": {error.format_message()}")
     if error.ctx is not None:
         say("  " + error.ctx.get_usage().replace("Usage:", "usage:", 1))
-        _show_hint(f"{error.ctx.command_path} --help")
+        say(_hint(f"{error.ctx.command_path} --help"))
 
 
-def _show_hint(hint: str) -> None:
-    say(styled("  hint:", fg="cyan") + f" {hint}")
+def _hint(hint: str) -> str:
+    return styled("  hint:", fg="cyan") + f" {hint}"

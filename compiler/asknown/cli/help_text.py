@@ -19,6 +19,7 @@ Commands:
   ls           List what the project has.
   show         Show a model, view, service, entity or source.
   compile      Print the SQL that runs.
+  check        Find what is wrong with the project, without reading a row.
   run          Build the models that are kept as tables or views.
   train        Build a training set: each row as known at its instant.
   materialize  Load the online table with the newest of every entity.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asknown.catalog.catalog import Catalog
     from asknown.dialects.dialect import Dialect
     from asknown.engines.engine import Engine
+    from asknown.lint.nodes import Finding
     from asknown.model.nodes import FeatureView
     from asknown.online.checks import Check
     from asknown.online.inspection import Inspection
@@ -89,6 +90,8 @@ class FeatureStore:
         from asknown.emit.statement import check_sql, with_ctes, write
 
         catalog, written = self._compiling(dialect)
+        if self._catalog.is_view(name):
+            catalog.view(name)  # a view that no other command takes is not printed either
         catalog.columns(name)
         ctes = catalog.ctes([name], dialect=None if dialect is None else written)
         return check_sql(write(with_ctes(ctes, name), written), written)
@@ -219,6 +222,16 @@ class FeatureStore:
         except AsknownError as error:
             definitions = error
         return inspect_file(self.project.profile.online.path, definitions)
+
+    def check(self) -> list[Finding]:
+        """Everything that is wrong with the project as far as its text and the sources' columns tell, by place.
+
+        Parses and types every model, completes every view and service, and applies every rule of ``asknown.lint``.
+        Reads no row. What is wrong is a finding, and no error.
+        """
+        from asknown.store.check import check_project
+
+        return check_project(self._catalog, self.project, lambda: self._engine)
 
     def check_target(self) -> tuple[Check, ...]:
         """Connects to the target and checks what it is and what it lacks. A failure is a check and raises nothing."""

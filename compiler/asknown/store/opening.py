@@ -48,6 +48,11 @@ def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
             f"the project's models are written in {authored}, and are not translated to {dialect.name}",
             hint='write them in DuckDB\'s SQL (dialect = "duckdb" in pyproject.toml) to run them on any target',
         )
+    return open_bare_engine(project)
+
+
+def open_bare_engine(project: Project) -> Engine:
+    """An engine in memory that says which types DuckDB's SQL has, and holds no table."""
     return _open(Target("types", "duckdb", {}, project.profile.target.at), project)
 
 
@@ -55,7 +60,7 @@ def open_offline(project: Project, dialect: Dialect) -> tuple[Engine | None, Eng
     """(the engine that reads the sources' files, if that takes no connection; the one that says types)."""
     type_engine = open_type_engine(project, dialect)
     own = _open(project.profile.target, project) if project.profile.target.type == "duckdb" else None
-    return own, type_engine or own or _open(Target("types", "duckdb", {}, project.profile.target.at), project)
+    return own, type_engine or own or open_bare_engine(project)
 
 
 def _open(target: Target, project: Project, *, writable: bool = False) -> Engine:

@@ -1,0 +1,111 @@
+"""Looks a whole project over: everything that its text and the columns of its sources show to be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from asknown.catalog.catalog import Catalog
+from asknown.engines.engine import Engine
+from asknown.errors import AsknownError
+from asknown.lint.nodes import Finding
+from asknown.lint.rules import once, search
+from asknown.model.nodes import Model
+from asknown.plan.request import name_features, read_request
+from asknown.project.nodes import Project
+from asknown.store.opening import open_bare_engine, open_type_engine
+from asknown.store.typed_catalog import TypedCatalog
+
+
+def check_project(models: Catalog, project: Project, engine: Callable[[], Engine]) -> list[Finding]:
+    """Every finding in the project, in the order of its files; one that several views share is there once.
+
+    ``engine`` opens the target's engine. Where it cannot, that is a finding, and sources have the columns that their
+    properties list.
+    """
+    found: list[Finding] = []
+    catalog = _typed(models, project, engine, found)
+    sound = _sound_models(models, found)
+    views = [model for model in sound if model.is_feature_view]
+    for model in views:  # before types: a leak says more than what follows from it
+        found += search(model, _standing_on(model, models), catalog.known, project)
+    for model in sound:
+        found += _findings(lambda model=model: _complete(catalog, model), model.name)  # type: ignore[misc]
+    found += _of_services(catalog, found)
+    if catalog.is_offline:  # what follows from that alone
+        found = [finding for finding in found if finding.code != "no-data" or finding.model is None]
+    return sorted(once(found), key=_place)
+
+
+def _typed(models: Catalog, project: Project, engine: Callable[[], Engine], found: list[Finding]) -> TypedCatalog:
+    try:
+        opened: Engine | None = engine()
+        assert opened is not None
+        types = open_type_engine(project, opened.dialect)
+    except AsknownError as error:
+        found.append(_as_finding(error, None))
+        opened, types = None, open_bare_engine(project)
+    return TypedCatalog(models, opened, types, refusals=frozenset(), built=False)
+
+
+def _sound_models(models: Catalog, found: list[Finding]) -> list[Model]:
+    """The models that render and parse; what is wrong with the others is found."""
+    sound = []
+    for name in models.names:
+        try:
+            sound.append(models.model(name))
+        except AsknownError as error:
+            found.append(_as_finding(error, name))
+    return sound
+
+
+def _standing_on(view: Model, models: Catalog) -> list[Model]:
+    """The view and what it stands on, without what is broken."""
+    kept: dict[str, Model] = {}
+    waiting = [view.name]
+    while waiting:
+        name = waiting.pop()
+        try:
+            kept[name] = models.model(name)
+        except AsknownError:
+            continue
+        waiting += [ref for ref in kept[name].rendered.refs if ref not in kept]
+    return list(kept.values())
+
+
+def _complete(catalog: TypedCatalog, model: Model) -> None:
+    """Types a model, and completes it if it is a view."""
+    if model.is_feature_view:
+        catalog.view(model.name)
+    catalog.columns(model.name)
+
+
+def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Finding]:
+    """What is wrong with feature services whose views are sound."""
+    project = catalog.project
+    broken = {finding.model for finding in found if finding.is_error}
+    for service in project.services.values():
+        if any(line.view in broken for line in service.features):
+            continue
+
+        def complete(name: str = service.name) -> None:
+            request = read_request(name, project.services, catalog.models.is_view, catalog.models.view_names())
+            views = {item.view: catalog.view(item.view) for item in request}
+            name_features(request, views, full_names=True, taken=())
+
+        yield from _findings(complete, None)
+
+
+def _findings(attempt: Callable[[], None], model: str | None) -> Iterator[Finding]:
+    try:
+        attempt()
+    except AsknownError as error:
+        yield _as_finding(error, model)
+
+
+def _as_finding(error: AsknownError, model: str | None) -> Finding:
+    return Finding(error.code, "error", model, error.message, error.at, error.hint)
+
+
+def _place(finding: Finding) -> tuple[str, int, int, str]:
+    at = finding.at
+    return (at.path, at.line, at.column, finding.code) if at is not None else ("", 0, 0, finding.code)
