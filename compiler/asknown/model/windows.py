@@ -38,9 +38,9 @@ def has_trailing_windows(model: Model) -> bool:
 def lift_windows(model: Model, keys: tuple[str, ...], event_time: str, columns: Sequence[str]) -> Lifted | None:
     """The select of ``model`` with its trailing windows taken out, or None if it has none.
 
-    ``columns`` are the names of all its columns, with stars expanded. Raises
-    ``leak-frame-ahead`` for a frame that reaches ahead. Raises ``bad-window`` for a window that is no trailing window of the entity, for one in a place where its frame
-    cannot end at the spine's instant, and for an aggregate that is not offered.
+    ``columns`` are the names of all its columns, with stars expanded. Raises ``leak-frame-ahead`` for a frame that
+    reaches ahead. Raises ``bad-window`` for a window that is no trailing window of the entity, for one in a place where
+    its frame cannot end at the spine's instant, and for an aggregate that is not offered.
     """
     outer = [window for item in model.tree.selects for window in item.find_all(exp.Window)]
     named = model.tree.args.get("windows") or []
