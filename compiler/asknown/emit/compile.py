@@ -11,7 +11,7 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.fetch import fetch_rows
 from asknown.emit.asof.match import match_moments
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, say
@@ -26,7 +26,7 @@ from asknown.types import SqlType, parse_type
 
 HEADER = "Written by asknown. Session: time zone UTC."
 
-_Joined = Mapping[int, tuple[str, Step]]
+_Joined = Mapping[int, tuple[str, AsOfScope]]
 """By a step's place in the plan: the alias of its CTE in the final SELECT, and its scope."""
 
 
@@ -44,23 +44,23 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], di
     ctes = [*models, *spines]
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
-    joined: dict[int, tuple[str, Step]] = {}
-    moments: dict[tuple[str, tuple[Column, ...]], tuple[Step, str]] = {}
+    joined: dict[int, tuple[str, AsOfScope]] = {}
+    moments: dict[tuple[str, tuple[Column, ...]], tuple[AsOfScope, str]] = {}
     for place, join in enumerate(plan.steps):
         if isinstance(join, Derived):
             continue
         ctes += rows.of(join.view)
         if (join.label, join.keys) not in moments:
             source = rows.name(join.view)
-            step = Step(join.view, join.label, source, names=names, bounds=plan.spine.bounds, dialect=dialect)
-            ctes.append(moments_cte(join, step, spine, t))
-            moments[join.label, join.keys] = step, ctes[-1].name
-        step, asking = moments[join.label, join.keys]
-        ctes += _step_ctes(join, step, asking)
+            scope = AsOfScope(join.view, join.label, source, names=names, bounds=plan.spine.bounds, dialect=dialect)
+            ctes.append(moments_cte(join, scope, spine, t))
+            moments[join.label, join.keys] = scope, ctes[-1].name
+        scope, asking = moments[join.label, join.keys]
+        ctes += _step_ctes(join, scope, asking)
         alias = inside.fresh(join.label if isinstance(join, AsOfJoin) else f"{join.label}_windows")
-        joined[place] = alias, step
-        on = [col(k.name, s).eq(col(v, alias)) for k, v in zip(join.keys, step.keys, strict=True)]
-        on.append(col(t, s).eq(col(step.t, alias)))
+        joined[place] = alias, scope
+        on = [col(k.name, s).eq(col(v, alias)) for k, v in zip(join.keys, scope.keys, strict=True)]
+        on.append(col(t, s).eq(col(scope.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
     known = given(col(t, s))
     outputs = [named(_output(output, plan, joined, known, dialect), output.name) for output in plan.outputs]
@@ -68,14 +68,14 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], di
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
 
 
-def _step_ctes(join: AsOfJoin | TrailingWindow, step: Step, moments: str) -> list[Cte]:
+def _step_ctes(join: AsOfJoin | TrailingWindow, scope: AsOfScope, moments: str) -> list[Cte]:
     match join:
         case AsOfJoin():
-            *before, match = match_moments(step, moments, join.match)
-            fetched = fetch_rows(step, match.name, join.columns, many_ties=join.match.many_ties)
+            *before, match = match_moments(scope, moments, join.match)
+            fetched = fetch_rows(scope, match.name, join.columns, many_ties=join.match.many_ties)
             return [*before, replace(match, keep=True if len(fetched) > 1 else None), *fetched]
         case TrailingWindow():
-            return window_ctes(step, moments, join)
+            return window_ctes(scope, moments, join)
     assert_never(join)
 
 
@@ -121,12 +121,12 @@ def _derived(derived: Derived, joined: _Joined, dialect: Dialect) -> exp.Expr:
 
 def _input(value: Fetched | WindowValue, joined: _Joined) -> exp.Expr:
     """A value of another step, as a column of its CTE."""
-    alias, step = joined[value.step]
+    alias, scope = joined[value.step]
     match value:
         case Fetched():
             return col(value.column.name, alias)
         case WindowValue():
-            result: exp.Expr = col(step.call(value.place), alias)
+            result: exp.Expr = col(scope.call(value.place), alias)
             empty = value.call.aggregate.empty
             return result if empty is None else exp.Coalesce(this=result, expressions=[exp.Literal.number(empty)])
     assert_never(value)
@@ -170,12 +170,12 @@ def spine_ctes(
     return ctes, numbered, t
 
 
-def moments_cte(join: AsOfJoin | TrailingWindow, step: Step, spine: str, t: str) -> Cte:
+def moments_cte(join: AsOfJoin | TrailingWindow, scope: AsOfScope, spine: str, t: str) -> Cte:
     """The distinct moments of a step: keys under the view's names, and the instant; none of them NULL."""
     asked = [exp.column(ident(key.name)) for key in join.keys]
     instants = exp.column(ident(t))
-    columns = [named(key, name) for key, name in zip(asked, step.keys, strict=True)]
-    query = exp.select(*columns, named(instants, step.t)).from_(table(spine))
+    columns = [named(key, name) for key, name in zip(asked, scope.keys, strict=True)]
+    query = exp.select(*columns, named(instants, scope.t)).from_(table(spine))
     query = query.where(*[given(column.copy()) for column in (*asked, instants)]).distinct()
-    keys = ", ".join(step.keys) or "no key"
-    return Cte(step.name("moments"), query, keep=True, comment=f"{join.label}: as of each moment, by {keys}")
+    keys = ", ".join(scope.keys) or "no key"
+    return Cte(scope.name("moments"), query, keep=True, comment=f"{join.label}: as of each moment, by {keys}")

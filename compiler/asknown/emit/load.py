@@ -9,7 +9,7 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.fetch import fetch_rows
 from asknown.emit.asof.match import match_entities
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.compile import HEADER
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
@@ -41,13 +41,13 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], di
     names = Names([*taken, *(cte.name for cte in models)])
     rows = ViewRows(names, dialect)
     ctes = rows.of(view)
-    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
-    match = match_entities(step, plan.at)
+    scope = AsOfScope(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
+    match = match_entities(scope, plan.at)
     wanted = [column for column in kept_columns(view) if column not in view.keys]
-    fetched = fetch_rows(step, match.name, wanted, once=True)
-    query = exp.select(*_shown(step, (*view.keys, *wanted))).from_(table(fetched[-1].name, step.v))
+    fetched = fetch_rows(scope, match.name, wanted, once=True)
+    query = exp.select(*_shown(scope, (*view.keys, *wanted))).from_(table(fetched[-1].name, scope.v))
     if view.keys:
-        query = query.order_by(*[exp.Ordered(this=col(k.name, step.v), nulls_first=False) for k in view.keys])
+        query = query.order_by(*[exp.Ordered(this=col(k.name, scope.v), nulls_first=False) for k in view.keys])
     return Statement((*models, *ctes, match, *fetched), query, comment=HEADER)
 
 
@@ -58,25 +58,25 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], 
     names = Names([*taken, *(cte.name for cte in models)])
     rows = ViewRows(names, dialect)
     ctes = rows.of(view)
-    step = Step(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
+    scope = AsOfScope(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
     at = at_instant(dialect, plan.at)
     oldest = earlier(dialect, at.copy(), view.lifted.longest)
-    conditions = [step.when() <= at, step.when() >= oldest, *(given(key) for key in step.keys_of(step.v))]
+    conditions = [scope.when() <= at, scope.when() >= oldest, *(given(key) for key in scope.keys_of(scope.v))]
     if view.known_at is not None:
-        conditions.append(step.known() <= at.copy())
+        conditions.append(scope.known() <= at.copy())
     times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
     columns = [*view.keys, *times, *event_columns(view)]
-    query = exp.select(*_shown(step, columns)).from_(table(step.source, step.v)).where(*conditions)
+    query = exp.select(*_shown(scope, columns)).from_(table(scope.source, scope.v)).where(*conditions)
     return Statement((*models, *ctes), query, comment=HEADER)
 
 
-def _shown(step: Step, columns: Iterable[Column]) -> list[exp.Expr]:
+def _shown(scope: AsOfScope, columns: Iterable[Column]) -> list[exp.Expr]:
     """The columns in the types of the model's SQL, which another dialect may have lost on the way."""
-    model = step.view.model
-    if model.dialect == step.dialect.sqlglot:
-        return [col(column.name, step.v) for column in columns]
+    model = scope.view.model
+    if model.dialect == scope.dialect.sqlglot:
+        return [col(column.name, scope.v) for column in columns]
     return [
-        named(cast(step.dialect, col(c.name, step.v), c.type, at=place_of_column(model, c.name)), c.name)
+        named(cast(scope.dialect, col(c.name, scope.v), c.type, at=place_of_column(model, c.name)), c.name)
         for c in columns
     ]
 

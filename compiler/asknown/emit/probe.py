@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.match import match_moments
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
@@ -119,8 +119,8 @@ def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str], d
     rows = ViewRows(names, dialect)
     events = rows.of(join.view)
     source = rows.name(join.view)
-    seen = Step(join.view, join.label, source, names=names, bounds=bounds, dialect=dialect)
-    blind = Step(
+    seen = AsOfScope(join.view, join.label, source, names=names, bounds=bounds, dialect=dialect)
+    blind = AsOfScope(
         replace(join.view, known_at=None),
         f"{join.label}__hindsight",
         source,

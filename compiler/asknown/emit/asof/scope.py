@@ -13,7 +13,7 @@ from asknown.model.nodes import Column, FeatureView
 from asknown.plan.nodes import Bounds
 
 
-class Step:
+class AsOfScope:
     """One view joined as of the moments in a CTE: a column for each key, under the view's names, and the instant ``t``.
 
     ``source`` is the CTE of the view's rows; ``m`` and ``v`` are the aliases of the moments and of the rows. No name

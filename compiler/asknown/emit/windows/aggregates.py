@@ -7,7 +7,7 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import cast, fill
 from asknown.emit.sql import col, given, order_terms
 from asknown.emit.windows.exact_sums import Unrounded, read_sum
@@ -15,36 +15,38 @@ from asknown.emit.windows.reduce import Columns, Reduce, aggregate_word
 from asknown.model.nodes import WindowCall
 
 
-def read_aggregate(step: Step, rows: Columns, call: WindowCall, reduce: Reduce) -> exp.Expr | Unrounded:
+def read_aggregate(scope: AsOfScope, rows: Columns, call: WindowCall, reduce: Reduce) -> exp.Expr | Unrounded:
     """The value of a call, or what it has to be rounded from."""
     conditions = [] if call.condition is None else [rows.column(call.condition)]
     if call.value is None:
         return reduce.take("count", conditions, x=exp.Star())
-    value = step.view.column(call.value)
+    value = scope.view.column(call.value)
     x = rows.column(value.name)
     name = call.aggregate.name
     match call.aggregate.state:
         case "count":
             return reduce.take("count", conditions, x=x)
         case "sum":
-            return read_sum(step, rows, value, conditions, reduce, average=name == "avg")
+            return read_sum(scope, rows, value, conditions, reduce, average=name == "avg")
         case "flags" | "extreme":
-            return reduce.take(aggregate_word(step, name, value), conditions, x=x)
+            return reduce.take(aggregate_word(scope, name, value), conditions, x=x)
         case "values":
-            return _of_values(step, rows, call, conditions, reduce)
+            return _of_values(scope, rows, call, conditions, reduce)
     assert_never(call.aggregate.state)
 
 
-def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp.Expr], reduce: Reduce) -> exp.Expr:
+def _of_values(
+    scope: AsOfScope, rows: Columns, call: WindowCall, conditions: list[exp.Expr], reduce: Reduce
+) -> exp.Expr:
     """An aggregate that needs every value."""
     assert call.value is not None
-    value = step.view.column(call.value)
+    value = scope.view.column(call.value)
     x = rows.column(value.name)
     name = call.aggregate.name
-    if name in ("arg_min", "arg_max") and name not in step.dialect.aggregates.templates:
-        word = aggregate_word(step, "last", value)
+    if name in ("arg_min", "arg_max") and name not in scope.dialect.aggregates.templates:
+        word = aggregate_word(scope, "last", value)
     else:
-        word = aggregate_word(step, name, value)
+        word = aggregate_word(scope, name, value)
     values: dict[str, exp.Expr | Sequence[exp.Expr]] = {"x": x}
     where = [*conditions]
     match name:
@@ -56,25 +58,25 @@ def _of_values(step: Step, rows: Columns, call: WindowCall, conditions: list[exp
             values["share"] = exp.Literal.number(str(call.number))
             where.append(given(x.copy()))
         case "first" | "last" | "list":
-            values |= _ordered([*_by_time(step), *order_terms(step.dialect, value, x, descending=False)])
+            values |= _ordered([*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)])
             where.append(given(x.copy()))
         case "arg_min" | "arg_max":
             # The value at the greatest (or least) of another column; of rows that tie there, the last one's.
             assert call.order is not None
             y = rows.column(call.order)
-            extreme = order_terms(step.dialect, step.view.column(call.order), y, descending=name == "arg_min")[:1]
-            others = [*_by_time(step), *order_terms(step.dialect, value, x, descending=False)]
+            extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=name == "arg_min")[:1]
+            others = [*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)]
             values |= _ordered(others if word == name else [*extreme, *others]) | {"y": y}
             where += [given(x.copy()), given(y.copy())]
         case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
             values |= _ordered([exp.Ordered(this=x.copy(), nulls_first=True)])
             where.append(given(x.copy()))
     taken = reduce.take(word, where, **values)
-    finish = step.dialect.aggregates.finalizers.get(word)
+    finish = scope.dialect.aggregates.finalizers.get(word)
     if finish is None:
         return taken
-    finished = fill(step.dialect, finish, **{**values, "value": taken})
-    return cast(step.dialect, finished, value.type) if word in step.dialect.aggregates.untyped else finished
+    finished = fill(scope.dialect, finish, **{**values, "value": taken})
+    return cast(scope.dialect, finished, value.type) if word in scope.dialect.aggregates.untyped else finished
 
 
 def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:
@@ -82,7 +84,7 @@ def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:
     return {"order": terms, "key": [term.this for term in terms]}
 
 
-def _by_time(step: Step) -> list[exp.Expr]:
+def _by_time(scope: AsOfScope) -> list[exp.Expr]:
     """Rows in the order of rule 3, least first."""
-    times = [col(step.event_time, step.v), *(col(name, step.v) for name, _ in step.later_times())]
+    times = [col(scope.event_time, scope.v), *(col(name, scope.v) for name, _ in scope.later_times())]
     return [exp.Ordered(this=time, nulls_first=True) for time in times]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect, ExactSums, Stage
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import cast, fill, say
 from asknown.emit.sql import col, given, ident, named, subquery, table
 from asknown.emit.statement import Cte
@@ -60,26 +60,26 @@ _DOUBLE = parse_type("DOUBLE")
 
 
 def read_sum(
-    step: Step, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce, *, average: bool
+    scope: AsOfScope, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce, *, average: bool
 ) -> exp.Expr | Unrounded:
     """The sum or average of a column: its value, or what it has to be rounded from."""
     x = rows.column(value.name)
-    exact = step.dialect.exact_sums
+    exact = scope.dialect.exact_sums
     whole = value.type.kind != "float"
     if whole and not average:
-        return reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
+        return reduce.take(aggregate_word(scope, "sum", value), conditions, x=x)
     count = reduce.take("count", conditions, x=x) if average else None
-    if exact is None and average and f"avg.{value.type.kind}" in step.dialect.aggregates.templates:
+    if exact is None and average and f"avg.{value.type.kind}" in scope.dialect.aggregates.templates:
         return reduce.take(f"avg.{value.type.kind}", conditions, x=x)
     if exact is None:
-        total = reduce.take(aggregate_word(step, "sum", value), conditions, x=x)
-        return total if count is None else _ratio(step, value, total, count)
+        total = reduce.take(aggregate_word(scope, "sum", value), conditions, x=x)
+        return total if count is None else _ratio(scope, value, total, count)
     if whole:
-        digits, scale = _digits(step, value, exact)
-        total = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{exact.wholes}", digits))
+        digits, scale = _digits(scope, value, exact)
+        total = reduce.take(_part_sum(scope), conditions, x=rows.computed(f"{value.name}{exact.wholes}", digits))
         return Unrounded({exact.wholes: total}, count, scale)
     cut = _by_parts if exact.grade is None else _by_grades
-    parts, special, misfit = cut(step, rows, value, conditions, reduce)
+    parts, special, misfit = cut(scope, rows, value, conditions, reduce)
     return Unrounded(parts, count, 0, special, misfit)
 
 
@@ -87,68 +87,68 @@ _Cut = tuple[dict[str, exp.Expr], exp.Expr, exp.Expr]
 """The sums of the parts; the sum of NaNs and infinities; whether a number could not be added exactly."""
 
 
-def _by_grades(step: Step, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
+def _by_grades(scope: AsOfScope, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
     """One whole number for each float, added up apart by their grades; the sums of the grades are cut into parts."""
-    dialect, exact = step.dialect, step.dialect.exact_sums
+    dialect, exact = scope.dialect, scope.dialect.exact_sums
     assert exact is not None and exact.grade is not None
-    own = col(value.name, step.v)
+    own = col(value.name, scope.v)
     x = own if value.type == _DOUBLE else cast(dialect, own, _DOUBLE)
     wish = f"{value.name}g"
-    graded = fill(dialect, exact.graded, x=x.copy(), grade=col(step.inner(wish), step.v))
+    graded = fill(dialect, exact.graded, x=x.copy(), grade=col(scope.inner(wish), scope.v))
     digits, grade = rows.apart(wish, fill(dialect, exact.grade, x=x), f"{value.name}w", graded)
     of_part = {"x": ":x", **exact.parts}
     parts = {
-        part: reduce.add(_part_sum(step), conditions, digits, grade, Part(text, exact.ranges[part]))
+        part: reduce.add(_part_sum(scope), conditions, digits, grade, Part(text, exact.ranges[part]))
         for part, text in of_part.items()
     }
     odd = parts.pop("x")
     return parts, fill(dialect, exact.special, x=odd), fill(dialect, exact.misfit, x=odd)
 
 
-def _by_parts(step: Step, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
+def _by_parts(scope: AsOfScope, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
     """Each float cut into parts, which are added up beside each other."""
-    exact = step.dialect.exact_sums
+    exact = scope.dialect.exact_sums
     assert exact is not None
-    wide = cast(step.dialect, col(value.name, step.v), _DOUBLE)
+    wide = cast(scope.dialect, col(value.name, scope.v), _DOUBLE)
     parts = {}
     for part, text in exact.parts.items():
-        within = fill(step.dialect, exact.ranges.get(part, exact.fits), x=wide)
-        piece = exp.Case(ifs=[exp.If(this=within, true=fill(step.dialect, text, x=wide))])
-        parts[part] = reduce.take(_part_sum(step), conditions, x=rows.computed(f"{value.name}{part}", piece))
+        within = fill(scope.dialect, exact.ranges.get(part, exact.fits), x=wide)
+        piece = exp.Case(ifs=[exp.If(this=within, true=fill(scope.dialect, text, x=wide))])
+        parts[part] = reduce.take(_part_sum(scope), conditions, x=rows.computed(f"{value.name}{part}", piece))
     # NaN and infinities have no parts: where they occur, their own sum is the result.
-    odd = say(step.dialect, "is_odd_float", x=wide)
+    odd = say(scope.dialect, "is_odd_float", x=wide)
     own = exp.Case(ifs=[exp.If(this=odd, true=wide.copy())])
-    special = reduce.take(aggregate_word(step, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
-    fits = fill(step.dialect, exact.fits, x=wide)
+    special = reduce.take(aggregate_word(scope, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
+    fits = fill(scope.dialect, exact.fits, x=wide)
     beyond = exp.and_(exp.not_(odd.copy()), exp.not_(exp.paren(fits)), copy=False)
     guard = exp.Case(ifs=[exp.If(this=beyond, true=exp.true())])  # NULL where all is well, which costs nothing
     misfit = reduce.take("bool_or", conditions, x=rows.computed(f"{value.name}d", guard))
     return parts, special, misfit
 
 
-def _ratio(step: Step, value: Column, total: exp.Expr, count: exp.Expr) -> exp.Expr:
+def _ratio(scope: AsOfScope, value: Column, total: exp.Expr, count: exp.Expr) -> exp.Expr:
     """An average of whole numbers, or of a decimal's digits: exact while they are below 2^53."""
     if value.type.kind == "decimal" and value.type.scale:
         tens = exp.Literal.number(10**value.type.scale)
         total, count = exp.Mul(this=total, expression=tens), exp.Mul(this=count, expression=tens.copy())
-    return say(step.dialect, "ratio", x=total, y=count)
+    return say(scope.dialect, "ratio", x=total, y=count)
 
 
-def _digits(step: Step, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]:
+def _digits(scope: AsOfScope, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]:
     """A whole number, or a decimal as one: (its digits, how many of them lie behind the point)."""
-    x = col(value.name, step.v)
+    x = col(value.name, scope.v)
     scale = value.type.scale if value.type.kind == "decimal" else 0
     if not scale:
-        digits = fill(step.dialect, exact.whole, x=x)
+        digits = fill(scope.dialect, exact.whole, x=x)
     elif value.type.precision + scale <= 38:
-        digits = fill(step.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
+        digits = fill(scope.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
     else:  # a product of more than 38 digits would overflow; the digits themselves do not
-        digits = fill(step.dialect, exact.long_digits, x=x)
+        digits = fill(scope.dialect, exact.long_digits, x=x)
     return digits, scale
 
 
-def _part_sum(step: Step) -> str:
-    return "sum.part" if "sum.part" in step.dialect.aggregates.templates else "sum"
+def _part_sum(scope: AsOfScope) -> str:
+    return "sum.part" if "sum.part" in scope.dialect.aggregates.templates else "sum"
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ class Rounded:
 class Waiting:
     """The exact sums of one pass, as columns that wait to be rounded."""
 
-    def __init__(self, step: Step) -> None:
-        self._step = step
+    def __init__(self, scope: AsOfScope) -> None:
+        self._scope = scope
         self._sums: dict[int, Unrounded] = {}  # by the call's place
         self._names: dict[exp.Expr, str] = {}  # of the columns that they are rounded from, by what these are
 
@@ -212,7 +212,7 @@ class Waiting:
 
     def _uncommon(self, value: Unrounded) -> list[exp.Expr | None]:
         """What only numbers of an uncommon grade have."""
-        exact = exact_sums(self._step.dialect)
+        exact = exact_sums(self._scope.dialect)
         if exact.grade is None or exact.common not in value.parts:
             return []
         return [*(t for part, t in value.parts.items() if part != exact.common), value.special, value.misfit]
@@ -220,7 +220,7 @@ class Waiting:
     @property
     def misfit(self) -> str:
         """The name of the column that says that a number could not be added exactly."""
-        return self._step.inner("misfit")
+        return self._scope.inner("misfit")
 
     def may_misfit(self) -> bool:
         """Whether there is such a column."""
@@ -228,28 +228,28 @@ class Waiting:
 
     def round(self, parts: str) -> Rounded:
         """What rounds the sums of the pass that the CTE ``parts`` is."""
-        step, dialect = self._step, self._step.dialect
+        scope, dialect = self._scope, self._scope.dialect
         sums = {place: self._named(value) for place, value in self._sums.items()}
         short = {place: one for place, one in sums.items() if one.may_be_short(dialect)}
         long = {place: one for place, one in sums.items() if one.may_be_long(dialect)}
-        ctes: list[Cte] = round_long(step, long, parts) if long else []
+        ctes: list[Cte] = round_long(scope, long, parts) if long else []
         rows = ctes[-1].name if ctes else None
         if short:
-            query = round_short(step, short, parts, {place: self._short(place) for place in short})
-            ctes.append(Cte(step.name("rounded"), query, comment="short exact sums, rounded once"))
+            query = round_short(scope, short, parts, {place: self._short(place) for place in short})
+            ctes.append(Cte(scope.name("rounded"), query, comment="short exact sums, rounded once"))
             parts = ctes[-1].name
         return Rounded(tuple(ctes), parts, rows)
 
     def value(self, place: int, parts: str, sums: str) -> exp.Expr:
         """The value of a call, from aliases of the pass and of the long sums."""
-        dialect, one = self._step.dialect, self._named(self._sums[place])
+        dialect, one = self._scope.dialect, self._named(self._sums[place])
         values: list[exp.Expr] = []
         if (special := self._sums[place].special) is not None:
             values.append(col(self._name(special), parts))
         if one.may_be_short(dialect):
             values.append(col(self._short(place), parts))
         if one.may_be_long(dialect):
-            values.append(col(self._step.call(place), sums))
+            values.append(col(self._scope.call(place), sums))
         return values[0] if len(values) == 1 else exp.Coalesce(this=values[0], expressions=values[1:])
 
     def _named(self, value: Unrounded) -> ExactSum:
@@ -257,17 +257,17 @@ class Waiting:
         return ExactSum(parts, None if value.count is None else self._name(value.count), value.scale)
 
     def _short(self, place: int) -> str:
-        return self._step.inner(f"s{place}")
+        return self._scope.inner(f"s{place}")
 
     def _name(self, column: exp.Expr) -> str:
         """What a column of the pass is called."""
-        return self._names.setdefault(column, self._step.inner(f"p{len(self._names)}"))
+        return self._names.setdefault(column, self._scope.inner(f"p{len(self._names)}"))
 
 
-def round_short(step: Step, sums: Mapping[int, ExactSum], parts: str, names: Mapping[int, str]) -> exp.Select:
+def round_short(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str, names: Mapping[int, str]) -> exp.Select:
     """The rows of ``parts``, with the value of each sum that is short under its name; of others, NULL."""
-    dialect = step.dialect
-    stages = {place: _short_stages(step, one) for place, one in sums.items()}
+    dialect = scope.dialect
+    stages = {place: _short_stages(scope, one) for place, one in sums.items()}
     # What the names in the stages stand for by now.
     known = {place: {part: column(name) for part, name in one.parts.items()} for place, one in sums.items()}
     for place, one in sums.items():
@@ -283,7 +283,7 @@ def round_short(step: Step, sums: Mapping[int, ExactSum], parts: str, names: Map
             values = {name: fill(dialect, text, **known[place]) for name, text in own[level - depth].items()}
             for name, value in values.items():
                 once_more = f"_{level}" if name in known[place] else ""
-                known[place][name] = column(step.inner(f"{name}{place}{once_more}"))
+                known[place][name] = column(scope.inner(f"{name}{place}{once_more}"))
                 columns.append(named(value, known[place][name].name))
         query = exp.select(exp.Star(), *columns).from_(subquery(query, "sums"), copy=False)
     rounded = []
@@ -295,31 +295,31 @@ def round_short(step: Step, sums: Mapping[int, ExactSum], parts: str, names: Map
     return exp.select(exp.Star(), *rounded).from_(subquery(query, "sums"), copy=False)
 
 
-def _short_stages(step: Step, one: ExactSum) -> tuple[Stage, ...]:
-    exact = exact_sums(step.dialect)
-    start = exact.short if one.is_float(step.dialect) else exact.short_whole
+def _short_stages(scope: AsOfScope, one: ExactSum) -> tuple[Stage, ...]:
+    exact = exact_sums(scope.dialect)
+    start = exact.short if one.is_float(scope.dialect) else exact.short_whole
     return (*start, *(exact.short_divide if one.count is not None else ()), *exact.short_after)
 
 
-def round_long(step: Step, sums: Mapping[int, ExactSum], parts: str) -> list[Cte]:
+def round_long(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> list[Cte]:
     """The CTEs that round sums of ``parts`` that are not short.
 
     The last has (keys, t, the value of each sum as that of its call) for each moment that has any.
     """
-    rows = Cte(step.name("unrounded"), _in_rows(step, sums, parts), comment="exact sums, each in a row of its own")
+    rows = Cte(scope.name("unrounded"), _in_rows(scope, sums, parts), comment="exact sums, each in a row of its own")
     query = exp.select(exp.Star()).from_(table(rows.name))
-    for stage in _long_stages(exact_sums(step.dialect), sums.values()):
-        query = _project(step, query, stage)
-    query = _project(step, query, {"value": exact_sums(step.dialect).value})
-    number, value = column(step.inner("sum")), column(step.inner("value"))
-    moment: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t)]
+    for stage in _long_stages(exact_sums(scope.dialect), sums.values()):
+        query = _project(scope, query, stage)
+    query = _project(scope, query, {"value": exact_sums(scope.dialect).value})
+    number, value = column(scope.inner("sum")), column(scope.inner("value"))
+    moment: list[exp.Expr] = [ident(name) for name in (*scope.keys, scope.t)]
     columns = []
     for place in sums:
         here = exp.Where(this=number.eq(exp.Literal.number(place)))
-        columns.append(named(exp.Filter(this=exp.Max(this=value.copy()), expression=here), step.call(place)))
+        columns.append(named(exp.Filter(this=exp.Max(this=value.copy()), expression=here), scope.call(place)))
     rounded = exp.select(*moment, *columns).from_(subquery(query, "sums"), copy=False)
     rounded = rounded.group_by(*[m.copy() for m in moment], copy=False)
-    return [rows, Cte(step.name("sums"), rounded, comment="and rounded once")]
+    return [rows, Cte(scope.name("sums"), rounded, comment="and rounded once")]
 
 
 def _long_stages(exact: ExactSums, sums: Iterable[ExactSum]) -> list[Stage]:
@@ -332,35 +332,35 @@ def _long_stages(exact: ExactSums, sums: Iterable[ExactSum]) -> list[Stage]:
     return [*stages, *exact.after]
 
 
-def _in_rows(step: Step, sums: Mapping[int, ExactSum], parts: str) -> exp.Query:
+def _in_rows(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> exp.Query:
     """Each sum in a row: (keys, t, the call's place, the parts, n, m)."""
-    exact = exact_sums(step.dialect)
+    exact = exact_sums(scope.dialect)
     selects = []
     for place, one in sums.items():
-        columns = [named(exp.Literal.number(place), step.inner("sum"))]
-        totals = {part: col(name, step.v) for part, name in one.parts.items()}
-        nothing = _whole(step, exp.null())
-        columns += [named(totals.get(part, nothing.copy()), step.inner(part)) for part in exact.parts]
-        count = exp.Literal.number(1) if one.count is None else col(one.count, step.v)
-        columns.append(named(_whole(step, count), step.inner("n")))
-        columns.append(named(_whole(step, exp.Literal.number(one.scale)), step.inner("m")))
-        query = exp.select(*step.keys_of(step.v), col(step.t, step.v), *columns).from_(table(parts, step.v))
-        if one.may_be_short(step.dialect):
-            selects.append(query.where(exp.not_(exp.paren(one.is_short(step.dialect)))))
+        columns = [named(exp.Literal.number(place), scope.inner("sum"))]
+        totals = {part: col(name, scope.v) for part, name in one.parts.items()}
+        nothing = _whole(scope, exp.null())
+        columns += [named(totals.get(part, nothing.copy()), scope.inner(part)) for part in exact.parts]
+        count = exp.Literal.number(1) if one.count is None else col(one.count, scope.v)
+        columns.append(named(_whole(scope, count), scope.inner("n")))
+        columns.append(named(_whole(scope, exp.Literal.number(one.scale)), scope.inner("m")))
+        query = exp.select(*scope.keys_of(scope.v), col(scope.t, scope.v), *columns).from_(table(parts, scope.v))
+        if one.may_be_short(scope.dialect):
+            selects.append(query.where(exp.not_(exp.paren(one.is_short(scope.dialect)))))
         else:
             selects.append(query.where(exp.or_(*[given(total.copy()) for total in totals.values()])))
     return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False, copy=False)
 
 
-def _project(step: Step, query: exp.Query, stage: Stage) -> exp.Select:
-    places = {name: column(step.inner(name)) for name in _columns(exact_sums(step.dialect))}
-    columns = [named(fill(step.dialect, text, **places), step.inner(name)) for name, text in stage.items()]
-    kept: list[exp.Expr] = [ident(name) for name in (*step.keys, step.t, step.inner("sum"))]
+def _project(scope: AsOfScope, query: exp.Query, stage: Stage) -> exp.Select:
+    places = {name: column(scope.inner(name)) for name in _columns(exact_sums(scope.dialect))}
+    columns = [named(fill(scope.dialect, text, **places), scope.inner(name)) for name, text in stage.items()]
+    kept: list[exp.Expr] = [ident(name) for name in (*scope.keys, scope.t, scope.inner("sum"))]
     return exp.select(*kept, *columns).from_(subquery(query, "sums"), copy=False)
 
 
-def _whole(step: Step, value: exp.Expr) -> exp.Expr:
-    return fill(step.dialect, exact_sums(step.dialect).whole, x=value)
+def _whole(scope: AsOfScope, value: exp.Expr) -> exp.Expr:
+    return fill(scope.dialect, exact_sums(scope.dialect).whole, x=value)
 
 
 def _columns(exact: ExactSums) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from asknown.emit.asof.match import bucket_of, in_each_bucket
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import fill, say
 from asknown.emit.sql import all_of, col, earlier, microseconds, named, subquery, table, whole_division
 
@@ -17,27 +17,27 @@ BUCKETS = 4
 
 
 class Pairs:
-    """The pairs of a step's moments with rows no older than ``longest`` microseconds.
+    """The pairs of a scope's moments with rows no older than ``longest`` microseconds.
 
     ``edges`` cut ages into bands: band i holds those from ``edges[i]`` to just below ``edges[i + 1]``. All queries that
     are joined with give (keys, event_time, known_at where the view has it, …).
     """
 
-    def __init__(self, step: Step, moments: str, longest: int, edges: Sequence[int]) -> None:
-        self.step = step
+    def __init__(self, scope: AsOfScope, moments: str, longest: int, edges: Sequence[int]) -> None:
+        self.scope = scope
         self.edges = edges
         self.longest = longest
-        self.band = step.inner("band")
-        self.tile = step.inner("tile")
-        self.cut = step.inner("cut")
-        self.lengths = step.inner("lengths")
-        self.tile_length = step.inner("length")
-        self.wide = step.inner("wide")
-        self.factor = step.inner("factor")
+        self.band = scope.inner("band")
+        self.tile = scope.inner("tile")
+        self.cut = scope.inner("cut")
+        self.lengths = scope.inner("lengths")
+        self.tile_length = scope.inner("length")
+        self.wide = scope.inner("wide")
+        self.factor = scope.inner("factor")
         self._moments = moments
         self._size = max(-(-longest // BUCKETS), 1)  # rounded up: together they reach the far end
         # The earliest instant of each band, computed once for each moment instead of once for each pair.
-        self._since = {edge: step.inner(f"since{place}") for place, edge in enumerate(edges[1:])}
+        self._since = {edge: scope.inner(f"since{place}") for place, edge in enumerate(edges[1:])}
 
     def in_buckets(
         self, rows: exp.Select, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr] = (), without: str | None = None
@@ -51,16 +51,16 @@ class Pairs:
 
     def of_those_who_ask(self, rows: exp.Select, *, without: str | None = None) -> exp.Select:
         """``rows`` of the view, where scans can tell: those of the keys that ask and are not in the CTE ``without``."""
-        if not self.step.dialect.plans.scans_for_keys:
+        if not self.scope.dialect.plans.scans_for_keys:
             return rows
-        asking = exp.select(*self.step.keys_of(self.step.m)).from_(table(self._moments, self.step.m))
-        return self.step.of_keys(rows, self._without(asking, without))
+        asking = exp.select(*self.scope.keys_of(self.scope.m)).from_(table(self._moments, self.scope.m))
+        return self.scope.of_keys(rows, self._without(asking, without))
 
     def _without(self, moments: exp.Select, keys: str | None) -> exp.Select:
         """The moments whose keys are not in a CTE."""
         if keys is None:
             return moments
-        found: list[exp.Expr] = [col(key, self.step.m).eq(col(key, self.lengths)) for key in self.step.keys]
+        found: list[exp.Expr] = [col(key, self.scope.m).eq(col(key, self.lengths)) for key in self.scope.keys]
         left_out = exp.select("1").from_(table(keys, self.lengths)).where(*found)
         return moments.where(exp.not_(exp.Exists(this=left_out)))
 
@@ -74,41 +74,41 @@ class Pairs:
         asking = self._asking(named(self._cut(wide=True), self.cut))
         placed, same = self._placed(tiles)
         whole = exp.Not(this=self._is_cut(self.wide))
-        return self._joined(self.with_length(asking, lengths, self.step.m), placed, [same, whole], columns, by)
+        return self._joined(self.with_length(asking, lengths, self.scope.m), placed, [same, whole], columns, by)
 
     def in_whole_tiles(
         self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
     ) -> exp.Select:
         """As :meth:`in_buckets`, with ``tiles`` that no edge cuts, of wide tiles that one does."""
         asking = self._asking_each(self._cut(wide=True), self.wide, lengths, named(self._cut(), self.cut))
-        same = col(self.wide, self.step.m).eq(col(self.wide, self.step.v))
+        same = col(self.wide, self.scope.m).eq(col(self.wide, self.scope.v))
         return self._joined(asking, tiles, [same, exp.Not(this=self._is_cut(self.tile))], columns, by)
 
     def _placed(self, rows: exp.Select) -> tuple[exp.Select, exp.Expr]:
         """``rows`` with their bucket, and the condition that it is one that the moment asks for."""
-        step = self.step
-        bucket = bucket_of(step, col(step.event_time, step.v), self._size)
-        placed = exp.select(exp.Star(), named(bucket, step.bucket)).from_(subquery(rows, step.v))
-        return placed, col(step.bucket, step.m).eq(col(step.bucket, step.v))
+        scope = self.scope
+        bucket = bucket_of(scope, col(scope.event_time, scope.v), self._size)
+        placed = exp.select(exp.Star(), named(bucket, scope.bucket)).from_(subquery(rows, scope.v))
+        return placed, col(scope.bucket, scope.m).eq(col(scope.bucket, scope.v))
 
     def in_cut_tiles(
         self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
     ) -> exp.Select:
         """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts. ``rows`` know their ``tile``."""
         asking = self._asking_each(self._cut(), self.tile, lengths)
-        same = col(self.tile, self.step.m).eq(col(self.tile, self.step.v))
+        same = col(self.tile, self.scope.m).eq(col(self.tile, self.scope.v))
         return self._joined(asking, rows, [same], columns, by)
 
     def _asking_each(self, tiles: exp.Expr, name: str, lengths: str, *more: exp.Expr) -> exp.Select:
         """The moments, each with every one of the ``tiles``."""
-        step = self.step
-        each = named(say(step.dialect, "each_of", list=tiles), name)
-        asking = exp.select(*step.moment(), *self._sinces(), *more, each).from_(table(self._moments, step.m))
-        return self.with_length(asking, lengths, step.m)
+        scope = self.scope
+        each = named(say(scope.dialect, "each_of", list=tiles), name)
+        asking = exp.select(*scope.moment(), *self._sinces(), *more, each).from_(table(self._moments, scope.m))
+        return self.with_length(asking, lengths, scope.m)
 
     def with_length(self, query: exp.Select, lengths: str, alias: str) -> exp.Select:
         """``query`` over rows called ``alias`` whose keys have tiles, joined with the length of these."""
-        same: list[exp.Expr] = [col(key, alias).eq(col(key, self.lengths)) for key in self.step.keys]
+        same: list[exp.Expr] = [col(key, alias).eq(col(key, self.lengths)) for key in self.scope.keys]
         return query.join(table(lengths, self.lengths), on=all_of(same))
 
     def length(self) -> exp.Expr:
@@ -117,14 +117,14 @@ class Pairs:
 
     def tile_of(self, when: exp.Expr) -> exp.Expr:
         """The number of the tile that an instant lies in."""
-        return whole_division(self.step.dialect, microseconds(self.step.dialect, when), self.length())
+        return whole_division(self.scope.dialect, microseconds(self.scope.dialect, when), self.length())
 
     def wide_of(self, tile: exp.Expr) -> exp.Expr:
         """The number of the wide tile that a tile is part of."""
-        return whole_division(self.step.dialect, tile, col(self.factor, self.lengths))
+        return whole_division(self.scope.dialect, tile, col(self.factor, self.lengths))
 
     def _is_cut(self, tile: str) -> exp.Expr:
-        return say(self.step.dialect, "list_has", list=col(self.cut, self.step.m), x=col(tile, self.step.v))
+        return say(self.scope.dialect, "list_has", list=col(self.cut, self.scope.m), x=col(tile, self.scope.v))
 
     def _cut(self, *, wide: bool = False) -> exp.Expr:
         """The numbers of the tiles (or wide tiles) that hold an edge's instant.
@@ -133,10 +133,10 @@ class Pairs:
         so the tile before the present one is cut too.
         """
         ages: list[exp.Expr] = [exp.Literal.number(edge) for edge in self.edges]
-        if self.step.view.known_at is not None:
+        if self.scope.view.known_at is not None:
             ages.append(self.length())
-        dialect = self.step.dialect
-        micros = microseconds(dialect, col(self.step.t, self.step.m))
+        dialect = self.scope.dialect
+        micros = microseconds(dialect, col(self.scope.t, self.scope.m))
         numbers = [whole_division(dialect, exp.Sub(this=micros.copy(), expression=age), self.length()) for age in ages]
         if wide:
             numbers = [self.wide_of(number) for number in numbers]
@@ -144,12 +144,12 @@ class Pairs:
 
     def _asking(self, *more: exp.Expr) -> exp.Select:
         """The moments, with their own bucket of time and each one before it that the longest frame can reach."""
-        columns = [*self.step.moment(), *self._sinces(), *more]
-        return in_each_bucket(self.step, self._size, BUCKETS + 1, table(self._moments, self.step.m), columns)
+        columns = [*self.scope.moment(), *self._sinces(), *more]
+        return in_each_bucket(self.scope, self._size, BUCKETS + 1, table(self._moments, self.scope.m), columns)
 
     def _sinces(self) -> list[exp.Expr]:
         return [
-            named(earlier(self.step.dialect, col(self.step.t, self.step.m), edge - 1), name)
+            named(earlier(self.scope.dialect, col(self.scope.t, self.scope.m), edge - 1), name)
             for edge, name in self._since.items()
         ]
 
@@ -161,34 +161,34 @@ class Pairs:
         columns: Sequence[exp.Expr],
         by: Sequence[exp.Expr],
     ) -> exp.Select:
-        step = self.step
-        when = col(step.event_time, step.v)
-        on = [*step.same_keys(), *same, when <= col(step.t, step.m), when.copy() >= self._reach()]
-        if step.view.known_at is not None:
-            on.append(col(step.known_at, step.v) <= col(step.t, step.m))
+        scope = self.scope
+        when = col(scope.event_time, scope.v)
+        on = [*scope.same_keys(), *same, when <= col(scope.t, scope.m), when.copy() >= self._reach()]
+        if scope.view.known_at is not None:
+            on.append(col(scope.known_at, scope.v) <= col(scope.t, scope.m))
         apart = [column.unalias().copy() for column in by]
         # A number in GROUP BY would mean a column's place.
-        grouped = [*step.moment(), *(column for column in apart if not isinstance(column, exp.Literal))]
+        grouped = [*scope.moment(), *(column for column in apart if not isinstance(column, exp.Literal))]
         return (
-            exp.select(*step.moment(), *[column.copy() for column in (*by, *columns)])
-            .from_(subquery(self._whole(moments), step.m), copy=False)
-            .join(subquery(self._whole(rows), step.v), on=all_of(on), copy=False)
+            exp.select(*scope.moment(), *[column.copy() for column in (*by, *columns)])
+            .from_(subquery(self._whole(moments), scope.m), copy=False)
+            .join(subquery(self._whole(rows), scope.v), on=all_of(on), copy=False)
             .group_by(*grouped, copy=False)
         )
 
     def _whole(self, side: exp.Select) -> exp.Select:
         """One side of the join, so that its buckets are there before the other side is looked at."""
-        return side.offset(0) if self.step.dialect.ctes.fences else side
+        return side.offset(0) if self.scope.dialect.ctes.fences else side
 
     def _reach(self) -> exp.Expr:
-        return col(self._since[self.edges[-1]], self.step.m)
+        return col(self._since[self.edges[-1]], self.scope.m)
 
     def band_of(self) -> exp.Expr:
         """The number of the band that a row's age lies in."""
-        step = self.step
+        scope = self.scope
         names = list(self._since.values())
         ifs = [
-            exp.If(this=col(step.event_time, step.v) >= col(name, step.m), true=exp.Literal.number(place))
+            exp.If(this=col(scope.event_time, scope.v) >= col(name, scope.m), true=exp.Literal.number(place))
             for place, name in enumerate(names[:-1])
         ]
         last = exp.Literal.number(len(names) - 1)

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 from sqlglot import exp
 
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import fill, lacks
 from asknown.emit.sql import all_of, col, earlier, ident, named, subquery, table
 from asknown.model.nodes import Column, Frame
@@ -40,77 +40,77 @@ class Reduce(Protocol):
 class Columns:
     """The view's rows as a pass reads them: keys, times, and what is aggregated, each computed once."""
 
-    def __init__(self, step: Step) -> None:
-        self.step = step
+    def __init__(self, scope: AsOfScope) -> None:
+        self.scope = scope
         self.grades: list[str] = []  # columns by which rows are added up apart
         self._columns: dict[str, exp.Expr] = {}
         self._digits: dict[str, exp.Expr] = {}
 
     def column(self, name: str) -> exp.Expr:
         """One of the view's columns."""
-        self._columns.setdefault(name, col(name, self.step.v))
-        return col(name, self.step.v)
+        self._columns.setdefault(name, col(name, self.scope.v))
+        return col(name, self.scope.v)
 
     def computed(self, wish: str, value: exp.Expr) -> exp.Expr:
         """A column that is computed from the view's, under a name like ``wish``."""
-        name = self.step.inner(wish)
+        name = self.scope.inner(wish)
         self._columns.setdefault(name, value)
-        return col(name, self.step.v)
+        return col(name, self.scope.v)
 
     def apart(self, wish: str, grade: exp.Expr, digits_wish: str, digits: exp.Expr) -> tuple[exp.Expr, str]:
         """A whole number that is added up apart by its grade, and the column of the grade."""
-        column, name = self.step.inner(wish), self.step.inner(digits_wish)
+        column, name = self.scope.inner(wish), self.scope.inner(digits_wish)
         if column not in self.grades:
             self.grades.append(column)
             self._columns[column] = grade
             self._digits[name] = digits
-        return col(name, self.step.v), column
+        return col(name, self.scope.v), column
 
     def with_digits(self, query: exp.Select) -> exp.Select:
         """A query of rows, with the whole numbers of those that have grades."""
         if not self._digits:
             return query
         digits = [named(value.copy(), name) for name, value in self._digits.items()]
-        return exp.select(exp.Star(), *digits).from_(subquery(query, self.step.v))
+        return exp.select(exp.Star(), *digits).from_(subquery(query, self.scope.v))
 
     def query(self, *more: exp.Expr) -> exp.Select:
-        step = self.step
-        columns = [*step.keys_of(step.v), named(step.when(), step.event_time)]
-        columns += [named(value, name) for name, value in step.later_times()]
+        scope = self.scope
+        columns = [*scope.keys_of(scope.v), named(scope.when(), scope.event_time)]
+        columns += [named(value, name) for name, value in scope.later_times()]
         columns += [named(value, name) for name, value in self._columns.items()]
-        return exp.select(*columns, *more).from_(table(step.source, step.v))
+        return exp.select(*columns, *more).from_(table(scope.source, scope.v))
 
 
-def aggregate_word(step: Step, name: str, value: Column) -> str:
+def aggregate_word(scope: AsOfScope, name: str, value: Column) -> str:
     """The dialect's word for an aggregate of a column. Raises ``not-in-dialect`` where there is none."""
-    rules = step.dialect.aggregates
+    rules = scope.dialect.aggregates
     for word in (f"{name}.{value.type.name.casefold()}", f"{name}.{value.type.kind}", name):
         if word in rules.templates:
             return word
     nearest = rules.nearest.get(f"{name}.{value.type.kind}") or rules.nearest.get(name)
-    hint = f"in '{step.view.name}': {nearest or 'keep it for another target'}"
-    raise lacks(step.dialect, f"{name}() over {value.type}", hint=hint)
+    hint = f"in '{scope.view.name}': {nearest or 'keep it for another target'}"
+    raise lacks(scope.dialect, f"{name}() over {value.type}", hint=hint)
 
 
 class Direct:
     """Takes an aggregate over the pairs in one call's frame."""
 
-    def __init__(self, step: Step, frame: Frame, longest: int) -> None:
-        self._step = step
-        when, t = col(step.event_time, step.v), col(step.t, step.m)
+    def __init__(self, scope: AsOfScope, frame: Frame, longest: int) -> None:
+        self._scope = scope
+        when, t = col(scope.event_time, scope.v), col(scope.t, scope.m)
         self._frame: list[exp.Expr] = []
         if frame.oldest < longest:
-            self._frame.append(when >= earlier(step.dialect, t, frame.oldest))
+            self._frame.append(when >= earlier(scope.dialect, t, frame.oldest))
         if frame.newest:
-            self._frame.append(when.copy() <= earlier(step.dialect, t.copy(), frame.newest))
+            self._frame.append(when.copy() <= earlier(scope.dialect, t.copy(), frame.newest))
 
     def take(
         self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
     ) -> exp.Expr:
-        return _taken(self._step, word, [*self._frame, *conditions], values)
+        return _taken(self._scope, word, [*self._frame, *conditions], values)
 
     def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
-        value, within = _cut(self._step, part, x, col(grade, self._step.v))
+        value, within = _cut(self._scope, part, x, col(grade, self._scope.v))
         return self.take(word, [*conditions, within], x=value)
 
 
@@ -119,14 +119,14 @@ class States:
 
     _ADDED: ClassVar = ("count", "sum.boolean")  # states that are added up as whole numbers; others merge as they are
 
-    def __init__(self, step: Step) -> None:
-        self.step = step
+    def __init__(self, scope: AsOfScope) -> None:
+        self.scope = scope
         self._states: dict[tuple[str, exp.Expr], tuple[str, str, exp.Expr]] = {}
 
     def of(self, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]) -> str:
         """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
-        state = _taken(self.step, word, conditions, values)
-        name = self.step.inner(f"b{len(self._states)}")
+        state = _taken(self.scope, word, conditions, values)
+        name = self.scope.inner(f"b{len(self._states)}")
         return self._states.setdefault((word, state), (name, word, state))[0]
 
     def columns(self) -> list[exp.Expr]:
@@ -141,8 +141,8 @@ class States:
         """The aggregate that puts states of this name together."""
         word = next(word for known, word, _ in self._states.values() if known == name)
         if word in self._ADDED:
-            word = "sum.integer" if "sum.integer" in self.step.dialect.aggregates.templates else "sum"
-        return _taken(self.step, word, conditions, {"x": value})
+            word = "sum.integer" if "sum.integer" in self.scope.dialect.aggregates.templates else "sum"
+        return _taken(self.scope, word, conditions, {"x": value})
 
 
 class Banded:
@@ -163,7 +163,7 @@ class Banded:
 
     def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
         name = self._states.of(word, conditions, {"x": x})
-        value, within = _cut(self._states.step, part, exp.column(ident(name)), exp.column(ident(grade)))
+        value, within = _cut(self._states.scope, part, exp.column(ident(name)), exp.column(ident(grade)))
         return self._states.merge(name, value, [*self._within(), within])
 
     def _within(self) -> list[exp.Expr]:
@@ -173,20 +173,20 @@ class Banded:
         return [] if self._every else [within]
 
 
-def _cut(step: Step, part: Part, x: exp.Expr, grade: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
+def _cut(scope: AsOfScope, part: Part, x: exp.Expr, grade: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
     """What a number of a grade has in a part, and whether that grade has any."""
-    return fill(step.dialect, part.value, x=x, grade=grade), fill(step.dialect, part.within, grade=grade)
+    return fill(scope.dialect, part.value, x=x, grade=grade), fill(scope.dialect, part.within, grade=grade)
 
 
 def _taken(
-    step: Step, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
+    scope: AsOfScope, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
 ) -> exp.Expr:
     """The aggregate that a word names, over the rows that meet all ``conditions``."""
-    if conditions and not step.dialect.aggregates.filters:  # every aggregate skips NULLs
+    if conditions and not scope.dialect.aggregates.filters:  # every aggregate skips NULLs
         rows = all_of([condition.copy() for condition in conditions])
         one = exp.Literal.number(1) if isinstance(values["x"], exp.Star) else values["x"]
-        return _taken(step, word, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
-    aggregate = fill(step.dialect, step.dialect.aggregates.templates[word], **values)
+        return _taken(scope, word, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
+    aggregate = fill(scope.dialect, scope.dialect.aggregates.templates[word], **values)
     if not conditions:
         return aggregate
     where = exp.Where(this=all_of([condition.copy() for condition in conditions]))

@@ -16,7 +16,7 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from asknown.emit.asof.scope import Step
+from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import cast, fill, say
 from asknown.emit.sql import all_of, col, ident, microseconds, named, subquery, table
 from asknown.emit.statement import Cte
@@ -31,11 +31,11 @@ from asknown.types import parse_type
 TOO_LARGE = "a number is too large or too small for an exact sum"
 
 
-def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
-    """The CTEs of a view's windows, the last of which has (keys, t, a column for each call, ``Step.call``)."""
-    lifted = step.view.lifted
+def window_ctes(scope: AsOfScope, moments: str, join: TrailingWindow) -> list[Cte]:
+    """The CTEs of a view's windows, the last of which has (keys, t, a column for each call, ``AsOfScope.call``)."""
+    lifted = scope.view.lifted
     assert lifted is not None
-    windows = _Windows(step, moments, {place: lifted.calls[place] for place in join.calls}, sparse=join.sparse)
+    windows = _Windows(scope, moments, {place: lifted.calls[place] for place in join.calls}, sparse=join.sparse)
     ctes: list[Cte] = []
     match join.form:
         case "pairs":
@@ -48,36 +48,36 @@ def window_ctes(step: Step, moments: str, join: TrailingWindow) -> list[Cte]:
             assert_never(join.form)
     comment = f"{join.form}: {join.reason}"
     if not windows.waiting:
-        return [*ctes, Cte(step.name("windows"), query, comment=comment)]
-    parts = Cte(step.name("parts"), query, keep=True, comment=comment)
+        return [*ctes, Cte(scope.name("windows"), query, comment=comment)]
+    parts = Cte(scope.name("parts"), query, keep=True, comment=comment)
     rounded = windows.waiting.round(parts.name)
-    return [*ctes, parts, *rounded.ctes, Cte(step.name("windows"), windows.whole(rounded))]
+    return [*ctes, parts, *rounded.ctes, Cte(scope.name("windows"), windows.whole(rounded))]
 
 
 class _Windows:
     """The calls of one view that are taken in one pass."""
 
-    def __init__(self, step: Step, moments: str, calls: dict[int, WindowCall], *, sparse: bool) -> None:
-        self.step = step
+    def __init__(self, scope: AsOfScope, moments: str, calls: dict[int, WindowCall], *, sparse: bool) -> None:
+        self.scope = scope
         self.calls = calls
         self.sparse = sparse
         self.longest = max(call.frame.oldest for call in calls.values())
         frames = {call.frame for call in calls.values()}
         self.edges = sorted({0, *(edge for frame in frames for edge in (frame.newest, frame.oldest + 1))})
-        self.pairs = Pairs(step, moments, self.longest, self.edges)
-        self.columns = Columns(step)
-        self.waiting = Waiting(step)
+        self.pairs = Pairs(scope, moments, self.longest, self.edges)
+        self.columns = Columns(scope)
+        self.waiting = Waiting(scope)
 
     def by_pairs(self) -> exp.Select:
         """Every aggregate over the pairs that lie in its own frame."""
         values = self._values(
-            {place: Direct(self.step, call.frame, self.longest) for place, call in self.calls.items()}
+            {place: Direct(self.scope, call.frame, self.longest) for place, call in self.calls.items()}
         )
         return self.pairs.in_buckets(self._rows(), [*values, *self.waiting.columns(rare=True)])
 
     def by_bands(self) -> tuple[list[Cte], exp.Select]:
         """States of each band first, then every aggregate from the states of the bands in its frame."""
-        states = States(self.step)
+        states = States(self.scope)
         values = self._from_bands(states)
         bands = self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band())
         return self._put_together(bands, values)
@@ -88,21 +88,21 @@ class _Windows:
         The others are those of keys that have no more than ``many`` in the longest frame, and (with ``known_at``) those
         that were known late: a tile has those that were known within its length.
         """
-        states = States(self.step)
+        states = States(self.scope)
         values = self._from_bands(states)
-        step, pairs = self.step, self.pairs
+        scope, pairs = self.scope, self.pairs
         comment = "tiles as long as it pays for the key, where it has many rows"
-        lengths = Cte(step.name("lengths"), self._lengths(many), keep=True, comment=comment)
-        rows = self.columns.query(named(pairs.tile_of(step.when()), pairs.tile)).where(*self._in_sight())
-        prompt = self.columns.with_digits(pairs.with_length(rows, lengths.name, step.v).where(*self._prompt()))
-        times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
-        if step.view.known_at is not None:
-            times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
-        by = [*step.keys_of(step.v), col(pairs.tile, step.v), *self._grades()]
-        tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, step.v), copy=False)
+        lengths = Cte(scope.name("lengths"), self._lengths(many), keep=True, comment=comment)
+        rows = self.columns.query(named(pairs.tile_of(scope.when()), pairs.tile)).where(*self._in_sight())
+        prompt = self.columns.with_digits(pairs.with_length(rows, lengths.name, scope.v).where(*self._prompt()))
+        times = [named(exp.Min(this=col(scope.event_time, scope.v)), scope.event_time)]
+        if scope.view.known_at is not None:
+            times.append(named(exp.Max(this=col(scope.known_at, scope.v)), scope.known_at))
+        by = [*scope.keys_of(scope.v), col(pairs.tile, scope.v), *self._grades()]
+        tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, scope.v), copy=False)
         tiles = tiles.group_by(*[column.copy() for column in by], copy=False)
-        kept = Cte(step.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
-        bands, merged = self._by_band(), states.merged(step.v)
+        kept = Cte(scope.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
+        bands, merged = self._by_band(), states.merged(scope.v)
         union = exp.union(
             pairs.in_whole_wide_tiles(self._wide(kept.name, lengths.name, merged), lengths.name, merged, by=bands),
             pairs.in_whole_tiles(self._placed(kept.name, lengths.name), lengths.name, merged, by=bands),
@@ -116,20 +116,20 @@ class _Windows:
 
     def _placed(self, tiles: str, lengths: str) -> exp.Select:
         """The tiles, and which wide tile each is part of."""
-        pairs, v = self.pairs, self.step.v
+        pairs, v = self.pairs, self.scope.v
         stored = exp.Column(this=exp.Star(), table=ident(v))
         query = exp.select(stored, named(pairs.wide_of(col(pairs.tile, v)), pairs.wide)).from_(table(tiles, v))
         return pairs.with_length(query, lengths, v)
 
     def _wide(self, tiles: str, lengths: str, merged: Sequence[exp.Expr]) -> exp.Select:
         """The tiles added up by wide tiles."""
-        step = self.step
-        by = [*step.keys_of(step.v), col(self.pairs.wide, step.v), *self._grades()]
-        times = [named(exp.Min(this=col(step.event_time, step.v)), step.event_time)]
-        if step.view.known_at is not None:
-            times.append(named(exp.Max(this=col(step.known_at, step.v)), step.known_at))
+        scope = self.scope
+        by = [*scope.keys_of(scope.v), col(self.pairs.wide, scope.v), *self._grades()]
+        times = [named(exp.Min(this=col(scope.event_time, scope.v)), scope.event_time)]
+        if scope.view.known_at is not None:
+            times.append(named(exp.Max(this=col(scope.known_at, scope.v)), scope.known_at))
         query = exp.select(*by, *times, *[state.copy() for state in merged])
-        query = query.from_(subquery(self._placed(tiles, lengths), step.v), copy=False)
+        query = query.from_(subquery(self._placed(tiles, lengths), scope.v), copy=False)
         return query.group_by(*[column.copy() for column in by], copy=False)
 
     def _lengths(self, many: int) -> exp.Select:
@@ -137,8 +137,8 @@ class _Windows:
 
         So a window reads about as many wide tiles as tiles, and as rows, at its edges: the fewest of all three.
         """
-        step, dialect = self.step, self.step.dialect
-        when = col(step.event_time, step.v)
+        scope, dialect = self.scope, self.scope.dialect
+        when = col(scope.event_time, scope.v)
         span = "GREATEST(:latest - :earliest, 1)"
         in_frame = f"(:longest * COUNT(*) / {span})"
         places = {
@@ -152,20 +152,20 @@ class _Windows:
         factor = f"GREATEST(1, CAST(CBRT({in_frame} / :edges) AS BIGINT))"
         columns = [named(fill(dialect, length, **places), self.pairs.tile_length)]
         columns.append(named(fill(dialect, factor, **places), self.pairs.factor))
-        query = exp.select(*step.keys_of(step.v), *columns)
-        rows = Columns(step).query().where(*self._in_sight())
+        query = exp.select(*scope.keys_of(scope.v), *columns)
+        rows = Columns(scope).query().where(*self._in_sight())
         if self.sparse:  # where most keys ask, to look for each costs more than to count
             rows = self.pairs.of_those_who_ask(rows)
-        query = query.from_(subquery(rows, step.v))
-        query = query.group_by(*step.keys_of(step.v)) if step.keys else query
+        query = query.from_(subquery(rows, scope.v))
+        query = query.group_by(*scope.keys_of(scope.v)) if scope.keys else query
         return query.having(fill(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
 
     def _others(self, lengths: str, states: States) -> Iterator[exp.Select]:
         """The states of the rows that are in no tile."""
         columns, by = states.columns(), self._by_band()
         yield self.pairs.in_buckets(self._rows(without=lengths), columns, by=by, without=lengths)
-        if self.step.view.known_at is not None:
-            late = self.pairs.with_length(self.columns.query().where(*self._in_sight()), lengths, self.step.v)
+        if self.scope.view.known_at is not None:
+            late = self.pairs.with_length(self.columns.query().where(*self._in_sight()), lengths, self.scope.v)
             late = self.columns.with_digits(late.where(self._delay() > self.pairs.length()))
             yield self.pairs.in_buckets(late, columns, by=by)
 
@@ -176,21 +176,21 @@ class _Windows:
         return self.columns.with_digits(rows)
 
     def _grades(self) -> list[exp.Expr]:
-        return [col(grade, self.step.v) for grade in self.columns.grades]
+        return [col(grade, self.scope.v) for grade in self.columns.grades]
 
     def _by_band(self) -> list[exp.Expr]:
         """What rows are added up apart by, for each moment."""
         return [named(self.pairs.band_of(), self.pairs.band), *self._grades()]
 
     def _in_sight(self) -> list[exp.Expr]:
-        return self.step.between(self.step.bounds, self.longest + 1)
+        return self.scope.between(self.scope.bounds, self.longest + 1)
 
     def _prompt(self) -> list[exp.Expr]:
         """Rows that were known within a tile's length of their event time."""
-        return [] if self.step.view.known_at is None else [self._delay() <= self.pairs.length()]
+        return [] if self.scope.view.known_at is None else [self._delay() <= self.pairs.length()]
 
     def _delay(self) -> exp.Expr:
-        known, when = (microseconds(self.step.dialect, at) for at in (self.step.known(), self.step.when()))
+        known, when = (microseconds(self.scope.dialect, at) for at in (self.scope.known(), self.scope.when()))
         return exp.Sub(this=known, expression=when)
 
     def _from_bands(self, states: States) -> list[exp.Expr]:
@@ -202,17 +202,17 @@ class _Windows:
         rare = self.waiting.columns(rare=True)
         if not rare:
             return [], self._by_moment(subquery(states, "bands"), values)
-        step = self.step
-        bands = Cte(step.name("bands"), states, keep=True, comment="by bands of age, and by the grade of the numbers")
+        scope = self.scope
+        bands = Cte(scope.name("bands"), states, keep=True, comment="by bands of age, and by the grade of the numbers")
         uncommon = exp.or_(*[column(grade).neq(exp.Literal.number(0)) for grade in self.columns.grades])
         others = self._by_moment(table(bands.name), rare).where(uncommon)
-        same = [*step.same_keys(), col(step.t, step.m).eq(col(step.t, step.v))]
-        columns = [*step.moment(), *(col(v.alias, step.m) for v in values), *(col(r.alias, step.v) for r in rare)]
-        query = exp.select(*columns).from_(subquery(self._by_moment(table(bands.name), values), step.m), copy=False)
-        return [bands], query.join(subquery(others, step.v), on=all_of(same), join_type="left", copy=False)
+        same = [*scope.same_keys(), col(scope.t, scope.m).eq(col(scope.t, scope.v))]
+        columns = [*scope.moment(), *(col(v.alias, scope.m) for v in values), *(col(r.alias, scope.v) for r in rare)]
+        query = exp.select(*columns).from_(subquery(self._by_moment(table(bands.name), values), scope.m), copy=False)
+        return [bands], query.join(subquery(others, scope.v), on=all_of(same), join_type="left", copy=False)
 
     def _by_moment(self, states: exp.Expr, values: Sequence[exp.Expr]) -> exp.Select:
-        moment: list[exp.Expr] = [ident(name) for name in (*self.step.keys, self.step.t)]
+        moment: list[exp.Expr] = [ident(name) for name in (*self.scope.keys, self.scope.t)]
         query = exp.select(*moment, *values).from_(states, copy=False)
         return query.group_by(*[m.copy() for m in moment], copy=False)
 
@@ -220,27 +220,27 @@ class _Windows:
         """The columns of a pass: the value of each call, or what those that wait to be rounded mostly take."""
         columns = []
         for place, call in self.calls.items():
-            read = read_aggregate(self.step, self.columns, call, reduces[place])
+            read = read_aggregate(self.scope, self.columns, call, reduces[place])
             if isinstance(read, exp.Expr):
-                columns.append(named(read, self.step.call(place)))
+                columns.append(named(read, self.scope.call(place)))
             else:
                 self.waiting.add(place, read)
         return [*columns, *self.waiting.columns(rare=False)]
 
     def whole(self, rounded: Rounded) -> exp.Select:
         """The windows: what the pass gave as it is, and its exact sums as they were rounded."""
-        step, waiting = self.step, self.waiting
+        scope, waiting = self.scope, self.waiting
         columns = [
-            named(waiting.value(place, step.m, step.v), step.call(place))
+            named(waiting.value(place, scope.m, scope.v), scope.call(place))
             if place in waiting
-            else col(step.call(place), step.m)
+            else col(scope.call(place), scope.m)
             for place in self.calls
         ]
-        query = exp.select(*step.moment(), *columns).from_(table(rounded.parts, step.m))
+        query = exp.select(*scope.moment(), *columns).from_(table(rounded.parts, scope.m))
         if rounded.sums is not None:
-            same = [*step.same_keys(), col(step.t, step.m).eq(col(step.t, step.v))]
-            query = query.join(table(rounded.sums, step.v), on=all_of(same), join_type="left")
+            same = [*scope.same_keys(), col(scope.t, scope.m).eq(col(scope.t, scope.v))]
+            query = query.join(table(rounded.sums, scope.v), on=all_of(same), join_type="left")
         if waiting.may_misfit():
-            problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {step.view.name}")
-            query = query.where(say(step.dialect, "raise", condition=col(waiting.misfit, step.m), message=problem))
+            problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {scope.view.name}")
+            query = query.where(say(scope.dialect, "raise", condition=col(waiting.misfit, scope.m), message=problem))
         return query
