@@ -73,7 +73,7 @@ def _step_ctes(join: AsOfJoin | TrailingWindow, scope: AsOfScope, moments: str) 
         case AsOfJoin():
             *before, match = match_moments(scope, moments, join.match)
             fetched = fetch_rows(scope, match.name, join.columns, many_ties=join.match.many_ties)
-            return [*before, replace(match, keep=True if len(fetched) > 1 else None), *fetched]
+            return [*before, replace(match, materialized=True if len(fetched) > 1 else None), *fetched]
         case TrailingWindow():
             return window_ctes(scope, moments, join)
     assert_never(join)
@@ -166,7 +166,10 @@ def spine_ctes(
         number = say(dialect, "row_number") if numbered_by is None else col(numbered_by, raw)
         columns.insert(0, named(number, row))
     query = exp.select(*columns).from_(table(raw))
-    ctes = [Cte(raw, spine.relation.sql), Cte(numbered, query, keep=True, comment="the spine, in its own order")]
+    ctes = [
+        Cte(raw, spine.relation.sql),
+        Cte(numbered, query, materialized=True, comment="the spine, in its own order"),
+    ]
     return ctes, numbered, t
 
 
@@ -178,4 +181,4 @@ def moments_cte(join: AsOfJoin | TrailingWindow, scope: AsOfScope, spine: str, t
     query = exp.select(*columns, named(instants, scope.t)).from_(table(spine))
     query = query.where(*[given(column.copy()) for column in (*asked, instants)]).distinct()
     keys = ", ".join(scope.keys) or "no key"
-    return Cte(scope.name("moments"), query, keep=True, comment=f"{join.label}: as of each moment, by {keys}")
+    return Cte(scope.name("moments"), query, materialized=True, comment=f"{join.label}: as of each moment, by {keys}")

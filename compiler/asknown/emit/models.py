@@ -36,7 +36,7 @@ def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) 
     shown: list[exp.Expr] = [_read(column, table.timezone, dialect) for column in columns]
     if all(isinstance(column, exp.Column) for column in shown):
         shown = [exp.Star()]
-    return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), keep=False)
+    return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), materialized=False)
 
 
 def typed_cte(name: str, columns: Sequence[Column]) -> Cte:
@@ -53,10 +53,10 @@ def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:
     the columns and rows that a query needs are touched.
     """
     if built and model.rendered.config.materialized != "ephemeral":
-        return Cte(model.name, exp.select("*").from_(built_table(model, dialect)), keep=False)
+        return Cte(model.name, exp.select("*").from_(built_table(model, dialect)), materialized=False)
     body = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
-    keep = True if not model.repeatable else None if model.joins else False
-    return Cte(model.name, body, keep=keep)
+    materialized = True if not model.repeatable else None if model.joins else False
+    return Cte(model.name, body, materialized=materialized)
 
 
 def built_table(model: Model, dialect: Dialect) -> exp.Table:
@@ -147,8 +147,8 @@ class ViewRows:
         self._made[view.name] = self._names.fresh(f"{view.name}__events")
         tree = view.lifted.tree
         body = tree if view.model.dialect == self._dialect.sqlglot else translate(view.model, tree, self._dialect)
-        keep = None if is_repeatable(view.lifted.tree) else True
-        return [Cte(self._made[view.name], body, keep=keep, comment=f"{view.name} without its windows")]
+        materialized = None if is_repeatable(view.lifted.tree) else True
+        return [Cte(self._made[view.name], body, materialized=materialized, comment=f"{view.name} without its windows")]
 
     def name(self, view: FeatureView) -> str:
         """The name of the CTE of the view's rows."""

@@ -19,11 +19,14 @@ Body = exp.Query | str
 
 @dataclass(frozen=True)
 class Cte:
-    """One named query. ``keep`` says to compute it once (True), to read it in place (False), or leaves it open."""
+    """One named query, which the engine computes once (``materialized``: True) or reads in place (False).
+
+    None leaves the choice to the engine.
+    """
 
     name: str
     body: Body
-    keep: bool | None = None
+    materialized: bool | None = None
     comment: str = ""
 
 
@@ -39,8 +42,8 @@ def write(statement: Statement, dialect: Dialect) -> str:
     parts = []
     for cte in statement.ctes:
         pin = ""
-        if dialect.ctes.pins_ctes and (cte.keep or (cte.keep is False and dialect.ctes.reads_in_place)):
-            pin = "MATERIALIZED " if cte.keep else "NOT MATERIALIZED "
+        if dialect.ctes.pins_ctes and (cte.materialized or (cte.materialized is False and dialect.ctes.reads_in_place)):
+            pin = "MATERIALIZED " if cte.materialized else "NOT MATERIALIZED "
         name = _spelled(ident(cte.name), dialect).sql(dialect.sqlglot, identify=dialect.names.quotes_all)
         comment = "".join(f"-- {line}\n" for line in cte.comment.splitlines())
         parts.append(f"{comment}{name} AS {pin}(\n{_indent(_text(cte.body, dialect), cte.body, dialect)}\n)")

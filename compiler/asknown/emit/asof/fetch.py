@@ -53,7 +53,7 @@ def fetch_rows(
         match, times = ctes[-1].name, (scope.event_time, scope.known_at)
     distinct = (*scope.keys, *times)
     asked = exp.select(*map(ident, distinct)).from_(table(match)).distinct()
-    ctes.append(Cte(scope.name("asked"), asked, keep=True, comment="what the moments have in common"))
+    ctes.append(Cte(scope.name("asked"), asked, materialized=True, comment="what the moments have in common"))
     winners = _choose(scope, _Contest(ctes[-1].name, distinct, times), wanted, distinct, scope.name("winners"))
     on = [col(name, scope.m).eq(col(name, scope.v)) for name in distinct]
     rows = (
@@ -78,7 +78,7 @@ def _match_known_at(scope: AsOfScope, match: str) -> Cte:
         .from_(table(match, scope.m))
         .join(subquery(tied.where(*scope.in_reach()), scope.v), on=all_of(on), join_type="asof")
     )
-    return Cte(scope.name("known"), query, keep=True, comment="of rows that tie, the one known last")
+    return Cte(scope.name("known"), query, materialized=True, comment="of rows that tie, the one known last")
 
 
 def _choose(
@@ -100,7 +100,7 @@ def _choose(
     names = [ident(part) for part in (*shown, *(column.name for column in wanted))]
     union = exp.union(alone, exp.select(*names).from_(subquery(tied, scope.m)), distinct=False)
     comment = "where rows tie in every time, the select's columns decide"
-    return [Cte(best, _best(scope, contest), keep=True), Cte(name, union, comment=comment)]
+    return [Cte(best, _best(scope, contest), materialized=True), Cte(name, union, comment=comment)]
 
 
 def _best(scope: AsOfScope, contest: _Contest) -> exp.Select:

@@ -95,8 +95,8 @@ def _cascade(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
         near, left = scope.name(f"near{nth}"), scope.name(f"left{nth}")
         rest = exp.select(*columns).from_(table(moments)).join(table(near), using=columns, join_type="anti")
         ctes += [
-            Cte(near, newest, keep=True, comment=comment),
-            Cte(left, rest, keep=True, comment="moments that found nothing near"),
+            Cte(near, newest, materialized=True, comment=comment),
+            Cte(left, rest, materialized=True, comment="moments that found nothing near"),
         ]
         found.append(exp.select(*columns, ident(scope.event_time)).from_(table(near)))
         moments, comment = left, ""

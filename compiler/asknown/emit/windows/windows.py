@@ -49,7 +49,7 @@ def window_ctes(scope: AsOfScope, moments: str, join: TrailingWindow) -> list[Ct
     comment = f"{join.form}: {join.reason}"
     if not windows.waiting:
         return [*ctes, Cte(scope.name("windows"), query, comment=comment)]
-    parts = Cte(scope.name("parts"), query, keep=True, comment=comment)
+    parts = Cte(scope.name("parts"), query, materialized=True, comment=comment)
     rounded = windows.waiting.round(parts.name)
     return [*ctes, parts, *rounded.ctes, Cte(scope.name("windows"), windows.whole(rounded))]
 
@@ -92,7 +92,7 @@ class _Windows:
         values = self._from_bands(states)
         scope, pairs = self.scope, self.pairs
         comment = "tiles as long as it pays for the key, where it has many rows"
-        lengths = Cte(scope.name("lengths"), self._lengths(many), keep=True, comment=comment)
+        lengths = Cte(scope.name("lengths"), self._lengths(many), materialized=True, comment=comment)
         rows = self.columns.query(named(pairs.tile_of(scope.when()), pairs.tile)).where(*self._in_sight())
         prompt = self.columns.with_digits(pairs.with_length(rows, lengths.name, scope.v).where(*self._prompt()))
         times = [named(exp.Min(this=col(scope.event_time, scope.v)), scope.event_time)]
@@ -101,7 +101,7 @@ class _Windows:
         by = [*scope.keys_of(scope.v), col(pairs.tile, scope.v), *self._grades()]
         tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, scope.v), copy=False)
         tiles = tiles.group_by(*[column.copy() for column in by], copy=False)
-        kept = Cte(scope.name("tiles"), tiles, keep=True, comment="their rows, added up by tiles of time")
+        kept = Cte(scope.name("tiles"), tiles, materialized=True, comment="their rows, added up by tiles of time")
         bands, merged = self._by_band(), states.merged(scope.v)
         union = exp.union(
             pairs.in_whole_wide_tiles(self._wide(kept.name, lengths.name, merged), lengths.name, merged, by=bands),
@@ -203,7 +203,9 @@ class _Windows:
         if not rare:
             return [], self._by_moment(subquery(states, "bands"), values)
         scope = self.scope
-        bands = Cte(scope.name("bands"), states, keep=True, comment="by bands of age, and by the grade of the numbers")
+        bands = Cte(
+            scope.name("bands"), states, materialized=True, comment="by bands of age, and by the grade of the numbers"
+        )
         uncommon = exp.or_(*[column(grade).neq(exp.Literal.number(0)) for grade in self.columns.grades])
         others = self._by_moment(table(bands.name), rare).where(uncommon)
         same = [*scope.same_keys(), col(scope.t, scope.m).eq(col(scope.t, scope.v))]
