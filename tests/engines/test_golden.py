@@ -95,7 +95,7 @@ def test_every_word_reads_back(dialect: str) -> None:
     """Each word, aggregate and rewrite of the dialect parses in it."""
     value = DIALECTS[dialect]
     rules = value.aggregates
-    texts = [*value.words.values(), *rules.templates.values(), *rules.finalizers.values()]
+    texts = [*value.snippets.values(), *rules.templates.values(), *rules.finalizers.values()]
     texts += [term for terms in rules.order.values() for term in terms]
     texts += [text for text in value.translation.rewrites.values() if text != ":same"]
     for text in texts:

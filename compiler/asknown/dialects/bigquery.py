@@ -18,7 +18,7 @@ _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
 BIGQUERY = Dialect(
     name="bigquery",
     sqlglot="bigquery",
-    words={
+    snippets={
         "instant.timestamp": "UNIX_MICROS(TIMESTAMP(:x, 'UTC'))",
         "instant.timestamptz": "UNIX_MICROS(:x)",
         "instant.date": "UNIX_MICROS(TIMESTAMP(:x, 'UTC'))",

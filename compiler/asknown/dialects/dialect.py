@@ -1,7 +1,7 @@
 """What the emitter asks of an engine's SQL. A dialect is a value; nothing asks for a dialect's name.
 
-What engines spell in different ways is a *word*: a piece of the engine's own SQL in which ``:x`` stands for a value.
-A word that a dialect lacks is something that it cannot say.
+A *snippet* is a piece of an engine's own SQL in which ``:x`` stands for a value. What a dialect has no snippet for is
+refused for it, with an error.
 """
 
 from __future__ import annotations
@@ -160,13 +160,13 @@ class RelationRules:
 class Dialect:
     """How one engine spells what the plan needs.
 
-    ``sqlglot`` is the name sqlglot writes and reads it by. ``words`` are pieces of its SQL. ``types`` are its names for
-    types that sqlglot would not translate, by ours.
+    ``sqlglot`` is sqlglot's name for the dialect. ``types`` maps our names of types to the engine's, where sqlglot
+    would not translate them.
     """
 
     name: str
     sqlglot: str
-    words: Mapping[str, str]
+    snippets: Mapping[str, str]
     plans: PlanRules
     aggregates: AggregateRules
     types: Mapping[str, str] = field(default_factory=dict)

@@ -17,7 +17,7 @@ _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
 REDSHIFT = Dialect(
     name="redshift",
     sqlglot="redshift",
-    words={
+    snippets={
         "instant.timestamp": _MICROS.format(":x"),
         "instant.timestamptz": _MICROS.format(":x AT TIME ZONE 'UTC'"),
         "instant.date": _MICROS.format("CAST(:x AS TIMESTAMP)"),

@@ -54,7 +54,7 @@ _RESERVED = frozenset(  # reserved-keywords
 SNOWFLAKE = Dialect(
     name="snowflake",
     sqlglot="snowflake",
-    words={
+    snippets={
         "instant.timestamp": _NAIVE,
         "instant.timestamptz": "CAST(CONVERT_TIMEZONE('UTC', :x) AS TIMESTAMPNTZ(6))",
         "instant.date": _NAIVE,

@@ -38,7 +38,7 @@ def _of_list(value: str) -> str:
 TRINO = Dialect(
     name="trino",
     sqlglot="trino",
-    words={
+    snippets={
         "instant.timestamp": _micros("CAST(:x AS TIMESTAMP(6))"),
         "instant.timestamptz": _micros(_utc(":x")),
         "instant.date": "(DATE_DIFF('DAY', CAST('1970-01-01' AS DATE), :x) * 86400000000)",

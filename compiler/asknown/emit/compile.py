@@ -14,7 +14,7 @@ from asknown.emit.asof.match import match_moments
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
-from asknown.emit.snippets import cast, say
+from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import all_of, col, given, ident, instant, named, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.define import define
@@ -163,7 +163,7 @@ def spine_ctes(
     if numbered_by is not None:
         columns[1:] = [col(column.name, raw) for column in spine.columns]
     if row is not None:
-        number = say(dialect, "row_number") if numbered_by is None else col(numbered_by, raw)
+        number = snippet(dialect, "row_number") if numbered_by is None else col(numbered_by, raw)
         columns.insert(0, named(number, row))
     query = exp.select(*columns).from_(table(raw))
     ctes = [

@@ -8,7 +8,7 @@ from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import Names, fold_names
-from asknown.emit.snippets import cast, say
+from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import ident, named
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import translate
@@ -127,9 +127,9 @@ def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
     """A stored column as models read it."""
     stored = exp.column(ident(column.name))
     if zone and column.type.kind == "timestamp":
-        return exp.alias_(say(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
-    word = f"stored.{column.type.kind}"
-    return exp.alias_(say(dialect, word, x=stored), ident(column.name)) if word in dialect.words else stored
+        return exp.alias_(snippet(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
+    name = f"stored.{column.type.kind}"
+    return exp.alias_(snippet(dialect, name, x=stored), ident(column.name)) if name in dialect.snippets else stored
 
 
 class ViewRows:

@@ -17,7 +17,7 @@ from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
-from asknown.emit.snippets import say
+from asknown.emit.snippets import snippet
 from asknown.emit.sql import all_of, col, instant, microseconds, named, same_or_null, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.model.nodes import Column, FeatureView
@@ -80,7 +80,7 @@ def compile_facts(
     given, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
     value = col(column.name, given)
     text = column.type.kind == "text"
-    when = say(dialect, "try_instant", x=value) if text else instant(dialect, value, column.type)
+    when = snippet(dialect, "try_instant", x=value) if text else instant(dialect, value, column.type)
     rows = exp.select(named(when, t), named(value.copy(), raw)).from_(table(given))
     lost = exp.and_(col(raw, s).is_(exp.null()).not_(), col(t, s).is_(exp.null()))
     zero: exp.Expr = exp.Literal.number(0)
@@ -90,7 +90,7 @@ def compile_facts(
         exp.Max(this=col(t, s)),
         _count_if(lost) if text else zero,
         exp.Min(this=_where(lost.copy(), col(raw, s))) if text else exp.null(),
-        _count_if(say(dialect, "has_offset", x=col(raw, s), pattern=exp.Literal.string(_OFFSET)))
+        _count_if(snippet(dialect, "has_offset", x=col(raw, s), pattern=exp.Literal.string(_OFFSET)))
         if text
         else zero.copy(),
         exp.Count(this=col(raw, s)) if text else zero.copy(),

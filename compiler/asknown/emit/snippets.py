@@ -1,4 +1,4 @@
-"""Says a dialect's words: its own SQL, with trees put in for the values."""
+"""Builds trees from a dialect's snippets: pieces of its own SQL, with trees in the places of their values."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ _MARK = "_asknown_place_"
 _POSITION = ("line", "col", "start", "end")
 
 
-def say(dialect: Dialect, word: str, /, **values: exp.Expr) -> exp.Expr:
-    """The expression of a word, with ``values`` in its places. Raises ``not-in-dialect`` where there is no word."""
-    text = dialect.words.get(word)
+def snippet(dialect: Dialect, name: str, /, **values: exp.Expr) -> exp.Expr:
+    """The snippet of this name as a tree, with ``values`` in its places.
+
+    Raises ``not-in-dialect`` if the dialect has no such snippet.
+    """
+    text = dialect.snippets.get(name)
     if text is None:
-        raise lacks(dialect, f"'{word.replace('_', ' ').replace('.', ' of a ')}'")
-    return fill(dialect, text, **values)
+        raise unsupported(dialect, f"'{name.replace('_', ' ').replace('.', ' of a ')}'")
+    return instantiate(dialect, text, **values)
 
 
-def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]) -> exp.Expr:
+def instantiate(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]) -> exp.Expr:
     """The expression that ``text`` spells in the dialect, with ``:name`` standing for each of ``values``.
 
     A list stands for several: terms of an order, arguments of a function. A type may stand in the place of a type.
@@ -64,17 +67,17 @@ def fill(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]
 def cast(dialect: Dialect, value: exp.Expr, kind: SqlType, *, at: Where | None = None) -> exp.Expr:
     """``value`` in the dialect's type for ``kind``. Raises ``not-in-dialect`` where it keeps none such."""
     if kind.kind in dialect.relations.unkept:
-        raise lacks(dialect, f"feature of type {kind}: {dialect.relations.unkept[kind.kind]}", at=at)
-    for word in (f"cast.{kind.kind}", "cast"):
-        if word in dialect.words:
-            return say(dialect, word, x=value, type=exp.Literal.string(dialect.types.get(kind.name, kind.name)))
-    name = dialect.types.get(kind.name) or dialect.types.get(kind.kind)
-    if name is not None:
-        return exp.Cast(this=value, to=exp.DataType.build(name, dialect=dialect.sqlglot))
+        raise unsupported(dialect, f"feature of type {kind}: {dialect.relations.unkept[kind.kind]}", at=at)
+    for name in (f"cast.{kind.kind}", "cast"):
+        if name in dialect.snippets:
+            return snippet(dialect, name, x=value, type=exp.Literal.string(dialect.types.get(kind.name, kind.name)))
+    spelled = dialect.types.get(kind.name) or dialect.types.get(kind.kind)
+    if spelled is not None:
+        return exp.Cast(this=value, to=exp.DataType.build(spelled, dialect=dialect.sqlglot))
     return exp.cast(value, kind.name, dialect="duckdb")
 
 
-def lacks(dialect: Dialect, what: str, *, hint: str | None = None, at: Where | None = None) -> AsknownError:
+def unsupported(dialect: Dialect, what: str, *, hint: str | None = None, at: Where | None = None) -> AsknownError:
     """The error for something that a dialect cannot say."""
     return AsknownError(
         "not-in-dialect",

@@ -13,7 +13,7 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.durations import spell
 from asknown.emit.identifiers import is_plain_name
-from asknown.emit.snippets import fill, say
+from asknown.emit.snippets import instantiate, snippet
 from asknown.model.nodes import Column
 from asknown.types import SqlType
 
@@ -51,8 +51,8 @@ def all_of(conditions: Sequence[exp.Expr]) -> exp.Expr:
 
 def same_or_null(dialect: Dialect, left: exp.Expr, right: exp.Expr) -> exp.Expr:
     """Whether two values are one, or both NULL."""
-    if "null_safe_equal" in dialect.words:
-        return say(dialect, "null_safe_equal", x=left, y=right)
+    if "null_safe_equal" in dialect.snippets:
+        return snippet(dialect, "null_safe_equal", x=left, y=right)
     return exp.NullSafeEQ(this=left, expression=right)
 
 
@@ -74,26 +74,27 @@ def order_terms(dialect: Dialect, column: Column, value: exp.Expr, *, descending
     """Sort terms, NULLs lowest, under which two values tie only if they are the same to the bit."""
     terms = dialect.aggregates.order.get(column.type.kind, (":x",))
     return [
-        exp.Ordered(this=fill(dialect, term, x=value), desc=descending, nulls_first=not descending) for term in terms
+        exp.Ordered(this=instantiate(dialect, term, x=value), desc=descending, nulls_first=not descending)
+        for term in terms
     ]
 
 
 def instant(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
     """``value`` as the canonical instant."""
     known = kind.kind in ("timestamptz", "date", "text") or kind.name == "TIMESTAMP"
-    return say(dialect, f"instant.{kind.kind if known else 'other'}", x=value)
+    return snippet(dialect, f"instant.{kind.kind if known else 'other'}", x=value)
 
 
 def at_instant(dialect: Dialect, moment: datetime) -> exp.Expr:
     """The literal of a naive UTC instant."""
     if dialect.clock == "microseconds":
         return exp.Literal.number(_microseconds(moment))
-    return say(dialect, "literal", x=exp.Literal.string(moment.isoformat(sep=" ")))
+    return snippet(dialect, "literal", x=exp.Literal.string(moment.isoformat(sep=" ")))
 
 
 def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -> tuple[exp.Expr, exp.Expr]:
     """(``column``, the instant) to be compared: in the column's own type where that spares a cast of the column."""
-    if f"bound.{kind.kind}" not in dialect.words:
+    if f"bound.{kind.kind}" not in dialect.snippets:
         return instant(dialect, column, kind), at_instant(dialect, moment)
     text = moment.isoformat(sep=" ")
     places = {
@@ -101,7 +102,7 @@ def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -
         "aware": exp.Literal.string(text + "+00"),
         "micros": exp.Literal.number(_microseconds(moment)),
     }
-    return column, say(dialect, f"bound.{kind.kind}", **places)
+    return column, snippet(dialect, f"bound.{kind.kind}", **places)
 
 
 def earlier(dialect: Dialect, value: exp.Expr, length: int) -> exp.Expr:
@@ -115,12 +116,12 @@ def earlier(dialect: Dialect, value: exp.Expr, length: int) -> exp.Expr:
 
 def microseconds(dialect: Dialect, value: exp.Expr) -> exp.Expr:
     """A canonical instant in microseconds since 1970."""
-    return value if dialect.clock == "microseconds" else say(dialect, "microseconds", x=value)
+    return value if dialect.clock == "microseconds" else snippet(dialect, "microseconds", x=value)
 
 
 def whole_division(dialect: Dialect, value: exp.Expr, by: exp.Expr) -> exp.Expr:
     """``value / by`` over whole numbers; which way a rest is rounded is left to the engine."""
-    return say(dialect, "whole_division", x=value, y=by)
+    return snippet(dialect, "whole_division", x=value, y=by)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asknown.dialects.clickhouse.aggregates import AGGREGATES, FINISHES, ORDER
-from asknown.dialects.clickhouse.instants import WORDS
+from asknown.dialects.clickhouse.aggregates import AGGREGATES, FINALIZERS, ORDER
+from asknown.dialects.clickhouse.instants import SNIPPETS
 from asknown.dialects.clickhouse.sums import EXACT_SUMS
 from asknown.dialects.clickhouse.translation import REWRITES
 from asknown.dialects.clickhouse.types import TYPES
@@ -25,13 +25,13 @@ _SETTINGS = {
 CLICKHOUSE = Dialect(
     name="clickhouse",
     sqlglot="clickhouse",
-    words=WORDS,
+    snippets=SNIPPETS,
     plans=PlanRules(
         forms=("asof", "range", "union"),
         window_forms=("pairs", "bands"),
         keyless_forms=("range", "union"),  # an ASOF JOIN wants an equality
     ),
-    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINISHES, aggregating=AGGREGATING, order=ORDER),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, aggregating=AGGREGATING, order=ORDER),
     types=TYPES,
     exact_sums=EXACT_SUMS,
     translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),

@@ -128,7 +128,7 @@ AGGREGATES = {
     "quantile_disc.uuid": "groupArray(toString(:x))",
     **dict.fromkeys(_VARIANCES, "groupArray(toFloat64(:x))"),
 }
-FINISHES = {
+FINALIZERS = {
     "count_distinct": "toInt64(:value)",
     "count_distinct.float": "toInt64(:value)",
     "first": _LAST,

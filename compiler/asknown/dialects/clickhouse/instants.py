@@ -67,7 +67,7 @@ def _zoned(offset: str) -> str:
 ZONED = _zoned("toInt64(timezoneOffset(fromUnixTimestamp64Micro({at}, :zone))) * 1000000")
 ZONED_BY_ROW = _zoned(f"{SHOWN} - ({{at}})")  # timezoneOffset takes a column of zones, and knows none of them
 
-WORDS = {
+SNIPPETS = {
     "cast.integer": "accurateCast(:x, :type)",  # a plain one wraps around
     "cast.time": "toTime64(:x, 6)",  # sqlglot does not know its type's name
     "instant.timestamp": MICROS,

@@ -24,7 +24,7 @@ _AS_DOUBLE = "COALESCE(CAST(TRY_CAST(:x AS BIGINT) AS DOUBLE), CAST(CAST(:x AS T
 DUCKDB = Dialect(
     name="duckdb",
     sqlglot="duckdb",
-    words={
+    snippets={
         "instant.timestamp": ":x",
         "instant.timestamptz": ":x AT TIME ZONE 'UTC'",
         "instant.date": "CAST(:x AS TIMESTAMP)",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules, Translation
-from asknown.dialects.postgres.aggregates import AGGREGATES, FINISHES, ORDER
-from asknown.dialects.postgres.snippets import WORDS
+from asknown.dialects.postgres.aggregates import AGGREGATES, FINALIZERS, ORDER
+from asknown.dialects.postgres.snippets import SNIPPETS
 from asknown.dialects.postgres.sums import EXACT_SUMS
 from asknown.dialects.postgres.translation import REWRITES, TYPES
 from asknown.dialects.postgres.unsupported import FUNCTIONS, REFUSED, RESERVED
@@ -12,13 +12,13 @@ from asknown.dialects.postgres.unsupported import FUNCTIONS, REFUSED, RESERVED
 POSTGRES = Dialect(
     name="postgres",
     sqlglot="postgres",
-    words=WORDS,
+    snippets=SNIPPETS,
     plans=PlanRules(
         forms=("range", "union"),
         window_forms=("pairs", "bands", "tiles"),
         tiled_rows=200,  # a pair of a moment and a row costs much more here than on an engine that goes by columns
     ),
-    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINISHES, order=ORDER),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, order=ORDER),
     types=TYPES,
     exact_sums=EXACT_SUMS,
     translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),

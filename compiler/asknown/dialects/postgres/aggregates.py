@@ -79,7 +79,7 @@ AGGREGATES = {
         for kind, value in (("", "CAST(:x AS NUMERIC)"), (".float", _NUMERIC))
     },
 }
-FINISHES = {
+FINALIZERS = {
     "first": "(:value)[1]",
     "last": "(:value)[CARDINALITY(:value)]",
     "median": _MEDIAN,

@@ -1,4 +1,4 @@
-"""Instants on Postgres, and the other words of its SQL."""
+"""Instants on Postgres, and the other snippets of its SQL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TEXT_INSTANT = (
     "AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
 )
 
-WORDS = {
+SNIPPETS = {
     "instant.timestamp": ":x",
     "instant.timestamptz": ":x AT TIME ZONE 'UTC'",
     "instant.date": "CAST(:x AS TIMESTAMP)",

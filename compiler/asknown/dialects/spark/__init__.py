@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
-from asknown.dialects.spark.aggregates import AGGREGATES, FINISHES, ORDER
-from asknown.dialects.spark.snippets import TYPES, WORDS
+from asknown.dialects.spark.aggregates import AGGREGATES, FINALIZERS, ORDER
+from asknown.dialects.spark.snippets import SNIPPETS, TYPES
 from asknown.dialects.spark.sums import EXACT_SUMS
 from asknown.dialects.spark.translation import REFUSED, REWRITES
 
@@ -19,9 +19,9 @@ _SETTINGS = {
 SPARK = Dialect(
     name="spark",
     sqlglot="spark",
-    words=WORDS,
+    snippets=SNIPPETS,
     plans=PlanRules(forms=("range", "union"), window_forms=("pairs", "bands")),
-    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINISHES, order=ORDER),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, order=ORDER),
     types=TYPES,
     exact_sums=EXACT_SUMS,
     translation=Translation(rewrites=REWRITES, refused=REFUSED),

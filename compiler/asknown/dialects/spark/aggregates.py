@@ -90,7 +90,7 @@ AGGREGATES = {
     "quantile_disc.float": f"COLLECT_LIST({_UNSIGNED})",
     **dict.fromkeys(_VARIANCES, "COLLECT_LIST(CAST(:x AS DOUBLE))"),
 }
-FINISHES = {
+FINALIZERS = {
     "list": with_list(_SORTED, "TRANSFORM(l, e -> e.x)"),
     "arg_min": with_list(_SORTED, "ELEMENT_AT(FILTER(l, e -> e.y <=> l[0].y), -1).x"),
     "median": with_list(_SORTED, _CONT.replace(":share", "0.5")),

@@ -1,4 +1,4 @@
-"""Instants on Spark, its types, and the other words of its SQL."""
+"""Instants on Spark, its types, and the other snippets of its SQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TYPES = {
 }
 
 DAY = r"'^\\s*\\d{4,6}-\\d{1,2}-\\d{1,2}'"  # else a time alone, 'now' and a year alone would read as instants
-WORDS = {
+SNIPPETS = {
     "instant.timestamp": ":x",
     "instant.timestamptz": "CAST(:x AS TIMESTAMP_NTZ)",
     "instant.date": "CAST(:x AS TIMESTAMP_NTZ)",

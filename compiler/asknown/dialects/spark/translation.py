@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asknown.dialects.spark.aggregates import DISCRETE, with_list
-from asknown.dialects.spark.snippets import DAY, WORDS
+from asknown.dialects.spark.snippets import DAY, SNIPPETS
 
 _INFINITE = "CAST('Infinity' AS DOUBLE)"
 _NAN = "CAST('NaN' AS DOUBLE)"
@@ -74,7 +74,7 @@ _READ = (  # a CASE that raises could not stand in VALUES
     f"CAST(CAST(CASE WHEN REGEXP_LIKE(:this, {DAY}) THEN :this WHEN :this IS NOT NULL "
     "THEN CONCAT('asknown: no timestamp reads as ', :this) END AS TIMESTAMP_LTZ) AS TIMESTAMP_NTZ)"
 )
-_TRIED = WORDS["try_instant"].replace(":x", ":this")
+_TRIED = SNIPPETS["try_instant"].replace(":x", ":this")
 _WHOLE = r"'^\\s*[+-]?\\d{1,38}\\s*$'"
 _NUMBER = r"'(?i)^\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)(e[+-]?\\d+)?\\s*$|^\\s*[+-]?(nan|inf|infinity)\\s*$'"
 _UNSIGNED = "Spark has no such integers: cast to a wider one with a sign, such as smallint or bigint"
@@ -173,7 +173,7 @@ _DATES = {
     "datebin": f"CAST(TIMESTAMP_MICROS({_AT} - PMOD({_AT} - {_ORIGIN}, {_WIDTH} - {_ORIGIN})) AS TIMESTAMP_NTZ)",
     "sub.date.date": "CAST(DATEDIFF(:this, :expression) AS BIGINT)",
     "attimezone.timestamptz": "CONVERT_TIMEZONE('UTC', :zone, CAST(:this AS TIMESTAMP_NTZ))",
-    "attimezone.timestamp": f"CAST({WORDS['from_zone'].replace(':x', ':this')} AS TIMESTAMP_LTZ)",
+    "attimezone.timestamp": f"CAST({SNIPPETS['from_zone'].replace(':x', ':this')} AS TIMESTAMP_LTZ)",
 }
 
 _TEXTS = {

@@ -10,7 +10,7 @@ _MICROS = "utc_micros(:x)"
 SQLITE = Dialect(
     name="sqlite",
     sqlglot="sqlite",
-    words={
+    snippets={
         # Models see instants as microseconds and dates as text, however a table keeps them.
         "stored.timestamp": _MICROS,
         "stored.timestamptz": _MICROS,

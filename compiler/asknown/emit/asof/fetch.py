@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from asknown.emit.asof.scope import AsOfScope
-from asknown.emit.snippets import say
+from asknown.emit.snippets import snippet
 from asknown.emit.sql import all_of, col, ident, named, order_terms, same_or_null, subquery, table
 from asknown.emit.statement import Cte
 from asknown.model.nodes import Column
@@ -141,8 +141,8 @@ def _by_columns(scope: AsOfScope, columns: Sequence[Column]) -> list[exp.Expr]:
 
 
 def _is_first(scope: AsOfScope, contest: _Contest, order: Sequence[exp.Expr]) -> exp.Expr:
-    if not order and "any_order" in scope.dialect.words:  # it numbers no rows without
-        order = [exp.Ordered(this=say(scope.dialect, "any_order"))]
+    if not order and "any_order" in scope.dialect.snippets:  # it numbers no rows without
+        order = [exp.Ordered(this=snippet(scope.dialect, "any_order"))]
     ordered = exp.Order(expressions=list(order)) if order else None
     partition = [col(name, scope.m) for name in contest.columns]
     return exp.Window(this=exp.RowNumber(), partition_by=partition, order=ordered).eq(exp.Literal.number(1))

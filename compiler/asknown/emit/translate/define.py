@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
-from asknown.emit.snippets import say
+from asknown.emit.snippets import snippet
 from asknown.model.expressions.write import Rounding, Widening, loosely_defined
 from asknown.types import SqlType
 
@@ -23,10 +23,10 @@ def define(
     """A copy of an item's ``expression`` with one meaning on every version of the engine.
 
     ``call_types`` are the types of the windows ``@i``, ``column_types`` those of the columns, by name. A dialect
-    without the word ``as_double`` has rewrites that define these operations.
+    without the snippet ``as_double`` has rewrites that define these operations.
     """
     tree = expression.copy()
-    if "as_double" not in dialect.words:
+    if "as_double" not in dialect.snippets:
         return tree
     found = loosely_defined(tree, call_types, column_types)
     if any(_is_compared_and_given(part.node) for part in found):
@@ -41,9 +41,9 @@ def _defined(part: Rounding | Widening, dialect: Dialect) -> exp.Expr:
     match part:
         case Rounding(node, places):
             power = exp.Literal.number(f"1e{places}")
-            return say(dialect, "round_places", x=node.this, power=power)
+            return snippet(dialect, "round_places", x=node.this, power=power)
         case Widening(node):
-            return say(dialect, "as_double", x=node)
+            return snippet(dialect, "as_double", x=node)
 
 
 def _is_compared_and_given(node: exp.Expr) -> bool:

@@ -15,7 +15,7 @@ from sqlglot.errors import SqlglotError
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import fold_names, join_names, settle_names, spell_names
-from asknown.emit.snippets import fill
+from asknown.emit.snippets import instantiate
 from asknown.emit.translate.operands import operand_kinds
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
@@ -93,7 +93,7 @@ def place_of_column(model: Model, name: str) -> Where:
 
 
 def _rewritten(node: exp.Expr, text: str, dialect: Dialect) -> exp.Expr:
-    written = fill(dialect, text, **_arguments(node, dialect))
+    written = instantiate(dialect, text, **_arguments(node, dialect))
     return exp.Not(this=exp.Paren(this=written)) if node.args.get("negate") else written
 
 

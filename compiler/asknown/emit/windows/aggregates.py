@@ -8,10 +8,10 @@ from typing import assert_never
 from sqlglot import exp
 
 from asknown.emit.asof.scope import AsOfScope
-from asknown.emit.snippets import cast, fill
+from asknown.emit.snippets import cast, instantiate
 from asknown.emit.sql import col, given, order_terms
 from asknown.emit.windows.exact_sums import Unrounded, read_sum
-from asknown.emit.windows.reduce import Columns, Reduce, aggregate_word
+from asknown.emit.windows.reduce import Columns, Reduce, aggregate_template
 from asknown.model.nodes import WindowCall
 
 
@@ -29,7 +29,7 @@ def read_aggregate(scope: AsOfScope, rows: Columns, call: WindowCall, reduce: Re
         case "sum":
             return read_sum(scope, rows, value, conditions, reduce, average=name == "avg")
         case "flags" | "extreme":
-            return reduce.take(aggregate_word(scope, name, value), conditions, x=x)
+            return reduce.take(aggregate_template(scope, name, value), conditions, x=x)
         case "values":
             return _of_values(scope, rows, call, conditions, reduce)
     assert_never(call.aggregate.state)
@@ -44,9 +44,9 @@ def _of_values(
     x = rows.column(value.name)
     name = call.aggregate.name
     if name in ("arg_min", "arg_max") and name not in scope.dialect.aggregates.templates:
-        word = aggregate_word(scope, "last", value)
+        template = aggregate_template(scope, "last", value)
     else:
-        word = aggregate_word(scope, name, value)
+        template = aggregate_template(scope, name, value)
     values: dict[str, exp.Expr | Sequence[exp.Expr]] = {"x": x}
     where = [*conditions]
     match name:
@@ -66,21 +66,21 @@ def _of_values(
             y = rows.column(call.order)
             extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=name == "arg_min")[:1]
             others = [*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)]
-            values |= _ordered(others if word == name else [*extreme, *others]) | {"y": y}
+            values |= _ordered(others if template == name else [*extreme, *others]) | {"y": y}
             where += [given(x.copy()), given(y.copy())]
         case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
             values |= _ordered([exp.Ordered(this=x.copy(), nulls_first=True)])
             where.append(given(x.copy()))
-    taken = reduce.take(word, where, **values)
-    finish = scope.dialect.aggregates.finalizers.get(word)
-    if finish is None:
+    taken = reduce.take(template, where, **values)
+    finalizer = scope.dialect.aggregates.finalizers.get(template)
+    if finalizer is None:
         return taken
-    finished = fill(scope.dialect, finish, **{**values, "value": taken})
-    return cast(scope.dialect, finished, value.type) if word in scope.dialect.aggregates.untyped else finished
+    finished = instantiate(scope.dialect, finalizer, **{**values, "value": taken})
+    return cast(scope.dialect, finished, value.type) if template in scope.dialect.aggregates.untyped else finished
 
 
 def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:
-    """The terms of an order as a word may ask for them: ``:order`` with their directions, ``:key`` without."""
+    """The terms of an order as a template may ask for them: ``:order`` with their directions, ``:key`` without."""
     return {"order": terms, "key": [term.this for term in terms]}
 
 

@@ -15,10 +15,10 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect, ExactSums, Stage
 from asknown.emit.asof.scope import AsOfScope
-from asknown.emit.snippets import cast, fill, say
+from asknown.emit.snippets import cast, instantiate, snippet
 from asknown.emit.sql import col, given, ident, named, subquery, table
 from asknown.emit.statement import Cte
-from asknown.emit.windows.reduce import Columns, Part, Reduce, aggregate_word
+from asknown.emit.windows.reduce import Columns, Part, Reduce, aggregate_template
 from asknown.model.nodes import Column
 from asknown.types import parse_type
 
@@ -43,7 +43,9 @@ class ExactSum:
 
     def is_short(self, dialect: Dialect) -> exp.Expr:
         """Whether a sum of floats is short: its parts say it."""
-        return fill(dialect, exact_sums(dialect).is_short, **{part: column(name) for part, name in self.parts.items()})
+        return instantiate(
+            dialect, exact_sums(dialect).is_short, **{part: column(name) for part, name in self.parts.items()}
+        )
 
 
 def column(name: str) -> exp.Expr:
@@ -67,12 +69,12 @@ def read_sum(
     exact = scope.dialect.exact_sums
     whole = value.type.kind != "float"
     if whole and not average:
-        return reduce.take(aggregate_word(scope, "sum", value), conditions, x=x)
+        return reduce.take(aggregate_template(scope, "sum", value), conditions, x=x)
     count = reduce.take("count", conditions, x=x) if average else None
     if exact is None and average and f"avg.{value.type.kind}" in scope.dialect.aggregates.templates:
         return reduce.take(f"avg.{value.type.kind}", conditions, x=x)
     if exact is None:
-        total = reduce.take(aggregate_word(scope, "sum", value), conditions, x=x)
+        total = reduce.take(aggregate_template(scope, "sum", value), conditions, x=x)
         return total if count is None else _ratio(scope, value, total, count)
     if whole:
         digits, scale = _digits(scope, value, exact)
@@ -94,15 +96,15 @@ def _by_grades(scope: AsOfScope, rows: Columns, value: Column, conditions: list[
     own = col(value.name, scope.v)
     x = own if value.type == _DOUBLE else cast(dialect, own, _DOUBLE)
     wish = f"{value.name}g"
-    graded = fill(dialect, exact.graded, x=x.copy(), grade=col(scope.inner(wish), scope.v))
-    digits, grade = rows.apart(wish, fill(dialect, exact.grade, x=x), f"{value.name}w", graded)
+    graded = instantiate(dialect, exact.graded, x=x.copy(), grade=col(scope.inner(wish), scope.v))
+    digits, grade = rows.apart(wish, instantiate(dialect, exact.grade, x=x), f"{value.name}w", graded)
     of_part = {"x": ":x", **exact.parts}
     parts = {
         part: reduce.add(_part_sum(scope), conditions, digits, grade, Part(text, exact.ranges[part]))
         for part, text in of_part.items()
     }
     odd = parts.pop("x")
-    return parts, fill(dialect, exact.special, x=odd), fill(dialect, exact.misfit, x=odd)
+    return parts, instantiate(dialect, exact.special, x=odd), instantiate(dialect, exact.misfit, x=odd)
 
 
 def _by_parts(scope: AsOfScope, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
@@ -112,14 +114,14 @@ def _by_parts(scope: AsOfScope, rows: Columns, value: Column, conditions: list[e
     wide = cast(scope.dialect, col(value.name, scope.v), _DOUBLE)
     parts = {}
     for part, text in exact.parts.items():
-        within = fill(scope.dialect, exact.ranges.get(part, exact.fits), x=wide)
-        piece = exp.Case(ifs=[exp.If(this=within, true=fill(scope.dialect, text, x=wide))])
+        within = instantiate(scope.dialect, exact.ranges.get(part, exact.fits), x=wide)
+        piece = exp.Case(ifs=[exp.If(this=within, true=instantiate(scope.dialect, text, x=wide))])
         parts[part] = reduce.take(_part_sum(scope), conditions, x=rows.computed(f"{value.name}{part}", piece))
     # NaN and infinities have no parts: where they occur, their own sum is the result.
-    odd = say(scope.dialect, "is_odd_float", x=wide)
+    odd = snippet(scope.dialect, "is_odd_float", x=wide)
     own = exp.Case(ifs=[exp.If(this=odd, true=wide.copy())])
-    special = reduce.take(aggregate_word(scope, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
-    fits = fill(scope.dialect, exact.fits, x=wide)
+    special = reduce.take(aggregate_template(scope, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
+    fits = instantiate(scope.dialect, exact.fits, x=wide)
     beyond = exp.and_(exp.not_(odd.copy()), exp.not_(exp.paren(fits)), copy=False)
     guard = exp.Case(ifs=[exp.If(this=beyond, true=exp.true())])  # NULL where all is well, which costs nothing
     misfit = reduce.take("bool_or", conditions, x=rows.computed(f"{value.name}d", guard))
@@ -131,7 +133,7 @@ def _ratio(scope: AsOfScope, value: Column, total: exp.Expr, count: exp.Expr) ->
     if value.type.kind == "decimal" and value.type.scale:
         tens = exp.Literal.number(10**value.type.scale)
         total, count = exp.Mul(this=total, expression=tens), exp.Mul(this=count, expression=tens.copy())
-    return say(scope.dialect, "ratio", x=total, y=count)
+    return snippet(scope.dialect, "ratio", x=total, y=count)
 
 
 def _digits(scope: AsOfScope, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]:
@@ -139,11 +141,11 @@ def _digits(scope: AsOfScope, value: Column, exact: ExactSums) -> tuple[exp.Expr
     x = col(value.name, scope.v)
     scale = value.type.scale if value.type.kind == "decimal" else 0
     if not scale:
-        digits = fill(scope.dialect, exact.whole, x=x)
+        digits = instantiate(scope.dialect, exact.whole, x=x)
     elif value.type.precision + scale <= 38:
-        digits = fill(scope.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
+        digits = instantiate(scope.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
     else:  # a product of more than 38 digits would overflow; the digits themselves do not
-        digits = fill(scope.dialect, exact.long_digits, x=x)
+        digits = instantiate(scope.dialect, exact.long_digits, x=x)
     return digits, scale
 
 
@@ -280,7 +282,7 @@ def round_short(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str, name
         for place, own in stages.items():
             if level < depth - len(own):  # fewer stages start later
                 continue
-            values = {name: fill(dialect, text, **known[place]) for name, text in own[level - depth].items()}
+            values = {name: instantiate(dialect, text, **known[place]) for name, text in own[level - depth].items()}
             for name, value in values.items():
                 once_more = f"_{level}" if name in known[place] else ""
                 known[place][name] = column(scope.inner(f"{name}{place}{once_more}"))
@@ -288,7 +290,7 @@ def round_short(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str, name
         query = exp.select(exp.Star(), *columns).from_(subquery(query, "sums"), copy=False)
     rounded = []
     for place, one in sums.items():
-        value = fill(dialect, exact_sums(dialect).value, **known[place])
+        value = instantiate(dialect, exact_sums(dialect).value, **known[place])
         if one.is_float(dialect):
             value = exp.Case(ifs=[exp.If(this=one.is_short(dialect), true=value)])
         rounded.append(named(value, names[place]))
@@ -354,13 +356,13 @@ def _in_rows(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> exp.
 
 def _project(scope: AsOfScope, query: exp.Query, stage: Stage) -> exp.Select:
     places = {name: column(scope.inner(name)) for name in _columns(exact_sums(scope.dialect))}
-    columns = [named(fill(scope.dialect, text, **places), scope.inner(name)) for name, text in stage.items()]
+    columns = [named(instantiate(scope.dialect, text, **places), scope.inner(name)) for name, text in stage.items()]
     kept: list[exp.Expr] = [ident(name) for name in (*scope.keys, scope.t, scope.inner("sum"))]
     return exp.select(*kept, *columns).from_(subquery(query, "sums"), copy=False)
 
 
 def _whole(scope: AsOfScope, value: exp.Expr) -> exp.Expr:
-    return fill(scope.dialect, exact_sums(scope.dialect).whole, x=value)
+    return instantiate(scope.dialect, exact_sums(scope.dialect).whole, x=value)
 
 
 def _columns(exact: ExactSums) -> set[str]:

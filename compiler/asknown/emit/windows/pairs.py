@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from asknown.emit.asof.match import bucket_of, in_each_bucket
 from asknown.emit.asof.scope import AsOfScope
-from asknown.emit.snippets import fill, say
+from asknown.emit.snippets import instantiate, snippet
 from asknown.emit.sql import all_of, col, earlier, microseconds, named, subquery, table, whole_division
 
 # The longest frame is looked for in this many buckets and the one that its far end lies in: more of them overshoot
@@ -102,7 +102,7 @@ class Pairs:
     def _asking_each(self, tiles: exp.Expr, name: str, lengths: str, *more: exp.Expr) -> exp.Select:
         """The moments, each with every one of the ``tiles``."""
         scope = self.scope
-        each = named(say(scope.dialect, "each_of", list=tiles), name)
+        each = named(snippet(scope.dialect, "each_of", list=tiles), name)
         asking = exp.select(*scope.moment(), *self._sinces(), *more, each).from_(table(self._moments, scope.m))
         return self.with_length(asking, lengths, scope.m)
 
@@ -124,7 +124,7 @@ class Pairs:
         return whole_division(self.scope.dialect, tile, col(self.factor, self.lengths))
 
     def _is_cut(self, tile: str) -> exp.Expr:
-        return say(self.scope.dialect, "list_has", list=col(self.cut, self.scope.m), x=col(tile, self.scope.v))
+        return snippet(self.scope.dialect, "list_has", list=col(self.cut, self.scope.m), x=col(tile, self.scope.v))
 
     def _cut(self, *, wide: bool = False) -> exp.Expr:
         """The numbers of the tiles (or wide tiles) that hold an edge's instant.
@@ -140,7 +140,7 @@ class Pairs:
         numbers = [whole_division(dialect, exp.Sub(this=micros.copy(), expression=age), self.length()) for age in ages]
         if wide:
             numbers = [self.wide_of(number) for number in numbers]
-        return fill(dialect, dialect.words["list_distinct"], x=numbers)
+        return instantiate(dialect, dialect.snippets["list_distinct"], x=numbers)
 
     def _asking(self, *more: exp.Expr) -> exp.Select:
         """The moments, with their own bucket of time and each one before it that the longest frame can reach."""

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 from sqlglot import exp
 
 from asknown.emit.asof.scope import AsOfScope
-from asknown.emit.snippets import fill, lacks
+from asknown.emit.snippets import instantiate, unsupported
 from asknown.emit.sql import all_of, col, earlier, ident, named, subquery, table
 from asknown.model.nodes import Column, Frame
 
@@ -29,10 +29,10 @@ class Reduce(Protocol):
     """Takes an aggregate of the dialect over the rows of one call's frame that meet some conditions."""
 
     def take(
-        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
+        self, template: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
     ) -> exp.Expr: ...
 
-    def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
+    def add(self, template: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
         """The sum of one part of numbers that are added up apart by their grade, a column."""
         ...
 
@@ -81,15 +81,15 @@ class Columns:
         return exp.select(*columns, *more).from_(table(scope.source, scope.v))
 
 
-def aggregate_word(scope: AsOfScope, name: str, value: Column) -> str:
-    """The dialect's word for an aggregate of a column. Raises ``not-in-dialect`` where there is none."""
+def aggregate_template(scope: AsOfScope, name: str, value: Column) -> str:
+    """The dialect's template for an aggregate of a column. Raises ``not-in-dialect`` where there is none."""
     rules = scope.dialect.aggregates
-    for word in (f"{name}.{value.type.name.casefold()}", f"{name}.{value.type.kind}", name):
-        if word in rules.templates:
-            return word
+    for template in (f"{name}.{value.type.name.casefold()}", f"{name}.{value.type.kind}", name):
+        if template in rules.templates:
+            return template
     nearest = rules.nearest.get(f"{name}.{value.type.kind}") or rules.nearest.get(name)
     hint = f"in '{scope.view.name}': {nearest or 'keep it for another target'}"
-    raise lacks(scope.dialect, f"{name}() over {value.type}", hint=hint)
+    raise unsupported(scope.dialect, f"{name}() over {value.type}", hint=hint)
 
 
 class Direct:
@@ -105,13 +105,13 @@ class Direct:
             self._frame.append(when.copy() <= earlier(scope.dialect, t.copy(), frame.newest))
 
     def take(
-        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
+        self, template: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
     ) -> exp.Expr:
-        return _taken(self._scope, word, [*self._frame, *conditions], values)
+        return _taken(self._scope, template, [*self._frame, *conditions], values)
 
-    def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
+    def add(self, template: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
         value, within = _cut(self._scope, part, x, col(grade, self._scope.v))
-        return self.take(word, [*conditions, within], x=value)
+        return self.take(template, [*conditions, within], x=value)
 
 
 class States:
@@ -123,11 +123,13 @@ class States:
         self.scope = scope
         self._states: dict[tuple[str, exp.Expr], tuple[str, str, exp.Expr]] = {}
 
-    def of(self, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]) -> str:
+    def of(
+        self, template: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
+    ) -> str:
         """The name of the state that an aggregate over the rows that meet ``conditions`` needs."""
-        state = _taken(self.scope, word, conditions, values)
+        state = _taken(self.scope, template, conditions, values)
         name = self.scope.inner(f"b{len(self._states)}")
-        return self._states.setdefault((word, state), (name, word, state))[0]
+        return self._states.setdefault((template, state), (name, template, state))[0]
 
     def columns(self) -> list[exp.Expr]:
         """The states of rows."""
@@ -139,10 +141,10 @@ class States:
 
     def merge(self, name: str, value: exp.Expr, conditions: Sequence[exp.Expr] = ()) -> exp.Expr:
         """The aggregate that puts states of this name together."""
-        word = next(word for known, word, _ in self._states.values() if known == name)
-        if word in self._ADDED:
-            word = "sum.integer" if "sum.integer" in self.scope.dialect.aggregates.templates else "sum"
-        return _taken(self.scope, word, conditions, {"x": value})
+        template = next(template for known, template, _ in self._states.values() if known == name)
+        if template in self._ADDED:
+            template = "sum.integer" if "sum.integer" in self.scope.dialect.aggregates.templates else "sum"
+        return _taken(self.scope, template, conditions, {"x": value})
 
 
 class Banded:
@@ -156,13 +158,13 @@ class Banded:
         self._every = self._first == 0 and self._last == len(edges) - 2
 
     def take(
-        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
+        self, template: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
     ) -> exp.Expr:
-        name = self._states.of(word, conditions, values)
+        name = self._states.of(template, conditions, values)
         return self._states.merge(name, exp.column(ident(name)), self._within())
 
-    def add(self, word: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
-        name = self._states.of(word, conditions, {"x": x})
+    def add(self, template: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
+        name = self._states.of(template, conditions, {"x": x})
         value, within = _cut(self._states.scope, part, exp.column(ident(name)), exp.column(ident(grade)))
         return self._states.merge(name, value, [*self._within(), within])
 
@@ -175,18 +177,20 @@ class Banded:
 
 def _cut(scope: AsOfScope, part: Part, x: exp.Expr, grade: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
     """What a number of a grade has in a part, and whether that grade has any."""
-    return fill(scope.dialect, part.value, x=x, grade=grade), fill(scope.dialect, part.within, grade=grade)
+    return instantiate(scope.dialect, part.value, x=x, grade=grade), instantiate(
+        scope.dialect, part.within, grade=grade
+    )
 
 
 def _taken(
-    scope: AsOfScope, word: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
+    scope: AsOfScope, template: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
 ) -> exp.Expr:
-    """The aggregate that a word names, over the rows that meet all ``conditions``."""
+    """The aggregate that a template names, over the rows that meet all ``conditions``."""
     if conditions and not scope.dialect.aggregates.filters:  # every aggregate skips NULLs
         rows = all_of([condition.copy() for condition in conditions])
         one = exp.Literal.number(1) if isinstance(values["x"], exp.Star) else values["x"]
-        return _taken(scope, word, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
-    aggregate = fill(scope.dialect, scope.dialect.aggregates.templates[word], **values)
+        return _taken(scope, template, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
+    aggregate = instantiate(scope.dialect, scope.dialect.aggregates.templates[template], **values)
     if not conditions:
         return aggregate
     where = exp.Where(this=all_of([condition.copy() for condition in conditions]))

@@ -17,7 +17,7 @@ from typing import assert_never
 from sqlglot import exp
 
 from asknown.emit.asof.scope import AsOfScope
-from asknown.emit.snippets import cast, fill, say
+from asknown.emit.snippets import cast, instantiate, snippet
 from asknown.emit.sql import all_of, col, ident, microseconds, named, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.windows.aggregates import read_aggregate
@@ -150,15 +150,15 @@ class _Windows:
         }
         length = f"GREATEST(1, CAST(:longest / CBRT({in_frame} * {in_frame} * :edges) AS BIGINT))"
         factor = f"GREATEST(1, CAST(CBRT({in_frame} / :edges) AS BIGINT))"
-        columns = [named(fill(dialect, length, **places), self.pairs.tile_length)]
-        columns.append(named(fill(dialect, factor, **places), self.pairs.factor))
+        columns = [named(instantiate(dialect, length, **places), self.pairs.tile_length)]
+        columns.append(named(instantiate(dialect, factor, **places), self.pairs.factor))
         query = exp.select(*scope.keys_of(scope.v), *columns)
         rows = Columns(scope).query().where(*self._in_sight())
         if self.sparse:  # where most keys ask, to look for each costs more than to count
             rows = self.pairs.of_those_who_ask(rows)
         query = query.from_(subquery(rows, scope.v))
         query = query.group_by(*scope.keys_of(scope.v)) if scope.keys else query
-        return query.having(fill(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
+        return query.having(instantiate(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
 
     def _others(self, lengths: str, states: States) -> Iterator[exp.Select]:
         """The states of the rows that are in no tile."""
@@ -244,5 +244,7 @@ class _Windows:
             query = query.join(table(rounded.sums, scope.v), on=all_of(same), join_type="left")
         if waiting.may_misfit():
             problem = exp.Literal.string(f"asknown: {TOO_LARGE} in feature view {scope.view.name}")
-            query = query.where(say(scope.dialect, "raise", condition=col(waiting.misfit, scope.m), message=problem))
+            query = query.where(
+                snippet(scope.dialect, "raise", condition=col(waiting.misfit, scope.m), message=problem)
+            )
         return query
