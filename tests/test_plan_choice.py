@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from asknown import FeatureStore
-from asknown.plan.nodes import AsOfJoin, Match
+from asknown.plan.nodes import AsOfJoin, Match, TrailingWindow
 
 VIEW = """{{{{ config(entity='shop', event_time='ts'{ttl}) }}}}
 select shop_id, ts, price from {{{{ source('raw', 'prices') }}}}
@@ -103,3 +103,25 @@ def test_under_a_memory_limit_no_as_of_join_makes_others_spill(make: Make, rows:
             found[name], texts[name] = job.to_arrow(), job.sql()
     assert "ASOF" in texts["dev"] and "ASOF" not in texts["limited"]
     assert found["dev"].equals(found["limited"]) and found["dev"]["price"].null_count < 10_000
+
+
+def test_under_a_memory_limit_windows_that_keep_values_sort_their_rows(make: Make) -> None:
+    root = make(BY_TIME)
+    (root / "models/price.sql").write_text(
+        "{{ config(entity='shop', event_time='ts') }}\n"
+        "select shop_id, ts, median(price) over {{ last('9 hours') }} as middle,\n"
+        "max(price::text) over {{ last('9 hours') }} as greatest, sum(price) over {{ last('9 hours') }} as total\n"
+        "from {{ source('raw', 'prices') }}\n",
+        encoding="utf-8",
+    )
+    spine = "select r % 2100 as shop_id, to_timestamp(r * 7.5) as event_timestamp from range(0, 150000, 3) t(r)"
+    found, forms = {}, {}
+    for name, options in (("dev", ""), ("limited", "memory_limit: 200MB")):
+        profile = f"shops: {{target: dev, outputs: {{dev: {{type: duckdb, {options}}}}}}}\n"
+        (root / "profiles.yml").write_text(profile, encoding="utf-8")
+        with closing(FeatureStore(root)) as store:
+            job = store.get_historical_features(spine, ["price"])
+            found[name] = job.to_arrow()
+            forms[name] = [step.form for step in job.plan.steps if isinstance(step, TrailingWindow)]
+    assert "sorted" not in forms["dev"] and forms["limited"] == ["sorted", "pairs"]
+    assert found["dev"].equals(found["limited"])

@@ -74,6 +74,7 @@ class PlanRules:
     forms: tuple[str, ...]  # of a match
     window_forms: tuple[str, ...]
     keyless_forms: tuple[str, ...] = ()  # of ``forms``, those for views without keys; all, where none is named
+    memory: int | None = None  # bytes that a session may use; None: nobody set a limit
     tiled_rows: int = 1_000  # from this many rows of a key in the longest frame on, tiles pay
     scans_for_keys: bool = False  # a semi-join on the keys alone spares the scan most of the other rows
     matches_outside_on: bool = False  # the comparison of an as-of join is a MATCH_CONDITION; rows without a match stay

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
-from asknown.dialects.duckdb import DUCKDB, UNDER_A_LIMIT
+from asknown.dialects.duckdb import DUCKDB, under_a_limit
 from asknown.engines.engine import LoadedSpine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SPINE = "_asknown_spine"
 WAREHOUSE = "_asknown_warehouse"
 BATCH_ROWS = 122_880
+_UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))}
 _Result = TypeVar("_Result")
 
 
@@ -42,12 +43,12 @@ class DuckDB:
         self._spines = 0
         options = target.options
         limited = options.get("memory_limit") or "memory_limit" in dict(options.get("settings") or {})
-        self.dialect: Dialect = UNDER_A_LIMIT if limited else DUCKDB
         self._con = duckdb.connect(":memory:", config=_config(options))
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="asknown-duckdb")
         try:
             for name, value in dict(options.get("settings") or {}).items():
                 self._set(name, str(value))
+            self.dialect: Dialect = under_a_limit(self._memory()) if limited else DUCKDB
             for statement in DUCKDB.session:  # last, for results depend on them
                 self._con.execute(statement)
             self._set("file_search_path", str(root))
@@ -152,6 +153,12 @@ class DuckDB:
     def close(self) -> None:
         self._worker.shutdown()
         self._con.close()
+
+    def _memory(self) -> int:
+        """The bytes that queries may use, as the session has settled them."""
+        ((text,),) = self.rows("select current_setting('memory_limit')")
+        number, unit = str(text).split()
+        return int(float(number) * _UNITS[unit])
 
     # -- inside ------------------------------------------------------------------------------------------------
 

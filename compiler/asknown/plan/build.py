@@ -9,7 +9,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView, Item
 from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, Step, TrailingWindow, WindowValue
 from asknown.plan.request import Asked
-from asknown.plan.rules import TILED_ROWS_FORCED, PlanOptions, Sample, choose_match, choose_windows, is_sparse
+from asknown.plan.rules import TILED_ROWS_FORCED, Memory, PlanOptions, Sample, choose_match, choose_windows, is_sparse
 from asknown.types import comparable
 
 
@@ -57,6 +57,8 @@ def build_plan(
             forms=dialect.plans.window_forms,
             forced=options.window_form,
             tiled_rows=dialect.plans.tiled_rows,
+            view=view,
+            memory=None if dialect.plans.memory is None else Memory(dialect.plans.memory, spine.bounds.rows),
         ):
             windows |= {call: WindowValue(len(steps), call, listed[call]) for call in some}
             many = dialect.plans.tiled_rows if options.window_form is None else TILED_ROWS_FORCED

@@ -27,13 +27,14 @@ moments that found nothing: best for dense histories, because nothing big is sor
 """
 
 
-WindowForm = Literal["pairs", "bands", "tiles"]
-WINDOW_FORMS: tuple[WindowForm, ...] = ("pairs", "bands", "tiles")
+WindowForm = Literal["pairs", "bands", "tiles", "sorted"]
+WINDOW_FORMS: tuple[WindowForm, ...] = ("pairs", "bands", "tiles", "sorted")
 """Ways to aggregate over frames, with the same results.
 
 ``pairs``: every pair of moment and row counts in each frame that the row lies in. ``bands``: it goes into its one band
 of age, and the frames are put together from the bands. ``tiles``: as bands, with the rows of keys that have many
-added up by tiles of time beforehand; only tiles that the edge of a frame cuts are read row by row.
+added up by tiles of time beforehand; only tiles that the edge of a frame cuts are read row by row. ``sorted``: as
+pairs, which are sorted by moment first, so that the values of few moments are in memory at a time.
 """
 
 

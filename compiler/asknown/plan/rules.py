@@ -20,6 +20,12 @@ FEW_ROWS = 16
 MANY_TIES = 1.5
 # A form that is forced adds up the rows of a key from far fewer in the longest frame on than one that is chosen.
 TILED_ROWS_FORCED = 2
+# What an aggregate keeps of each value, or of each band where it keeps one: of a number, and of what has any length.
+KEPT_OF_NUMBERS, KEPT_OF_OTHERS = 64, 256
+# Aggregates that keep every value in memory. Those that read them in order have them sorted, which spills.
+KEEPING = ("count_distinct", "median", "quantile_cont", "quantile_disc")
+# What a pair of a moment and a row takes while pairs are sorted.
+PAIR = 256
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,14 @@ class PlanOptions:
     def form_of(self, view: FeatureView) -> Form | None:
         """The form that the view's match is forced into."""
         return self.forms.get(view.name, self.forms.get("*"))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A limit of memory in bytes, and how many rows the spine has at most (None: unknown)."""
+
+    limit: int
+    moments: int | None
 
 
 @dataclass(frozen=True)
@@ -134,11 +148,19 @@ def choose_windows(
     forms: Sequence[str] = WINDOW_FORMS,
     forced: WindowForm | None = None,
     tiled_rows: int,
+    view: FeatureView,
+    memory: Memory | None = None,
 ) -> Iterator[tuple[WindowForm, str, tuple[int, ...]]]:
     """How the calls at ``places`` are computed: (form, why, the places), for each pass that it takes.
 
-    ``tiled_rows`` is from how many rows of a key in the longest frame on adding them up by tiles pays.
+    ``tiled_rows`` is from how many rows of a key in the longest frame on adding them up by tiles pays. ``memory`` is
+    given where somebody set a limit.
     """
+    if "sorted" in forms and (forced == "sorted" or (forced is None and memory is not None)):
+        kept = tuple(places) if memory is None or forced else _kept(view, places, calls)
+        if kept and (memory is None or forced or _must_sort(view, [calls[place] for place in kept], sample, memory)):
+            yield "sorted", "asked for" if forced else "what they keep of each moment would fill the memory", kept
+            places = tuple(place for place in places if place not in kept)
     merging = tuple(place for place in places if calls[place].aggregate.merges)
     others = tuple(place for place in places if place not in merging)
     frames = {calls[place].frame for place in merging}
@@ -154,6 +176,36 @@ def choose_windows(
             places = others
     if places:
         yield "pairs", "every value is needed" if others else "one frame", tuple(places)
+
+
+def _kept(view: FeatureView, places: Sequence[int], calls: Sequence[WindowCall]) -> tuple[int, ...]:
+    """The calls that keep values of any length or number for each group: engines cannot write those to disk."""
+    return tuple(
+        place
+        for place in places
+        if calls[place].aggregate.name in KEEPING
+        or (calls[place].aggregate.state == "extreme" and not _is_narrow(view, calls[place]))
+    )
+
+
+def _is_narrow(view: FeatureView, call: WindowCall) -> bool:
+    """Whether the call's values all have one length."""
+    return call.value is None or view.column(call.value).type.kind not in ("text", "blob", "list", "struct", "other")
+
+
+def _must_sort(view: FeatureView, calls: Sequence[WindowCall], sample: Sample | None, memory: Memory) -> bool:
+    """Whether what ``calls`` keep would fill the memory, or much of it where pairs are soon sorted."""
+    if sample is None or memory.moments is None:
+        return True
+    if not sample.whole and not all(call.aggregate.merges for call in calls):  # how many values is not known
+        return True
+    held, pairs = 0.0, 0.0
+    for call in calls:
+        rows = _rows_in(call.frame.oldest, sample)[0]
+        pairs = max(pairs, memory.moments * rows)
+        values = min(1.0, rows) if call.aggregate.merges else rows
+        held += memory.moments * values * (KEPT_OF_NUMBERS if _is_narrow(view, call) else KEPT_OF_OTHERS)
+    return held > memory.limit / 2 or (held > memory.limit / 16 and pairs * PAIR < memory.limit * 16)
 
 
 def is_sparse(spine: Spine, sample: Sample | None) -> bool:

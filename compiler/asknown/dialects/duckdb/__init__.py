@@ -52,7 +52,7 @@ DUCKDB = Dialect(
     },
     plans=PlanRules(
         forms=("cascade", "asof", "range", "union"),
-        window_forms=("pairs", "bands", "tiles"),
+        window_forms=("pairs", "bands", "tiles", "sorted"),
         tiled_rows=250,
         scans_for_keys=True,
     ),
@@ -70,6 +70,8 @@ DUCKDB = Dialect(
             "first": "FIRST(:x ORDER BY :order)",
             "last": "LAST(:x ORDER BY :order)",
             "list": "LIST(:x ORDER BY :order)",
+            "sorted.first": "LIST(:x ORDER BY :order)",  # with OVER, FIRST and LAST take no FILTER
+            "sorted.last": "LIST(:x ORDER BY :order)",
             "median": "MEDIAN(:x)",
             "median.float": f"MEDIAN({_UNSIGNED})",
             "median.hugeint": f"MEDIAN({_AS_DOUBLE})",
@@ -85,7 +87,8 @@ DUCKDB = Dialect(
             # nothing cancels, and equal numbers do not vary at all.
             name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
             for name, text in _VARIANCES.items()
-        },
+        }
+        | {"sorted.first": "LIST_EXTRACT(:value, 1)", "sorted.last": "LIST_EXTRACT(:value, -1)"},
         order={
             "float": (":x", "NOT SIGNBIT(:x)"),  # -0.0 equals 0.0, and is not the same value
             "list": (":x", "CAST(:x AS VARCHAR)"),
@@ -118,4 +121,8 @@ DUCKDB = Dialect(
 
 # An as-of join makes every hash join of its statement spill under a memory limit, whatever the limit is (DuckDB 2.0).
 _FORMS = tuple(form for form in DUCKDB.plans.forms if form != "asof")
-UNDER_A_LIMIT = replace(DUCKDB, plans=replace(DUCKDB.plans, forms=_FORMS))
+
+
+def under_a_limit(memory: int) -> Dialect:
+    """The dialect of a session that may use so many bytes."""
+    return replace(DUCKDB, plans=replace(DUCKDB.plans, forms=_FORMS, memory=memory))

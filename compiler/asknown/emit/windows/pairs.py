@@ -49,6 +49,16 @@ class Pairs:
         placed, same = self._placed(rows)
         return self._joined(self._without(self._asking(), without), placed, [same], columns, by)
 
+    def once_sorted(self, rows: exp.Select, columns: Sequence[exp.Expr]) -> exp.Select:
+        """As :meth:`in_buckets`, where ``columns`` are window functions over the pairs of each moment.
+
+        Engines write sorted pairs to disk where memory is short. What an aggregate keeps of each group stays in memory.
+        """
+        placed, same = self._placed(rows)
+        first = exp.Window(this=exp.RowNumber(), partition_by=self.scope.moment())
+        pairs = self._pairs(self._asking(), placed, [same], columns)
+        return pairs.qualify(first.eq(exp.Literal.number(1)), copy=False)
+
     def of_those_who_ask(self, rows: exp.Select, *, without: str | None = None) -> exp.Select:
         """``rows`` of the view, where scans can tell: those of the keys that ask and are not in the CTE ``without``."""
         if not self.scope.dialect.plans.scans_for_keys:
@@ -161,19 +171,23 @@ class Pairs:
         columns: Sequence[exp.Expr],
         by: Sequence[exp.Expr],
     ) -> exp.Select:
+        apart = [column.unalias().copy() for column in by]
+        # A number in GROUP BY would mean a column's place.
+        grouped = [*self.scope.moment(), *(column for column in apart if not isinstance(column, exp.Literal))]
+        return self._pairs(moments, rows, same, [*by, *columns]).group_by(*grouped, copy=False)
+
+    def _pairs(
+        self, moments: exp.Select, rows: exp.Select, same: Sequence[exp.Expr], columns: Sequence[exp.Expr]
+    ) -> exp.Select:
         scope = self.scope
         when = col(scope.event_time, scope.v)
         on = [*scope.same_keys(), *same, when <= col(scope.t, scope.m), when.copy() >= self._reach()]
         if scope.view.known_at is not None:
             on.append(col(scope.known_at, scope.v) <= col(scope.t, scope.m))
-        apart = [column.unalias().copy() for column in by]
-        # A number in GROUP BY would mean a column's place.
-        grouped = [*scope.moment(), *(column for column in apart if not isinstance(column, exp.Literal))]
         return (
-            exp.select(*scope.moment(), *[column.copy() for column in (*by, *columns)])
+            exp.select(*scope.moment(), *[column.copy() for column in columns])
             .from_(subquery(self._whole(moments), scope.m), copy=False)
             .join(subquery(self._whole(rows), scope.v), on=all_of(on), copy=False)
-            .group_by(*grouped, copy=False)
         )
 
     def _whole(self, side: exp.Select) -> exp.Select:

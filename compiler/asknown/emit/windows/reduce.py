@@ -114,6 +114,25 @@ class Direct:
         return self.take(template, [*conditions, within], x=value)
 
 
+class OverSorted(Direct):
+    """Takes an aggregate over the pairs in one call's frame beside each pair of the moment, by a window function.
+
+    A word ``sorted.name`` of the dialect stands in for ``name`` where that means something else with OVER.
+    """
+
+    def take(
+        self, word: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
+    ) -> exp.Expr:
+        dialect = self._scope.dialect
+        if f"sorted.{word}" not in dialect.aggregates.templates:
+            return self._over(super().take(word, conditions, **values))
+        taken = self._over(super().take(f"sorted.{word}", conditions, **values))
+        return instantiate(dialect, dialect.aggregates.finalizers[f"sorted.{word}"], value=taken)
+
+    def _over(self, aggregate: exp.Expr) -> exp.Expr:
+        return exp.Window(this=aggregate, partition_by=self._scope.moment())
+
+
 class States:
     """What is kept of the rows of a band or a tile: each state once, however many frames it serves."""
 

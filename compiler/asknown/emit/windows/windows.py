@@ -23,7 +23,7 @@ from asknown.emit.statement import Cte
 from asknown.emit.windows.aggregates import read_aggregate
 from asknown.emit.windows.exact_sums import Rounded, Waiting, column
 from asknown.emit.windows.pairs import Pairs
-from asknown.emit.windows.reduce import Banded, Columns, Direct, Reduce, States
+from asknown.emit.windows.reduce import Banded, Columns, Direct, OverSorted, Reduce, States
 from asknown.model.nodes import WindowCall
 from asknown.plan.nodes import TrailingWindow
 from asknown.types import parse_type
@@ -40,6 +40,8 @@ def window_ctes(scope: AsOfScope, moments: str, join: TrailingWindow) -> list[Ct
     match join.form:
         case "pairs":
             query = windows.by_pairs()
+        case "sorted":
+            query = windows.by_sorted_pairs()
         case "bands":
             ctes, query = windows.by_bands()
         case "tiles":
@@ -74,6 +76,13 @@ class _Windows:
             {place: Direct(self.scope, call.frame, self.longest) for place, call in self.calls.items()}
         )
         return self.pairs.in_buckets(self._rows(), [*values, *self.waiting.columns(rare=True)])
+
+    def by_sorted_pairs(self) -> exp.Select:
+        """Every aggregate as by pairs, by window functions over each moment's pairs."""
+        values = self._values(
+            {place: OverSorted(self.scope, call.frame, self.longest) for place, call in self.calls.items()}
+        )
+        return self.pairs.once_sorted(self._rows(), [*values, *self.waiting.columns(rare=True)])
 
     def by_bands(self) -> tuple[list[Cte], exp.Select]:
         """States of each band first, then every aggregate from the states of the bands in its frame."""
