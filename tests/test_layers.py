@@ -16,11 +16,12 @@ PACKAGE = Path(__file__).parents[1] / "compiler" / "asknown"
 LAYERS = """
 errors
 durations  types      instants
-aggregates project
+aggregates values
+project
 dialects   render
 model
 catalog
-plan       lint     site
+plan
 emit       engines  online
 store
 cli
@@ -32,9 +33,9 @@ LAYER = {name: line for line, names in enumerate(LAYERS.strip().splitlines()) fo
 HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
-    "jinja2": {"render", "site"},
+    "jinja2": {"render"},
     "yaml": {"project"},
-    "sqlglot": {"model", "catalog", "lint", "plan", "emit"},
+    "sqlglot": {"model", "catalog", "plan", "emit"},
     "duckdb": {"engines.duckdb"},
     "adbc_driver_manager": {"engines.postgres"},
     "adbc_driver_postgresql": {"engines.postgres"},

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart
-from asknown.online.order import comparison
 from asknown.online.reader import OnlineReader
 from asknown.online.writer import open_writer, write_view
 from asknown.types import parse_type
+from asknown.values.order import comparison
 from online_tables import NOON, TICK, dump, load, make_batch, make_view, stored_rows
 
 T = datetime(2013, 5, 1, 10, tzinfo=UTC).replace(tzinfo=None)

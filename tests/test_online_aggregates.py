@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asknown.aggregates import AGGREGATES
-from asknown.online.aggregate import PAIRED, finisher, refusal
 from asknown.types import parse_type
+from asknown.values.aggregates import PAIRED, finisher, refusal
 
 DOUBLE = parse_type("DOUBLE")
 FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1e17, 0.1, -1e17, 1e-20, 5e-324, 1e308])

@@ -19,8 +19,8 @@ from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.snippets import say
 from asknown.emit.translate.define import define
 from asknown.model.expressions.write import NotPortableError, portable, why_not_portable
-from asknown.online.expressions import EvaluationError, compile_expression
 from asknown.types import SqlType, parse_type
+from asknown.values.expressions import EvaluationError, compile_expression
 
 TYPES = {
     "tiny": "TINYINT",

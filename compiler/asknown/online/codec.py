@@ -86,7 +86,7 @@ def orders_in_sqlite(kind: SqlType) -> bool:
 
 def stored_comparison(kind: SqlType) -> Callable[[Any, Any], int]:
     """The function from two stored values, neither NULL, to a number below, equal to or above 0."""
-    from asknown.online.order import comparison, signs_last  # only loads compare
+    from asknown.values.order import comparison, signs_last  # only loads compare
 
     decode, compare = decoder(kind), comparison(kind)
     if kind.kind in ("float", "list", "struct"):

@@ -8,10 +8,10 @@ from itertools import accumulate, compress
 from operator import ne
 from typing import Any
 
-from asknown.online.aggregate import ORDERED, PAIRED, total_key
 from asknown.online.nodes import OnlineWindows, StoredCall
-from asknown.online.states import State, family_of
 from asknown.types import SqlType
+from asknown.values.aggregates import ORDERED, PAIRED, total_key
+from asknown.values.states import State, family_of
 
 Columns = Sequence[Sequence[Any]]
 Decode = Callable[[Sequence[Any], set[type]], Sequence[Any]]

@@ -25,9 +25,9 @@ from asknown.online.events import EventTable, event_table, free_name, scan_state
 from asknown.online.layout import quote
 from asknown.online.nodes import OnlineView, StoredFeature
 from asknown.online.selection import Columns, Rows, Selection, states_of
-from asknown.online.states import State, condense, packs, spell
 from asknown.online.windows import Events, Tile, WindowFeatures
 from asknown.types import SqlType
+from asknown.values.states import State, condense, packs, spell
 
 FEWEST = 32
 LENGTH = 128

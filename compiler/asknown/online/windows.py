@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from asknown.errors import AsknownError
-from asknown.online.aggregate import ORDERED, PAIRED, Finish, finisher
-from asknown.online.expressions import EvaluationError, compile_expression
 from asknown.online.nodes import OnlineView, StoredFeature
 from asknown.online.selection import Columns, DecoderOf, Selection, rows_of, state_of, states_of
-from asknown.online.states import Merge, merger, reader_of
+from asknown.values.aggregates import ORDERED, PAIRED, Finish, finisher
+from asknown.values.expressions import EvaluationError, compile_expression
+from asknown.values.states import Merge, merger, reader_of
 
 
 @dataclass(frozen=True)

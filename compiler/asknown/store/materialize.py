@@ -13,7 +13,6 @@ from asknown.errors import AsknownError
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import Column, FeatureView, Item, Lifted
-from asknown.online.aggregate import refusal
 from asknown.online.nodes import Column as OnlineColumn
 from asknown.online.nodes import (
     LoadReport,
@@ -29,6 +28,7 @@ from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import Service
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import SqlType
+from asknown.values.aggregates import refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa

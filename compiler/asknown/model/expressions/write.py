@@ -1,6 +1,6 @@
 """Writes a feature's expression over windows as a tree that the online table evaluates to the same bits.
 
-The tree is made of a small closed set of operations (``online.expressions`` lists them), with the engine's rules for
+The tree is made of a small closed set of operations (``values.expressions`` lists them), with the engine's rules for
 types worked out here, where the types are known. Whatever has no operation, or none that is surely exact, is refused
 with a reason: the feature then needs a plainer expression, or its view ``online=false``.
 """

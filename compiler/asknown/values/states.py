@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from asknown.online.aggregate import finisher
-from asknown.online.sums import Values, float_parts, mean_decimals, mean_floats, mean_integers
 from asknown.types import Kind, SqlType
+from asknown.values.aggregates import finisher
+from asknown.values.sums import Values, float_parts, mean_decimals, mean_floats, mean_integers
 
 Merge = Callable[[Values, int], Any]
 """From values, stand-ins among them, and the number of all values that they are, to the aggregate."""

@@ -14,8 +14,9 @@ from fractions import Fraction
 from functools import cmp_to_key
 from typing import Any
 
-from asknown.online.order import comparison
-from asknown.online.sums import (
+from asknown.types import Kind, SqlType
+from asknown.values.order import comparison
+from asknown.values.sums import (
     Values,
     mean_decimals,
     mean_floats,
@@ -25,7 +26,6 @@ from asknown.online.sums import (
     sum_floats,
     sum_integers,
 )
-from asknown.types import Kind, SqlType
 
 Finish = Callable[[Values], Any]
 Key = Callable[[Any], Any]
