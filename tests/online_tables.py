@@ -10,8 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from asknown.online.nodes import Column, LoadReport, OnlineView
-from asknown.online.writer import open_writer
+from asknown.online.nodes import Column, OnlineView
+from asknown.online.reader import OnlineReader
+from asknown.online.report import LoadReport
+from asknown.online.sqlite.connect import Sessions
+from asknown.online.sqlite.reader import SQLiteBackend
+from asknown.online.sqlite.writer import open_writer
 from asknown.types import SqlType, parse_type
 
 NOON = datetime(2013, 5, 1, 12, tzinfo=UTC)
@@ -106,3 +110,9 @@ def stored_rows(path: Path, view: str = "orders") -> list[tuple[Any, ...]]:
     rows = connection.execute(f'SELECT * FROM "{view}"').fetchall()
     connection.close()
     return rows
+
+
+def sessions_of(reader: OnlineReader) -> Sessions:
+    """The connections that a reader holds open."""
+    assert isinstance(reader._backend, SQLiteBackend)
+    return reader._backend.sessions

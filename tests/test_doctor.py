@@ -19,11 +19,10 @@ from click.testing import CliRunner, Result
 from asknown import FeatureStore
 from asknown.cli.group import main
 from asknown.errors import AsknownError
-from asknown.online.checks import Check
-from asknown.online.inspection import Inspection, inspect_file
 from asknown.online.nodes import OnlineService, ServicePart
-from asknown.online.view_checks import Definitions
-from asknown.online.writer import open_writer
+from asknown.online.report import Check, Inspection
+from asknown.online.sqlite.doctor import Definitions, inspect_file
+from asknown.online.sqlite.writer import open_writer
 from online_tables import NOON, load, make_batch, make_view
 from test_online_migrations import write_layout
 from test_online_windows import SUM, event_batch

@@ -97,15 +97,15 @@ def test_reading_the_online_table_needs_the_standard_library_alone(report: Path,
     assert libraries(modules) == set()
     own = {module for module in modules if module.startswith("asknown")}
     assert {module for module in own if not module.startswith("asknown.online")} <= LIGHT
-    assert "asknown.online.reading" in own
-    unneeded = {f"asknown.online.{name}" for name in ("writer", "windows", "tiles")}
+    assert "asknown.online.sqlite.reader" in own
+    unneeded = {"asknown.online.windows", *(f"asknown.online.sqlite.{name}" for name in ("writer", "layout", "tiles"))}
     assert not any(module.startswith("asknown.values") for module in modules)
     assert modules & (unneeded | {"decimal", "fractions", "uuid"}) == set()
 
     modules = imported_by(report, "-c", READ.format(path=path, view="busy", feature="n"))
     assert libraries(modules) == set()
     assert "asknown.online.windows" in modules
-    assert "asknown.online.writer" not in modules
+    assert "asknown.online.sqlite.writer" not in modules
 
 
 def test_a_feature_store_needs_no_data_frames(report: Path) -> None:

@@ -21,7 +21,7 @@ project
 dialects   render
 model
 catalog
-plan
+plan       lint
 emit       engines  online
 store
 cli
@@ -35,7 +35,7 @@ HOMES = {
     "rich": {"cli"},
     "jinja2": {"render"},
     "yaml": {"project"},
-    "sqlglot": {"model", "catalog", "plan", "emit"},
+    "sqlglot": {"model", "catalog", "lint", "plan", "emit"},
     "duckdb": {"engines.duckdb"},
     "adbc_driver_manager": {"engines.postgres"},
     "adbc_driver_postgresql": {"engines.postgres"},
@@ -50,6 +50,9 @@ HOMES = {
 # Libraries that the user may not have: imported only inside the function that needs them. (An engine's own library is
 # imported with the engine, which store.opening imports when a target names it.)
 OPTIONAL = {"pandas", "polars", "apsw"}
+
+# Kept apart from the rest of online/, which must work with any backend.
+BACKENDS = "online.sqlite"
 
 # Not in a layer: the package's own __init__ names everything, lazily.
 EXEMPT = {"asknown"}
@@ -121,7 +124,20 @@ def judge(package: Path, own: str, imported: Import) -> str | None:
         return judge_library(own, library, lazy=imported.lazy)
     if not inner and imported.name in FACTS:
         return None
+    if layer_of(own) == "online" and not own.startswith(f"{BACKENDS}."):
+        fault = judge_backend(own, f"{inner}.{imported.name}", lazy=imported.lazy)
+        if fault:
+            return fault
     return judge_layer(package, layer_of(own), layer_of(inner or imported.name))
+
+
+def judge_backend(own: str, used: str, *, lazy: bool) -> str | None:
+    """Why a module of ``online/`` above the backends may not import this of ``online/``, or None."""
+    if not used.startswith(f"{BACKENDS}."):
+        return None
+    if own != "online.backend":
+        return f"imports {BACKENDS}, which only online.backend may"
+    return None if lazy else f"imports {BACKENDS} for everybody: import it in the function that opens it"
 
 
 def judge_layer(package: Path, layer: str, used: str) -> str | None:
@@ -177,6 +193,9 @@ PLANTED = [
         "emit imports online",
     ),
     ("store.py", "from asknown import FeatureStore", "import it from its own module"),
+    ("online/reader.py", "def f():\n    from asknown.online.sqlite import codec", "which only online.backend may"),
+    ("online/keys.py", "from asknown.online.sqlite.codec import quote", "which only online.backend may"),
+    ("online/backend.py", "from asknown.online.sqlite.reader import SQLiteBackend", "online.sqlite for everybody"),
     ("tools.py", "", "not in any layer"),
     ("store.py", "import click", "imports click, whose home is cli"),
     ("model/parse.py", "from yaml import safe_load", "imports yaml, whose home is project"),
@@ -199,6 +218,7 @@ ALLOWED = [
     ("plan/build.py", "from asknown.plan.nodes import Plan\nfrom .nodes import Plan\nfrom asknown import model"),
     ("cli/train.py", "from asknown import __version__\nimport click, rich.table"),
     ("engines/duckdb.py", "import duckdb, pyarrow"),
+    ("online/backend.py", "def f():\n    from asknown.online.sqlite.writer import OnlineWriter"),
     ("store.py", "import pyarrow\ndef f():\n    import pandas, polars"),
 ]
 

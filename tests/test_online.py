@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer, write_view
+from asknown.online.sqlite.writer import open_writer, write_view
 from asknown.types import parse_type
 from asknown.values.order import comparison
 from online_tables import NOON, TICK, dump, load, make_batch, make_view, stored_rows
@@ -637,7 +637,7 @@ import sys, time
 from datetime import datetime
 sys.path.insert(0, {tests!r})
 from online_tables import make_batch, make_view
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 view = make_view({{"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"}})
 def batches():
     for start in range(0, 10**9, 20000):

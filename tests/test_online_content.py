@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
-from asknown.online import content
-from asknown.online.batches import CHUNK
-from asknown.online.metadata import hash_values, read_services, read_views, sort_views
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.sqlite import content
+from asknown.online.sqlite.batches import CHUNK
+from asknown.online.sqlite.metadata import hash_values, read_services, read_views, sort_views
+from asknown.online.sqlite.writer import open_writer
 from online_tables import NOON, dump, load, make_batch, make_view, stored_rows
 from test_online import VALUES
 from test_online_windows import SUM, event_batch

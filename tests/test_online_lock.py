@@ -17,15 +17,15 @@ import pytest
 
 from asknown import FeatureStore
 from asknown.errors import AsknownError
-from asknown.online import lock
-from asknown.online.writer import open_writer
+from asknown.online.sqlite import lock
+from asknown.online.sqlite.writer import open_writer
 from online_tables import NOON, load, make_view, stored_rows
 
 VIEW = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"})
 ROW = {"id": 1, "ts": datetime(2013, 5, 1, 10), "amount": 1.0}
 HOLDER = """
 import sys
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 with open_writer(sys.argv[1]):
     print("writing", flush=True)
     sys.stdin.readline()

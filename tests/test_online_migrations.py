@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from asknown.online import events, metadata, tiles
-from asknown.online.migrations import LAYOUT, MIGRATIONS
 from asknown.online.nodes import OnlineView
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.sqlite import metadata, tiles
+from asknown.online.sqlite.layout import create_events, create_tiles, event_table, tile_table
+from asknown.online.sqlite.metadata import LAYOUT, MIGRATIONS
+from asknown.online.sqlite.writer import open_writer
 from online_tables import NOON, TICK, make_batch, make_view
 from test_online_content import check
 from test_online_windows import SUM, event_batch, read
@@ -50,8 +51,8 @@ def _write_plain(connection: sqlite3.Connection, layout: int) -> None:
 def _write_windows(connection: sqlite3.Connection, layout: int) -> None:
     connection.execute('CREATE TABLE "orders" ("id" INTEGER PRIMARY KEY, "ts" TEXT NOT NULL) STRICT')
     connection.execute("INSERT INTO orders VALUES (1, '2013-05-01 10:00:00.000000')")
-    connection.execute(events.create_events(events.event_table(SUM)))
-    connection.execute(tiles.create_tiles(tiles.tile_table(SUM)))
+    connection.execute(create_events(event_table(SUM)))
+    connection.execute(create_tiles(tile_table(SUM)))
     first = 1_367_402_400_000_000  # 2013-05-01 10:00
     rows = [(1, first + n, 0, 0.5) for n in range(tiles.FEWEST)]
     connection.executemany('INSERT INTO "orders.events" VALUES (?, ?, ?, ?)', rows)
@@ -135,14 +136,14 @@ def test_a_load_with_an_earlier_watermark_leaves_the_events_without_a_hash(path:
 
 HALF_WAY = """
 import os, signal, sqlite3
-from asknown.online import migrations, writer
+from asknown.online.sqlite import metadata, writer
 def stop(connection):
-    migrations.MIGRATIONS[-1](connection)
+    metadata.MIGRATIONS[-1](connection)
     os.kill(os.getpid(), signal.SIGKILL)
-steps = (*migrations.MIGRATIONS[:-1], stop)
+steps = (*metadata.MIGRATIONS[:-1], stop)
 with sqlite3.connect({path!r}, isolation_level=None) as connection:
     connection.execute("BEGIN IMMEDIATE")
-    migrations.migrate(connection, {layout}, steps)
+    metadata.migrate(connection, {layout}, steps)
 """
 
 
@@ -167,7 +168,7 @@ def test_a_migration_without_room_leaves_the_old_layout(path: Path, layout: int)
     script = (
         "import resource, sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-        "from asknown.errors import AsknownError\nfrom asknown.online.writer import open_writer\n"
+        "from asknown.errors import AsknownError\nfrom asknown.online.sqlite.writer import open_writer\n"
         "try:\n    with open_writer(sys.argv[1]): pass\nexcept AsknownError as error: print(error.code)\n"
     )
     if os.name != "posix":

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asknown.online import tiles
 from asknown.online.reader import OnlineReader
-from asknown.online.tiles import code_of, pack, unpack
+from asknown.online.sqlite import tiles
+from asknown.online.sqlite.tiles import code_of, pack, unpack
 from asknown.types import parse_type
 from online_tables import NOON, dump, stored_rows
 from test_online_windows import DAY, call, load, read, windowed

@@ -19,10 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
-from asknown.online import tiles
 from asknown.online.nodes import (
     Column,
-    EventReport,
     OnlineService,
     OnlineView,
     OnlineWindows,
@@ -31,7 +29,9 @@ from asknown.online.nodes import (
     StoredFeature,
 )
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.report import EventReport
+from asknown.online.sqlite import tiles
+from asknown.online.sqlite.writer import open_writer
 from asknown.types import parse_type
 from online_tables import NOON, TICK, arrow_type, dump, make_batch, make_view, stored_rows
 

@@ -16,15 +16,14 @@ from typing import Any
 import pytest
 
 from asknown.errors import AsknownError
-from asknown.online.faults import check_sqlite
 from asknown.online.keys import parse_key
 from asknown.online.nodes import OnlineService, ServicePart
 from asknown.online.reader import OnlineReader
-from asknown.online.session import LOOK_AGAIN
-from asknown.online.sqlite import Library
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.connect import LOOK_AGAIN, Library
+from asknown.online.sqlite.errors import check_sqlite
+from asknown.online.sqlite.writer import open_writer
 from asknown.types import parse_type
-from online_tables import NOON, TICK, load, make_batch, make_view
+from online_tables import NOON, TICK, load, make_batch, make_view, sessions_of
 
 T = datetime(2013, 5, 1, 10)
 HOUR = timedelta(hours=1)
@@ -174,7 +173,7 @@ def test_many_keys_at_once(tmp_path: Path, keys: tuple[str, ...], count: int) ->
 
 def test_composite_keys_are_found_by_the_index(path: Path, reader: OnlineReader) -> None:
     reader.get_online_features("routes", {"origin": ["EWR", "JFK"], "dest": ["JFK", "EWR"]}, at=NOON)
-    with reader._sessions.snapshot() as session:
+    with sessions_of(reader).snapshot() as session:
         (plan,) = session.plans.values()
         one, two = plan.by_row, plan._tables[0]._lookup.query(2)
         for query, keys in ((one, ["x"] * 2 + plan._facts), (two, ["x"] * 4)):
@@ -496,7 +495,7 @@ def test_an_absent_or_empty_table_says_to_load_it(tmp_path: Path) -> None:
 
 
 def test_the_reader_never_writes(path: Path, reader: OnlineReader) -> None:
-    with reader._sessions.snapshot() as session, pytest.raises(reader._sessions.errors, match="readonly"):
+    with sessions_of(reader).snapshot() as session, pytest.raises(sessions_of(reader).errors, match="readonly"):
         session.connection.execute("create table x (y)")
 
 
@@ -540,7 +539,7 @@ def test_another_file_in_its_place_is_seen_soon(tmp_path: Path, path: Path, read
 
 
 def test_an_interrupted_read_does_not_spoil_the_next(reader: OnlineReader) -> None:
-    with reader._sessions.snapshot() as session:
+    with sessions_of(reader).snapshot() as session:
         connection = session.connection
     connection.execute("BEGIN")  # where a signal between two statements leaves it
     assert reader.get_online_features("carriers:delay", [{"carrier": "UA"}], at=NOON).to_dict()["delay"] == [5.5]
@@ -619,12 +618,14 @@ def test_a_reader_survives_a_fork(reader: OnlineReader) -> None:
         return reader.get_online_features("carriers:delay", [{"carrier": "UA"}], at=NOON).to_dict()["delay"]
 
     assert read() == [5.5]
-    with reader._sessions.snapshot() as session:
+    with sessions_of(reader).snapshot() as session:
         parents = session.connection
     child = os.fork()
     if child == 0:
         try:
-            right = read() == [5.5] and all(s.connection is not parents for s in reader._sessions._by_thread.values())
+            right = read() == [5.5] and all(
+                s.connection is not parents for s in sessions_of(reader)._by_thread.values()
+            )
             reader.close()
         except BaseException:
             right = False

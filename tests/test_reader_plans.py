@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineService, ServicePart
-from asknown.online.read_plan import ReadPlan
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import Library
-from asknown.online.writer import open_writer
-from online_tables import NOON, TICK, load, make_batch, make_view
+from asknown.online.sqlite.connect import Library
+from asknown.online.sqlite.read_plan import ReadPlan
+from asknown.online.sqlite.writer import open_writer
+from online_tables import NOON, TICK, load, make_batch, make_view, sessions_of
 from test_online_windows import call, event_batch, windowed
 
 T = datetime(2013, 5, 1, 10)
@@ -156,7 +156,7 @@ def test_one_row_is_read_as_many_are(
 def test_the_fast_path_is_taken(readers: list[OnlineReader]) -> None:
     # Guards the test above, which would pass if every request were read in one way.
     for reader in readers:
-        with reader._sessions.snapshot() as session:
+        with sessions_of(reader).snapshot() as session:
             plans = list(session.plans.values())
         assert any(plan.by_row is not None and len(plan.request.reads) > 2 for plan in plans)
         assert any(plan.by_row is None for plan in plans)  # windows take more than one statement
@@ -167,7 +167,7 @@ def test_the_fast_path_is_taken(readers: list[OnlineReader]) -> None:
 
 def traced(reader: OnlineReader, hear: Callable[[str], None]) -> Any:
     """The reader's connection of this thread, which from now on tells of every statement as it begins."""
-    session = reader._sessions.current()
+    session = sessions_of(reader).current()
     session.connection.set_trace_callback(hear)
     return session
 
@@ -255,7 +255,7 @@ def test_a_load_at_any_step_of_a_read_leaves_it_whole(tmp_path: Path, ids: list[
 def test_a_plan_of_an_earlier_state_gives_nothing(path: Path) -> None:
     with OnlineReader(path) as reader:
         reader.get_online_features(["orders:amount"], [{"id": 2}], at=NOON)
-        session = reader._sessions.current()
+        session = sessions_of(reader).current()
         (plan,) = session.plans.values()
         assert isinstance(plan, ReadPlan)
         instant = NOON.replace(tzinfo=None)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from asknown.errors import AsknownError, Where
+    from asknown.online.answer import OnlineResponse
     from asknown.online.reader import OnlineReader
-    from asknown.online.response import OnlineResponse
     from asknown.store import FeatureStore, RetrievalJob
 
 __all__ = ["AsknownError", "FeatureStore", "OnlineReader", "OnlineResponse", "RetrievalJob", "Where", "__version__"]
@@ -22,7 +22,7 @@ _HOMES = {
     "FeatureStore": "asknown.store",
     "RetrievalJob": "asknown.store",
     "OnlineReader": "asknown.online.reader",
-    "OnlineResponse": "asknown.online.response",
+    "OnlineResponse": "asknown.online.answer",
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 from faults.world import READ_AT, Load, World, features_of, keys_of
 
 WORLD = World(60)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 from faults.attempts import WORLD
 from faults.workers import Crew
 from faults.world import Load

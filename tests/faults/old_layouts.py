@@ -7,9 +7,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from asknown.online import layout, metadata, migrations, tiles
-from asknown.online.codec import spell_instant
-from asknown.online.events import create_events, event_table
+from asknown.online.sqlite import layout, metadata, tiles
+from asknown.online.sqlite.codec import quote, spell_instant
+from asknown.online.sqlite.layout import create_events, event_table
 from faults.world import Load, State, World, views
 from online_tables import NOON
 
@@ -18,7 +18,7 @@ def write_layout(path: Path, number: int, world: World, load: Load) -> None:
     """Makes a file as the asknown of layout ``number`` left it after a load: the released steps, and plain SQL."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        for step in migrations.MIGRATIONS[:number]:
+        for step in metadata.MIGRATIONS[:number]:
             step(connection)
         connection.execute(f"PRAGMA user_version = {number}")
         state = world.state(load)
@@ -37,11 +37,11 @@ def _write_old_view(connection: sqlite3.Connection, world: World, load: Load, na
         connection.execute(statement)
     if view.windows is not None:
         connection.execute(create_events(event_table(view)))
-        connection.execute(tiles.create_tiles(tiles.tile_table(view)))
+        connection.execute(layout.create_tiles(layout.tile_table(view)))
     for table in (name, f"{name}.events") if view.windows is not None else (name,):
         rows = state.tables[table]
         places = ", ".join("?" * len(rows[0]))
-        connection.executemany(f"INSERT INTO {layout.quote(table)} VALUES ({places})", rows)
+        connection.executemany(f"INSERT INTO {quote(table)} VALUES ({places})", rows)
     if view.windows is not None:
         tiles.write_tiles(connection, view)
     events = state.said[name][2]

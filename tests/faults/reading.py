@@ -17,7 +17,7 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import Library
+from asknown.online.sqlite.connect import Library
 from faults.workers import Parent
 from faults.world import READ_AT, features_of, keys_of
 

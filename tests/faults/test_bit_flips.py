@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from asknown.errors import AsknownError
-from asknown.online.inspection import Inspection, inspect_file
-from asknown.online.layout import quote
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.report import Inspection
+from asknown.online.sqlite.codec import quote
+from asknown.online.sqlite.doctor import inspect_file
+from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.world import READ_AT, Load, World, keys_of
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.project import GET, MATERIALIZE, asknown, limit_files, write_project
 from faults.workers import Crew, Parent

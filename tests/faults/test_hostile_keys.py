@@ -15,7 +15,7 @@ import pytest
 from asknown.errors import AsknownError
 from asknown.online.nodes import Column
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 from asknown.types import parse_type
 from faults.hostile import MEGABYTE, SURROGATES, TEXTS
 from faults.world import views

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from asknown.online.migrations import LAYOUT
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.metadata import LAYOUT
+from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.old_layouts import write_layout
 from faults.workers import Crew, Parent, Worker, sleep_until

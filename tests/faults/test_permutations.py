@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from asknown.online.layout import quote
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.codec import quote
+from asknown.online.sqlite.writer import open_writer
 from asknown.types import parse_type
 from faults.conftest import Length, Tell
 from faults.world import views

@@ -12,7 +12,7 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.workers import Crew, Parent
 from faults.world import READ_AT, Load, World, features_of, find_load, keys_of, observe

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asknown.online.writer import open_writer
+from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.project import GET, MATERIALIZE, Said, asknown, run_command, write_project
 from faults.workers import Crew, Parent

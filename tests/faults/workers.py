@@ -26,7 +26,7 @@ from asknown.errors import AsknownError
 from faults.world import Load, World
 
 PATIENCE = 60.0  # seconds until a silent worker is a failed test
-PRELOADED = ("asknown.online.writer", "asknown.store.materialize", "asknown.cli.group", "asknown.engines.duckdb")
+PRELOADED = ("asknown.online.sqlite.writer", "asknown.store.materialize", "asknown.cli.group", "asknown.engines.duckdb")
 
 
 class Parent:

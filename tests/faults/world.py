@@ -19,8 +19,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from asknown.online import layout
-from asknown.online.codec import spell_instant
 from asknown.online.nodes import (
     Column,
     OnlineService,
@@ -30,7 +28,8 @@ from asknown.online.nodes import (
     StoredCall,
     StoredFeature,
 )
-from asknown.online.writer import OnlineWriter
+from asknown.online.sqlite.codec import quote, spell_instant
+from asknown.online.sqlite.writer import OnlineWriter
 from asknown.types import parse_type
 from online_tables import NOON, TICK, arrow_type, make_batch, make_view
 
@@ -246,7 +245,7 @@ def observe(path: Path) -> State:
             columns = columns.replace("events", "NULL")  # a file of layout 1
         said = {row[0]: row[1:] for row in connection.execute(f"SELECT {columns} FROM _asknown_views")}
         names = [*said, *(f"{name}.events" for name, row in said.items() if row[2] is not None)]
-        tables = {name: sorted(connection.execute(f"SELECT * FROM {layout.quote(name)}").fetchall()) for name in names}
+        tables = {name: sorted(connection.execute(f"SELECT * FROM {quote(name)}").fetchall()) for name in names}
     return State(tables, said)
 
 

@@ -1,6 +1,6 @@
-"""The online table: one SQLite file that answers, for now, what the training query answers for then.
+"""The online table answers, for now, what the training query answers for then. No module here but ``backend`` knows
+how the table is kept.
 
-``writer`` loads it (Arrow batches in, one transaction), ``reader`` reads it with the standard library alone.
-Both stand on ``layout`` (tables and SQL), ``codec`` (a value of each type as SQLite keeps it) and ``metadata``.
-Trailing windows are computed at reading: from ``events``, or for busy keys from ``tiles`` of them, by ``windows``.
+``reader`` is what users open; ``request`` resolves what they ask for, ``keys`` reads their keys, ``windows`` computes
+trailing windows, ``answer`` gives values, statuses and event times.
 """

@@ -163,47 +163,6 @@ class StoredView:
         }
 
 
-@dataclass(frozen=True)
-class LoadReport:
-    """What one load of one view did.
-
-    ``rows_seen`` = ``inserted`` + ``updated`` + ``unchanged`` + ``skipped_null`` + ``rows_future``; ``rows_total`` is
-    the table's size after it. ``skipped_null`` had no key or no time, ``rows_future`` a time after the load's
-    watermark; neither are stored. ``watermark`` is the one that holds now: the stored one, where that is later.
-    """
-
-    view: str
-    rows_seen: int
-    inserted: int
-    updated: int
-    unchanged: int
-    skipped_null: int
-    rows_future: int
-    rows_total: int
-    watermark: datetime
-    rebuilt: bool
-    seconds: float
-
-
-@dataclass(frozen=True)
-class EventReport:
-    """What one load of a view's events did.
-
-    ``replaced`` is False where the load came with an earlier watermark than the file's, and so left the events alone.
-    ``events_total`` is the table's size after it.
-    """
-
-    view: str
-    rows_seen: int
-    added: int
-    removed: int
-    skipped_null: int
-    rows_future: int
-    events_total: int
-    replaced: bool
-    seconds: float
-
-
 def _describe_windows(windows: OnlineWindows, events: int | None) -> dict[str, Any]:
     return {
         "features": [feature.name for feature in windows.derived],

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from asknown.online.entity_rows import EntityRows
+    from asknown.online.answer import OnlineResponse
+    from asknown.online.backend import Library
     from asknown.online.nodes import OnlineService, StoredView
-    from asknown.online.response import OnlineResponse
-    from asknown.online.sqlite import Library
+    from asknown.online.request import EntityRows
 
 
 class OnlineReader:
@@ -28,11 +28,15 @@ class OnlineReader:
     """
 
     def __init__(self, path: str | Path, *, library: Library = "sqlite3") -> None:
-        from asknown.online.reading import Reading  # with the first reader: not all who import this will read
+        from pathlib import Path  # with the first reader: not all who import this will read
 
-        self._reading = Reading(path, library)
-        self._sessions = self._reading.sessions
-        self.path: Path = self._sessions.path
+        from asknown.online.answer import OnlineResponse
+        from asknown.online.backend import open_backend
+        from asknown.online.request import make_query, read_at
+
+        self._make_query, self._read_at, self._respond = make_query, read_at, OnlineResponse
+        self._backend = open_backend(path, library)
+        self.path = Path(path).absolute()
 
     def __enter__(self) -> OnlineReader:
         return self
@@ -44,17 +48,15 @@ class OnlineReader:
 
     def close(self) -> None:
         """Closes the connections of all threads; the reader cannot be used after it."""
-        self._sessions.close()
+        self._backend.close()
 
     def views(self) -> dict[str, StoredView]:
         """The views the table holds, by name, with their watermarks, sizes, keys and features."""
-        with self._sessions.snapshot() as session:
-            return dict(session.views)
+        return dict(self._backend.views())
 
     def services(self) -> dict[str, OnlineService]:
         """The feature services the table knows, by name."""
-        with self._sessions.snapshot() as session:
-            return dict(session.services)
+        return dict(self._backend.services())
 
     def get_online_features(
         self,
@@ -71,4 +73,6 @@ class OnlineReader:
         ``unknown-feature``, ``unknown-service``, ``name-clash``, ``spine-key``, ``key-type``, ``bad-value``,
         ``before-watermark``.
         """
-        return self._reading.read(features, entity_rows, at, full_feature_names)
+        query = self._make_query(features, entity_rows, full_feature_names)
+        answer = self._backend.read(query, self._read_at(at))
+        return self._respond(query.columns.filled(), answer, query.columns.count)

@@ -4,11 +4,161 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from asknown.errors import AsknownError, did_you_mean
+from asknown.instants import read_instant
 from asknown.online.keys import Encode, key_encoder
 from asknown.online.nodes import Column, OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
+
+EntityRows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_IN_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+
+MISSING: Final = object()
+"""Stands where a row does not give a column that other rows give."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A request's columns, in the order first seen, and the number of rows. ``ragged``: some have :data:`MISSING`."""
+
+    values: dict[str, list[Any]]
+    count: int
+    ragged: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The columns' names; None for a request of no rows, which has none."""
+        return tuple(self.values) if self.values or self.count else None
+
+    def filled(self) -> dict[str, list[Any]]:
+        """The columns with None where a value is missing."""
+        if not self.ragged:
+            return self.values
+        return {name: [None if v is MISSING else v for v in column] for name, column in self.values.items()}
+
+
+def as_columns(rows: EntityRows) -> Columns:
+    """The rows by columns."""
+    if isinstance(rows, Mapping):
+        return _from_columns(rows)
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Sequence):
+        raise _bad_rows(f"it is a {type(rows).__name__}")
+    names: dict[str, None] = {}
+    for place, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise _bad_rows(f"row {place} is a {type(row).__name__}")
+        names.update(dict.fromkeys(row))
+    _check_names(names)
+    ragged = any(len(row) < len(names) for row in rows)
+    return Columns({name: [row.get(name, MISSING) for row in rows] for name in names}, len(rows), ragged)
+
+
+def _from_columns(rows: Mapping[str, Any]) -> Columns:
+    _check_names(rows)
+    columns: dict[str, list[Any]] = {}
+    for name, column in rows.items():
+        if isinstance(column, (str, bytes, Mapping)) or not hasattr(column, "__iter__"):
+            raise _bad_rows(f"the column '{name}' is a {type(column).__name__}, not a list of values")
+        columns[name] = list(column)
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+        raise _bad_rows(f"its columns differ in length: {shown}")
+    return Columns(columns, next(iter(lengths.values()), 0))
+
+
+def _check_names(names: Mapping[Any, Any]) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise _bad_rows(f"the column name {name!r} is not a text")
+
+
+def _bad_rows(why: str) -> AsknownError:
+    return AsknownError(
+        "bad-value",
+        f"entity_rows cannot be read: {why}",
+        hint='give a list of dicts, as in [{"carrier": "UA"}], or a dict of lists, as in {"carrier": ["UA", "AA"]}',
+    )
+
+
+Names = tuple[str, ...] | None
+"""The names of a request's columns; None for a request of no rows, which has none."""
+
+Shape = tuple[tuple[str, ...], bool, Names]
+"""What a plan depends on: the references, whether names are full, and the columns that the request gives."""
+
+
+class Query:
+    """What one read asks for: references, whether names are full, and the rows, of which one alone is a dict.
+
+    ``shape`` is what queries have in common that one plan can answer.
+    """
+
+    __slots__ = ("_columns", "row", "shape")
+
+    def __init__(self, references: tuple[str, ...], full_names: bool, rows: dict[str, Any] | Columns) -> None:
+        if type(rows) is dict:
+            self.row: dict[str, Any] | None = rows
+            self._columns: Columns | None = None
+            self.shape: Shape = (references, full_names, tuple(rows))
+        else:
+            assert isinstance(rows, Columns)
+            self.row = None
+            self._columns = rows
+            self.shape = (references, full_names, rows.names)
+
+    @property
+    def columns(self) -> Columns:
+        """The rows by columns."""
+        if self._columns is None:
+            assert self.row is not None
+            self._columns = Columns({name: [value] for name, value in self.row.items()}, 1)
+        return self._columns
+
+    def check(self) -> None:
+        """Refuses a query that names no features, or columns by anything but text."""
+        _check_references(self.shape[0])
+        if self.row is not None:
+            _check_names(self.row)
+
+
+def make_query(features: str | Sequence[str], entity_rows: EntityRows, full_names: bool) -> Query:
+    """The query that the arguments of :meth:`OnlineReader.get_online_features` make."""
+    references = (features,) if isinstance(features, str) else _references(features)
+    if type(entity_rows) is list and len(entity_rows) == 1 and type(entity_rows[0]) is dict:
+        return Query(references, full_names, entity_rows[0].copy())
+    columns = as_columns(entity_rows)
+    if columns.count == 1:
+        return Query(references, full_names, {name: column[0] for name, column in columns.values.items()})
+    return Query(references, full_names, columns)
+
+
+def read_at(at: datetime | str | None) -> datetime:
+    """The instant that a read is of, naive, in UTC; now for None."""
+    if at is None:
+        return _EPOCH + (datetime.now(UTC) - _EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
+    return read_instant(at, "at")
+
+
+def _references(features: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(features)
+    except TypeError:
+        _check_references((features,))
+        raise
+
+
+def _check_references(references: tuple[str, ...]) -> None:
+    if not references or not all(isinstance(reference, str) for reference in references):
+        raise AsknownError(
+            "bad-value",
+            f"{list(references)!r} names no features",
+            hint="give a list such as ['view:feature', 'view'], or the name of a feature service",
+        )
 
 
 @dataclass(frozen=True)

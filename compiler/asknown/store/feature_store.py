@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from asknown.errors import AsknownError, did_you_mean, hidden
 from asknown.instants import read_instant
+from asknown.online.answer import OnlineResponse
 from asknown.online.reader import OnlineReader
-from asknown.online.response import OnlineResponse
 from asknown.project import load_project
 from asknown.project.nodes import Project
 
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from asknown.engines.engine import Engine
     from asknown.lint.nodes import Finding
     from asknown.model.nodes import FeatureView
-    from asknown.online.checks import Check
-    from asknown.online.inspection import Inspection
-    from asknown.online.nodes import LoadReport, OnlineView
+    from asknown.online.nodes import OnlineView
+    from asknown.online.report import Check, Inspection, LoadReport
     from asknown.plan.rules import PlanOptions
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.typed_catalog import TypedCatalog
@@ -165,7 +164,7 @@ class FeatureStore:
         another load is running, this one waits up to ``wait`` seconds for it to end, and calls ``on_wait`` with a
         message. ``on_rows`` is called with a view's name and its rows so far. Returns one report for each view.
         """
-        from asknown.online.writer import check_instant
+        from asknown.online.sqlite.writer import check_instant
         from asknown.store.materialize import load_views
 
         watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else read_instant(until, "until")
@@ -213,7 +212,7 @@ class FeatureStore:
         ``healthy`` is True if nothing needs to be done; ``findings`` are the checks that need something, each with
         the command to run. A damaged file or a broken model is a finding and raises nothing.
         """
-        from asknown.online.inspection import inspect_file
+        from asknown.online.backend import inspect_table
         from asknown.store.materialize import read_definitions
 
         definitions: Mapping[str, OnlineView | AsknownError] | AsknownError
@@ -221,7 +220,7 @@ class FeatureStore:
             definitions = read_definitions(self._typed, self._online_views())
         except AsknownError as error:
             definitions = error
-        return inspect_file(self.project.profile.online.path, definitions)
+        return inspect_table(self.project.profile.online.path, definitions)
 
     def check(self) -> list[Finding]:
         """Everything that is wrong with the project as far as its text and the sources' columns tell, by place.
@@ -235,7 +234,7 @@ class FeatureStore:
 
     def check_target(self) -> tuple[Check, ...]:
         """Connects to the target and checks what it is and what it lacks. A failure is a check and raises nothing."""
-        from asknown.online.checks import Check
+        from asknown.online.report import Check
 
         name = self.project.profile.target.name
         try:

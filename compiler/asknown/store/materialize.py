@@ -13,9 +13,9 @@ from asknown.errors import AsknownError
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import Column, FeatureView, Item, Lifted
+from asknown.online.backend import LoadWriter, open_writer
 from asknown.online.nodes import Column as OnlineColumn
 from asknown.online.nodes import (
-    LoadReport,
     OnlineService,
     OnlineView,
     OnlineWindows,
@@ -23,7 +23,7 @@ from asknown.online.nodes import (
     StoredCall,
     StoredFeature,
 )
-from asknown.online.writer import OnlineWriter, open_writer
+from asknown.online.report import LoadReport
 from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import Service
 from asknown.store.typed_catalog import TypedCatalog
@@ -79,7 +79,7 @@ def read_definitions(catalog: TypedCatalog, names: Sequence[str]) -> dict[str, O
 
 
 def _load(
-    writer: OnlineWriter,
+    writer: LoadWriter,
     catalog: TypedCatalog,
     view: FeatureView,
     online: OnlineView,

@@ -13,7 +13,7 @@ from asknown.cli.progress import say
 from asknown.cli.session import ProjectCommand, Session
 
 if TYPE_CHECKING:
-    from asknown.online.checks import Check
+    from asknown.online.report import Check
 
 
 @click.command("doctor", cls=ProjectCommand)

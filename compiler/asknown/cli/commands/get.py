@@ -12,7 +12,7 @@ from asknown.cli.output import Format, format_option, write_json, write_rows
 from asknown.cli.session import ProjectCommand, Session
 
 if TYPE_CHECKING:
-    from asknown.online.response import OnlineResponse, Status
+    from asknown.online.answer import OnlineResponse, Status
 
 
 @click.command("get", cls=ProjectCommand)

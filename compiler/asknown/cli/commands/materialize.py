@@ -16,7 +16,7 @@ from asknown.cli.session import ProjectCommand, Session
 from asknown.durations import microseconds
 
 if TYPE_CHECKING:
-    from asknown.online.nodes import LoadReport
+    from asknown.online.report import LoadReport
 
 
 @click.command("materialize", cls=ProjectCommand)

@@ -22,12 +22,12 @@ from asknown.online.answer import (
     microseconds_of,
     read_moments,
 )
-from asknown.online.codec import Convert, column_decoder, decoder, stored_key
-from asknown.online.lookup import Facts, Lookup, row_statement
 from asknown.online.request import Read, Request
+from asknown.online.sqlite.codec import Convert, column_decoder, decoder, stored_key
+from asknown.online.sqlite.lookup import Facts, Lookup, row_statement
 
 if TYPE_CHECKING:
-    from asknown.online.tiles import WindowRead
+    from asknown.online.sqlite.tiles import WindowRead
     from asknown.online.windows import WindowAnswer
 
 
@@ -201,7 +201,7 @@ class _Table:
 def _window_read(read: Read) -> WindowRead | None:
     if not read.windowed:
         return None
-    from asknown.online.tiles import WindowRead  # half of what a reader can import, and most requests do without
+    from asknown.online.sqlite.tiles import WindowRead  # half of what a reader can import, and most requests do without
 
     return WindowRead(read.stored.view, read.windowed)
 

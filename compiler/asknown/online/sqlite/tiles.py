@@ -15,88 +15,24 @@ import json
 import sqlite3
 import sys
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
 
-from asknown.online.codec import full_column_decoder, storage
-from asknown.online.events import EventTable, event_table, free_name, scan_statement
-from asknown.online.layout import quote
 from asknown.online.nodes import OnlineView, StoredFeature
-from asknown.online.selection import Columns, Rows, Selection, states_of
-from asknown.online.windows import Events, Tile, WindowFeatures
+from asknown.online.sqlite.codec import full_column_decoder, quote
+from asknown.online.sqlite.events import scan_statement
+from asknown.online.sqlite.layout import TileTable, event_table, tile_table
+from asknown.online.windows import Columns, Events, Rows, Selection, Tile, WindowFeatures
 from asknown.types import SqlType
-from asknown.values.states import State, condense, packs, spell
+from asknown.values.states import condense, packs, spell
 
 FEWEST = 32
 LENGTH = 128
 BEGINNING = -(2**63)
 """Where a key's first tile starts, so that there is one for every instant."""
 
-_OWN = ("start", "number", "last", "later", "after")
 _CODES = {"float": "d", "integer": "q"}
-
-
-@dataclass(frozen=True)
-class TileTable:
-    """The tiles of one view. ``own`` and ``packed`` say what the columns are called here.
-
-    ``start`` is the event time from which on a tile holds the key's events, up to the next tile, and ``number`` counts
-    them; ``last`` is the newest event time of the key; ``later`` says how many events the tiles behind this one hold,
-    and ``after`` has their states. Packed are the events' columns, times first.
-    """
-
-    name: str
-    events: EventTable
-    states: tuple[State, ...]
-    own: Mapping[str, str]
-    packed: Mapping[str, str]
-
-    @property
-    def keys(self) -> list[str]:
-        return [quote(column.name) for column in self.events.keys]
-
-    @property
-    def columns(self) -> list[str]:
-        """All quoted columns, in the table's order."""
-        return [*self.keys, *map(quote, (*self.own.values(), *self.packed.values()))]
-
-    @property
-    def place(self) -> list[str]:
-        """The quoted columns of the primary key."""
-        return [*self.keys, quote(self.own["start"]), quote(self.own["number"])]
-
-
-def tile_table(view: OnlineView) -> TileTable:
-    """The table of a view's tiles."""
-    assert view.windows is not None
-    events = event_table(view)
-    taken = {column.name.lower() for column in view.keys}
-    hidden = (column.name for column in view.windows.columns if packs(column.type))
-    own: dict[str, str] = {}
-    packed: dict[str, str] = {}
-    for names, found in ((_OWN, own), ((*events.times, *hidden), packed)):
-        for name in names:
-            found[name] = free_name(f"_{name}" if names is _OWN else name, taken)
-            taken.add(found[name].lower())
-    return TileTable(f"{view.name}.tiles", events, states_of(view.windows), own, packed)
-
-
-def create_tiles(table: TileTable) -> str:
-    """The statement that makes the table."""
-    columns = [f"{quote(column.name)} {storage(column.type)} NOT NULL" for column in table.events.keys]
-    for role, name in table.own.items():
-        columns.append(f"{quote(name)} {'TEXT' if role == 'after' else 'INTEGER'} NOT NULL")
-    columns.extend(f"{quote(name)} ANY NOT NULL" for name in table.packed.values())
-    columns.append(f"PRIMARY KEY ({', '.join(table.place)})")
-    body = ",\n    ".join(columns)
-    return f"CREATE TABLE {quote(table.name)} (\n    {body}\n) STRICT, WITHOUT ROWID"
-
-
-def drop_tiles(view: str) -> str:
-    """The statement that removes the tiles of the view of this name, where it has any."""
-    return f"DROP TABLE IF EXISTS {quote(f'{view}.tiles')}"
 
 
 def tile_statement(table: TileTable, columns: Sequence[str], *, onwards: bool) -> str:

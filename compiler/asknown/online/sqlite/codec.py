@@ -35,6 +35,11 @@ _STORAGE: dict[Kind, str] = {
 }
 
 
+def quote(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def storage(kind: SqlType) -> str:
     """The STRICT column type that keeps values of this type."""
     return "TEXT" if kind.is_wide else _STORAGE.get(kind.kind, "TEXT")

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from asknown.online.codec import stored_key
 from asknown.online.keys import column_encoder
-from asknown.online.layout import quote, select_statement
-from asknown.online.nodes import OnlineService
+from asknown.online.nodes import OnlineService, OnlineView
 from asknown.online.request import Read, Request
+from asknown.online.sqlite.codec import quote, stored_key
 
 _LOAD = "(SELECT load_id FROM _asknown_views WHERE view = ?)"
 _SERVICE = "(SELECT parts FROM _asknown_services WHERE service = ?)"
@@ -120,3 +119,22 @@ class Lookup:
         if query is None:
             query = self._queries[keys] = select_statement(self._view, self._columns, keys)
         return query
+
+
+def select_statement(view: OnlineView, columns: tuple[str, ...], rows: int) -> str:
+    """The query for ``rows`` keys: the key columns, then ``columns``, of each row that is there."""
+    wanted = ", ".join(f"t.{quote(name)}" for name in (*(c.name for c in view.keys), *columns))
+    table = f"{quote(view.name)} AS t"
+    if not view.keys:
+        return f"SELECT {wanted} FROM {table}"
+    if rows == 1:
+        match = " AND ".join(f"t.{quote(c.name)} = ?" for c in view.keys)
+        return f"SELECT {wanted} FROM {table} WHERE {match}"
+    names = ", ".join(f"k{i}" for i in range(len(view.keys)))
+    values = ", ".join([f"({', '.join('?' * len(view.keys))})"] * rows)
+    match = " AND ".join(f"t.{quote(c.name)} = k.k{i}" for i, c in enumerate(view.keys))
+    # CROSS JOIN keeps the keys first. SQLite would scan the table for (a, b) IN (VALUES …).
+    return (
+        f"WITH _asknown_keys({names}) AS (VALUES {values})\n"
+        f"SELECT {wanted} FROM _asknown_keys AS k CROSS JOIN {table} ON {match}"
+    )

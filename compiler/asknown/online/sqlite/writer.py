@@ -19,14 +19,15 @@ from typing import Any
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online import events, layout, lock, metadata, records, sqlite, tiles
-from asknown.online.batches import Rows, read_events, read_rows
-from asknown.online.content import Change, hash_table
-from asknown.online.faults import check_sqlite, damaged, explain
-from asknown.online.merge import LostRowError, merge_rows
-from asknown.online.migrations import migrate
-from asknown.online.nodes import EventReport, LoadReport, OnlineService, OnlineView, StoredView
-from asknown.online.tables import check_case, drop_tables, make_tables
+from asknown.online.nodes import OnlineService, OnlineView, StoredView
+from asknown.online.report import EventReport, LoadReport
+from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
+from asknown.online.sqlite.batches import Rows, read_events, read_rows
+from asknown.online.sqlite.content import Change, hash_table
+from asknown.online.sqlite.errors import check_sqlite, damaged, explain
+from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
+from asknown.online.sqlite.merge import LostRowError, merge_rows
+from asknown.online.sqlite.metadata import migrate
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -83,7 +84,7 @@ class OnlineWriter:
         self._lock = lock.acquire(self.path, self._timeout, self._on_wait)
         try:
             with self._explained():
-                self._claim.enter_context(sqlite.claimed(self.path, "sqlite3"))
+                self._claim.enter_context(connect.claimed(self.path, "sqlite3"))
                 self._open()
         except BaseException:
             self._close()
@@ -146,7 +147,7 @@ class OnlineWriter:
                 events=None if view.windows is None else held.events or 0,
                 hashes=replace(held.hashes, rows=self._changed(hashed, change)),
             )
-            records.write_view(self.connection, now)
+            metadata.write_view(self.connection, now)
             if view.windows is not None:
                 self._without_events.add(view.name)
         return LoadReport(
@@ -182,7 +183,7 @@ class OnlineWriter:
             held = metadata.sort_views(self.connection)[0].get(view.name)
             if held is None or view.windows is None or metadata.differs(held.view, view):
                 raise ValueError(f"load_events() comes after load() of the same view, '{view.name}'")
-            table, change = events.event_table(view), Change()
+            table, change = layout.event_table(view), Change()
             newest = watermark >= held.watermark
             seen = skipped = future = 0
             if newest:
@@ -195,7 +196,7 @@ class OnlineWriter:
                     hashes = replace(hashes, tiles=self._retiled(view))
                 held = replace(held, hashes=hashes)
             total = (held.events or 0) + change.added - change.removed
-            records.write_view(self.connection, replace(held, events=total))
+            metadata.write_view(self.connection, replace(held, events=total))
             self._without_events.discard(view.name)
         return EventReport(
             view=view.name,
@@ -212,7 +213,7 @@ class OnlineWriter:
     def services(self, services: Iterable[OnlineService]) -> None:
         """Writes the project's feature services, in place of those in the file."""
         with self._explained():
-            records.write_services(self.connection, services)
+            metadata.write_services(self.connection, services)
 
     def stored(self) -> dict[str, StoredView]:
         """The views in the file as this load sees them."""
@@ -224,7 +225,7 @@ class OnlineWriter:
         with self._explained():
             if any(view in some for some in metadata.sort_views(self.connection)):
                 drop_tables(self.connection, view)
-                records.forget_view(self.connection, view)
+                metadata.forget_view(self.connection, view)
 
     def _open(self) -> None:
         connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
@@ -259,7 +260,7 @@ class OnlineWriter:
     def _retiled(self, view: OnlineView) -> str:
         """Makes the view's tiles anew: their hash."""
         tiles.write_tiles(self.connection, view)
-        return hash_table(self.connection, tiles.tile_table(view).name)
+        return hash_table(self.connection, layout.tile_table(view).name)
 
     def _changed(self, hashed: str, change: Change) -> str:
         try:

@@ -1,5 +1,7 @@
-"""What the file says about itself: whose it is, its views and its services. :mod:`records` writes it.
+"""What the file says about itself: whose it is, of which layout, its views and its services.
 
+Each row has a checksum of its other columns. The layout comes about by numbered steps: step n takes a file from layout
+n - 1 to layout n, and is a plain function over an open transaction. Never change a released step; add the next one.
 The standard library only: the reader imports this.
 """
 
@@ -7,16 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from asknown.errors import AsknownError
-from asknown.online.codec import read_instant
-from asknown.online.faults import damaged, not_ours, other_layout
-from asknown.online.migrations import APPLICATION_ID, LAYOUT
 from asknown.online.nodes import (
     Column,
     Hashes,
@@ -28,7 +27,70 @@ from asknown.online.nodes import (
     StoredFeature,
     StoredView,
 )
+from asknown.online.sqlite.codec import read_instant, spell_instant
+from asknown.online.sqlite.errors import damaged, not_ours, other_layout
 from asknown.types import parse_type
+
+Step = Callable[[sqlite3.Connection], None]
+
+APPLICATION_ID = 0x61734B6E  # "asKn": how a file says that it is an online table of ours
+
+
+def create_metadata(connection: sqlite3.Connection) -> None:
+    """Step 1: the two tables that say what the file holds."""
+    connection.execute(
+        """
+        CREATE TABLE _asknown_views (
+            view         TEXT PRIMARY KEY COLLATE NOCASE,
+            fingerprint  TEXT NOT NULL,     -- of the view's definition
+            columns      TEXT NOT NULL,     -- JSON: [{"name": …, "type": …}, …], the select's order
+            keys         TEXT NOT NULL,     -- JSON: names
+            features     TEXT NOT NULL,     -- JSON: names
+            event_time   TEXT NOT NULL,     -- a column's name, as the next two
+            known_at     TEXT,
+            created_at   TEXT,
+            ttl_us       INTEGER NOT NULL,  -- 0: no bound
+            watermark    TEXT NOT NULL,     -- UTC: the table answers for this instant and later ones
+            rows         INTEGER NOT NULL,
+            load_id      TEXT NOT NULL,
+            loaded_at    TEXT NOT NULL      -- UTC
+        ) STRICT
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE _asknown_services (
+            service  TEXT PRIMARY KEY,
+            parts    TEXT NOT NULL  -- JSON: [{"view": …, "alias": …, "features": [name, …], "keys": {key: column}}, …]
+        ) STRICT
+        """
+    )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def add_windows(connection: sqlite3.Connection) -> None:
+    """Step 2: trailing windows. The events of a view lie beside its table, in one named "<view>.events"."""
+    # JSON: {"columns": […], "calls": […], "derived": […]}, as nodes.OnlineWindows; NULL: none
+    connection.execute("ALTER TABLE _asknown_views ADD COLUMN windows TEXT")
+    connection.execute("ALTER TABLE _asknown_views ADD COLUMN events INTEGER")  # how many; NULL: no windows
+
+
+def add_hashes(connection: sqlite3.Connection) -> None:
+    """Step 3: hashes of what the tables hold, and of each row of the metadata. They come with a view's next load."""
+    for column in ("rows_hash", "events_hash", "tiles_hash", "hash"):  # the last: of the other columns of the row
+        connection.execute(f"ALTER TABLE _asknown_views ADD COLUMN {column} TEXT")
+    connection.execute("ALTER TABLE _asknown_services ADD COLUMN hash TEXT")
+
+
+MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes)
+LAYOUT = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection, layout: int, steps: Sequence[Step] = MIGRATIONS) -> None:
+    """Takes an empty file (layout 0) or one of an older layout to the present one, inside the open transaction."""
+    for number, step in enumerate(steps[layout:], start=layout + 1):
+        step(connection)
+        connection.execute(f"PRAGMA user_version = {number}")
 
 
 def find_layout(connection: sqlite3.Connection, path: Path) -> int:
@@ -207,3 +269,50 @@ def _part(part: dict[str, Any]) -> ServicePart:
 def dump(value: object) -> str:
     """The value as the metadata spells it, in JSON."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
+    """Writes a view's metadata, over what the file said of it before."""
+    row = {
+        "view": stored.view.name,
+        "fingerprint": stored.view.fingerprint,
+        **shape(stored.view),
+        "ttl_us": stored.view.ttl,
+        "watermark": spell_instant(stored.watermark),
+        "rows": stored.rows,
+        "events": stored.events,
+        "load_id": stored.load_id,
+        "loaded_at": spell_instant(stored.loaded_at),
+        "rows_hash": stored.hashes.rows,
+        "events_hash": stored.hashes.events,
+        "tiles_hash": stored.hashes.tiles,
+    }
+    _write(connection, "INSERT OR REPLACE INTO _asknown_views", row)
+
+
+def forget_view(connection: sqlite3.Connection, name: str) -> None:
+    """Removes a view's metadata."""
+    connection.execute("DELETE FROM _asknown_views WHERE view = ?", (name,))
+
+
+def write_services(connection: sqlite3.Connection, services: Iterable[OnlineService]) -> None:
+    """Writes the services, in place of all that were there."""
+    connection.execute("DELETE FROM _asknown_services")
+    for service in services:
+        parts = [
+            {
+                "view": part.view,
+                "alias": part.alias,
+                "features": None if part.features is None else list(part.features),
+                "keys": dict(part.keys),
+            }
+            for part in service.parts
+        ]
+        _write(connection, "INSERT INTO _asknown_services", {"service": service.name, "parts": dump(parts)})
+
+
+def _write(connection: sqlite3.Connection, insert: str, row: dict[str, Any]) -> None:
+    """Writes a row of the metadata, with its hash."""
+    row = {**row, "hash": hash_values(row)}
+    columns, places = ", ".join(row), ", ".join(f":{name}" for name in row)
+    connection.execute(f"{insert} ({columns}) VALUES ({places})", row)

@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asknown.online.codec import storage
-from asknown.online.layout import quote
-from asknown.online.nodes import Column, OnlineView
+from asknown.online.sqlite.codec import quote
+from asknown.online.sqlite.layout import EventTable, create_numbered, event_columns
 
 if TYPE_CHECKING:
-    from asknown.online.content import Change
+    from asknown.online.sqlite.content import Change
 
 _GIVEN = 'temp."_asknown_given"'  # the events of a load as they came
 _SIGN = "asknown_sign"  # the SQL function that tells 0.0 from -0.0, which to SQLite are one value
@@ -26,71 +24,11 @@ _SORTED = 'temp."_asknown_sorted"'  # the same, in order and numbered
 _AT_ONCE = 10_000
 
 
-@dataclass(frozen=True)
-class EventTable:
-    """The events of one view. ``times`` are column names, event time first; ``sequence`` numbers events that tie."""
-
-    name: str
-    keys: tuple[Column, ...]
-    times: tuple[str, ...]
-    known_at: str | None
-    sequence: str
-    hidden: tuple[Column, ...]
-
-    @property
-    def event_time(self) -> str:
-        return self.times[0]
-
-    @property
-    def given(self) -> list[str]:
-        """The quoted columns of an event as a load brings it."""
-        return [quote(name) for name in (*(c.name for c in self.keys), *self.times, *(c.name for c in self.hidden))]
-
-    @property
-    def place(self) -> list[str]:
-        """The quoted columns of the primary key."""
-        return [quote(name) for name in (*(c.name for c in self.keys), self.event_time, self.sequence)]
-
-    @property
-    def columns(self) -> list[str]:
-        """All quoted columns, in the table's order."""
-        names = (*(c.name for c in self.keys), *self.times, self.sequence, *(c.name for c in self.hidden))
-        return [quote(name) for name in names]
-
-
-def event_table(view: OnlineView) -> EventTable:
-    """The table of a view's events. A time that is a key as well is there twice, the time under a free name."""
-    assert view.windows is not None
-    taken = {c.name.lower() for c in (*view.keys, *view.windows.columns)}
-    names: dict[str, str] = {}
-    for time in view.times:
-        names[time] = free_name(time, taken)
-        taken.add(names[time].lower())
-    return EventTable(
-        name=f"{view.name}.events",
-        keys=view.keys,
-        times=tuple(names.values()),
-        known_at=None if view.known_at is None else names[view.known_at],
-        sequence=free_name("_seq", taken),
-        hidden=view.windows.columns,
-    )
-
-
-def create_events(table: EventTable) -> str:
-    """The statement that makes the table."""
-    return _create(quote(table.name), table)
-
-
-def drop_events(view: str) -> str:
-    """The statement that removes the events of the view of this name, where it has any."""
-    return f"DROP TABLE IF EXISTS {quote(f'{view}.events')}"
-
-
 def stage_events(connection: sqlite3.Connection, table: EventTable) -> str:
     """Makes room for the events of a load, in a temporary table, and gives the statement that inserts one."""
     connection.execute(f"DROP TABLE IF EXISTS {_GIVEN}")
     connection.execute(
-        f"CREATE TEMP TABLE {_GIVEN.removeprefix('temp.')} (\n    {_body(table, numbered=False)}\n) STRICT"
+        f"CREATE TEMP TABLE {_GIVEN.removeprefix('temp.')} (\n    {event_columns(table, numbered=False)}\n) STRICT"
     )
     return f"INSERT INTO {_GIVEN} VALUES ({', '.join('?' * len(table.given))})"
 
@@ -104,7 +42,7 @@ def merge_events(connection: sqlite3.Connection, table: EventTable, change: Chan
         _tell(connection, f"INSERT INTO {target} ({listed})\n{_numbered(table)}\nRETURNING {listed}", change.add)
     else:
         connection.execute(f"DROP TABLE IF EXISTS {_SORTED}")
-        connection.execute(_create(_SORTED, table))
+        connection.execute(create_numbered(_SORTED, table))
         connection.execute(f"INSERT INTO {_SORTED} ({listed})\n{_numbered(table)}")
         at_place = " AND ".join(f"s.{name} = e.{name}" for name in table.place)
         same = " AND ".join([at_place, *_same_values(table)])
@@ -139,21 +77,6 @@ def scan_statement(table: EventTable, columns: tuple[str, ...]) -> str:
     return f"SELECT {wanted} FROM {quote(table.name)} WHERE {match}{time} BETWEEN ? AND ? ORDER BY {order}"
 
 
-def _create(name: str, table: EventTable) -> str:
-    body = _body(table, numbered=True)
-    return f"CREATE TABLE {name} (\n    {body},\n    PRIMARY KEY ({', '.join(table.place)})\n) STRICT, WITHOUT ROWID"
-
-
-def _body(table: EventTable, *, numbered: bool) -> str:
-    columns = [f"{quote(c.name)} {storage(c.type)} NOT NULL" for c in table.keys]
-    always = (table.event_time, table.known_at)
-    columns.extend(f"{quote(time)} INTEGER{' NOT NULL' if time in always else ''}" for time in table.times)
-    if numbered:
-        columns.append(f"{quote(table.sequence)} INTEGER NOT NULL")
-    columns.extend(f"{quote(c.name)} {storage(c.type)}" for c in table.hidden)
-    return ",\n    ".join(columns)
-
-
 def _numbered(table: EventTable) -> str:
     """The query for the staged events with their numbers, in the table's order."""
     keys = [quote(c.name) for c in table.keys]
@@ -181,10 +104,3 @@ def _same_values(table: EventTable) -> list[str]:
 
 def _sign_of_zero(value: str) -> str:
     return f"CASE WHEN {value} = 0 THEN {_SIGN}({value}) END"
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """The name, with underscores before it until it is not among those taken (in lower case)."""
-    while name.lower() in taken:
-        name = f"_{name}"
-    return name

@@ -15,11 +15,12 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from asknown.online import layout
-from asknown.online.batches import Rows
-from asknown.online.codec import orders_in_sqlite, stored_comparison
-from asknown.online.content import Change, Row, sum_rows
 from asknown.online.nodes import OnlineView
+from asknown.online.sqlite import layout
+from asknown.online.sqlite.batches import Rows
+from asknown.online.sqlite.codec import orders_in_sqlite, stored_comparison
+from asknown.online.sqlite.content import Change, Row, sum_rows
+from asknown.online.sqlite.lookup import select_statement
 
 _ROWS_AT_ONCE = (2_000, 100, 1)  # rows in one statement: a long one leaves another thread time to hash them
 _KEYS_AT_ONCE = 200  # keys in one statement
@@ -150,7 +151,7 @@ class _Merge:
         width = len(self._view.keys)
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             some = keys[start : start + _KEYS_AT_ONCE]
-            query = layout.select_statement(self._view, self._names, len(some))
+            query = select_statement(self._view, self._names, len(some))
             found = self._connection.execute(query, [part for key in some for part in self._parameters(key)])
             rows.extend(row[width:] for row in found)
         return rows

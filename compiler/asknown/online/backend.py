@@ -1,0 +1,122 @@
+"""What keeps the online table: the protocols of a backend, the table of the backends there are, and their opening.
+
+This is the only module of ``online/`` that knows the backends' packages. It imports one when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from asknown.online.nodes import OnlineService, OnlineView, StoredView
+
+if TYPE_CHECKING:
+    from asknown.errors import AsknownError
+    from asknown.online.answer import Answer
+    from asknown.online.report import EventReport, Inspection, LoadReport
+    from asknown.online.request import Query
+
+
+Library = Literal["sqlite3", "apsw"]
+"""What reads an SQLite file: Python's own library, or apsw, which brings a current SQLite."""
+
+
+class Backend(Protocol):
+    """One online table, open for reading by any number of threads. ``library`` names what reads it."""
+
+    def __init__(self, path: str | Path, library: Library) -> None: ...
+
+    def views(self) -> Mapping[str, StoredView]:
+        """The views in the table, by name."""
+
+    def services(self) -> Mapping[str, OnlineService]:
+        """The feature services in the table, by name."""
+
+    def read(self, query: Query, instant: datetime) -> Answer:
+        """The answer to a query at an instant (naive, in UTC): all of one state of the table."""
+
+    def close(self) -> None:
+        """Lets go of the table."""
+
+
+class LoadWriter(Protocol):
+    """One load of the online table, as a context manager: committed at its end, undone by any exception."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def load(
+        self,
+        view: OnlineView,
+        batches: Iterable[Any],
+        watermark: datetime,
+        *,
+        full_refresh: bool = False,
+        on_rows: Callable[[int], None] | None = None,
+    ) -> LoadReport:
+        """Merges a view's rows, newest at the watermark, into its table."""
+
+    def load_events(
+        self,
+        view: OnlineView,
+        batches: Iterable[Any],
+        watermark: datetime,
+        *,
+        on_rows: Callable[[int], None] | None = None,
+    ) -> EventReport:
+        """Makes a view's events those of ``batches``; after :meth:`load`, with its watermark."""
+
+    def services(self, services: Iterable[OnlineService]) -> None:
+        """Writes the project's feature services, in place of those in the table."""
+
+    def stored(self) -> Mapping[str, StoredView]:
+        """The views in the table as this load sees them."""
+
+    def forget(self, view: str) -> None:
+        """Removes a view and its rows; a view that is not there is no error."""
+
+
+def _sqlite() -> type[Backend]:
+    from asknown.online.sqlite.reader import SQLiteBackend
+
+    return SQLiteBackend
+
+
+BACKENDS: dict[str, Callable[[], type[Backend]]] = {"sqlite": _sqlite}
+"""The backends by their type in profiles.yml, each a function that imports its class."""
+
+
+def open_backend(path: str | Path, library: Library, kind: str = "sqlite") -> Backend:
+    """The online table at ``path``, open for reading. Errors: those of :class:`asknown.OnlineReader`."""
+    return BACKENDS[kind]()(path, library)
+
+
+def open_writer(
+    path: str | Path,
+    *,
+    timeout: float = 5.0,
+    max_skew: timedelta | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> LoadWriter:
+    """A load of the online table at ``path``, to be used in a ``with`` statement."""
+    from asknown.online.sqlite.writer import OnlineWriter
+
+    return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait)
+
+
+def inspect_table(
+    path: str | Path, definitions: Mapping[str, OnlineView | AsknownError] | AsknownError | None = None
+) -> Inspection:
+    """Looks the online table at ``path`` over, and compares it with ``definitions``, the views that the project loads.
+
+    Never raises for what is wrong with the table: that is a finding.
+    """
+    from asknown.online.sqlite.doctor import inspect_file
+
+    return inspect_file(path, definitions)

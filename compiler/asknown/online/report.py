@@ -1,0 +1,84 @@
+"""What a load of the online table did, and what a look over it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["ok", "note", "act"]
+"""As it should be; worth knowing; needs something done."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one load of one view did.
+
+    ``rows_seen`` = ``inserted`` + ``updated`` + ``unchanged`` + ``skipped_null`` + ``rows_future``; ``rows_total`` is
+    the table's size after it. ``skipped_null`` had no key or no time, ``rows_future`` a time after the load's
+    watermark; neither are stored. ``watermark`` is the one that holds now: the stored one, where that is later.
+    """
+
+    view: str
+    rows_seen: int
+    inserted: int
+    updated: int
+    unchanged: int
+    skipped_null: int
+    rows_future: int
+    rows_total: int
+    watermark: datetime
+    rebuilt: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EventReport:
+    """What one load of a view's events did.
+
+    ``replaced`` is False where the load came with an earlier watermark than the file's, and so left the events alone.
+    ``events_total`` is the table's size after it.
+    """
+
+    view: str
+    rows_seen: int
+    added: int
+    removed: int
+    skipped_null: int
+    rows_future: int
+    events_total: int
+    replaced: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. ``run`` is what to type next, or to do; ``facts`` are the figures in ``found``."""
+
+    check: str
+    of: str
+    state: State
+    found: str
+    run: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All that was looked at in the online table at ``path``, at the instant ``at`` (UTC)."""
+
+    path: Path
+    at: datetime
+    checks: tuple[Check, ...]
+
+    @property
+    def findings(self) -> tuple[Check, ...]:
+        """What needs something done."""
+        return tuple(check for check in self.checks if check.state == "act")
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not self.findings

@@ -1,0 +1,281 @@
+"""Looks an online table over: what is damaged, stale, missing or old in it, and what to run about it.
+
+Nothing is changed, and nobody is disturbed: all is read from one state of the file, beside readers and loads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from os import W_OK, access
+from pathlib import Path
+
+from asknown.durations import spell
+from asknown.errors import AsknownError
+from asknown.online.nodes import OnlineView, StoredView
+from asknown.online.report import Check, Inspection
+from asknown.online.sqlite.codec import quote, spell_instant
+from asknown.online.sqlite.connect import claimed
+from asknown.online.sqlite.content import hash_table
+from asknown.online.sqlite.errors import CORRUPT_HINT, check_sqlite, explain
+from asknown.online.sqlite.layout import event_table, tile_table
+from asknown.online.sqlite.metadata import LAYOUT, differs, find_layout, read_services, sort_views
+
+_FIXED = (3, 51, 3)
+_BACKPORTS = {(3, 44): 6, (3, 50): 7}  # release lines that have the fix as well, from this patch on
+_MOST_SHOWN = 3
+
+
+def inspect_file(
+    path: str | Path, definitions: Definitions | AsknownError | None = None, *, at: datetime | None = None
+) -> Inspection:
+    """Looks the online table at ``path`` over; ``definitions``, where given, are what the project has by now.
+
+    Never raises for what is wrong with the file: that is a finding.
+    """
+    path = Path(path).absolute()
+    at = datetime.now(UTC) if at is None else at
+    checks = [_check_library()]
+    try:
+        with claimed(path, "sqlite3"), closing(_open(path)) as connection:
+            connection.execute("BEGIN")
+            checks.extend(_check_file(connection, path, definitions, at))  # up to a failure, if there is one
+    except (*FAILURES, OSError, AsknownError) as error:
+        checks.append(unreadable("file", path.name, path, error))
+    return Inspection(path, at, tuple(checks))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    check_sqlite(sqlite3.sqlite_version_info)
+    if not path.is_file():
+        raise AsknownError("no-online", f"the online table {path} does not exist", hint="load it: asknown materialize")
+    # In a folder that nobody may write to, SQLite cannot make the files by which it would see a writer: there is none.
+    log = _size(f"{path}-wal")
+    still = not log and not access(path.parent, W_OK) and not Path(f"{path}-shm").exists()
+    options = "mode=ro&immutable=1" if still else "mode=ro"
+    connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, isolation_level=None)
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute("PRAGMA cache_size = -65536")
+    return connection
+
+
+def _check_file(
+    connection: sqlite3.Connection, path: Path, definitions: Definitions | AsknownError | None, at: datetime
+) -> Iterator[Check]:
+    if not (layout := find_layout(connection, path)):
+        yield Check("file", path.name, "act", "is empty: no load has finished", "asknown materialize")
+        return
+    yield _check_layout(layout, path)
+    yield _check_log(path)
+    yield guarded("integrity", path.name, path, lambda: _check_integrity(connection, path.name))
+    try:
+        views, broken = sort_views(connection)
+    except (*FAILURES, AsknownError) as error:
+        yield unreadable("content", path.name, path, error)
+        return
+    yield guarded("content", "feature services", path, partial(_check_services, connection, path))
+    for name, why in broken.items():
+        run = f"asknown materialize {name} --full-refresh"
+        yield Check("content", name, "act", f"what the file says of the view {why}", run)
+    for stored in views.values():
+        yield from check_view(connection, path, stored, at)
+    yield from check_definitions(views, broken, definitions)
+
+
+# ---------------------------------------------------------------- the file
+
+
+def _check_library() -> Check:
+    apsw = None
+    with suppress(PackageNotFoundError):
+        apsw = version("apsw")  # its first three parts are those of the SQLite in it
+    facts = {"sqlite": sqlite3.sqlite_version, "apsw": apsw}
+    said = f"SQLite {sqlite3.sqlite_version}{'' if apsw is None else f', apsw {apsw}'}"
+    major, minor, patch = sqlite3.sqlite_version_info[:3]
+    if (major, minor, patch) >= _FIXED or patch >= _BACKPORTS.get((major, minor), patch + 1):
+        return Check("sqlite", "version", "ok", said, facts=facts)
+    return Check(
+        "sqlite",
+        "version",
+        "note",
+        f"{said}: has the WAL-reset bug; one writer under a lock, and readers that never checkpoint, do not meet it",
+        facts=facts,
+    )
+
+
+def _check_layout(layout: int, path: Path) -> Check:
+    facts = {"layout": layout, "bytes": _size(path)}
+    found = f"layout {layout}, {_size(path):,} bytes"
+    if layout < LAYOUT:
+        found += f"; this version's layout is {LAYOUT}, and a load brings the file to it"
+        return Check("file", path.name, "act", found, "asknown materialize", facts)
+    return Check("file", path.name, "ok", found, facts=facts)
+
+
+def _check_log(path: Path) -> Check:
+    size = _size(f"{path}-wal")
+    if not size:
+        return Check("log", f"{path.name}-wal", "ok", "is empty", facts={"bytes": 0})
+    found = f"{size:,} bytes: a load runs, was killed, or could not fold them in because of readers; the next load does"
+    return Check("log", f"{path.name}-wal", "note", found, facts={"bytes": size})
+
+
+def _check_integrity(connection: sqlite3.Connection, name: str) -> Check:
+    faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(100)")]
+    if faults == ["ok"]:
+        return Check("integrity", name, "ok", "SQLite finds no fault in its structure")
+    more = f" (and {len(faults) - _MOST_SHOWN} more)" if len(faults) > _MOST_SHOWN else ""
+    lines = "; ".join(" ".join(fault.split()) for fault in faults[:_MOST_SHOWN])
+    return Check("integrity", name, "act", f"it is damaged: {lines}{more}", CORRUPT_HINT, {"faults": len(faults)})
+
+
+def _check_services(connection: sqlite3.Connection, path: Path) -> Check:
+    services = read_services(connection, path)
+    return Check("content", "feature services", "ok", f"{len(services)}, as they were written")
+
+
+def _size(path: str | Path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
+
+
+Definitions = Mapping[str, OnlineView | AsknownError]
+"""The views that the project loads, by name; in place of one that is broken, what is wrong with it."""
+
+
+def check_view(connection: sqlite3.Connection, path: Path, stored: StoredView, at: datetime) -> Iterator[Check]:
+    """What a view's tables hold, and how old that is."""
+    name = stored.view.name
+    problems = [check for check in _check_content(connection, path, stored) if check.state == "act"]
+    yield from problems or [_as_written(stored)]
+    yield _check_watermark(stored, at)
+    if stored.view.ttl:
+        yield guarded("expired", name, path, partial(_check_expired, connection, stored, at))
+
+
+def _check_content(connection: sqlite3.Connection, path: Path, stored: StoredView) -> Iterator[Check]:
+    """A check for each table of the view."""
+    view, hashes = stored.view, stored.hashes
+    tables = [(view.name, hashes.rows)]
+    if view.windows is not None:
+        tables += [(event_table(view).name, hashes.events), (tile_table(view).name, hashes.tiles)]
+
+    def look(name: str, written: str | None) -> Check:
+        found = hash_table(connection, name)  # even where there is nothing to compare it with: can it be read?
+        return _compare(name, view.name, None if written is None else found == written)
+
+    for name, written in tables:
+        yield guarded("content", name, path, partial(look, name, written))
+
+
+def _compare(table: str, view: str, same: bool | None) -> Check:
+    load = f"asknown materialize {view}"
+    if same is None:
+        return Check("content", table, "act", "has no hash yet: no load has come since an older version wrote it", load)
+    if same:
+        return Check("content", table, "ok", "holds what was written")
+    found = "what the table holds is not what was written: damaged, or changed by hand"
+    return Check("content", table, "act", found, f"{load} --full-refresh")
+
+
+def _as_written(stored: StoredView) -> Check:
+    facts = {"rows": stored.rows, "events": stored.events}
+    events = "" if stored.events is None else f" and {stored.events:,} events"
+    return Check("content", stored.view.name, "ok", f"{stored.rows:,} rows{events}, as they were written", facts=facts)
+
+
+def _check_watermark(stored: StoredView, at: datetime) -> Check:
+    name, watermark = stored.view.name, stored.watermark
+    facts = {"watermark": watermark, "age_seconds": (at - watermark).total_seconds(), "loaded_at": stored.loaded_at}
+    said = f"{watermark.replace(tzinfo=None)} UTC"
+    if watermark > at:
+        found = f"{said} lies in the future: reads before it are refused"
+        return Check("watermark", name, "act", found, f"asknown materialize {name} --full-refresh", facts)
+    return Check("watermark", name, "ok", f"{said}, {_age(at - watermark)} ago", facts=facts)
+
+
+def _check_expired(connection: sqlite3.Connection, stored: StoredView, at: datetime) -> Check:
+    view = stored.view
+    time = quote(view.event_time)
+    if view.type_of(view.event_time).kind == "date":
+        time += " || ' 00:00:00.000000'"
+    try:
+        oldest = spell_instant(at - timedelta(microseconds=view.ttl))
+    except OverflowError:
+        oldest = ""  # before all time
+    query = f"SELECT count(*), ifnull(sum({time} < ?), 0) FROM {quote(view.name)}"
+    rows, expired = connection.execute(query, (oldest,)).fetchone()
+    facts = {"rows": rows, "expired": expired, "share": expired / rows if rows else 0.0}
+    found = f"{expired:,} of {rows:,} rows ({facts['share']:.1%}) are older than ttl '{spell(view.ttl)}'"
+    if not rows or expired < rows:
+        return Check("expired", view.name, "ok", found, facts=facts)
+    if at - stored.watermark > timedelta(microseconds=view.ttl):
+        return Check("expired", view.name, "note", found, f"asknown materialize {view.name}", facts)
+    return Check("expired", view.name, "note", f"{found}: the source has no newer ones", facts=facts)
+
+
+def _age(age: timedelta) -> str:
+    """How long ago, in its largest unit."""
+    seconds = max(int(age.total_seconds()), 0)
+    unit = next((size for size in (86_400, 3_600, 60) if seconds >= size), 1)
+    return spell(seconds // unit * unit * 1_000_000) if seconds else "0 seconds"
+
+
+def check_definitions(
+    views: Mapping[str, StoredView], broken: Collection[str], definitions: Definitions | AsknownError | None
+) -> Iterator[Check]:
+    """Whether the file's views are the project's. ``broken`` ones are there, and cannot be compared."""
+    if definitions is None:
+        return
+    if isinstance(definitions, AsknownError):
+        yield _broken("the project", definitions)
+        return
+    for name, stored in views.items():
+        given = definitions.get(name)
+        if given is None:
+            found = "the project has no such view, or has online=false in it"
+            yield Check("definition", name, "act", found, "asknown materialize --prune")
+        elif isinstance(given, AsknownError):
+            yield _broken(name, given)
+        elif differs(stored.view, given):
+            found = "was loaded from another definition than the project's"
+            yield Check("definition", name, "act", found, f"asknown materialize {name}")
+        else:
+            yield Check("definition", name, "ok", "was loaded from the project's definition")
+    for name, given in definitions.items():
+        if name in views or name in broken:
+            continue
+        if isinstance(given, AsknownError):
+            yield _broken(name, given)
+        else:
+            yield Check("definition", name, "act", "is not loaded yet", f"asknown materialize {name}")
+
+
+def _broken(name: str, error: AsknownError) -> Check:
+    place = "" if error.at is None else f" ({error.at})"
+    return Check("definition", name, "act", f"{error.message}{place}", error.hint)
+
+
+FAILURES = (sqlite3.Error, ValueError, LookupError, StopIteration, OverflowError, MemoryError)
+"""What reading damaged bytes can end in."""
+
+
+def guarded(check: str, of: str, path: Path, look: Callable[[], Check]) -> Check:
+    """What ``look`` finds; where it fails on damaged bytes, that."""
+    try:
+        return look()
+    except (*FAILURES, AsknownError) as error:
+        return unreadable(check, of, path, error)
+
+
+def unreadable(check: str, of: str, path: Path, error: BaseException) -> Check:
+    meaning = explain(error, path) if isinstance(error, sqlite3.Error) else error
+    if isinstance(meaning, AsknownError):
+        return Check(check, of, "act", meaning.message, meaning.hint)
+    return Check(check, of, "act", f"cannot be read: {error}", CORRUPT_HINT)

@@ -1,0 +1,104 @@
+"""Reads requests: by the plan of an earlier request of the same shape, else by what the file says now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from asknown.errors import AsknownError
+from asknown.online.answer import Answer, UnreadableError
+from asknown.online.backend import Library
+from asknown.online.nodes import OnlineService, StoredView
+from asknown.online.request import MISSING, Query, resolve
+from asknown.online.sqlite.connect import Session, Sessions
+from asknown.online.sqlite.errors import damaged
+from asknown.online.sqlite.lookup import find_facts
+from asknown.online.sqlite.read_plan import ReadPlan
+
+_MOST_PLANS = 256  # request shapes kept resolved
+
+
+class SQLiteBackend:
+    """The file at ``path``, open for reading with ``library``: its sessions, and the ways of a query through them."""
+
+    def __init__(self, path: str | Path, library: Library) -> None:
+        self.sessions = Sessions(Path(path).absolute(), library)
+        self._doubts: tuple[type[Exception], ...] = (
+            AsknownError,
+            UnreadableError,
+            TypeError,
+            *self.sessions.errors,
+        )
+        with self.sessions.snapshot():
+            pass  # a file that cannot be read is an error now, not at the first request
+
+    def views(self) -> Mapping[str, StoredView]:
+        """The views in the file, by name."""
+        with self.sessions.snapshot() as session:
+            return session.views
+
+    def services(self) -> Mapping[str, OnlineService]:
+        """The feature services in the file, by name."""
+        with self.sessions.snapshot() as session:
+            return session.services
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
+        self.sessions.close()
+
+    def read(self, query: Query, instant: datetime) -> Answer:
+        """The answer to ``query`` at ``instant`` (naive, in UTC)."""
+        return self._read_as_before(query, instant) or self._read_anew(query, instant)
+
+    def _read_as_before(self, query: Query, instant: datetime) -> Answer | None:
+        """The answer, by a plan of an earlier read; None where there is none, or anything at all is not as it was."""
+        try:
+            session = self.sessions.current()
+            plan = session.plans.get(query.shape)
+            if plan is None or instant < plan.earliest:
+                return None
+            row = query.row
+            if row is not None and plan.by_row is not None:
+                return plan.read_row(session.cursor, row, instant)
+            with session.transaction() as cursor:
+                return _read_rows(plan, cursor, query, instant)
+        except self._doubts:
+            return None  # it may be the plan that is out of date: the file as it is now has the last word
+
+    def _read_anew(self, query: Query, instant: datetime) -> Answer:
+        """The answer, by what the file says now. All errors of a read come from here."""
+        query.check()
+        with self.sessions.snapshot() as session:
+            plan = session.plans.get(query.shape)
+            if plan is None:
+                plan = _make_plan(session, query)
+                if len(session.plans) >= _MOST_PLANS:
+                    session.plans.clear()
+                session.plans[query.shape] = plan
+            plan.check_watermarks(instant)
+            try:
+                if query.row is not None and plan.by_row is not None:
+                    answer = plan.read_row(session.cursor, query.row, instant)
+                else:
+                    answer = _read_rows(plan, session.cursor, query, instant)
+            except UnreadableError as error:
+                raise damaged(self.sessions.path, f"a value is not of its column's type: {error}") from error
+        assert answer is not None, "a plan fits the state of the file that it was made in"
+        return answer
+
+
+def _read_rows(plan: ReadPlan, cursor: Any, query: Query, instant: datetime) -> Answer | None:
+    if query.columns.ragged:
+        plan.request.check_rows(query.columns.values, MISSING)
+    return plan.read_rows(cursor, query.columns.values, query.columns.count, instant)
+
+
+def _make_plan(session: Session, query: Query) -> ReadPlan:
+    """The plan of a query, checked against the columns given; a query of no rows has none to check."""
+    references, full_names, names = query.shape
+    request = resolve(references, session.views, session.services, full_names=full_names)
+    if names is not None:
+        request.check_columns(names)
+    return ReadPlan(request, find_facts(session.cursor, request, references, session.services))
