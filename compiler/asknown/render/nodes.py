@@ -8,6 +8,7 @@ from typing import Any
 
 from asknown.errors import Where
 
+_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -68,7 +69,15 @@ def _same_column(rendered: str, column: int, written: str) -> int:
     if not column or rendered[:column] == written[:column]:
         return column
     rest = rendered[column - 1 :]
-    return len(written) - len(rest) + 1 if rest and written.endswith(rest) else 0
+    if rest and written.endswith(rest):
+        return len(written) - len(rest) + 1
+    # Between two tags: the n-th of the same words, if the tags gave none of them.
+    word = re.match(r"\w+", rest)
+    if word is None:
+        return 0
+    outside = _TAG.sub(lambda tag: " " * len(tag[0]), written)
+    places, others = ([m.start() for m in re.finditer(rf"\b{word[0]}\b", line)] for line in (rendered, outside))
+    return others[places.index(column - 1)] + 1 if len(places) == len(others) and column - 1 in places else 0
 
 
 def split_lines(text: str) -> list[str]:
