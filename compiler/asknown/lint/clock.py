@@ -22,7 +22,16 @@ CLOCK_NODES: dict[type[exp.Expr], tuple[str, ...]] = {
     exp.CurrentDate: ("current_date", "today", "curdate"),
     exp.CurrentTime: ("current_time", "get_current_time", "curtime"),
     exp.CurrentTimestamp: (
-        *("current_timestamp", "now", "getdate", "sysdate", "systimestamp", "get_current_timestamp", "sysdatetime"),
+        *(
+            "current_timestamp",
+            "now",
+            "getdate",
+            "sysdate",
+            "systimestamp",
+            "get_current_timestamp",
+            "sysdatetime",
+            "unix_timestamp",
+        ),
     ),
     exp.CurrentTimestampLTZ: ("current_timestamp_ltz",),
     exp.CurrentDatetime: ("current_datetime",),

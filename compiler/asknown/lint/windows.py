@@ -109,34 +109,40 @@ def _reach(window: Ordered) -> tuple[str, str] | None:
 
 def _shift(window: Ordered) -> tuple[str, str] | None:
     """How lag() and lead() reach."""
-    function = window.function
-    arguments = function.expressions if isinstance(function, exp.Anonymous) else [function.args.get("offset")]
-    given = arguments[1] if isinstance(function, exp.Anonymous) and len(arguments) > 1 else None
-    offset = given if isinstance(function, exp.Anonymous) else arguments[0]
+    value, offset = _shifted(window)
     steps = 1 if offset is None else _integer(offset)
-    value = (function.expressions[0] if isinstance(function, exp.Anonymous) else function.this).sql()
     if steps is None:
         return (
             f"the offset of {window.name}() is no number that can be read here, and may reach forward",
-            f"write a number, as in lag({value}, 1)",
+            f"write a number, as in lag({value.sql()}, 1)",
         )
     if window.way == "constant":
         return None
     ahead = steps * _SHIFTS[window.name] * (-1 if window.way == "backward" else 1)
     if ahead <= 0:
         return None
+    if window.name.startswith("lead") and _is_time(window, value):
+        hint = "leave it out: a row counts until the next one comes, so an as-of feature needs no end of its validity"
+    elif window.subject.view.rendered.config.known_at is not None:
+        hint = f"for earlier rows write {_known_rows(value)}"
+    else:
+        hint = f"for the row before write lag({value.sql()}{f', {ahead}' if ahead > 1 else ''}) over (… order by "
+        hint += f"{_ascending(window)})"
     if window.way == "backward":
         terms = ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
-        return (
-            f"in the order {terms}, {window.name}() reads the row after each row",
-            f"order by the event time ascending: lag({value}) over (… order by {_ascending(window)})",
-        )
+        return f"in the order {terms}, {window.name}() reads a row after each row", hint
     if window.name.startswith("lag"):
-        return f"lag() with the offset {steps} reads a row after each row", f"write lag({value}, {-steps})"
-    hint = f"lag({value}) over (… order by {_ascending(window)}) reads the row before"
-    if _is_time(window, function.this):
-        hint = "leave it out: a row counts until the next one comes, so an as-of feature needs no end of its validity"
-    return f"{window.name}() reads the row after each row", hint
+        return f"lag() with the offset {steps} reads a row after each row", hint
+    return f"{window.name}() reads a row after each row", hint
+
+
+def _shifted(window: Ordered) -> tuple[exp.Expr, exp.Expr | None]:
+    """What lag() or lead() reads, and by how many rows it is shifted if that is written."""
+    function = window.function
+    if not isinstance(function, exp.Anonymous):
+        return function.this, function.args.get("offset")
+    given = [*function.expressions, None, None]
+    return given[0] or exp.Star(), given[1]
 
 
 def _frame(window: Ordered, terms: str) -> tuple[str, str] | None:
@@ -270,14 +276,17 @@ def _reaches_as_far(greatest: Ordered, window: Ordered) -> bool:
 def _instead(window: Ordered) -> str:
     """What to write for a window in a view with ``known_at``."""
     if window.name in _SHIFTS:
-        value = window.function.this.sql() if isinstance(window.function.this, exp.Expr) else "x"
-        write = f"list({value}) over {{{{ last('30 days') }}}} has the rows known by then, the newest last"
+        write = f"write {_known_rows(_shifted(window)[0])}"
     elif window.name in _RANKS:
         write = "write count(*) over {{ last('365 days') }}"
     else:
         inner = window.window.this.sql(window.subject.model.dialect)
         write = f"write {inner} over {{{{ last('365 days') }}}}"
-    return f"{write} (in the outermost select); it sees what was known at the moment of asking"
+    return f"{write}, in the view's outermost select: it sees what was known at the moment of asking"
+
+
+def _known_rows(value: exp.Expr) -> str:
+    return f"list({value.sql()}) over {{{{ last('30 days') }}}}, the newest row last"
 
 
 def _is_time(window: Ordered, value: exp.Expr) -> bool:
@@ -286,7 +295,10 @@ def _is_time(window: Ordered, value: exp.Expr) -> bool:
 
 
 def _ascending(window: Ordered) -> str:
+    """The first term of the order in ascending order, or the event time if the term counts down."""
     first = window.order[0]
+    if window.way == "backward" and not first.args.get("desc"):
+        return window.subject.view.rendered.config.event_time or ""
     return (first.this if isinstance(first, exp.Ordered) else first).sql(window.subject.model.dialect)
 
 

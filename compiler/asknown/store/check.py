@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from asknown.catalog.catalog import Catalog
 from asknown.engines.engine import Engine
-from asknown.errors import AsknownError
+from asknown.errors import AsknownError, Where
 from asknown.lint.nodes import Finding
 from asknown.lint.rules import once, search
 from asknown.model.nodes import Model
@@ -29,7 +29,10 @@ def check_project(models: Catalog, project: Project, engine: Callable[[], Engine
     for model in views:  # before types: a leak says more than what follows from it
         found += search(model, _standing_on(model, models), catalog.known, project)
     for model in sound:
-        found += _findings(lambda model=model: _complete(catalog, model), model.name)  # type: ignore[misc]
+        try:
+            _complete(catalog, model)
+        except AsknownError as error:
+            found.append(_as_finding(error, model.name, at=model.rendered.where(1)))
     found += _of_services(catalog, found)
     if catalog.is_offline:  # what follows from that alone
         found = [finding for finding in found if finding.code != "no-data" or finding.model is None]
@@ -87,23 +90,17 @@ def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Findin
         if any(line.view in broken for line in service.features):
             continue
 
-        def complete(name: str = service.name) -> None:
-            request = read_request(name, project.services, catalog.models.is_view, catalog.models.view_names())
+        try:
+            request = read_request(service.name, project.services, catalog.models.is_view, catalog.models.view_names())
             views = {item.view: catalog.view(item.view) for item in request}
             name_features(request, views, full_names=True, taken=())
-
-        yield from _findings(complete, None)
-
-
-def _findings(attempt: Callable[[], None], model: str | None) -> Iterator[Finding]:
-    try:
-        attempt()
-    except AsknownError as error:
-        yield _as_finding(error, model)
+        except AsknownError as error:
+            yield _as_finding(error, None, at=service.at)
 
 
-def _as_finding(error: AsknownError, model: str | None) -> Finding:
-    return Finding(error.code, "error", model, error.message, error.at, error.hint)
+def _as_finding(error: AsknownError, model: str | None, *, at: Where | None = None) -> Finding:
+    """The error as a finding, at the place ``at`` where it has none of its own."""
+    return Finding(error.code, "error", model, error.message, error.at or at, error.hint)
 
 
 def _place(finding: Finding) -> tuple[str, int, int, str]:
