@@ -43,7 +43,7 @@ HOMES = {
     "chdb": {"engines.clickhouse"},
     "clickhouse_connect": {"engines.clickhouse"},
     "pyspark": {"engines.spark"},
-    "pyarrow": {"types", "engines", "online", "store", "cli.arrow"},
+    "pyarrow": {"types", "engines", "online", "store", "cli.values"},
     "pandas": {"engines.frames", "online", "store"},
     "polars": {"engines.frames", "store"},
 }

@@ -90,7 +90,7 @@ def reads_of(table: SourceTable) -> str:
 
 def written_features(model: Model, keys: tuple[str, ...], dialect: str) -> tuple[str, ...] | None:
     """The names of a view's features from its select, or None if only the engine knows them."""
-    from asknown.model.columns import written_columns
+    from asknown.model.parse import written_columns
 
     config = model.rendered.config
     columns = written_columns(model, {}, dialect)

@@ -1,12 +1,16 @@
-"""Writes one value for a table, for CSV, or for JSON."""
+"""Turns Arrow batches into rows of Python values, and each value into text or JSON."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def as_json(value: Any) -> Any:
@@ -61,3 +65,17 @@ def _strange(value: float) -> str:
     if math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
+
+
+def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
+    """The rows, one by one."""
+    for batch in batches:
+        yield from zip(*(_python_values(column) for column in batch.columns), strict=True)
+
+
+def _python_values(column: pa.Array) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError):
+        # Python has no type for an instant finer than a microsecond or before the year 1, so it becomes text.
+        return list(column.cast("string").to_pylist())

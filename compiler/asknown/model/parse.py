@@ -1,17 +1,19 @@
-"""Parses a rendered model's SQL, and refuses SQL that cannot be a model."""
+"""Parses a rendered model's SQL, refuses SQL that cannot be a model, and names the columns of its select."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from sqlglot import Dialect, Token, exp
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.schema import MappingSchema
 from sqlglot.tokenizer_core import TokenType
 
 from asknown.errors import AsknownError
-from asknown.model.nodes import Model
+from asknown.model.nodes import Column, Model
 from asknown.render.nodes import Rendered
 
 # Functions whose value changes from one reading to the next.
@@ -149,3 +151,25 @@ def _syntax(rendered: Rendered, error: ParseError) -> AsknownError:
 def _article(tree: exp.Expr) -> str:
     name = tree.key.upper()
     return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+
+
+def written_columns(model: Model, upstream: Mapping[str, Sequence[Column]], dialect: str) -> list[str] | None:
+    """The column names as the select writes them, duplicates included, or None if the tree alone does not show them.
+
+    The engine cannot be asked, because it silently renames the second of two columns of one name.
+    """
+    tree: exp.Expr = model.tree
+    if model.tree.is_star:
+        schema = MappingSchema(
+            {name: {c.name: c.type.name for c in columns} for name, columns in upstream.items()},
+            dialect=dialect,
+            normalize=False,
+        )
+        try:
+            tree = qualify(model.tree.copy(), dialect, schema=schema, validate_qualify_columns=False, identify=False)
+        except SqlglotError:
+            return None
+    if not isinstance(tree, exp.Query) or tree.is_star:
+        return None
+    names = tree.named_selects
+    return names if all(names) else None

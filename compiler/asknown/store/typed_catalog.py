@@ -17,9 +17,9 @@ from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
-from asknown.model.columns import written_columns
 from asknown.model.lineage import Lineage
 from asknown.model.nodes import Column, FeatureView, Model
+from asknown.model.parse import written_columns
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import click
 
 from asknown.cli.arguments import complete, everything
-from asknown.cli.arrow import rows_of
 from asknown.cli.description import Description, find_descriptions
 from asknown.cli.errors import show_error
 from asknown.cli.output import Format, format_option, write_json, write_lines, write_rows
 from asknown.cli.progress import working
 from asknown.cli.session import ProjectCommand, Session
 from asknown.cli.table import lay_out, pairs, terminal_width
+from asknown.cli.values import rows_of
 from asknown.errors import AsknownError
 
 

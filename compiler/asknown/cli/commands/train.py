@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from asknown.cli.arguments import complete, models, requestable
-from asknown.cli.arrow import rows_of
 from asknown.cli.output import FORMATS, Format, write_lines, write_rows
 from asknown.cli.progress import say, working
 from asknown.cli.session import ProjectCommand, Session
+from asknown.cli.values import rows_of
 
 if TYPE_CHECKING:
     from asknown.store import RetrievalJob
