@@ -1,1 +1,1 @@
-"""Dialects as values: what an engine can say, and how."""
+"""Dialects: one value for each engine, with the SQL that the engine needs for each thing that a plan does."""

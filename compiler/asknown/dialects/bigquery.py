@@ -1,10 +1,10 @@
 """BigQuery (GoogleSQL): compiled, read back by sqlglot, never run by us.
 
-TIMESTAMP is an instant, DATETIME the naive type; inside a query instants are counted in microseconds. What it rests on:
-query-syntax (QUALIFY; a WITH reads what stands before it), timestamp_functions, mathematical_functions (DIV,
-IEEE_DIVIDE), aggregate_functions and numbering_functions (ROW_NUMBER does without an order) of
-cloud.google.com/bigquery/docs/reference/standard-sql. A comparison with NaN is false there, and DuckDB's NaN is the
-greatest; which hour is meant where a zone's clocks have it twice is not said.
+TIMESTAMP is an instant, DATETIME the naive type; inside a query instants are counted in microseconds. It relies on
+these pages of cloud.google.com/bigquery/docs/reference/standard-sql: query-syntax (QUALIFY; a CTE reads those before
+it), timestamp_functions, mathematical_functions (DIV, IEEE_DIVIDE), aggregate_functions and numbering_functions
+(ROW_NUMBER needs no order). There, a comparison with NaN is false; DuckDB's NaN is the greatest number. The pages do
+not say which hour is meant if a zone's clocks show it twice.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BIGQUERY = Dialect(
             "sum.boolean": "SUM(CAST(CAST(:x AS INT64) AS BIGNUMERIC))",
             "min": "MIN(:x)",
             "max": "MAX(:x)",
-            # MIN and MAX are NaN where a value is: of asknown's order it is the greatest.
+            # MIN and MAX are NaN if any value is. In our order NaN is the greatest number.
             "min.float": "COALESCE(MIN(IF(IS_NAN(:x), NULL, :x + 0)), MIN(:x))",
             "max.float": "MAX(:x + 0)",
             "bool_and": "LOGICAL_AND(:x)",

@@ -1,7 +1,7 @@
-"""Translation for engines that we write for and never run: only what surely means the same.
+"""The translation for engines that we compile for and never run. It accepts only SQL that surely means the same.
 
-The functions are those that the vendors' references and DuckDB's describe alike, over values for which they do; all
-others are refused, with what to write instead.
+It accepts a function if the vendors' references and DuckDB's describe it alike, over values for which they do. It
+refuses all others, with a hint what to write instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ _TESTED = "asknown has not tested it on this engine: "
 _KEPT = _TESTED + "compute it in the table that the source reads"
 
 REWRITES: dict[str, str] = {
-    # sqlglot's own, where the kinds of the operands leave no doubt.
+    # sqlglot's own translation, if the kinds of the operands leave no doubt.
     **{
         f"{key}.{left}.{right}": ":same"
         for key in ("add", "sub", "mul")
@@ -146,10 +146,10 @@ FLOATS = (
     "a sum of floats depends on their order here, a sum of decimals does not: "
     "keep x as a decimal in the table that the source reads"
 )
-"""What stands nearest to a sum, or an average, of floats."""
+"""The hint for a sum or an average of floats."""
 
 UNDOCUMENTED = dict.fromkeys(
     ("var_pop", "var_samp", "stddev_pop", "stddev_samp"),
     "by which steps it is taken is not documented: keep sum(x), sum(x * x) of decimals and count(x)",
 )
-"""What stands nearest to aggregates that asknown promises to 1e-12."""
+"""The hints for aggregates that rule 5 promises to 1e-12."""

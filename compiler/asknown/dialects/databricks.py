@@ -1,8 +1,9 @@
 """Databricks: Spark's SQL, which runs on Spark; compiled for Databricks, read back by sqlglot, never run there by us.
 
-The language manual has no as-of join. Settings of a session that Databricks does not let one set are its defaults in
-SQL warehouses: ANSI mode, and TIMESTAMP_NTZ by its name (docs.databricks.com/sql/language-manual,
-parameters/ansi_mode.html). Not said there: that Photon reads a hexadecimal float, by which exact sums are rounded.
+The language manual (docs.databricks.com/sql/language-manual, parameters/ansi_mode.html) has no as-of join. Databricks
+does not let a session set all of Spark's settings, but its SQL warehouses have them by default: ANSI mode, and
+TIMESTAMP_NTZ by its name. The manual does not say whether Photon reads a hexadecimal float, by which we round exact
+sums.
 """
 
 from __future__ import annotations

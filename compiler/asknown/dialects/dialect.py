@@ -1,7 +1,7 @@
-"""What the emitter asks of an engine's SQL. A dialect is a value; nothing asks for a dialect's name.
+"""The facts about an engine's SQL that the emitter needs. A dialect is a value; no code asks for a dialect's name.
 
-A *snippet* is a piece of an engine's own SQL in which ``:x`` stands for a value. What a dialect has no snippet for is
-refused for it, with an error.
+A *snippet* is a piece of an engine's own SQL in which ``:x`` stands for a value. A feature that needs a
+snippet which the dialect lacks is refused for that engine.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Clock = Literal["timestamp", "microseconds"]
-"""What an instant is inside a query: a naive timestamp in UTC, or whole microseconds since 1970."""
+"""The form of an instant inside a query: a naive timestamp in UTC, or whole microseconds since 1970."""
 
 Stage = Mapping[str, str]
-"""One projection: the columns it gives, each spelled over the columns of the stage before."""
+"""One projection: its columns, and the SQL of each over the columns of the stage before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class ExactSums:
 
 @dataclass(frozen=True)
 class PlanRules:
-    """Which forms of a plan an engine can run, and what its optimizer is good at."""
+    """The forms of a plan that an engine can run, and facts about its optimizer."""
 
     forms: tuple[str, ...]  # of a match
     window_forms: tuple[str, ...]
@@ -101,7 +101,7 @@ class AggregateRules:
 
 @dataclass(frozen=True)
 class Translation:
-    """How models in DuckDB's SQL become the engine's; sqlglot translates what no rule names.
+    """How models in DuckDB's SQL are translated into the engine's. sqlglot translates whatever no rule names.
 
     ``rewrites`` maps a kind of expression to the engine's SQL, over the expression's own arguments (``:a1`` is the
     first of a list); ``:same`` leaves it to sqlglot. ``refused`` maps a kind of expression that has no translation to
@@ -145,7 +145,7 @@ class CteRules:
 
 @dataclass(frozen=True)
 class RelationRules:
-    """What an engine reads rows from.
+    """How an engine reads the rows of sources and files.
 
     ``readers`` maps a file's ending to the table function that reads it, or, with a dot behind, to the schema in which
     a path is a table. Without any, a source is the table ``source.table``.
@@ -159,7 +159,7 @@ class RelationRules:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one engine spells what the plan needs.
+    """How one engine writes each thing that a plan needs.
 
     ``sqlglot`` is sqlglot's name for the dialect. ``types`` maps our names of types to the engine's, where sqlglot
     would not translate them.

@@ -2,8 +2,8 @@
 
 Instants are counted in microseconds: DATEDIFF gives a BIGINT of them (docs.aws.amazon.com/redshift/latest/dg/
 r_DATEDIFF_function.html), and DATEADD would take an INTEGER only. Frames are of ROWS, and an aggregate over an ordered
-window needs one (c_Window_functions.html); QUALIFY stands behind a table with an alias (r_QUALIFY_clause.html). Not
-said there: the place of NaN, and whether a zero keeps its sign.
+window needs one (c_Window_functions.html). QUALIFY must follow a table with an alias (r_QUALIFY_clause.html). The
+manual does not say how NaN is ordered, and whether a zero keeps its sign.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The dialects there are, by name."""
+"""Finds a dialect by its name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = (
 
 
 def find_dialect(name: str) -> Dialect:
-    """The dialect called ``name``. Raises ``not-yet`` where there is none."""
+    """The dialect called ``name``. Raises ``not-yet`` if there is none."""
     if name not in NAMES:
         raise AsknownError(
             "not-yet",

@@ -1,10 +1,10 @@
 """Snowflake: compiled, read back by sqlglot, never run by us.
 
-Instants are TIMESTAMP_NTZ(6) in UTC. Plain names are not quoted, so that they are the capitals Snowflake makes of them;
-a reserved word is quoted in capitals. Pages below are those of docs.snowflake.com/en/sql-reference.
+Instants are TIMESTAMP_NTZ(6) in UTC. Plain names are not quoted, so Snowflake folds them to upper case; a reserved word
+is quoted in upper case. Pages below are those of docs.snowflake.com/en/sql-reference.
 
-Not said there: whether a float keeps the sign of a zero, and which hour CONVERT_TIMEZONE takes when a zone's clocks
-have it twice.
+They do not say whether a float keeps the sign of a zero, and which hour CONVERT_TIMEZONE takes if a zone's clocks show
+it twice.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Its intervals, date_add and date_diff stop at milliseconds, so instants are counted in microseconds; timestamps are read
 as timestamp(6), for a plain TIMESTAMP has three places. Its pages are functions/datetime.html, functions/aggregate.html
-(array_agg keeps NULLs, and takes ORDER BY and FILTER) and functions/array.html of trino.io/docs/current. Release 481's
-as-of join is one that sqlglot does not read. Not said there: whether a zero keeps its sign as text, which hour is meant
-where a zone's clocks have it twice, and what MIN and MAX make of NaN; a comparison with NaN is false.
+(array_agg keeps NULLs, and takes ORDER BY and FILTER) and functions/array.html of trino.io/docs/current. sqlglot cannot
+parse the as-of join of release 481. A comparison with NaN is false. The pages do not say whether the text of a zero
+keeps its sign, which hour is meant if a zone's clocks show it twice, and how MIN and MAX treat NaN.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from asknown.dialects.dialect import AggregateRules, Dialect, PlanRules, Transla
 
 
 def _micros(value: str) -> str:
-    """Milliseconds, and the last three digits of the text of a timestamp(6), which are the rest."""
+    """SQL for an instant in microseconds: date_diff's milliseconds, and the last three digits of its text."""
     return (
         "(DATE_DIFF('MILLISECOND', CAST('1970-01-01 00:00:00.000000' AS TIMESTAMP(6)), "
         f"DATE_TRUNC('MILLISECOND', {value})) * 1000 + CAST(SUBSTRING(CAST({value} AS VARCHAR), -3) AS BIGINT))"

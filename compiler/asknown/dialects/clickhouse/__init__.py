@@ -10,7 +10,7 @@ from asknown.dialects.clickhouse.types import TYPES
 from asknown.dialects.clickhouse.unsupported import AGGREGATING, FUNCTIONS, REFUSED
 from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
-# The engine sets them on its session; whoever runs what was compiled for another has to.
+# Our engine sets them on its session. Whoever runs compiled SQL elsewhere must set them too.
 _SETTINGS = {
     "session_timezone": "UTC",
     "join_use_nulls": "1",

@@ -1,10 +1,10 @@
-"""ClickHouse's aggregates of trailing windows: over arrays where its own differ from DuckDB's in the last bit."""
+"""The aggregates of trailing windows on ClickHouse, over arrays if its own differ from DuckDB's in the last bit."""
 
 from __future__ import annotations
 
 
 def let(name: str, value: str, body: str) -> str:
-    """``body`` with ``name`` standing for ``value``: ClickHouse has lambdas, and no LET.
+    """SQL for ``body`` in which ``name`` stands for ``value``, by a lambda, because ClickHouse has no LET.
 
     Names begin with ``l_``: a lambda's ``m`` would hide the table ``m``.
     """
@@ -12,19 +12,19 @@ def let(name: str, value: str, body: str) -> str:
 
 
 def lets(values: dict[str, str], body: str) -> str:
-    """``body`` with several names, each of which the values after it may use."""
+    """SQL for ``body`` with several names. A value may use the names before it."""
     for name, value in reversed(values.items()):
         body = let(name, value, body)
     return body
 
 
 def lets_of(values: dict[str, str], body: str) -> str:
-    """``body`` with names for values that are all taken outside of it: columns may be called as the names are."""
+    """SQL for ``body`` with names for values that use none of the names, so columns may have the same names."""
     return f"arrayMap(({', '.join(values)}) -> {body}, {', '.join(f'[{value}]' for value in values.values())})[1]"
 
 
 def order_of(x: str) -> str:
-    """The number by which floats order: NaN the greatest, -0.0 just below 0.0."""
+    """SQL for an integer that orders floats: NaN is the greatest, and -0.0 comes just before 0.0."""
     bits = f"reinterpretAsInt64(toFloat64({x}))"
     return f"multiIf(isNaN({x}), 9223372036854775807, {bits} < 0, bitXor({bits}, 9223372036854775807), {bits})"
 
@@ -39,7 +39,7 @@ def _split(x: str) -> str:
 
 
 def _two_sum(x: str, y: str, name: str, body: str) -> str:
-    """``body`` with the sum of x and y as rounded (``name`` and s), and what was lost (``name`` and e)."""
+    """SQL for ``body`` with the rounded sum of x and y (``name`` + s) and its rounding error (``name`` + e)."""
     total = f"{name}s"
     lost = f"({x} - ({total} - ({total} - {x}))) + ({y} - ({total} - {x}))"
     return lets({total: f"{x} + {y}", f"{name}e": lost}, body)
@@ -65,7 +65,7 @@ _BLEND = (
 
 
 def continuous(share: str, values: str = ":value") -> str:
-    """The number ``share`` of the way through an array, between the two nearest, as a processor fuses it."""
+    """SQL for the continuous quantile ``share`` of a sorted array, interpolated with a fused multiply-add."""
     parts = {
         "l_s": f"arraySort({values})",
         "l_place": f"(toFloat64(length(l_s)) - 1) * {share}",
@@ -77,7 +77,7 @@ def continuous(share: str, values: str = ":value") -> str:
 
 
 def discrete(share: str, values: str = ":value") -> str:
-    """The value ``share`` of the way through an array."""
+    """SQL for the discrete quantile ``share`` of a sorted array."""
     place = f"greatest(1, toInt64(ceil(toDecimal128(toString({share}), 20) * length(l_s))))"
     return f"if(empty({values}), NULL, {let('l_s', f'arraySort({values})', f'l_s[{place}]')})"
 

@@ -7,7 +7,7 @@ from asknown.dialects.clickhouse.aggregates import let, lets
 MICROS = "toUnixTimestamp64Micro(toDateTime64(:x, 6))"
 DAY = 86_400_000_000
 
-# Text is read by hand: ClickHouse reads fewer spellings, and reads what does not read as 1970.
+# Text is parsed by hand: ClickHouse reads fewer spellings, and turns a text that it cannot read into 1970.
 _TEXT = (
     r"^\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?"
     r"(Z|[+-]\d{2}(?::?\d{2})?)?\s*$"
@@ -55,11 +55,11 @@ TRY_CLOCK = _read(_CLOCK)
 """A text as what its clock shows, whatever its offset from UTC: DuckDB's cast to a timestamp without a zone."""
 
 SHOWN = "toUnixTimestamp64Micro(toDateTime64(toString(fromUnixTimestamp64Micro({at}), :zone), 6))"
-"""What a clock in the zone shows at an instant."""
+"""SQL for the local time in a zone at an instant."""
 
 
 def _zoned(offset: str) -> str:
-    """The instant of a wall clock: of two the later one; of one that is skipped, as if it were not."""
+    """SQL for the instant of a local time: the later of two; a skipped hour is read as if it had not been (rule 1)."""
     later, after, before = (offset.format(at=at) for at in ("l_w - l_o", f"l_w + {DAY}", f"l_w - {DAY}"))
     return let("l_w", MICROS, let("l_o", after, f"if({later} = l_o, l_w - l_o, l_w - ({before}))"))
 

@@ -1,4 +1,4 @@
-"""How ClickHouse adds floats exactly: in Int256, and rounded once."""
+"""Exact sums of floats on ClickHouse, in Int256, rounded once (rule 5)."""
 
 from __future__ import annotations
 

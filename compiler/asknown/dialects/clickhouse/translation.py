@@ -1,4 +1,4 @@
-"""DuckDB's SQL in ClickHouse's, where sqlglot's translation would be another value."""
+"""Rewrites DuckDB's SQL for ClickHouse where sqlglot's translation would give another value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _micros(x: str = ":this") -> str:
 
 
 def _floor(length: int, value: str, shift: int = 0) -> str:
-    """Microseconds, cut to a multiple of ``length``: ClickHouse's own functions go wrong before 1970."""
+    """SQL for microseconds, rounded down to a multiple of ``length``. ClickHouse's functions are wrong before 1970."""
     return f"{value} - positiveModulo({value}{f' + {shift}' if shift else ''}, {length})"
 
 
@@ -76,7 +76,7 @@ _DATES["attimezone.timestamptz"] = f"fromUnixTimestamp64Micro({SHOWN.format(at=_
 
 
 def _whole(sign: str) -> str:
-    """Sums and products of integers, which would wrap around, as BIGINTs that do not."""
+    """Rewrites of integer arithmetic, which would wrap around, to BIGINTs that raise an error instead."""
     return f"accurateCast(toInt128(:this) {sign} :expression, 'Int64')"
 
 
@@ -187,7 +187,7 @@ _LISTS = {
 
 
 def _of_two(aggregate: str) -> str:
-    """An aggregate that says nothing of one value alone."""
+    """SQL for an aggregate that is NULL over a single value."""
     return f"if(count(:this) > 1, {aggregate}, NULL)"
 
 

@@ -1,4 +1,4 @@
-"""ClickHouse's types, and casts to them that fail where DuckDB's fail, and round as DuckDB's round."""
+"""ClickHouse's types, and casts to them that fail and round as DuckDB's casts do."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ TYPES = {
 
 
 def stop(value: str, where: str, message: str) -> str:
-    """``value``, or an error where a condition holds (NULL is none)."""
-    # Of two equal branches of constants ClickHouse would take one, and never look at the condition.
+    """SQL for ``value``, or for an error if a condition is true."""
+    # ClickHouse would fold two equal constant branches into one, and never evaluate the condition.
     return f"if(throwIf(ifNull({where}, false), 'asknown: {message}') = 0, {value}, NULL)"
 
 
 def half_away(x: str) -> str:
-    """``x`` rounded to a whole number, halves away from zero: ClickHouse rounds those of floats to even."""
+    """SQL for ``x`` rounded to a whole number, halves away from zero. (ClickHouse rounds halves of floats to even.)"""
     return f"if(abs({x} - trunc({x})) = 0.5, trunc({x}) + sign({x}), round({x}))"
 
 
@@ -52,7 +52,7 @@ def _read(value: str, pattern: str, what: str) -> str:
 
 
 def _instant(result: str, *, tried: bool, read: str = TRY_CLOCK) -> str:
-    """What is made of the microseconds ``l_i`` that a text reads as."""
+    """SQL for ``result``, a cast of a text, in which ``l_i`` is the text's instant in microseconds."""
     checked = result if tried else stop(result, "isNull(l_i) AND l_given", "a text is no timestamp")
     return lets_of({"l_i": read.replace(":x", ":this"), "l_given": "isNotNull(:this)"}, checked)
 

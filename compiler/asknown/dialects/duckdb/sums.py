@@ -7,16 +7,16 @@ from asknown.dialects.dialect import ExactSums, Stage
 # Floats are added in 128-bit integers: a float is w / 2^k, with a k that is the same for all floats of its grade.
 # Nearly all are of grade 0. Whole numbers add up exactly, in any order and grouping.
 #
-# From their sums to a float: a short sum, of grade 0 alone, is divided (for an average) and cut to 60 bits or so, the
-# last of which is set where anything follows; convert, which the processor rounds to nearest, ties to even, and scale
-# by a power of two. Where other grades have sums, all are put into a + b / 2^100 + c / 2^200 first: carry, so that
-# 0 <= b, c < 2^100; split off the sign; divide, as on paper, to one digit more; take the leading digits, and whether
-# anything follows; then as above.
-SMALLEST = 2.0**-147  # of a smaller number, bits would lie below the third part
+# A short sum, of grade 0 alone, becomes a float in three steps: divide it (for an average); cut it to about 60 bits,
+# and set the last bit if the cut lost anything; convert it, which rounds to nearest, ties to even, and scale it by a
+# power of two. If other grades have sums, all are first put together as a + b / 2^100 + c / 2^200: carry, so that
+# 0 <= b, c < 2^100; split off the sign; divide, in long division, to one digit more; take the leading digits, and
+# whether anything follows. Then the three steps are the same.
+SMALLEST = 2.0**-147  # a smaller number would have bits below the third part
 LARGEST = 2.0**98  # 2^29 such numbers fit into the first part
 
 _UNIT = "CAST(1267650600228229401496703205376 AS HUGEINT)"  # 2^100
-# By grade: the least and the greatest, and the power of two that makes them whole.
+# For each grade: its least and greatest float, and the power of two that makes them whole numbers.
 _PLAIN, _ODD = 0, 6
 _GRADES = (
     (2.0**-8, 2.0**40, 60),
@@ -35,7 +35,7 @@ _GRADE = (
     )
     + f" WHEN NOT :x IS NULL THEN {_ODD} ELSE {_PLAIN} END"
 )
-# Those that are no numbers, or beyond all grades, are counted, each in 31 bits of its own.
+# Floats that are infinite, NaN, or outside all grades are only counted, each kind in 31 bits of its own.
 _COUNTED = {"infinite": 0, "minus": 31, "nan": 62, "misfit": 93}
 _GRADED = (
     "CASE :grade "
@@ -50,7 +50,7 @@ _GRADED = (
 
 
 def _counted(what: str) -> str:
-    """How many there are of a kind that is only counted."""
+    """SQL for the count of one kind of these floats."""
     return f"((:x >> {_COUNTED[what]}) & CAST(2147483647 AS HUGEINT))"
 
 
@@ -61,7 +61,7 @@ _SPECIAL = (
 )
 
 
-# What a sum of grade 1, w / 2^108, has in b is w / 2^8, and the rest in c is w % 2^8 times 2^92; and so on.
+# A sum of grade 1, w / 2^108, adds w / 2^8 to part b, and the rest, w % 2^8 times 2^92, to part c; others likewise.
 _PARTS = {
     "w": (":grade = 0", ":x"),
     "a": (":grade IN (2, 4)", "CASE :grade WHEN 2 THEN :x // 4096 ELSE :x END"),
@@ -78,7 +78,7 @@ _PARTS = {
 
 
 def _carried(value: str) -> str:
-    """How many times 2^100 goes into a number, rounded down. Shifts, because dividing 128 bits is slow."""
+    """SQL for a number divided by 2^100, rounded down. It shifts, because a division of 128 bits is slow."""
     return f"CASE WHEN {value} >= 0 THEN {value} >> 100 ELSE -(({_UNIT} - 1 - {value}) >> 100) END"
 
 
@@ -106,7 +106,7 @@ _CARRY: tuple[Stage, ...] = (
 
 
 def _divide(by: str, **next_: str) -> tuple[Stage, ...]:
-    """The stages that divide by an expression of a whole number up to 2^27, as on paper: a digit of 2^100 at a time."""
+    """The stages of a long division by a whole number up to 2^27, in digits of 100 bits."""
     kept = {"minus": ":minus", "n": ":n", "m": ":m", "a": ":a", "b": ":b", "c": ":c", "d": ":d", "more": ":more"}
     first = f"((:a % {by}) * {_UNIT} + :b)"
     next_c, next_d = (f"(:r * {_UNIT} + {digit})" for digit in (":c", ":d"))
@@ -148,8 +148,8 @@ _LEADING: tuple[Stage, ...] = (
         "scale": ":scale + :cut",
     },
 )
-# A short sum is one whole number, divided as on paper in two digits, the second of 30 bits, because dividing 128 bits
-# is slow: it is brought to 92 bits first, so the quotient has at least 59 where there are up to 2^32 numbers.
+# A short sum is one whole number. A division of 128 bits is slow, so the sum is first brought to 92 bits, and divided
+# in two digits, the second of 30 bits. The quotient has at least 59 bits for up to 2^32 numbers.
 _SHIFT = "CAST(FLOOR(LOG2(CAST(GREATEST(:digits, 1) AS DOUBLE))) AS INTEGER) - 91"
 _SHORT_DIVIDE: tuple[Stage, ...] = (
     {"shift": _SHIFT, "n": "CAST(:n AS BIGINT)"},

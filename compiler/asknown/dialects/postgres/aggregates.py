@@ -1,4 +1,4 @@
-"""Aggregates of Postgres, and what is left to do with their values."""
+"""The aggregates of trailing windows on Postgres, with their finalizers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from asknown.dialects.postgres.sums import EXACT, FITS, ODD
 
 # A zero without its sign, so that equal values are the same value.
 _UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
-# Exact beyond what an exact sum can take is not wanted of a variance: the shortest digits are near enough.
+# A variance need not be exact for floats that an exact sum refuses: their shortest digits are close enough.
 _NUMERIC = (
     f"CASE WHEN {ODD} THEN CAST('NaN' AS NUMERIC) WHEN {FITS} THEN {EXACT} ELSE CAST(CAST(:x AS TEXT) AS NUMERIC) END"
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asknown.dialects.postgres.aggregates import BINARY
 from asknown.dialects.postgres.sums import ODD
 
-# A timestamp as text, in the spellings that every engine reads alike: no word such as 'now', no foreign digits.
+# A pattern of the timestamps that every engine reads alike: it has no words such as 'now', and ASCII digits alone.
 ISO = (
     r"'^[0-9]{4}-(0?[1-9]|1[0-2])-(0?[1-9]|[12][0-9]|3[01])([ T]([01]?[0-9]|2[0-3]):[0-5][0-9]"
     r"(:[0-5][0-9](\.[0-9]+)?)?(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)?)?$'"
@@ -17,7 +17,7 @@ _READS = (  # the 30th of February would be an error
     f"CASE WHEN {_MONTH} IN (4, 6, 9, 11) THEN 30 WHEN {_MONTH} <> 2 THEN 31 "
     f"WHEN {_YEAR} % 4 = 0 AND ({_YEAR} % 100 <> 0 OR {_YEAR} % 400 = 0) THEN 29 ELSE 28 END END"
 )
-# Digits beyond microseconds are cut off: Postgres would round them up, and so look into the future.
+# Digits beyond microseconds are cut off. Postgres would round them, perhaps up, to a later instant.
 CUT = r"REGEXP_REPLACE(:x, '(\.[0-9]{6})[0-9]+', '\1')"
 _TRY_INSTANT = f"CASE WHEN {_READS} THEN CAST({CUT} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
 _TEXT_INSTANT = (

@@ -1,11 +1,11 @@
 """Floats on Postgres: added exactly, and rounded once.
 
-Floats are added as NUMERIC, which adds exactly whatever the number of digits. A float is cut at powers of two into
-whole numbers, for CAST(float AS NUMERIC) keeps 15 digits; put together again, they are the number to the last digit,
-and that is what is summed. NUMERIC to DOUBLE goes through its decimal spelling and is correctly rounded.
+Floats are added as NUMERIC, which is exact for any number of digits. CAST(float AS NUMERIC) keeps 15 digits only, so a
+float is first cut at powers of two into whole numbers, whose NUMERIC sum is the float to the last digit. The cast from
+NUMERIC to DOUBLE PRECISION reads the decimal digits and is correctly rounded.
 
-A quotient is taken to 60, 130 or 290 decimals, below every number that lies halfway between two floats, with one more
-digit behind them that says whether anything follows; so its spelling is rounded as the quotient would be.
+A quotient is computed to 60, 130 or 290 decimals, enough to differ from every number halfway between two floats. One
+more digit records whether the quotient has a remainder, so the cast rounds these digits as it would the quotient.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def _float(value: float) -> str:
 
 
 def _power(exponent: int) -> str:
-    """2^exponent in all its decimals."""
+    """The decimal digits of 2^exponent."""
     if exponent >= 0:
         return str(2**exponent)
     return "0." + str(5**-exponent).rjust(-exponent, "0")
 
 
 def _piece(above: int | None, unit: int) -> str:
-    """The digits of a float below 2^above and from 2^unit on."""
+    """SQL for the bits of a float from 2^unit up to, and without, 2^above."""
     rest = ":x" if above is None else f"(:x - TRUNC(:x * {_float(2.0**-above)}) * {_float(2.0**above)})"
     return f"CAST(CAST(TRUNC({rest} * {_float(2.0**-unit)}) AS BIGINT) AS NUMERIC) * {_power(unit)}"
 

@@ -1,8 +1,8 @@
-"""DuckDB's SQL in Postgres's, where sqlglot's translation would be another value, or none.
+"""Rewrites DuckDB's SQL for Postgres where sqlglot's translation would give another value, or an error.
 
-What differs: division by zero, halves when floats are rounded, parts of instants that are fractions here, averages
-that are decimals, letter case and patterns of text (Unicode for the former, ASCII for the latter, whatever the
-database's own rules are), backslashes in LIKE, and what reads as a timestamp.
+They differ in division by zero, the rounding of halves, parts of instants (fractions on Postgres), averages (decimals
+on Postgres), letter case and patterns of text (Unicode for case and ASCII for patterns here, whatever the database's
+collation), backslashes in LIKE, and the texts that are read as timestamps.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _CALLED = {  # sqlglot's own names for some
 
 
 def _part(part: str, value: str) -> str:
-    """A part of an instant as a whole number: of a second that is not over, those that have passed."""
+    """SQL for a part of an instant as a whole number, with the fraction of a second cut off."""
     found = f"EXTRACT({part} FROM {value})"
     return f"CAST({f'TRUNC({found})' if part in _CUT_OFF else found} AS BIGINT)"
 

@@ -8,7 +8,7 @@ from asknown.dialects.spark.snippets import SNIPPETS, TYPES
 from asknown.dialects.spark.sums import EXACT_SUMS
 from asknown.dialects.spark.translation import REFUSED, REWRITES
 
-# The engine sets them on its session; whoever runs what was compiled for another has to.
+# Our engine sets them on its session. Whoever runs compiled SQL elsewhere must set them too.
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",

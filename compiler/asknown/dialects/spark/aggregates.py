@@ -1,16 +1,16 @@
-"""Spark's aggregates of trailing windows, over sorted arrays where its own differ from DuckDB's in the last bit."""
+"""The aggregates of trailing windows on Spark, over sorted arrays if its own differ from DuckDB's in the last bit."""
 
 from __future__ import annotations
 
 _UNSIGNED = "CASE WHEN :x = 0D THEN 0D ELSE :x END"
 _SORTED = "SORT_ARRAY(:value)"
 
-# Sums by Kahan's way over the sorted values, around the middle one.
+# Kahan sums over the sorted values, of the differences from the middle one.
 _MIDDLE = "l[(SIZE(l) + 1) DIV 2 - 1]"
 
 
 def _sum(term: str) -> str:
-    """The compensated sum of a term over the values x of l."""
+    """SQL for the compensated sum of a term over the values x of the array l."""
     y = f"({term} - s.c)"
     return (
         "AGGREGATE(l, NAMED_STRUCT('s', 0D, 'c', 0D), "
@@ -29,7 +29,7 @@ _VARIANCES = {
 
 
 def with_list(value: str, body: str) -> str:
-    """``body`` over l, the value; NULL where it is empty."""
+    """SQL for ``body``, in which l is the array; NULL if the array is empty."""
     return f"TRY_ELEMENT_AT(TRANSFORM(FILTER(ARRAY({value}), l -> SIZE(l) > 0), l -> {body}), 1)"
 
 

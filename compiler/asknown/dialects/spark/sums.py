@@ -1,13 +1,13 @@
-"""How Spark adds floats exactly: in whole numbers of 64 bits, and rounded once."""
+"""Exact sums of floats on Spark, in 64-bit integers, rounded once (rule 5)."""
 
 from __future__ import annotations
 
 from asknown.dialects.dialect import ExactSums, Stage
 
-# A float is a sum of whole numbers of at most 36 bits, x = a 2^72 + b 2^36 + c + e / 2^36 + … + j / 2^216: what
-# rounding to a multiple of 2^k leaves over. Up to 2^27 of each add up in 63 bits, exactly and in any order. From their
-# sums to a float: carry, so that each is a digit below 2^36; for an average divide by the count, as on paper; write
-# the digits down in hexadecimal, and let the parser of floats round, which it does to nearest, ties to even.
+# A float is cut into whole numbers of at most 36 bits, x = a 2^72 + b 2^36 + c + e / 2^36 + … + j / 2^216; each is the
+# remainder of rounding to a multiple of a power of two. Up to 2^27 of each add up in 63 bits, exactly and in any order.
+# To turn the sums into a float: carry, so that each is a digit below 2^36; for an average, divide by the count in long
+# division; write the digits in hexadecimal, and let the parser of floats round to nearest, ties to even.
 SMALLEST = 2.0**-147  # of a smaller number, bits would lie below the last part
 LARGEST = 2.0**98  # 2^27 such numbers fit into the first part
 _WIDTH = 36
@@ -19,7 +19,7 @@ _DIGITS = tuple(f"e{number}" for number in range(12))
 
 
 def _rounded(place: int) -> str:
-    """How many times 2^place goes into a float, as a whole float."""
+    """SQL for a float divided by 2^place and rounded to a whole float."""
     return f"RINT(:x * {2.0**-place!r}D)"
 
 
@@ -46,7 +46,7 @@ _SPLIT: Stage = {
 
 
 def _carries(sign: str) -> list[str]:
-    """Each part with what the ones below it carry into it, the lowest first; then what goes out at the top."""
+    """SQL for each part plus the carry from the part below, lowest part first, and last the carry out of the top."""
     found: list[str] = []
     for name in reversed(_PARTED):
         below = f" + SHIFTRIGHT({found[-1]}, {_WIDTH})" if found else ""
@@ -70,7 +70,7 @@ _CARRY: Stage = {
 
 
 def _divide(by: str, m: str = ":m") -> Stage:
-    """Divides by a whole number up to 2^27, a digit at a time."""
+    """The stages of a long division by a whole number up to 2^27, a digit at a time."""
     quotients: dict[str, str] = {}
     left = ""
     for digit in _DIGITS:

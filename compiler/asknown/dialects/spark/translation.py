@@ -1,4 +1,4 @@
-"""DuckDB's SQL in Spark's, where sqlglot's translation would be another value, or none."""
+"""Rewrites DuckDB's SQL for Spark where sqlglot's translation would give another value, or an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _stop(message: str) -> str:
 
 
 def _between(unit: str) -> str:
-    """The boundaries of a unit between two instants."""
+    """SQL for the number of boundaries of a unit between two instants."""
     this, other = (_FLOORED.format(_MICROS.format(place), _UNITS[unit]) for place in (":this", ":expression"))
     return f"{this} - {other}"
 
@@ -35,12 +35,15 @@ _BY = f"CASE WHEN :decimals < 0 THEN {_THIS} / {_MORE} ELSE {_THIS} * {_TENS} EN
 
 
 def _signed(value: str, *, of: str = ":this") -> str:
-    """What a function of Spark gives for a float, with the sign of a zero; what is too large for it is whole."""
+    """SQL for a whole-number function of a float. It keeps the sign of zero.
+
+    Floats of 2^52 and above are whole already and are returned unchanged.
+    """
     return f"CASE WHEN ABS({of}) < 4503599627370496D THEN SIGNUM({of}) * ABS(CAST({value} AS DOUBLE)) ELSE {of} END"
 
 
 def _whole(key: str, value: str) -> dict[str, str]:
-    """The rewrites of a function to whole numbers: Spark's gives integers, which have neither NaN nor -0.0."""
+    """The rewrites of a function such as floor. Spark's returns an integer, which cannot be NaN or -0.0."""
     small = f"CASE WHEN {_IS_FLOAT} OR ABS(:this) < 4503599627370496D THEN TRUE"
     unsure = f"{small} WHEN :this IS NOT NULL THEN {_stop(key + '() of a large number: cast it first')} END"
     return {f"{key}.float": _signed(value), f"{key}.unknown": f"CASE WHEN {unsure} THEN {_signed(value)} END"}
@@ -83,7 +86,7 @@ _FLOATS = {"float": "FLOAT", "double": "DOUBLE"}
 
 
 def _each(key: str, types: dict[str, str], text: str) -> dict[str, str]:
-    """The rewrites of a cast to each of the types."""
+    """The rewrites of a cast, one for each of the types."""
     return {f"{key}.as.{name}": text.replace(":to", spelled) for name, spelled in types.items()}
 
 
