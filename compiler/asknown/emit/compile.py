@@ -15,7 +15,7 @@ from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, snippet
-from asknown.emit.sql import all_of, col, given, ident, instant, named, table
+from asknown.emit.sql import all_of, col, ident, instant, named, not_null, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.define import define
 from asknown.emit.translate.rewrite import place_of_column, rewrite
@@ -30,13 +30,13 @@ _Joined = Mapping[int, tuple[str, AsOfScope]]
 """By a step's place in the plan: the alias of its CTE in the final SELECT, and its scope."""
 
 
-def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
     """The training query of ``plan``: every spine row once, in order, then the features in the order asked for.
 
-    ``models`` are the CTEs that the views and the spine stand on; ``taken`` are all names that a user gave to things
-    that a query can name.
+    ``models`` are the CTEs that the views and the spine read. ``reserved_names`` are all names that a user gave to
+    things that a query can name.
     """
-    names = Names([*taken, *(cte.name for cte in models)])
+    names = Names([*reserved_names, *(cte.name for cte in models)])
     inside = Names([c.name for c in plan.spine.columns] + [output.name for output in plan.outputs])
     row = inside.fresh("row")
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
@@ -62,7 +62,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], taken: Sequence[str], di
         on = [col(k.name, s).eq(col(v, alias)) for k, v in zip(join.keys, scope.keys, strict=True)]
         on.append(col(t, s).eq(col(scope.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
-    known = given(col(t, s))
+    known = not_null(col(t, s))
     outputs = [named(_output(output, plan, joined, known, dialect), output.name) for output in plan.outputs]
     query = query.select(*outputs)
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
@@ -152,7 +152,7 @@ def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
 def spine_ctes(
     spine: Spine, names: Names, inside: Names, dialect: Dialect, *, row: str | None = None
 ) -> tuple[list[Cte], str, str]:
-    """The spine as it was given, and the same with its canonical instants (and row numbers), computed once.
+    """The spine as it was not_null, and the same with its canonical instants (and row numbers), computed once.
 
     Gives the CTEs, the name of the last, and the name of its instants.
     """
@@ -179,6 +179,6 @@ def moments_cte(join: AsOfJoin | TrailingWindow, scope: AsOfScope, spine: str, t
     instants = exp.column(ident(t))
     columns = [named(key, name) for key, name in zip(asked, scope.keys, strict=True)]
     query = exp.select(*columns, named(instants, scope.t)).from_(table(spine))
-    query = query.where(*[given(column.copy()) for column in (*asked, instants)]).distinct()
+    query = query.where(*[not_null(column.copy()) for column in (*asked, instants)]).distinct()
     keys = ", ".join(scope.keys) or "no key"
     return Cte(scope.name("moments"), query, materialized=True, comment=f"{join.label}: as of each moment, by {keys}")

@@ -13,8 +13,8 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 class Names:
     """Gives names that are not taken yet. Letter case does not tell names apart."""
 
-    def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = {name.casefold() for name in taken}
+    def __init__(self, reserved: Iterable[str]) -> None:
+        self._taken = {name.casefold() for name in reserved}
 
     def fresh(self, wish: str) -> str:
         """``wish``, with as many underscores behind it as it takes; taken from now on."""

@@ -14,7 +14,7 @@ from asknown.emit.compile import HEADER
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast
-from asknown.emit.sql import at_instant, col, earlier, given, ident, named, subquery, table
+from asknown.emit.sql import at_instant, col, earlier, ident, named, not_null, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import place_of_column
 from asknown.model.nodes import Column, FeatureView, WindowCall
@@ -35,33 +35,33 @@ def event_columns(view: FeatureView) -> tuple[Column, ...]:
     return tuple(column for column in view.columns if column.name in read)
 
 
-def compile_load(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+def compile_load(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
     """The query of a load: one row for each entity, all the columns that are fetched, ordered by key."""
     view = plan.view
-    names = Names([*taken, *(cte.name for cte in models)])
+    names = Names([*reserved_names, *(cte.name for cte in models)])
     rows = ViewRows(names, dialect)
     ctes = rows.of(view)
     scope = AsOfScope(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
     match = match_entities(scope, plan.at)
-    wanted = [column for column in kept_columns(view) if column not in view.keys]
-    fetched = fetch_rows(scope, match.name, wanted, once=True)
-    query = exp.select(*_shown(scope, (*view.keys, *wanted))).from_(table(fetched[-1].name, scope.v))
+    outputs = [column for column in kept_columns(view) if column not in view.keys]
+    fetched = fetch_rows(scope, match.name, outputs, once=True)
+    query = exp.select(*_shown(scope, (*view.keys, *outputs))).from_(table(fetched[-1].name, scope.v))
     if view.keys:
         query = query.order_by(*[exp.Ordered(this=col(k.name, scope.v), nulls_first=False) for k in view.keys])
     return Statement((*models, *ctes, match, *fetched), query, comment=HEADER)
 
 
-def compile_events(plan: LoadPlan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+def compile_events(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
     """The events visible at the watermark that a window can reach then or later: keys, times, hidden columns."""
     view = plan.view
     assert view.lifted is not None
-    names = Names([*taken, *(cte.name for cte in models)])
+    names = Names([*reserved_names, *(cte.name for cte in models)])
     rows = ViewRows(names, dialect)
     ctes = rows.of(view)
     scope = AsOfScope(view, view.name, rows.name(view), names=names, bounds=Bounds(latest=plan.at), dialect=dialect)
     at = at_instant(dialect, plan.at)
     oldest = earlier(dialect, at.copy(), view.lifted.longest)
-    conditions = [scope.when() <= at, scope.when() >= oldest, *(given(key) for key in scope.keys_of(scope.v))]
+    conditions = [scope.when() <= at, scope.when() >= oldest, *(not_null(key) for key in scope.keys_of(scope.v))]
     if view.known_at is not None:
         conditions.append(scope.known() <= at.copy())
     times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
@@ -81,10 +81,12 @@ def _shown(scope: AsOfScope, columns: Iterable[Column]) -> list[exp.Expr]:
     ]
 
 
-def compile_call_types(view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+def compile_call_types(
+    view: FeatureView, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
+) -> Statement:
     """A query whose columns have the types of the view's window calls, to be described and never run."""
     assert view.lifted is not None
-    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]), dialect)
+    rows = ViewRows(Names([*reserved_names, *(cte.name for cte in models)]), dialect)
     ctes = rows.of(view)
     calls = [named(_plain(call), f"w{place}") for place, call in enumerate(view.lifted.calls)]
     source = exp.select("*").from_(table(rows.name(view)))

@@ -27,14 +27,14 @@ ROWS = 100_000
 
 
 def compile_sample(
-    view: FeatureView, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect
+    view: FeatureView, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
 ) -> tuple[Statement, int]:
     """(the query, its most rows). It gives, as plan.rules.Sample does: rows, keys, most rows of a key, the squares
     of the rows of each key, keys and times, first and last microsecond.
 
     It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
     """
-    rows = ViewRows(Names([*taken, *(cte.name for cte in models)]), dialect)
+    rows = ViewRows(Names([*reserved_names, *(cte.name for cte in models)]), dialect)
     ctes = rows.of(view)
     inside = Names([c.name for c in view.columns])
     v, when = inside.fresh("v"), inside.fresh("event_time")
@@ -73,10 +73,10 @@ _OFFSET = r"\d{1,2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 
 
 def compile_facts(
-    relation: Relation, column: Column, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect
+    relation: Relation, column: Column, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
 ) -> Statement:
     """One row: rows, first and last instant, unreadable instants, an example of one, texts with an offset, texts."""
-    names = Names([*taken, *(cte.name for cte in models)])
+    names = Names([*reserved_names, *(cte.name for cte in models)])
     given, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
     value = col(column.name, given)
     text = column.type.kind == "text"
@@ -108,11 +108,11 @@ def _where(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=condition, true=value)])
 
 
-def compile_hindsight(plan: Plan, models: Sequence[Cte], taken: Sequence[str], dialect: Dialect) -> Statement:
+def compile_hindsight(plan: Plan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
     """One number, for a plan of one step: spine rows at which the newest row by event time is not visible yet."""
     (join,) = plan.steps
     assert isinstance(join, AsOfJoin)
-    names = Names([*taken, *(cte.name for cte in models)])
+    names = Names([*reserved_names, *(cte.name for cte in models)])
     inside = Names([*(c.name for c in plan.spine.columns), *(c.name for c in join.view.columns)])
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect)
     bounds = plan.spine.bounds

@@ -56,7 +56,7 @@ def same_or_null(dialect: Dialect, left: exp.Expr, right: exp.Expr) -> exp.Expr:
     return exp.NullSafeEQ(this=left, expression=right)
 
 
-def given(value: exp.Expr) -> exp.Expr:
+def not_null(value: exp.Expr) -> exp.Expr:
     """``value is not null``."""
     return exp.Not(this=exp.Is(this=value, expression=exp.null()))
 

@@ -8,38 +8,38 @@ from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column, FeatureView, Item
 from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, Step, TrailingWindow, WindowValue
-from asknown.plan.request import Asked
+from asknown.plan.request import RequestedFeature
 from asknown.plan.rules import TILED_ROWS_FORCED, Memory, PlanOptions, Sample, choose_match, choose_windows, is_sparse
 from asknown.types import comparable
 
 
 def build_plan(
     spine: Spine,
-    asked: Sequence[Asked],
+    requested: Sequence[RequestedFeature],
     look: Callable[[FeatureView], Sample | None],
     dialect: Dialect,
     options: PlanOptions | None = None,
 ) -> Plan:
-    """The plan that answers ``asked`` on ``spine``; ``look`` tells what a look at a view's rows shows.
+    """The plan that answers ``requested`` on ``spine``; ``look`` tells what a look at a view's rows shows.
 
     Raises ``spine-key`` where the spine lacks a key column and ``key-type`` where its type does not compare.
     """
     options = options or PlanOptions()
     groups: dict[tuple[str, tuple[Column, ...]], list[int]] = {}
-    for place, item in enumerate(asked):
+    for place, item in enumerate(requested):
         groups.setdefault((item.label, _spine_keys(spine, item)), []).append(place)
     steps: list[Step] = []
     outputs: dict[int, Output] = {}
     for (label, keys), places in groups.items():
-        view = asked[places[0]].view
-        items = {place: view.item(asked[place].column.name) for place in places}
-        wanted = {asked[place].column.name for place, item in items.items() if item is None}
-        wanted |= {name for item in items.values() if item is not None for name in item.columns}
+        view = requested[places[0]].view
+        items = {place: view.item(requested[place].column.name) for place in places}
+        names = {requested[place].column.name for place, item in items.items() if item is None}
+        names |= {name for item in items.values() if item is not None for name in item.columns}
         calls = sorted({call for item in items.values() if item is not None for call in item.windows})
         listed = () if view.lifted is None else view.lifted.calls
         fetched: dict[str, Fetched] = {}
-        if wanted:
-            columns = tuple(column for column in view.fetched if column.name in wanted)
+        if names:
+            columns = tuple(column for column in view.fetched if column.name in names)
             match = choose_match(
                 view,
                 look(view),
@@ -64,14 +64,14 @@ def build_plan(
             many = dialect.plans.tiled_rows if options.window_form is None else TILED_ROWS_FORCED
             steps.append(TrailingWindow(label, view, keys, some, form, reason, many, sparse))
         for place, computed in items.items():
-            column = asked[place].column
+            column = requested[place].column
             if computed is None:
                 step = fetched[column.name].step
             else:
                 step = len(steps)
                 steps.append(_derive(view, computed, fetched, windows))
-            outputs[place] = Output(asked[place].output, column, step)
-    return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(asked))))
+            outputs[place] = Output(requested[place].output, column, step)
+    return Plan(spine, tuple(steps), tuple(outputs[place] for place in range(len(requested))))
 
 
 def _derive(
@@ -84,7 +84,7 @@ def _derive(
     return Derived(view.model, item.expression, {**columns, **calls}, view.lifted.call_types)
 
 
-def _spine_keys(spine: Spine, item: Asked) -> tuple[Column, ...]:
+def _spine_keys(spine: Spine, item: RequestedFeature) -> tuple[Column, ...]:
     renamed = dict(item.keys)
     unknown = renamed.keys() - {key.name for key in item.view.keys}
     if unknown:

@@ -11,7 +11,7 @@ from asknown.project.nodes import Service, ServiceFeatures
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FeatureRequest:
     """Features of one view under one set of key columns. ``features`` is None for all of them."""
 
     view: str
@@ -22,7 +22,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedFeature:
     """One feature asked for: of which view, through which keys, under which name."""
 
     view: FeatureView
@@ -34,7 +34,7 @@ class Asked:
 
 def read_request(
     features: str | Sequence[str], services: Mapping[str, Service], is_view: Callable[[str], bool], views: Iterable[str]
-) -> tuple[Wanted, ...]:
+) -> tuple[FeatureRequest, ...]:
     """What ``features`` asks for, in order: each item a service, a view, or ``view:feature``.
 
     Raises ``unknown-service`` (or ``unknown-view``) with the nearest names.
@@ -44,7 +44,7 @@ def read_request(
     )
     if not names:
         raise AsknownError("bad-value", "no features are asked for", hint="name a feature service or a feature view")
-    wanted: list[Wanted] = []
+    requests: list[FeatureRequest] = []
     for name in names:
         if not isinstance(name, str):
             raise AsknownError(
@@ -53,7 +53,7 @@ def read_request(
                 hint="give a list such as ['view:feature', 'view'], or the name of a feature service",
             )
         if name in services:
-            wanted += [_of_service(line, is_view, views) for line in services[name].features]
+            requests += [_of_service(line, is_view, views) for line in services[name].features]
             continue
         view, colon, feature = name.partition(":")
         if not is_view(view):
@@ -62,29 +62,33 @@ def read_request(
             raise AsknownError(
                 code, f"there is no {kind} '{view}'", hint=did_you_mean(view, known, what="feature services and views")
             )
-        wanted.append(Wanted(view, view, (feature,) if colon else None, ()))
-    return tuple(wanted)
+        requests.append(FeatureRequest(view, view, (feature,) if colon else None, ()))
+    return tuple(requests)
 
 
-def _of_service(line: ServiceFeatures, is_view: Callable[[str], bool], views: Iterable[str]) -> Wanted:
+def _of_service(line: ServiceFeatures, is_view: Callable[[str], bool], views: Iterable[str]) -> FeatureRequest:
     if not is_view(line.view):
         hint = did_you_mean(line.view, views, what="feature views")
         raise AsknownError("unknown-view", f"there is no feature view '{line.view}'", at=line.at, hint=hint)
-    return Wanted(line.view, line.alias or line.view, line.features, tuple(line.keys.items()), line.at)
+    return FeatureRequest(line.view, line.alias or line.view, line.features, tuple(line.keys.items()), line.at)
 
 
 def name_features(
-    wanted: Sequence[Wanted], views: Mapping[str, FeatureView], *, full_names: bool, taken: Iterable[str]
-) -> tuple[Asked, ...]:
+    requests: Sequence[FeatureRequest],
+    views: Mapping[str, FeatureView],
+    *,
+    full_names: bool,
+    reserved_names: Iterable[str],
+) -> tuple[RequestedFeature, ...]:
     """Each feature asked for with its column's name in the result: short, or ``view__feature``.
 
-    ``taken`` are the spine's columns. Names that differ only in letter case clash. Raises ``unknown-feature`` and
-    ``name-clash``.
+    ``reserved_names`` are the spine's columns. Names that differ only in letter case clash. Raises ``unknown-feature``
+    and ``name-clash``.
     """
-    asked: list[Asked] = []
+    requested: list[RequestedFeature] = []
     seen: set[tuple[object, ...]] = set()
-    owners: dict[str, str] = {name.casefold(): f"the spine's column '{name}'" for name in taken}
-    for item in wanted:
+    owners: dict[str, str] = {name.casefold(): f"the spine's column '{name}'" for name in reserved_names}
+    for item in requests:
         view = views[item.view]
         for name in item.features if item.features is not None else [f.name for f in view.features]:
             column = view.feature(name)
@@ -109,5 +113,5 @@ def name_features(
                     else "ask for full names: full_feature_names=True, or --full-names on the command line",
                 )
             owners[output.casefold()] = owner
-            asked.append(Asked(view, item.label, item.keys, column, output))
-    return tuple(asked)
+            requested.append(RequestedFeature(view, item.label, item.keys, column, output))
+    return tuple(requested)

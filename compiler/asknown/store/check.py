@@ -93,7 +93,7 @@ def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Findin
         try:
             request = read_request(service.name, project.services, catalog.models.is_view, catalog.models.view_names())
             views = {item.view: catalog.view(item.view) for item in request}
-            name_features(request, views, full_names=True, taken=())
+            name_features(request, views, full_names=True, reserved_names=())
         except AsknownError as error:
             yield _as_finding(error, None, at=service.at)
 

@@ -76,7 +76,7 @@ class FeatureStore:
         views = {item.view: catalog.view(item.view) for item in request}
         spine = read_spine(entity_df, catalog, self._catalog.renderer, timestamp=timestamp)
         reserved = [column.name for column in spine.columns]
-        requested = name_features(request, views, full_names=full_feature_names, taken=reserved)
+        requested = name_features(request, views, full_names=full_feature_names, reserved_names=reserved)
         plan = build_plan(spine, requested, catalog.sample, self._engine.dialect, self._plan_options)
         models = catalog.ctes_of_views(views.values(), refs=spine.relation.refs, sources=spine.relation.sources)
         return RetrievalJob(plan, models, catalog.reserved_names(), self._engine, InputFiles(self.project, entity_df))
@@ -111,7 +111,7 @@ class FeatureStore:
         catalog, written = self._compiling(dialect)
         request = self._read_request(features)
         views = {item.view: catalog.view(item.view) for item in request}
-        requested = name_features(request, views, full_names=full_feature_names, taken=[])
+        requested = name_features(request, views, full_names=full_feature_names, reserved_names=[])
         spine = spine_to_come(requested, written)
         look = catalog.sample if dialect is None else _unseen
         plan = build_plan(spine, requested, look, written, self._plan_options)

@@ -19,7 +19,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.model.nodes import Column
 from asknown.model.parse import parse_model
 from asknown.plan.nodes import Bounds, Relation, Spine
-from asknown.plan.request import Asked
+from asknown.plan.request import RequestedFeature
 from asknown.project.nodes import ModelFile
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import parse_type
@@ -167,7 +167,7 @@ def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Relation:
     return Relation(sql, columns, repeatable)
 
 
-def spine_to_come(requested: Sequence[Asked], dialect: Dialect) -> Spine:
+def spine_to_come(requested: Sequence[RequestedFeature], dialect: Dialect) -> Spine:
     """The spine to compile with when there is none: a table ``spine`` with the keys and ``event_timestamp``."""
     keys: dict[str, Column] = {}
     for item in requested:

@@ -35,9 +35,9 @@ class _Contest:
 
 
 def fetch_rows(
-    scope: AsOfScope, match: str, wanted: Sequence[Column], *, many_ties: bool = False, once: bool = False
+    scope: AsOfScope, match: str, outputs: Sequence[Column], *, many_ties: bool = False, once: bool = False
 ) -> list[Cte]:
-    """The CTEs that bring the ``wanted`` columns, the last of which has (keys, t, wanted), one row a moment.
+    """The CTEs that fetch ``outputs``. The last has (keys, t, outputs), one row for each moment.
 
     ``match`` is the CTE of the match; ``many_ties`` says that many rows share keys and event time; ``once`` that each
     key asks once only, as in a load.
@@ -45,7 +45,7 @@ def fetch_rows(
     moment = (*scope.keys, scope.t)
     if once or (scope.view.known_at is not None and not many_ties):
         contest = _Contest(match, (*moment, scope.event_time), (scope.event_time,))
-        return _choose(scope, contest, wanted, moment, scope.name("rows"))
+        return _choose(scope, contest, outputs, moment, scope.name("rows"))
     ctes = []
     times: tuple[str, ...] = (scope.event_time,)
     if scope.view.known_at is not None:
@@ -54,10 +54,10 @@ def fetch_rows(
     distinct = (*scope.keys, *times)
     asked = exp.select(*map(ident, distinct)).from_(table(match)).distinct()
     ctes.append(Cte(scope.name("asked"), asked, materialized=True, comment="what the moments have in common"))
-    winners = _choose(scope, _Contest(ctes[-1].name, distinct, times), wanted, distinct, scope.name("winners"))
+    winners = _choose(scope, _Contest(ctes[-1].name, distinct, times), outputs, distinct, scope.name("winners"))
     on = [col(name, scope.m).eq(col(name, scope.v)) for name in distinct]
     rows = (
-        exp.select(*scope.moment(), *[col(column.name, scope.v) for column in wanted])
+        exp.select(*scope.moment(), *[col(column.name, scope.v) for column in outputs])
         .from_(table(match, scope.m))
         .join(table(winners[-1].name, scope.v), on=all_of(on))
     )
@@ -82,14 +82,14 @@ def _match_known_at(scope: AsOfScope, match: str) -> Cte:
 
 
 def _choose(
-    scope: AsOfScope, contest: _Contest, wanted: Sequence[Column], shown: Sequence[str], name: str
+    scope: AsOfScope, contest: _Contest, outputs: Sequence[Column], shown: Sequence[str], name: str
 ) -> list[Cte]:
-    """The CTEs of which the last, called ``name``, gives (``shown``, wanted) of each contest's one row."""
+    """The CTEs of which the last, called ``name``, gives (``shown``, ``outputs``) of each contest's one row."""
     fetched = scope.view.fetched
-    last = max((place for place, column in enumerate(fetched) if column in wanted), default=-1)
-    deciding = fetched[: last + 1]  # rows that tie in all of these are the same in what is wanted
-    columns = [*(col(part, scope.m) for part in shown), *(col(column.name, scope.v) for column in wanted)]
-    if all(column in wanted for column in deciding):
+    last = max((place for place, column in enumerate(fetched) if column in outputs), default=-1)
+    deciding = fetched[: last + 1]  # rows that tie in all of these have the same outputs
+    columns = [*(col(part, scope.m) for part in shown), *(col(column.name, scope.v) for column in outputs)]
+    if all(column in outputs for column in deciding):
         order = [*_by_times(scope), *_by_columns(scope, deciding)]
         query = _with_rows(scope, exp.select(*columns), table(contest.relation, scope.m), contest.times)
         return [Cte(name, query.qualify(_is_first(scope, contest, order)))]
@@ -97,7 +97,7 @@ def _choose(
     alone = _of_best(scope, best, exp.select(*columns), tied=False)
     tied = _of_best(scope, best, exp.select(*[c.copy() for c in columns]), tied=True)
     tied = tied.qualify(_is_first(scope, contest, _by_columns(scope, deciding)))
-    names = [ident(part) for part in (*shown, *(column.name for column in wanted))]
+    names = [ident(part) for part in (*shown, *(column.name for column in outputs))]
     union = exp.union(alone, exp.select(*names).from_(subquery(tied, scope.m)), distinct=False)
     comment = "where rows tie in every time, the select's columns decide"
     return [Cte(best, _best(scope, contest), materialized=True), Cte(name, union, comment=comment)]

@@ -18,10 +18,10 @@ from asknown.emit.sql import (
     at_instant,
     col,
     earlier,
-    given,
     ident,
     microseconds,
     named,
+    not_null,
     offsets,
     subquery,
     table,
@@ -50,7 +50,7 @@ def match_moments(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
 def match_entities(scope: AsOfScope, at: datetime) -> Cte:
     """The match of a load: the spine "every entity, at one instant" asks each key once, so grouping is enough."""
     view, now = scope.view, at_instant(scope.dialect, at)
-    conditions = [scope.when() <= now, *(given(key) for key in scope.keys_of(scope.v))]
+    conditions = [scope.when() <= now, *(not_null(key) for key in scope.keys_of(scope.v))]
     if view.known_at is not None:
         conditions.append(scope.known() <= now.copy())
     query = (
@@ -126,7 +126,7 @@ def _last_before(scope: AsOfScope, moments: exp.Expr, asking: exp.Expr) -> exp.S
     if scope.dialect.plans.matches_outside_on:
         on = all_of(scope.same_keys()) if scope.keys else None
         query.append("joins", exp.Join(this=rows, method="ASOF", match_condition=seen, on=on))
-        return query.where(given(col(scope.event_time, scope.v)), *scope.in_age())
+        return query.where(not_null(col(scope.event_time, scope.v)), *scope.in_age())
     return query.join(rows, on=all_of([*scope.same_keys(), seen]), join_type="asof").where(*scope.in_age())
 
 
@@ -174,7 +174,7 @@ def _running(scope: AsOfScope, moments: str) -> exp.Select:
     newest = exp.select(
         *[name.copy() for name in names], ident(scope.t), ident(place), named(greatest, scope.event_time)
     ).from_(subquery(both, scope.asked))
-    answered = [col(place, scope.v).eq(exp.Literal.number(1)), given(col(scope.event_time, scope.v))]
+    answered = [col(place, scope.v).eq(exp.Literal.number(1)), not_null(col(scope.event_time, scope.v))]
     if scope.view.ttl is not None:
         answered.append(col(scope.event_time, scope.v) >= earlier(scope.dialect, col(scope.t, scope.v), scope.view.ttl))
     return (
@@ -190,10 +190,10 @@ def _in_sight(scope: AsOfScope) -> exp.Select:
     With ``known_at``, that is when both its times have passed.
     """
     when = scope.when()
-    conditions = [*scope.in_reach(), given(when)]
+    conditions = [*scope.in_reach(), not_null(when)]
     columns = [*scope.keys_of(scope.v), named(when.copy(), scope.event_time)]
     if scope.view.known_at is not None:
-        conditions.append(given(scope.known()))
+        conditions.append(not_null(scope.known()))
         columns.append(
             named(exp.Greatest(this=when.copy(), expressions=[scope.known()], ignore_nulls=True), scope.known_at)
         )
@@ -211,7 +211,7 @@ def _events_in_sight(scope: AsOfScope, asking: exp.Expr) -> exp.Select:
     sight answers for all before it.
     """
     when = scope.when()
-    conditions = [*scope.in_reach(), given(when)]
+    conditions = [*scope.in_reach(), not_null(when)]
     columns = [*scope.keys_of(scope.v)]
     if scope.view.known_at is None:
         columns.append(named(when, scope.event_time))
@@ -224,7 +224,7 @@ def _events_in_sight(scope: AsOfScope, asking: exp.Expr) -> exp.Select:
             spec=exp.WindowSpec(kind="RANGE", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
         )
         columns += [named(greatest, scope.event_time), named(in_sight, scope.known_at)]
-        conditions.append(given(scope.known()))
+        conditions.append(not_null(scope.known()))
     keys = exp.select(*map(ident, scope.keys)).from_(asking)
     return scope.of_keys(exp.select(*columns).from_(table(scope.source, scope.v)), keys).where(*conditions)
 

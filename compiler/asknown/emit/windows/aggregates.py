@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import cast, instantiate
-from asknown.emit.sql import col, given, order_terms
+from asknown.emit.sql import col, not_null, order_terms
 from asknown.emit.windows.exact_sums import Unrounded, read_sum
 from asknown.emit.windows.reduce import Columns, Reduce, aggregate_template
 from asknown.model.nodes import WindowCall
@@ -53,13 +53,13 @@ def _of_values(
         case "count_distinct":
             pass
         case "median":
-            where.append(given(x.copy()))
+            where.append(not_null(x.copy()))
         case "quantile_cont" | "quantile_disc":
             values["share"] = exp.Literal.number(str(call.number))
-            where.append(given(x.copy()))
+            where.append(not_null(x.copy()))
         case "first" | "last" | "list":
             values |= _ordered([*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)])
-            where.append(given(x.copy()))
+            where.append(not_null(x.copy()))
         case "arg_min" | "arg_max":
             # The value at the greatest (or least) of another column; of rows that tie there, the last one's.
             assert call.order is not None
@@ -67,15 +67,15 @@ def _of_values(
             extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=name == "arg_min")[:1]
             others = [*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)]
             values |= _ordered(others if template == name else [*extreme, *others]) | {"y": y}
-            where += [given(x.copy()), given(y.copy())]
+            where += [not_null(x.copy()), not_null(y.copy())]
         case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
             values |= _ordered([exp.Ordered(this=x.copy(), nulls_first=True)])
-            where.append(given(x.copy()))
-    taken = reduce.take(template, where, **values)
+            where.append(not_null(x.copy()))
+    aggregate = reduce.take(template, where, **values)
     finalizer = scope.dialect.aggregates.finalizers.get(template)
     if finalizer is None:
-        return taken
-    finished = instantiate(scope.dialect, finalizer, **{**values, "value": taken})
+        return aggregate
+    finished = instantiate(scope.dialect, finalizer, **{**values, "value": aggregate})
     return cast(scope.dialect, finished, value.type) if template in scope.dialect.aggregates.untyped else finished
 
 

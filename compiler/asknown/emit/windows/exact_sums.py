@@ -16,7 +16,7 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect, ExactSums, Stage
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import cast, instantiate, snippet
-from asknown.emit.sql import col, given, ident, named, subquery, table
+from asknown.emit.sql import col, ident, named, not_null, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.windows.reduce import Columns, Part, Reduce, aggregate_template
 from asknown.model.nodes import Column
@@ -350,7 +350,7 @@ def _in_rows(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> exp.
         if one.may_be_short(scope.dialect):
             selects.append(query.where(exp.not_(exp.paren(one.is_short(scope.dialect)))))
         else:
-            selects.append(query.where(exp.or_(*[given(total.copy()) for total in totals.values()])))
+            selects.append(query.where(exp.or_(*[not_null(total.copy()) for total in totals.values()])))
     return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False, copy=False)
 
 
