@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from asknown.dialects.duckdb import DUCKDB
-from asknown.emit.snippets import say
+from asknown.emit.snippets import snippet
 from asknown.emit.translate.define import define
 from asknown.model.expressions.write import NotPortableError, portable, why_not_portable
 from asknown.types import SqlType, parse_type
@@ -350,8 +350,8 @@ def test_a_double_is_rounded_in_doubles(
 def test_what_is_spelled_out(sql: str, emits: str) -> None:
     """A value that is compared as a double and given as an integer has both types."""
     x, y = exp.column("huge"), exp.column("y")
-    spelled = emits.replace("AS_DOUBLE(huge)", say(DUCKDB, "as_double", x=x).sql("duckdb"))
-    rounded = say(DUCKDB, "round_places", x=y, power=exp.Literal.number("1e1")).sql("duckdb")
+    spelled = emits.replace("AS_DOUBLE(huge)", snippet(DUCKDB, "as_double", x=x).sql("duckdb"))
+    rounded = snippet(DUCKDB, "round_places", x=y, power=exp.Literal.number("1e1")).sql("duckdb")
     assert emitted(sql) == spelled.replace("ROUNDED(y, 1e1)", rounded)
 
 

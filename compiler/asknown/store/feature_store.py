@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -207,20 +208,25 @@ class FeatureStore:
         return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
 
     def doctor(self) -> Inspection:
-        """Inspects the online table: damage, hashes, watermarks, age, and whether it fits the project.
+        """Inspects the online table: damage, hashes, watermarks, age, and whether it fits the project and the engine.
 
         ``healthy`` is True if nothing needs to be done; ``findings`` are the checks that need something, each with
         the command to run. A damaged file or a broken model is a finding and raises nothing.
         """
         from asknown.online.backend import inspect_table
         from asknown.store.materialize import read_definitions
+        from asknown.store.parity import check_parity, compare_engine
 
         definitions: Mapping[str, OnlineView | AsknownError] | AsknownError
+        checks: tuple[Check, ...] = ()
         try:
-            definitions = read_definitions(self._typed, self._online_views())
+            comparison = compare_engine(self._engine)
+            checks = check_parity(comparison)
+            definitions = read_definitions(self._typed, self._online_views(), comparison)
         except AsknownError as error:
             definitions = error
-        return inspect_table(self.project.profile.online.path, definitions)
+        inspection = inspect_table(self.project.profile.online.path, definitions)
+        return replace(inspection, checks=(*inspection.checks, *checks))
 
     def check(self) -> list[Finding]:
         """Everything that is wrong with the project as far as its text and the sources' columns tell, by place.

@@ -26,6 +26,7 @@ from asknown.online.nodes import (
 from asknown.online.report import LoadReport
 from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import Service
+from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import SqlType
 from asknown.values.aggregates import refusal
@@ -49,10 +50,15 @@ def load_views(
 
     ``keep`` names the views that may stay in the file; None keeps all. If another load is running, this one waits up
     to ``wait`` seconds for it to end.
+
+    A feature over windows that this version of the engine computes differently from the online table is left out. After
+    all else is loaded, ``not-online`` is raised and names these features.
     """
     project = catalog.project
     views = [catalog.view(name) for name in names]
     stored = [stored_view(view, catalog) for view in views]  # checks every definition before the first row is written
+    comparison = compare_for(catalog.engine, stored)
+    stored, refused = _without_affected(stored, comparison)
     reports = []
     target = project.profile.online
     skew = timedelta(microseconds=target.max_skew)
@@ -64,15 +70,35 @@ def load_views(
             tell = None if on_rows is None else partial(on_rows, view.name)
             reports.append(_load(writer, catalog, view, online, watermark, full_refresh=full_refresh, tell=tell))
         writer.services(_stored_service(service) for service in project.services.values())
+    if refused:
+        raise refusal_of(refused, "all was loaded except")
     return reports
 
 
-def read_definitions(catalog: TypedCatalog, names: Sequence[str]) -> dict[str, OnlineView | AsknownError]:
+def _without_affected(
+    stored: Sequence[OnlineView], comparison: Comparison
+) -> tuple[list[OnlineView], dict[str, Difference]]:
+    """The views without features that the engine computes in another way, and these. A view keeps at least one."""
+    kept: list[OnlineView] = []
+    refused: dict[str, Difference] = {}
+    for online in stored:
+        left, found = without_affected(online, comparison)
+        named = {f"{online.name}:{feature}": difference for feature, difference in found.items()}
+        if not left.features:
+            raise refusal_of(named, f"nothing of '{online.name}' can be loaded")
+        kept.append(left)
+        refused |= named
+    return kept, refused
+
+
+def read_definitions(
+    catalog: TypedCatalog, names: Sequence[str], comparison: Comparison
+) -> dict[str, OnlineView | AsknownError]:
     """The definitions that the online table would store for the views ``names``, or the error of a broken one."""
     found: dict[str, OnlineView | AsknownError] = {}
     for name in names:
         try:
-            found[name] = stored_view(catalog.view(name), catalog)
+            found[name] = without_affected(stored_view(catalog.view(name), catalog), comparison)[0]
         except AsknownError as error:
             found[name] = error
     return found

@@ -49,15 +49,18 @@ _EQUAL: frozenset[Kind] = _ORDERED | {"uuid", "blob"}
 
 
 def portable(
-    expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType], result: SqlType
+    expression: exp.Expr,
+    call_types: Sequence[SqlType],
+    column_types: Mapping[str, SqlType],
+    result: SqlType | None = None,
 ) -> Tree:
     """The tree of ``expression``, in which ``@i`` is call ``i`` and columns are hidden as-of columns.
 
-    ``result`` is the feature's type. Raises :class:`NotPortableError` with the reason if the expression cannot be
-    computed exactly outside the engine.
+    ``result`` is the feature's type; without it the value keeps the type that the expression gives. Raises
+    :class:`NotPortableError` with the reason if the expression cannot be computed exactly outside the engine.
     """
     part = _Tree(call_types, column_types).part(expression)
-    return convert_exactly(part, result).tree
+    return part.tree if result is None else convert_exactly(part, result).tree
 
 
 @dataclass(frozen=True)

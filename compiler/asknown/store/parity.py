@@ -1,0 +1,170 @@
+"""Compares the engine in use with the online table's evaluator, over the edges of every operation.
+
+The evaluator has one meaning for each operation, and the training query is written so that the engine has the same.
+A version of the engine that comes out later may still compute something in another way. Then no feature that uses that
+operation may be served: its online values would not be the ones that a model was trained on.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from asknown.emit.edges import compile_edges
+from asknown.emit.statement import write
+from asknown.engines.engine import Engine
+from asknown.errors import AsknownError
+from asknown.model.expressions.edges import EDGE_ROWS, Edge, columns_of, edge_types, operations_of, read_edges
+from asknown.online.nodes import OnlineView, StoredFeature
+from asknown.online.report import Check
+from asknown.types import SqlType
+from asknown.values.expressions import compile_expression
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An ``operation`` that the engine computes in another way, and the first values by which that shows."""
+
+    operation: str
+    expression: str
+    given: str
+    engine: str
+    there: str
+    here: str
+
+    def __str__(self) -> str:
+        return f"{self.engine} computes {self.expression} as {self.there} where {self.given}; asknown has {self.here}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many expressions were compared with ``engine``, and by operation where it differs."""
+
+    engine: str
+    compared: int
+    differences: Mapping[str, Difference]
+
+    def affected(self, tree: Any) -> Difference | None:
+        """The first difference in an operation that a feature's tree uses."""
+        used = operations_of(tree)
+        return next((difference for name, difference in self.differences.items() if name in used), None)
+
+
+def compare_engine(engine: Engine, operations: Set[str] | None = None) -> Comparison:
+    """Compares the engine by one query over the edges of ``operations`` (None: of all).
+
+    An engine for which models are translated has other SQL for them, and is not compared: tests run all expressions on
+    those engines.
+    """
+    version = dict(engine.check()).get("version", "")
+    name = f"{engine.dialect.name} {version}".strip()
+    edges = [edge for edge in read_edges() if operations is None or edge.operation in operations]
+    if "as_double" not in engine.dialect.snippets or not edges:
+        return Comparison(name, 0, {})
+    rows = engine.rows(write(compile_edges(edges, engine.dialect), engine.dialect))
+    found: dict[str, Difference] = {}
+    for difference in _differences(edges, rows, name):
+        found.setdefault(difference.operation, difference)
+    return Comparison(name, len(edges), found)
+
+
+def compare_for(engine: Engine, views: Iterable[OnlineView]) -> Comparison:
+    """Compares the engine over the edges of what the views' features compute."""
+    trees = [feature.expression for view in views for feature in _derived(view)]
+    operations = frozenset[str]().union(*map(operations_of, trees))
+    return compare_engine(engine, operations) if operations else Comparison(engine.dialect.name, 0, {})
+
+
+def without_affected(view: OnlineView, comparison: Comparison) -> tuple[OnlineView, dict[str, Difference]]:
+    """The view without the features that the engine computes in another way, and those, with the difference.
+
+    Its fingerprint is another one then, so that the next load under another version starts afresh.
+    """
+    affected = {feature.name: comparison.affected(feature.expression) for feature in _derived(view)}
+    refused = {name: difference for name, difference in affected.items() if difference is not None}
+    if not refused or view.windows is None:
+        return view, {}
+    left = tuple(column for column in view.features if column.name not in refused)
+    derived = tuple(feature for feature in view.windows.derived if feature.name not in refused)
+    marked = sha256(f"{view.fingerprint} without {sorted(refused)}".encode()).hexdigest()
+    kept = replace(view, fingerprint=marked, features=left, windows=replace(view.windows, derived=derived))
+    return kept, refused
+
+
+def refusal_of(refused: Mapping[str, Difference], what: str) -> AsknownError:
+    """The error for features, by ``view:feature``, that were left out of the online table. ``what`` says what was."""
+    differences = dict.fromkeys(refused.values())
+    return AsknownError(
+        "not-online",
+        f"{what}: {', '.join(refused)}, because {'; '.join(map(str, differences))}",
+        hint="use a version of the engine that asknown was tested with, or write these features without this operation",
+    )
+
+
+def check_parity(comparison: Comparison) -> tuple[Check, ...]:
+    """What the comparison says, as checks of the engine."""
+    name, count = comparison.engine.partition(" ")[0], comparison.compared
+    if comparison.differences:
+        run = "use a version that asknown was tested with; until then these features are left out of the online table"
+        return tuple(
+            Check("parity", name, "act", f"{difference.operation}: {difference}", run)
+            for difference in comparison.differences.values()
+        )
+    said = "computes what features over windows may use as the online table does"
+    return (Check("parity", name, "ok", said, facts={"expressions": count}),) if count else ()
+
+
+def _derived(view: OnlineView) -> Sequence[StoredFeature]:
+    return () if view.windows is None else view.windows.derived
+
+
+def _differences(edges: Sequence[Edge], rows: Sequence[Sequence[Any]], engine: str) -> Iterator[Difference]:
+    inputs = edge_inputs()
+    for place, edge in enumerate(edges):
+        evaluate = compile_expression(edge.tree, {})
+        for row, given in zip(rows, inputs, strict=True):
+            there, here = row[place], evaluate((), given)
+            if exactly(there) != exactly(here):
+                values = ", ".join(f"{name} = {given[name]}" for name in columns_of(edge.tree))
+                yield Difference(edge.operation, edge.sql, values, engine, str(there), str(here))
+                break
+
+
+def edge_inputs() -> list[dict[str, Any]]:
+    """The rows of the table of edges, as the online table would read them."""
+    types = edge_types()
+    columns = {name: _read_all(types[name], texts) for name, (_, texts) in EDGE_ROWS.items()}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _read_all(kind: SqlType, texts: Iterable[str | None]) -> list[Any]:
+    read = _READ.get(kind.kind, str) if kind.name != "FLOAT" else _read_single
+    return [None if text is None else read(text) for text in texts]
+
+
+def _read_single(text: str) -> float:
+    (value,) = struct.unpack("f", struct.pack("f", float(text)))
+    return float(value)
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "boolean": lambda text: text == "true",
+    "integer": int,
+    "float": float,
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "timestamp": datetime.fromisoformat,
+}
+
+
+def exactly(value: Any) -> tuple[str, str]:
+    """A form of a value in which equality is identity: of type, of bits, of a decimal's scale."""
+    if isinstance(value, float):
+        return ("float", "nan" if math.isnan(value) else value.hex())
+    return (type(value).__name__, str(value))
