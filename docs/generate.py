@@ -1,4 +1,4 @@
-"""Writes the generated parts of the pages in docs/: commands' help, error codes, standard macros, tables of dialects.
+"""Writes the generated parts of the pages in docs/: commands' help, error codes, macros, dialects, the source tree.
 
 Each part stands between a mark, such as ``<!-- help: asknown train -->``, and ``<!-- end -->``. `make docs` runs this;
 `python docs/generate.py --check` only says which pages are out of date.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from asknown.errors import CODES
 from dialect_tables import make_table
+from source_tree import make_layers, make_tree
 
 DOCS = Path(__file__).resolve().parent
 MACROS = DOCS.parent / "macros"
@@ -21,7 +22,8 @@ HELP_WIDTH = 96
 HELP_AT_HAND = DOCS.parent / "compiler" / "asknown" / "cli" / "help_text.py"
 
 _PART = re.compile(
-    r"<!-- (codes|macros|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*)) -->\n.*?<!-- end -->", re.DOTALL
+    r"<!-- (codes|macros|layers|tree|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*)) -->\n.*?<!-- end -->",
+    re.DOTALL,
 )
 _MACRO = re.compile(r"(?:\{#(?P<comment>(?:(?!#\}).)*)#\}\s*)?\{%-?\s*macro\s+(?P<signature>.+?)\s*-?%\}", re.DOTALL)
 _ASIDE = re.compile(r"(?P<lead>\S.*?)  +(?P<code>\S.*)")
@@ -42,7 +44,7 @@ def _make_part(part: re.Match[str]) -> str:
         return f"```\n{help_of(part['command'])}\n```"
     if part["table"] is not None:
         return make_table(part["table"])
-    return codes_table() if part[1] == "codes" else macros_list()
+    return {"codes": codes_table, "macros": macros_list, "layers": make_layers, "tree": make_tree}[part[1]]()
 
 
 def _between(part: str, made: str) -> str:
