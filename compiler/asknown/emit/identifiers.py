@@ -11,13 +11,18 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 
 
 class Names:
-    """Gives names that are not taken yet. Letter case does not tell names apart."""
+    """Makes names that are not in use yet. Names that differ only in letter case are the same name.
+
+    >>> names = Names(["Spine"])
+    >>> names.fresh("spine"), names.fresh("spine")
+    ('spine_', 'spine__')
+    """
 
     def __init__(self, reserved: Iterable[str]) -> None:
         self._taken = {name.casefold() for name in reserved}
 
     def fresh(self, wish: str) -> str:
-        """``wish``, with as many underscores behind it as it takes; taken from now on."""
+        """``wish`` with as many underscores appended as make it unused. The name is in use from now on."""
         while wish.casefold() in self._taken:
             wish += "_"
         self._taken.add(wish.casefold())
@@ -28,15 +33,15 @@ class Names:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether a name is a word in lower case."""
+    """Whether a name is a plain word in lower case, which no engine needs quotes for."""
     return _PLAIN.match(name) is not None
 
 
 def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
-    """The tree with each name of a column as it is where it comes from, quoted where that takes quotes.
+    """Spells each column's name as its source does, for engines that tell names apart by letter case.
 
-    ``stored`` are the columns that the tree reads, as they are spelled, by their names in lower case. A name that the
-    tree itself gives is spelled as it is given first; what the whole query gives keeps its spelling.
+    ``stored`` maps names in lower case to the spelling of the columns that the tree reads. An alias in the tree is
+    spelled as at its first use. The columns of the whole query keep their spelling.
     """
     given = [item for item in _first(tree).selects if isinstance(item, exp.Alias)]
     spelled: dict[str, str] = {}
@@ -58,9 +63,9 @@ def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
 
 
 def fold_names(tree: exp.Expr, reserved: Collection[str]) -> exp.Expr:
-    """The tree with quotes around the names that need them alone, for an engine that takes plain names for capitals.
+    """Quotes only the names that need it, for engines that fold unquoted names to upper case.
 
-    A reserved word is such a name too, in quotes.
+    A reserved word is quoted in upper case.
     """
     for name in tree.find_all(exp.Identifier):
         is_reserved = name.name in reserved
@@ -71,17 +76,17 @@ def fold_names(tree: exp.Expr, reserved: Collection[str]) -> exp.Expr:
 
 
 def join_names(tree: exp.Expr) -> exp.Expr:
-    """The tree with hyphens for the dots within names: no name of a model has one."""
+    """Replaces the dots within names by hyphens. No model's name has a hyphen, so no two names become one."""
     for name in tree.find_all(exp.Identifier):
         name.set("this", name.name.replace(".", "-"))
     return tree
 
 
 def settle_names(query: exp.Expr) -> exp.Expr:
-    """The query with names that mean the same to an engine that has rules of its own.
+    """Writes out names for ClickHouse, whose rules for them are its own.
 
-    Every column that a select gives has its name said: ``s.k`` of a join would come out as just that. A table that has
-    an alias, and whose own name is said too, becomes a subquery: there that name would mean the alias.
+    Every column of a select gets an alias, because ``s.k`` of a join would be called ``s.k`` in the result. A table
+    that has an alias, and whose own name is used too, becomes a subquery, because that name would mean the alias.
     """
     settled = query.copy()
     for select in settled.find_all(exp.Select):
@@ -102,11 +107,11 @@ def settle_names(query: exp.Expr) -> exp.Expr:
 
 
 def _quoted(name: str) -> exp.Identifier:
-    return exp.Identifier(this=name, quoted=True)  # a plain name may be a word of the engine
+    return exp.Identifier(this=name, quoted=True)  # a plain name may be a keyword of the engine
 
 
 def _first(tree: exp.Query) -> exp.Query:
-    """The select that a query's names come from."""
+    """The select that names the columns of a query: the first of a UNION."""
     while isinstance(tree, exp.SetOperation):
         tree = tree.left
     return tree

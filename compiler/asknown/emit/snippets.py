@@ -12,7 +12,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, Where
 from asknown.types import SqlType
 
-# A colon means something else in some dialects, so a place is read as a name.
+# A colon means something else in some dialects, so a place is parsed as a column of a marked name.
 _PLACE = re.compile(r"(?<!:):([a-z_]+)")
 _MARK = "_asknown_place_"
 _POSITION = ("line", "col", "start", "end")
@@ -30,9 +30,14 @@ def snippet(dialect: Dialect, name: str, /, **values: exp.Expr) -> exp.Expr:
 
 
 def instantiate(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[exp.Expr]) -> exp.Expr:
-    """The expression that ``text`` spells in the dialect, with ``:name`` standing for each of ``values``.
+    """The tree of ``text``, SQL of the dialect in which ``:name`` stands for each of ``values``.
 
-    A list stands for several: terms of an order, arguments of a function. A type may stand in the place of a type.
+    A list fills its place with several expressions: terms of an order, or arguments of a function. A place of a type
+    takes a type.
+
+    >>> from asknown.dialects.duckdb import DUCKDB
+    >>> instantiate(DUCKDB, ":x // :y", x=parse_one("a + b"), y=parse_one("7")).sql("duckdb")
+    '(a + b) // 7'
     """
     tree = _parsed(dialect.sqlglot, text).copy()
     nodes = list(tree.walk())
@@ -57,7 +62,7 @@ def instantiate(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[ex
                 return put
             node.replace(put)
         else:
-            # An ordered place is wrapped once more than a plain one.
+            # In ORDER BY, sqlglot wraps the place in a node of its own.
             place = node.parent if isinstance(node.parent, exp.Ordered) else node
             assert place is not None
             place.replace([item.copy() for item in value])
@@ -65,7 +70,7 @@ def instantiate(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[ex
 
 
 def cast(dialect: Dialect, value: exp.Expr, kind: SqlType, *, at: Where | None = None) -> exp.Expr:
-    """``value`` in the dialect's type for ``kind``. Raises ``not-in-dialect`` where it keeps none such."""
+    """``value`` cast to the dialect's type for ``kind``. Raises ``not-in-dialect`` if it cannot keep such values."""
     if kind.kind in dialect.relations.unkept:
         raise unsupported(dialect, f"feature of type {kind}: {dialect.relations.unkept[kind.kind]}", at=at)
     for name in (f"cast.{kind.kind}", "cast"):
@@ -78,7 +83,7 @@ def cast(dialect: Dialect, value: exp.Expr, kind: SqlType, *, at: Where | None =
 
 
 def unsupported(dialect: Dialect, what: str, *, hint: str | None = None, at: Where | None = None) -> AsknownError:
-    """The error for something that a dialect cannot say."""
+    """The error ``not-in-dialect``, for something that a dialect has no exact SQL for."""
     return AsknownError(
         "not-in-dialect",
         f"{dialect.name} has no exact {what}",
@@ -90,13 +95,13 @@ def unsupported(dialect: Dialect, what: str, *, hint: str | None = None, at: Whe
 @lru_cache(maxsize=1024)
 def _parsed(dialect: str, text: str) -> exp.Expr:
     tree = parse_one(_PLACE.sub(rf"{_MARK}\1", text), read=dialect)
-    for node in tree.walk():  # places in this text say nothing later, and are half of what a copy would cost
+    for node in tree.walk():  # positions in this text have no use, and are half of the cost of a copy
         node._meta = {name: fact for name, fact in node.meta.items() if name not in _POSITION} or None
     return tree
 
 
 def _guarded(value: exp.Expr, place: exp.Expr) -> exp.Expr:
-    """The value in parentheses where it would otherwise be torn apart by what stands around it."""
+    """The value, in parentheses if an operator around its place could bind tighter."""
     loose = isinstance(value, exp.Binary | exp.Unary | exp.Between | exp.Is | exp.AtTimeZone)
     loose = loose and not isinstance(value, exp.Dot | exp.Paren)
     around = isinstance(place.parent, exp.Binary | exp.Unary | exp.Between | exp.AtTimeZone | exp.Bracket)

@@ -19,22 +19,32 @@ from asknown.types import SqlType
 
 
 def ident(name: str) -> exp.Identifier:
-    """The identifier ``name``, quoted where it is no plain lower-case word (the dialect quotes its own keywords)."""
+    """The identifier ``name``, quoted unless it is a plain word in lower case. The dialect quotes its own keywords.
+
+    >>> ident("price").sql(), ident("Unit Price").sql()
+    ('price', '"Unit Price"')
+    """
     return exp.Identifier(this=name, quoted=not is_plain_name(name))
 
 
 def col(name: str, table: str) -> exp.Column:
+    """The column ``table.name``."""
     return exp.Column(this=ident(name), table=ident(table))
 
 
 def named(value: exp.Expr, name: str) -> exp.Expr:
-    """``value as name``; a column that already has the name stays as it is."""
+    """``value AS name``. A column that has the name already stays as it is.
+
+    >>> named(col("price", "v"), "last_price").sql(), named(col("price", "v"), "price").sql()
+    ('v.price AS last_price', 'v.price')
+    """
     if isinstance(value, exp.Column) and value.name == name:
         return value
     return exp.Alias(this=value, alias=ident(name))
 
 
 def table(name: str, alias: str | None = None) -> exp.Table:
+    """The table or CTE ``name``, as it stands in FROM."""
     node = exp.Table(this=ident(name))
     if alias is not None:
         node.set("alias", exp.TableAlias(this=ident(alias)))
@@ -42,27 +52,34 @@ def table(name: str, alias: str | None = None) -> exp.Table:
 
 
 def subquery(query: exp.Query, alias: str) -> exp.Subquery:
+    """``(query) AS alias``."""
     return exp.Subquery(this=query, alias=exp.TableAlias(this=ident(alias)))
 
 
 def all_of(conditions: Sequence[exp.Expr]) -> exp.Expr:
+    """The conditions joined by AND; TRUE if there are none."""
     return exp.and_(*conditions, copy=False) if conditions else exp.true()
 
 
 def same_or_null(dialect: Dialect, left: exp.Expr, right: exp.Expr) -> exp.Expr:
-    """Whether two values are one, or both NULL."""
+    """The condition that two values are equal, or both NULL."""
     if "null_safe_equal" in dialect.snippets:
         return snippet(dialect, "null_safe_equal", x=left, y=right)
     return exp.NullSafeEQ(this=left, expression=right)
 
 
 def not_null(value: exp.Expr) -> exp.Expr:
-    """``value is not null``."""
+    """``value IS NOT NULL``, which sqlglot writes as ``NOT value IS NULL``."""
     return exp.Not(this=exp.Is(this=value, expression=exp.null()))
 
 
 def offsets(dialect: Dialect, count: int, name: str, alias: str) -> exp.Expr:
-    """A table of the numbers from 0 below ``count``."""
+    """A table of the numbers from 0 to ``count - 1``.
+
+    >>> from asknown.dialects.duckdb import DUCKDB
+    >>> offsets(DUCKDB, 2, "back", "b").sql("duckdb")
+    '(VALUES (0), (1)) AS b(back)'
+    """
     numbers = [exp.Literal.number(number) for number in range(count)]
     if dialect.relations.values_name_columns:
         rows = [exp.Tuple(expressions=[number]) for number in numbers]
@@ -71,7 +88,14 @@ def offsets(dialect: Dialect, count: int, name: str, alias: str) -> exp.Expr:
 
 
 def order_terms(dialect: Dialect, column: Column, value: exp.Expr, *, descending: bool = True) -> list[exp.Expr]:
-    """Sort terms, NULLs lowest, under which two values tie only if they are the same to the bit."""
+    """Sort terms with NULLs lowest. Two values tie under them only if they are the same to the bit.
+
+    >>> from asknown.dialects.duckdb import DUCKDB
+    >>> from asknown.types import parse_type
+    >>> terms = order_terms(DUCKDB, Column("x", parse_type("DOUBLE")), col("x", "v"))
+    >>> [term.sql("duckdb") for term in terms]
+    ['v.x DESC', 'NOT SIGNBIT(v.x) DESC']
+    """
     terms = dialect.aggregates.order.get(column.type.kind, (":x",))
     return [
         exp.Ordered(this=instantiate(dialect, term, x=value), desc=descending, nulls_first=not descending)
@@ -80,20 +104,30 @@ def order_terms(dialect: Dialect, column: Column, value: exp.Expr, *, descending
 
 
 def instant(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
-    """``value`` as the canonical instant."""
+    """A value of type ``kind`` as the canonical instant.
+
+    >>> from asknown.dialects.duckdb import DUCKDB
+    >>> from asknown.types import parse_type
+    >>> instant(DUCKDB, col("born", "v"), parse_type("DATE")).sql("duckdb")
+    'CAST(v.born AS TIMESTAMP)'
+    """
     known = kind.kind in ("timestamptz", "date", "text") or kind.name == "TIMESTAMP"
     return snippet(dialect, f"instant.{kind.kind if known else 'other'}", x=value)
 
 
 def at_instant(dialect: Dialect, moment: datetime) -> exp.Expr:
-    """The literal of a naive UTC instant."""
+    """A naive UTC instant as a literal."""
     if dialect.clock == "microseconds":
         return exp.Literal.number(_microseconds(moment))
     return snippet(dialect, "literal", x=exp.Literal.string(moment.isoformat(sep=" ")))
 
 
 def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -> tuple[exp.Expr, exp.Expr]:
-    """(``column``, the instant) to be compared: in the column's own type where that spares a cast of the column."""
+    """The two sides of a comparison of ``column`` with an instant.
+
+    They are of the column's own type where the dialect has a snippet for it. An engine can then skip rows without a
+    cast of each.
+    """
     if f"bound.{kind.kind}" not in dialect.snippets:
         return instant(dialect, column, kind), at_instant(dialect, moment)
     text = moment.isoformat(sep=" ")
@@ -106,7 +140,12 @@ def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -
 
 
 def earlier(dialect: Dialect, value: exp.Expr, length: int) -> exp.Expr:
-    """The instant ``length`` microseconds before ``value``."""
+    """The instant ``length`` microseconds before ``value``.
+
+    >>> from asknown.dialects.duckdb import DUCKDB
+    >>> earlier(DUCKDB, col("t", "m"), 3_600_000_000).sql("duckdb")
+    "m.t - INTERVAL '1' HOUR"
+    """
     if dialect.clock == "microseconds":
         return exp.Sub(this=value, expression=exp.Literal.number(length))
     count, unit = spell(length).split(" ")
@@ -115,12 +154,12 @@ def earlier(dialect: Dialect, value: exp.Expr, length: int) -> exp.Expr:
 
 
 def microseconds(dialect: Dialect, value: exp.Expr) -> exp.Expr:
-    """A canonical instant in microseconds since 1970."""
+    """A canonical instant as a number of microseconds since 1970."""
     return value if dialect.clock == "microseconds" else snippet(dialect, "microseconds", x=value)
 
 
 def whole_division(dialect: Dialect, value: exp.Expr, by: exp.Expr) -> exp.Expr:
-    """``value / by`` over whole numbers; which way a rest is rounded is left to the engine."""
+    """The quotient of two integers as an integer. Engines differ in the direction of rounding."""
     return snippet(dialect, "whole_division", x=value, y=by)
 
 

@@ -1,4 +1,4 @@
-"""A statement as a list of named queries: how it is written down, and read back to see that it is one query."""
+"""A statement as a list of CTEs and a query. Writes it as text, and reads a text back to check that it is one query."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asknown.emit.identifiers import fold_names, join_names, settle_names
 from asknown.emit.sql import ident
 
 Body = exp.Query | str
-"""A query: a tree that the emitter built, or the author's own text, kept to the letter."""
+"""A query: a tree that the emitter built, or the author's own text, which is kept as it is."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,26 @@ class Cte:
 
 @dataclass(frozen=True)
 class Statement:
+    """A query with the CTEs that it reads, in the order of their use. ``comment`` is written above it."""
+
     ctes: tuple[Cte, ...]
     body: Body
     comment: str = ""
 
 
 def write(statement: Statement, dialect: Dialect) -> str:
-    """The statement as text that people can read and the engine can run as it stands."""
+    """The statement as formatted text.
+
+    >>> from asknown.dialects.duckdb import DUCKDB
+    >>> ctes = (Cte("a", "select 1 as x", materialized=True, comment="one row"),)
+    >>> print(write(Statement(ctes, "select * from a"), DUCKDB))
+    WITH
+    -- one row
+    a AS MATERIALIZED (
+      select 1 as x
+    )
+    select * from a
+    """
     parts = []
     for cte in statement.ctes:
         pin = ""
@@ -66,7 +79,7 @@ def _spelled(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
         tree = fold_names(tree.copy(), dialect.names.reserved)
     if dialect.names.splits_names:
         tree = join_names(tree.copy())
-    if dialect.aggregates.nulls_lowest:  # what the emitter orders with NULLs last has none
+    if dialect.aggregates.nulls_lowest:  # terms that the emitter orders with NULLs last have no NULLs
         tree = tree.copy()
         for term in tree.find_all(exp.Ordered):
             term.set("nulls_first", not term.args.get("desc"))
@@ -74,7 +87,7 @@ def _spelled(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 
 def _indent(text: str, body: Body, dialect: Dialect) -> str:
-    """The text moved right, except where a line break is part of a quoted literal; runs of blank lines become one."""
+    """Indents a text by two spaces, except lines that begin inside a literal. Runs of blank lines become one line."""
     inside = _lines_in_literals(text, body, dialect)
     lines: list[str] = []
     for number, line in enumerate(text.splitlines()):
@@ -86,8 +99,8 @@ def _indent(text: str, body: Body, dialect: Dialect) -> str:
     return "\n".join(lines)
 
 
-# Text in which each quote is closed on its own line, and that has nothing else which may hold a quote or escape one:
-# comments, dollars, backslashes, backticks, threefold quotes. Nearly all is; tokenizing it takes longer than writing.
+# Matches text in which every quote is closed on its own line, and which has nothing else that could hide a quote:
+# comments, dollar quotes, backslashes, backticks, triple quotes. Nearly all text is so, and tokenizing is slow.
 _SURELY_UNBROKEN = re.compile(
     r"""(?:[^'"`$\\/\[-]++"""
     r"""|'(?!'')[^'\\\n]*+'|"(?!"")[^"\\\n]*+"|\[[^]'"`\\\n]*+]"""
@@ -96,24 +109,24 @@ _SURELY_UNBROKEN = re.compile(
 
 
 def _lines_in_literals(text: str, body: Body, dialect: Dialect) -> set[int]:
-    """The numbers of the lines that begin inside a literal or a quoted name."""
+    """The numbers, from 0, of the lines that begin inside a literal or a quoted name."""
     return set() if is_surely_unbroken(text) or _has_no_line_break(body) else lines_in_tokens(text, dialect)
 
 
 def _has_no_line_break(body: Body) -> bool:
-    """Whether the body is a tree, and none of its literals and names has a line break."""
+    """Whether the body is a tree in which no literal and no name has a line break."""
     if isinstance(body, str):
         return False
     return not any(isinstance(part, str) and "\n" in part for node in body.walk() for part in node.args.values())
 
 
 def is_surely_unbroken(text: str) -> bool:
-    """Whether no literal or quoted name goes over several lines, in any dialect. False where that is not plain."""
+    """Whether no literal or quoted name spans lines, in any dialect. False if only tokenizing can tell."""
     return _SURELY_UNBROKEN.fullmatch(text) is not None
 
 
 def lines_in_tokens(text: str, dialect: Dialect) -> set[int]:
-    """The numbers of the lines that begin inside a token."""
+    """The numbers, from 0, of the lines that begin inside a token."""
     found: set[int] = set()
     for token in tokenize(text, read=dialect.sqlglot):
         broken = text.count("\n", token.start, token.end + 1)
@@ -124,12 +137,12 @@ def lines_in_tokens(text: str, dialect: Dialect) -> set[int]:
 
 
 def with_ctes(ctes: Sequence[Cte], name: str) -> Statement:
-    """``select * from name`` over ``ctes``."""
+    """The statement ``SELECT * FROM name`` over ``ctes``."""
     return Statement(tuple(ctes), exp.select("*").from_(exp.Table(this=ident(name))))
 
 
 def check_sql(sql: str, dialect: Dialect) -> str:
-    """``sql`` itself. Raises AssertionError where it is not one query: that is a bug of ours, not the user's."""
+    """Returns ``sql`` if it parses to one query. Raises AssertionError if not: that is our bug, not the user's."""
     try:
         statements = parse(sql, read=dialect.sqlglot)
     except SqlglotError as error:
