@@ -83,7 +83,7 @@ def join_names(tree: exp.Expr) -> exp.Expr:
 
 
 def settle_names(query: exp.Expr) -> exp.Expr:
-    """Writes out names for ClickHouse, whose rules for them are its own.
+    """Writes out names for engines that resolve them by rules of their own, such as ClickHouse.
 
     Every column of a select gets an alias, because ``s.k`` of a join would be called ``s.k`` in the result. A table
     that has an alias, and whose own name is used too, becomes a subquery, because that name would mean the alias.

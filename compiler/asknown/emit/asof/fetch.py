@@ -1,11 +1,11 @@
-"""The fetch: of the rows at each moment's event time, the one that rule 3's total order leaves, and its columns.
+"""Second half of an as-of join: breaks ties among the rows at the matched event time, then reads their columns.
 
-Ties are broken by ``known_at``, ``created_at``, then the feature columns in select order, so the answer never follows
-physical order, threads or plan.
+Ties are broken by ``known_at``, ``created_at``, then the feature columns in select order (rule 3). So the answer does
+not depend on physical order, threads or plan.
 
-Which row wins depends on the keys and the event time alone where the view has no ``known_at``; so the winners are
-settled once for each of these, however many moments share them. With ``known_at`` it depends on the moment too; where
-many rows tie, the greatest ``known_at`` in sight is matched first, and then decides with the others.
+Without ``known_at``, the winning row depends on the keys and the event time alone. The winner is then found once for
+each pair of these, however many moments share it. With ``known_at`` it depends on the moment too. If many rows tie,
+the greatest visible ``known_at`` is matched first, and joins the keys and the event time.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from asknown.model.nodes import Column
 
 @dataclass(frozen=True)
 class _Contest:
-    """What one row is to be chosen for: the distinct ``columns`` of a CTE, among which is the event time.
+    """A choice of one row for each distinct value of ``columns`` in the CTE ``relation``.
 
-    ``times`` are the columns that the row must have itself.
+    ``times`` are those of the columns that the row itself must have; the event time is one.
     """
 
     relation: str
@@ -39,8 +39,13 @@ def fetch_rows(
 ) -> list[Cte]:
     """The CTEs that fetch ``outputs``. The last has (keys, t, outputs), one row for each moment.
 
-    ``match`` is the CTE of the match; ``many_ties`` says that many rows share keys and event time; ``once`` that each
-    key asks once only, as in a load.
+    ``match`` is the CTE of the match. ``many_ties``: many rows share keys and event time. ``once``: each key has one
+    moment only, as in a load. Without ``known_at``, the CTEs are::
+
+        asked    SELECT DISTINCT k, event_time FROM match
+        winners  SELECT m.k, m.event_time, v.price FROM asked AS m JOIN view AS v ON m.k = v.k AND m.event_time = v.ts
+                 QUALIFY ROW_NUMBER() OVER (PARTITION BY m.k, m.event_time ORDER BY v.price DESC) = 1
+        rows     SELECT m.k, m.t, v.price FROM match AS m JOIN winners AS v ON m.k = v.k AND m.event_time = v.event_time
     """
     moment = (*scope.keys, scope.t)
     if once or (scope.view.known_at is not None and not many_ties):
@@ -65,7 +70,7 @@ def fetch_rows(
 
 
 def _match_known_at(scope: AsOfScope, match: str) -> Cte:
-    """(keys, t, event_time, known_at): the greatest ``known_at`` in sight at each moment, at its event time."""
+    """The CTE of (keys, t, event_time, known_at): the greatest visible ``known_at`` at each moment's event time."""
     known = named(scope.known(), scope.known_at)
     tied = exp.select(*scope.keys_of(scope.v), named(scope.when(), scope.event_time), known)
     same = [col(key, scope.v).eq(col(key, scope.asked)) for key in scope.keys]
@@ -84,7 +89,7 @@ def _match_known_at(scope: AsOfScope, match: str) -> Cte:
 def _choose(
     scope: AsOfScope, contest: _Contest, outputs: Sequence[Column], shown: Sequence[str], name: str
 ) -> list[Cte]:
-    """The CTEs of which the last, called ``name``, gives (``shown``, ``outputs``) of each contest's one row."""
+    """The CTEs that choose one row for each contest. The last, called ``name``, has (``shown``, ``outputs``)."""
     fetched = scope.view.fetched
     last = max((place for place, column in enumerate(fetched) if column in outputs), default=-1)
     deciding = fetched[: last + 1]  # rows that tie in all of these have the same outputs
@@ -104,7 +109,10 @@ def _choose(
 
 
 def _best(scope: AsOfScope, contest: _Contest) -> exp.Select:
-    """Each contest's winning times, and how many rows have them: for few columns of many, the others are not read."""
+    """The winning times of each contest, and the number of rows that have them.
+
+    If few of many columns are fetched, the other columns are then read for tied rows alone.
+    """
     own = [col(name, scope.m) for name in contest.columns]
     later = [(name, value) for name, value in scope.later_times() if name not in contest.columns]
     peers = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[*(c.copy() for c in own), *(v for _, v in later)])
@@ -114,7 +122,7 @@ def _best(scope: AsOfScope, contest: _Contest) -> exp.Select:
 
 
 def _of_best(scope: AsOfScope, best: str, query: exp.Select, *, tied: bool) -> exp.Select:
-    """The rows that have the winning times, where several do (``tied``) or only one."""
+    """The rows with the winning times: of contests where several rows have them (``tied``), or of the others."""
     one = exp.Literal.number(1)
     ties = exp.column(ident(scope.ties))
     moments = exp.select("*").from_(table(best)).where(ties > one if tied else ties.eq(one))
@@ -123,7 +131,7 @@ def _of_best(scope: AsOfScope, best: str, query: exp.Select, *, tied: bool) -> e
 
 
 def _with_rows(scope: AsOfScope, query: exp.Select, asking: exp.Expr, times: Sequence[str]) -> exp.Select:
-    """``query`` over those who ask and the view's rows that have these ``times`` of theirs, and were known by then."""
+    """Completes ``query``: FROM ``asking``, joined with the rows that have its ``times`` and were known by ``t``."""
     own = {scope.event_time: scope.when(), **dict(scope.later_times())}
     on = [*scope.same_keys(), col(scope.event_time, scope.m).eq(own[scope.event_time])]
     on += [same_or_null(scope.dialect, col(t, scope.m), own[t]) for t in times if t != scope.event_time]

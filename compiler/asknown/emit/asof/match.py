@@ -1,7 +1,7 @@
-"""The match: for each moment, the greatest event time that is visible (rules 2 and 3).
+"""First half of an as-of join: finds the greatest visible event time of each moment (rules 2 and 3).
 
-On keys and times alone, so that no feature column is carried through it. Each form gives the same rows: (keys, t,
-event_time), one for each moment that sees anything.
+It reads keys and times alone, so that no feature column is carried through it. Each form gives the same rows: (keys,
+t, event_time), one for each moment that sees any row.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from asknown.plan.nodes import Match
 
 
 def match_moments(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
-    """The CTEs of a match, the last of which holds its rows. ``moments`` is the CTE of the moments."""
+    """The CTEs of a match. The last one has its rows. ``moments`` is the name of the CTE of the moments."""
     match how.form:
         case "range":
             query = _newest(scope, table(moments, scope.m), _events(scope), scope.same_keys())
@@ -48,7 +48,13 @@ def match_moments(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
 
 
 def match_entities(scope: AsOfScope, at: datetime) -> Cte:
-    """The match of a load: the spine "every entity, at one instant" asks each key once, so grouping is enough."""
+    """The match of a load, whose spine is every entity at one instant ``at``.
+
+    Each key has one moment, so grouping by key is enough::
+
+        SELECT v.k, TIMESTAMP '2024-01-01' AS t, MAX(v.ts) AS event_time
+        FROM view AS v WHERE v.ts <= TIMESTAMP '2024-01-01' AND NOT v.k IS NULL GROUP BY v.k
+    """
     view, now = scope.view, at_instant(scope.dialect, at)
     conditions = [scope.when() <= now, *(not_null(key) for key in scope.keys_of(scope.v))]
     if view.known_at is not None:
@@ -66,7 +72,14 @@ def match_entities(scope: AsOfScope, at: datetime) -> Cte:
 
 
 def _newest(scope: AsOfScope, moments: exp.Expr, events: exp.Select, same: Sequence[exp.Expr]) -> exp.Select:
-    """Joins the moments with all rows of the ``same`` keys (and bucket) and takes the greatest visible event time."""
+    """Joins the moments with the rows under the conditions ``same`` and takes the greatest visible event time.
+
+    ::
+
+        SELECT m.k, m.t, MAX(v.event_time) AS event_time FROM moments AS m
+        JOIN (SELECT v.k, v.ts AS event_time FROM view AS v) AS v ON m.k = v.k AND v.event_time <= m.t
+        GROUP BY m.k, m.t
+    """
     on = [*same, col(scope.event_time, scope.v) <= col(scope.t, scope.m), *scope.in_age()]
     if scope.view.known_at is not None:
         on.append(col(scope.known_at, scope.v) <= col(scope.t, scope.m))
@@ -79,9 +92,10 @@ def _newest(scope: AsOfScope, moments: exp.Expr, events: exp.Select, same: Seque
 
 
 def _cascade(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
-    """Looks into each moment's own bucket of time and the one before it, then into wider ones for what found nothing.
+    """Looks into each moment's bucket of time and the bucket before it, then into wider buckets.
 
-    A row found near is newer than any that lies farther back, so the order of looking decides nothing but the cost.
+    Only moments that found nothing go on to the wider buckets. A row in a near bucket is newer than every row further
+    back, so the order of looking changes the cost and not the result.
     """
     columns: list[int | str | exp.Expr] = [ident(name) for name in (*scope.keys, scope.t)]
     ctes: list[Cte] = []
@@ -89,7 +103,7 @@ def _cascade(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
     comment = how.reason
     for place, width in enumerate(how.widths):
         newest = _in_two_buckets(scope, moments, width)
-        if width == scope.view.ttl:  # nothing that is in age lies elsewhere
+        if width == scope.view.ttl:  # two buckets of the ttl's length hold every row within the ttl
             break
         nth = f"_{place + 1}" if place else ""
         near, left = scope.name(f"near{nth}"), scope.name(f"left{nth}")
@@ -111,14 +125,19 @@ def _cascade(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
 
 
 def _in_two_buckets(scope: AsOfScope, moments: str, width: int) -> exp.Select:
-    """The newest row in each moment's own bucket of time and the one before it."""
+    """The newest visible row in each moment's bucket of time and the bucket before it."""
     looking = in_each_bucket(scope, width, 2, table(moments, scope.m), scope.moment())
     same = [*scope.same_keys(), col(scope.bucket, scope.m).eq(col(scope.bucket, scope.v))]
     return _newest(scope, subquery(looking, scope.m), _events(scope, width=width), same)
 
 
 def _last_before(scope: AsOfScope, moments: exp.Expr, asking: exp.Expr) -> exp.Select:
-    """One sort of the rows of the keys that ask. Rows that tie here hold the same event time, so none is wrong."""
+    """The engine's own as-of join, in one sort of the rows with the moments' keys.
+
+    Rows that tie in it have the same event time, so it does not matter which one the engine takes. ::
+
+        SELECT m.k, m.t, v.event_time FROM moments AS m ASOF JOIN rows AS v ON m.k = v.k AND m.t >= v.event_time
+    """
     visible = scope.event_time if scope.view.known_at is None else scope.known_at
     seen = col(scope.t, scope.m) >= col(visible, scope.v)
     query = exp.select(*scope.moment(), col(scope.event_time, scope.v)).from_(moments)
@@ -131,7 +150,7 @@ def _last_before(scope: AsOfScope, moments: exp.Expr, asking: exp.Expr) -> exp.S
 
 
 def _events(scope: AsOfScope, *, width: int = 0) -> exp.Select:
-    """The view's keys and times, and buckets of ``width``, within the time that any moment can see."""
+    """The rows' keys and times, within the range that any moment can see; with their bucket if there is a ``width``."""
     columns = [*scope.keys_of(scope.v), named(scope.when(), scope.event_time)]
     if scope.view.known_at is not None:
         columns.append(named(scope.known(), scope.known_at))
@@ -141,9 +160,13 @@ def _events(scope: AsOfScope, *, width: int = 0) -> exp.Select:
 
 
 def _running(scope: AsOfScope, moments: str) -> exp.Select:
-    """Rows and moments of a key in one order of time; each moment takes the greatest event time that came before it.
+    """Sorts the rows and moments of each key by time; a running maximum gives each moment the event time before it.
 
-    What any engine with window functions can do, in one sort. A row at the moment's own instant stands before it.
+    Every engine with window functions can do this. At one instant, ``place`` puts rows (0) before moments (1)::
+
+        SELECT k, t, place, MAX(event_time) OVER (PARTITION BY k ORDER BY t, place ROWS UNBOUNDED PRECEDING)
+        FROM (SELECT k, event_time AS t, 0 AS place, event_time FROM rows
+              UNION ALL SELECT k, t, 1 AS place, NULL AS event_time FROM moments)
     """
     place = scope.inner("place")
     rows = _in_sight(scope)
@@ -185,9 +208,9 @@ def _running(scope: AsOfScope, moments: str) -> exp.Select:
 
 
 def _in_sight(scope: AsOfScope) -> exp.Select:
-    """(keys, event_time, known_at where the view has it): the rows, with the instant at which they came into sight.
+    """The rows' keys and event times. With ``known_at``, also the instant at which a row became visible.
 
-    With ``known_at``, that is when both its times have passed.
+    That instant is the later of the two times, and is called ``known_at``.
     """
     when = scope.when()
     conditions = [*scope.in_reach(), not_null(when)]
@@ -205,10 +228,10 @@ def _ascending(value: exp.Expr) -> exp.Ordered:
 
 
 def _events_in_sight(scope: AsOfScope, asking: exp.Expr) -> exp.Select:
-    """The rows of the keys that ask, ready for one as-of join by the instant they came into sight.
+    """The rows with the moments' keys, ready for one as-of join by the instant at which they became visible.
 
-    With ``known_at``, in that order rows carry the greatest event time so far, peers included, so the last row in
-    sight answers for all before it.
+    With ``known_at``, each row has the greatest event time of all rows that became visible by then. So the last row
+    that a moment can see has the answer.
     """
     when = scope.when()
     conditions = [*scope.in_reach(), not_null(when)]
@@ -232,7 +255,7 @@ def _events_in_sight(scope: AsOfScope, asking: exp.Expr) -> exp.Select:
 def in_each_bucket(
     scope: AsOfScope, width: int, count: int, asking: exp.Expr, columns: Sequence[exp.Expr]
 ) -> exp.Select:
-    """``columns`` of those who ask, ``count`` times: with their own bucket of time, and with each one before it."""
+    """``columns`` of the moments, ``count`` times: with their bucket of time and with each bucket before it."""
     back = scope.inner("back")
     own = bucket_of(scope, col(scope.t, scope.m), width)
     bucket = exp.Sub(this=own, expression=col(back, scope.inner("buckets")))
@@ -241,5 +264,5 @@ def in_each_bucket(
 
 
 def bucket_of(scope: AsOfScope, when: exp.Expr, width: int) -> exp.Expr:
-    """The number of the bucket of ``width`` microseconds that an instant lies in."""
+    """The number of the bucket that an instant lies in; buckets are ``width`` microseconds long."""
     return whole_division(scope.dialect, microseconds(scope.dialect, when), exp.Literal.number(width))

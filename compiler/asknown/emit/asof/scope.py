@@ -1,4 +1,4 @@
-"""What the parts of one as-of join share: its names, its columns as instants, and the conditions of rule 2."""
+"""The scope of one as-of join: its names, its columns as instants, and the conditions of rules 2 and 3."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from asknown.plan.nodes import Bounds
 
 
 class AsOfScope:
-    """One view joined as of the moments in a CTE: a column for each key, under the view's names, and the instant ``t``.
+    """One view that is joined as of the moments in a CTE.
 
-    ``source`` is the CTE of the view's rows; ``m`` and ``v`` are the aliases of the moments and of the rows. No name
-    that it makes is one of the view's columns.
+    The CTE of the moments has the view's keys, under the view's names, and the instant ``t``. ``source`` is the CTE of
+    the view's rows. In the SQL, ``m`` is the alias of the moments and ``v`` that of the rows. No name that a scope
+    makes is one of the view's columns.
     """
 
     def __init__(
@@ -43,31 +44,33 @@ class AsOfScope:
         self.asked = inside.fresh("asked")
 
     def name(self, part: str) -> str:
-        """A CTE's name: the step's label and the part it plays."""
+        """A new name for a CTE: the label of the view and the part that the CTE plays, as in ``orders__match``."""
         return self._names.fresh(f"{self.label}__{part}")
 
     def inner(self, wish: str) -> str:
-        """The name inside that is wished for, or like it: always the same, and none of the view's columns."""
+        """A name of a column inside the scope: ``wish``, or like it. The same wish always gives the same name."""
         if wish not in self._inner:
             self._inner[wish] = self._inside.fresh(wish)
         return self._inner[wish]
 
     def call(self, place: int) -> str:
-        """The name of the column of a window call."""
+        """The name of the column that holds the value of the window call at ``place``."""
         return self.inner(f"w{place}")
 
     def keys_of(self, alias: str) -> list[exp.Expr]:
+        """The columns of the keys, of the relation called ``alias``."""
         return [col(key, alias) for key in self.keys]
 
     def moment(self) -> list[exp.Expr]:
-        """The columns that tell moments apart."""
+        """The columns of a moment: its keys and its instant."""
         return [*self.keys_of(self.m), col(self.t, self.m)]
 
     def same_keys(self) -> list[exp.Expr]:
+        """The conditions that a row has the keys of a moment."""
         return [col(key, self.m).eq(col(key, self.v)) for key in self.keys]
 
     def of_keys(self, rows: exp.Select, keys: exp.Select) -> exp.Select:
-        """``rows`` of the view, of these ``keys`` alone; all of them where the view has no keys."""
+        """Restricts ``rows`` of the view to those with ``keys``, by a semi-join. A view without keys keeps them all."""
         same = [col(key, self.v).eq(col(key, self.asked)) for key in self.keys]
         return rows.join(subquery(keys, self.asked), on=all_of(same), join_type="semi") if same else rows
 
@@ -81,23 +84,26 @@ class AsOfScope:
         return self._instant(self.view.known_at)
 
     def later_times(self) -> list[tuple[str, exp.Expr]]:
-        """The times that break ties of the event time, greatest first: (the name inside, the value)."""
+        """The times that break ties of the event time, as (name inside the scope, value), in the order of rule 3."""
         named = ((self.known_at, self.view.known_at), (self.created_at, self.view.created_at))
         return [(name, self._instant(column)) for name, column in named if column is not None]
 
     def in_age(self) -> list[exp.Expr]:
-        """``event_time + ttl >= t``, said of the match's own columns; nothing without a ttl."""
+        """The condition ``event_time + ttl >= t``, over the columns of a match. There is none without a ttl."""
         if self.view.ttl is None:
             return []
         return [col(self.event_time, self.v) >= earlier(self.dialect, col(self.t, self.m), self.view.ttl)]
 
     def in_reach(self, reach: int | None = None) -> list[exp.Expr]:
-        """Constants that let the engine skip what no moment can see; ``reach`` narrows how far back one looks."""
+        """Conditions with constants, which let the engine skip rows that no moment can see.
+
+        ``reach`` is how far back the query looks, in microseconds, where that is less than the ttl.
+        """
         backs = [back for back in (reach, self.view.ttl) if back is not None]
         return self.between(self.bounds, min(backs, default=None))
 
     def between(self, bounds: Bounds, back: int | None) -> list[exp.Expr]:
-        """The event time lies within ``back`` microseconds before the first moment, and no later than the last."""
+        """Conditions that the event time is at most ``back`` before the first moment, and not after the last."""
         column = self.view.event_time
         conditions: list[exp.Expr] = []
         if bounds.earliest is not None and back is not None and (oldest := _earlier(bounds.earliest, back)):
