@@ -66,7 +66,7 @@ class _Lifter:
         self.event_time = event_time
         self.calls: list[WindowCall] = []
         self.hidden: dict[str, tuple[str, exp.Expr]] = {}  # by SQL text
-        self.taken = {name.casefold() for name in columns}
+        self.reserved_names = {name.casefold() for name in columns}
 
     def lift(self) -> Lifted:
         select = self._plain_select()
@@ -174,15 +174,15 @@ class _Lifter:
             raise self._refuse_aggregate(feature, f"an order inside {spelled}() is not offered", hint, window)
         if aggregate.name == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
             return aggregate, None, None, None
-        wanted = 1 if aggregate.arguments in ("none", "value") else 2
-        if len(arguments) != wanted:
-            hint = f"write {spelled}(x)" if wanted == 1 else f"write {spelled}(x, …)"
+        expected = 1 if aggregate.arguments in ("none", "value") else 2
+        if len(arguments) != expected:
+            hint = f"write {spelled}(x)" if expected == 1 else f"write {spelled}(x, …)"
             raise self._refuse_aggregate(
-                feature, f"{spelled}() takes {wanted} here, not {len(arguments)}", hint, window
+                feature, f"{spelled}() takes {expected} here, not {len(arguments)}", hint, window
             )
         if aggregate.arguments == "value and number":
             return aggregate, arguments[0], None, self._fraction(arguments[1], spelled, feature, window)
-        return aggregate, arguments[0], arguments[1] if wanted == 2 else None, None
+        return aggregate, arguments[0], arguments[1] if expected == 2 else None, None
 
     def _refuse_aggregate(self, feature: str, what: str, hint: str, window: exp.Window) -> AsknownError:
         return self._refuse(f"feature '{feature}': {what} over a trailing window", hint, near=window)
@@ -200,7 +200,7 @@ class _Lifter:
         text = value.sql("duckdb")
         if text not in self.hidden:
             name = f"_{len(self.hidden) + 1}"
-            while name in self.taken:
+            while name in self.reserved_names:
                 name = f"_{name}"
             self.hidden[text] = (name, value.copy())
         return self.hidden[text][0]
@@ -315,10 +315,10 @@ def _taken_apart(call: exp.Expr) -> tuple[str, list[exp.Expr]]:
         name, arguments = _taken_apart(call.this)
         return name, [*arguments, call]
     name = call.sql("duckdb").partition("(")[0].strip().casefold()
-    given = [] if isinstance(call, exp.Anonymous) else [call.this]
-    given += [value for key, value in call.args.items() if key not in ("this", "expressions")]
-    given += call.args.get("expressions") or []
-    return name, [value for value in given if isinstance(value, exp.Expr)]
+    arguments = [] if isinstance(call, exp.Anonymous) else [call.this]
+    arguments += [value for key, value in call.args.items() if key not in ("this", "expressions")]
+    arguments += call.args.get("expressions") or []
+    return name, [value for value in arguments if isinstance(value, exp.Expr)]
 
 
 def _word(spec: exp.Expr, part: str) -> str:

@@ -41,7 +41,7 @@ def _read_keys(reader: Reader, name: str) -> tuple[Key, ...]:
     keys = []
     for item in items:
         key = _read_key(item, name)
-        names.give("key", key.name, item.at)
+        names.register("key", key.name, item.at)
         keys.append(key)
     return tuple(keys)
 

@@ -48,7 +48,7 @@ def find_models(settings: Settings, names: Names) -> dict[str, ModelFile]:
         shown = show_path(path, settings.root)
         name = path.stem
         _check_model_name(name, shown)
-        names.give("model", name, Where(shown))
+        names.register("model", name, Where(shown))
         models[name] = ModelFile(name, path, shown, read_text(path, shown))
     return models
 

@@ -30,14 +30,14 @@ def load_profile(settings: Settings, target: str | None = None, *, profile: str 
     variables are looked up for the chosen target and the online table only. Errors: ``unknown-profile``,
     ``missing-env``, ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``.
     """
-    given = _open(settings, profile)
-    if given is None:
+    reader = _open(settings, profile)
+    if reader is None:
         return _default(settings, target, profile)
-    outputs = _outputs(given)
-    name = _choose(given, outputs, target)
+    outputs = _outputs(reader)
+    name = _choose(reader, outputs, target)
     entry = outputs.entries[name]
     chosen = read_target(name, resolve(entry.value, f"target '{name}'"), settings.root, entry.at)
-    return Profile(name=profile or settings.profile, target=chosen, online=_read_online(given, settings))
+    return Profile(name=profile or settings.profile, target=chosen, online=_read_online(reader, settings))
 
 
 def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
@@ -45,12 +45,12 @@ def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
 
     A ``target`` that the profile does not have is still an error. Errors: as :func:`load_profile`.
     """
-    given = _open(settings, None)
-    if given is None:
+    reader = _open(settings, None)
+    if reader is None:
         return _default(settings, target, None).online
     if target is not None:
-        _choose(given, _outputs(given), target)
-    return _read_online(given, settings)
+        _choose(reader, _outputs(reader), target)
+    return _read_online(reader, settings)
 
 
 def _open(settings: Settings, profile: str | None) -> Reader | None:
@@ -64,20 +64,20 @@ def _open(settings: Settings, profile: str | None) -> Reader | None:
     )
 
 
-def _outputs(given: Reader) -> Mapping:
-    outputs = given.mapping("outputs")
+def _outputs(reader: Reader) -> Mapping:
+    outputs = reader.mapping("outputs")
     if outputs is None or not outputs.entries:
         raise AsknownError(
             "missing-key",
-            f"{given.what} has no 'outputs'",
-            at=given.place("outputs"),
+            f"{reader.what} has no 'outputs'",
+            at=reader.place("outputs"),
             hint="outputs: {dev: {type: duckdb}}",
         )
     return outputs
 
 
-def _read_online(given: Reader, settings: Settings) -> OnlineTarget:
-    online = given.value("online")
+def _read_online(reader: Reader, settings: Settings) -> OnlineTarget:
+    online = reader.value("online")
     return _online(settings) if online is None else read_online(resolve(online, "'online'"), settings.root)
 
 
@@ -139,15 +139,15 @@ def _read(path: Path, shown: str, name: str) -> Value:
     return profiles[name].value
 
 
-def _choose(reader: Reader, outputs: Mapping, asked: str | None) -> str:
+def _choose(reader: Reader, outputs: Mapping, requested: str | None) -> str:
     """The target's name: the requested one, else the profile's choice, else its only output."""
     names = outputs.entries
-    if asked is not None:
-        if asked in names:
-            return asked
-        raise _unknown(reader, asked, names, outputs.at)
-    said = reader.value("target")
-    if said is None:
+    if requested is not None:
+        if requested in names:
+            return requested
+        raise _unknown(reader, requested, names, outputs.at)
+    choice = reader.value("target")
+    if choice is None:
         if len(names) == 1:
             return next(iter(names))
         raise AsknownError(
@@ -156,7 +156,7 @@ def _choose(reader: Reader, outputs: Mapping, asked: str | None) -> str:
             at=reader.at,
             hint=f"target: {next(iter(names))}",
         )
-    value = resolve(said, reader.what)
+    value = resolve(choice, reader.what)
     name = as_text(value, f"'target' of {reader.what}")
     if name in names:
         return name
@@ -187,24 +187,24 @@ _CALL = re.compile(
 _OPENING = re.compile(r"\{\{|\{%")
 
 
-def resolve(value: Value, who: str) -> Value:
-    """The value with every ``env_var`` in it replaced. ``who`` names the reader in errors, as in "target 'dev'".
+def resolve(value: Value, owner: str) -> Value:
+    """The value with every ``env_var`` in it replaced. ``owner`` names its place in errors, as in "target 'dev'".
 
     Errors: ``missing-env``, and ``undefined`` for anything else inside braces.
     """
     match value:
         case Mapping():
-            entries = {key: Entry(entry.at, resolve(entry.value, who)) for key, entry in value.entries.items()}
+            entries = {key: Entry(entry.at, resolve(entry.value, owner)) for key, entry in value.entries.items()}
             return Mapping(entries, value.at)
         case Sequence():
-            return Sequence(tuple(resolve(item, who) for item in value.items), value.at)
+            return Sequence(tuple(resolve(item, owner) for item in value.items), value.at)
         case Scalar(value=str()) if _OPENING.search(value.text):
-            text = _substitute(value, who)
+            text = _substitute(value, owner)
             return replace(value, value=text, text=text, untyped=True)
     return value
 
 
-def _substitute(value: Scalar, who: str) -> str:
+def _substitute(value: Scalar, owner: str) -> str:
     parts: list[str] = []
     position = 0
     while (opening := _OPENING.search(value.text, position)) is not None:
@@ -216,18 +216,18 @@ def _substitute(value: Scalar, who: str) -> str:
                 at=value.at,
                 hint="write {{ env_var('NAME') }} or {{ env_var('NAME', 'default') }}",
             )
-        parts += value.text[position : opening.start()], _look_up(call, value, who)
+        parts += value.text[position : opening.start()], _look_up(call, value, owner)
         position = call.end()
     return "".join(parts) + value.text[position:]
 
 
-def _look_up(call: re.Match[str], value: Scalar, who: str) -> str:
+def _look_up(call: re.Match[str], value: Scalar, owner: str) -> str:
     name = call["name"]
     found = os.environ.get(name, call["default"])
     if found is None:
         raise AsknownError(
             "missing-env",
-            f"the environment variable {name} is not set, and {who} asks for it",
+            f"the environment variable {name} is not set, and {owner} asks for it",
             at=value.at,
             hint=f"export {name}=…  or give a default: env_var('{name}', '…')",
         )

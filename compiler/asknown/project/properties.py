@@ -67,19 +67,19 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
     reader.integer("version")
     for item in reader.items("sources"):
         for table in read_source(item):
-            names.give("source table", f"{table.source}.{table.name}", table.at)
+            names.register("source table", f"{table.source}.{table.name}", table.at)
             found.sources[table.source, table.name] = table
     for item in reader.items("entities"):
         entity = read_entity(item)
-        names.give("entity", entity.name, entity.at)
+        names.register("entity", entity.name, entity.at)
         found.entities[entity.name] = entity
     for item in reader.items("feature_services"):
         service = read_service(item)
-        names.give("feature service", service.name, service.at)
+        names.register("feature service", service.name, service.at)
         found.services[service.name] = service
     for item in reader.items("models"):
         doc = read_model_doc(item)
-        names.give("description of model", doc.name, doc.at)
+        names.register("description of model", doc.name, doc.at)
         found.docs[doc.name] = doc
 
 

@@ -98,15 +98,15 @@ class Names:
     """The names that are taken so far, by kind, with the place of each. Letter case is ignored."""
 
     def __init__(self) -> None:
-        self._given: dict[tuple[str, str], tuple[str, Where]] = {}
+        self._entries: dict[tuple[str, str], tuple[str, Where]] = {}
 
-    def give(self, kind: str, name: str, at: Where) -> None:
+    def register(self, kind: str, name: str, at: Where) -> None:
         """Takes ``name`` for a thing of ``kind``, such as "entity". Raises ``duplicate-name`` if it is taken."""
         key = (kind, name.casefold())
-        if key not in self._given:
-            self._given[key] = (name, at)
+        if key not in self._entries:
+            self._entries[key] = (name, at)
             return
-        first, place = self._given[key]
+        first, place = self._entries[key]
         alike = "" if first == name else f" ('{first}' there: letter case does not tell names apart)"
         raise AsknownError(
             "duplicate-name",
@@ -117,8 +117,8 @@ class Names:
 
     def place(self, kind: str, name: str) -> Where | None:
         """The place where a thing of ``kind`` took this name, or None."""
-        given = self._given.get((kind, name.casefold()))
-        return None if given is None else given[1]
+        entry = self._entries.get((kind, name.casefold()))
+        return None if entry is None else entry[1]
 
 
 def as_text(value: Value, what: str) -> str:
@@ -135,17 +135,17 @@ def as_mapping(value: Value, what: str) -> Mapping:
     raise wrong_type(what, "a mapping", value)
 
 
-def wrong_type(what: str, wanted: str, value: Value) -> AsknownError:
+def wrong_type(what: str, expected: str, value: Value) -> AsknownError:
     """The error for a value that is not of the kind ``wanted``."""
     hint = None
-    if wanted == "text" and isinstance(value, Scalar):
+    if expected == "text" and isinstance(value, Scalar):
         hint = "put quotes around it" if value.value is not None else "write a text, or leave the entry out"
-    elif wanted == "a whole number":
+    elif expected == "a whole number":
         hint = "write it in digits, without quotes"
-    elif wanted == "true or false":
+    elif expected == "true or false":
         hint = "write true or false, without quotes"
-    elif wanted == "a list":
+    elif expected == "a list":
         hint = "start each entry with '- ', or write them in brackets: [first, second]"
-    elif wanted == "a mapping":
+    elif expected == "a mapping":
         hint = "write 'key: value' lines"
-    return AsknownError("wrong-type", f"{what} must be {wanted}, not {describe(value)}", at=value.at, hint=hint)
+    return AsknownError("wrong-type", f"{what} must be {expected}, not {describe(value)}", at=value.at, hint=hint)

@@ -85,7 +85,7 @@ def _read_features(reader: Reader) -> tuple[str, ...] | None:
     features = []
     for item in reader.items("features"):
         feature = as_text(item, f"a feature of {reader.what}")
-        names.give("feature", feature, item.at)
+        names.register("feature", feature, item.at)
         features.append(feature)
     if not features:
         raise AsknownError(
@@ -98,29 +98,29 @@ def _read_features(reader: Reader) -> tuple[str, ...] | None:
 
 
 def _read_keys(reader: Reader) -> dict[str, str]:
-    given = reader.mapping("keys")
-    if given is None:
+    renamed = reader.mapping("keys")
+    if renamed is None:
         return {}
     keys = {}
-    for key, entry in given.entries.items():
+    for key, entry in renamed.entries.items():
         keys[key] = as_text(entry.value, f"the spine's column for the key '{key}'")
     return keys
 
 
 def _check_lines(name: str, items: tuple[Value, ...], lines: tuple[ServiceFeatures, ...]) -> None:
     """Refuses a view asked for twice under one name. Lines ``view:a`` and ``view:b`` ask for one view together."""
-    asked: dict[str, list[tuple[ServiceFeatures, bool]]] = {}
+    requested: dict[str, list[tuple[ServiceFeatures, bool]]] = {}
     for item, line in zip(items, lines, strict=True):
         label = line.alias or line.view
         short = not isinstance(item, Mapping)
-        for first, first_short in asked.setdefault(label, []):
+        for first, first_short in requested.setdefault(label, []):
             if short and first_short and line.features and first.features and line.features != first.features:
                 continue
-            wanted = f"'{label}'" if line.features is None or not short else f"'{label}:{line.features[0]}'"
+            reference = f"'{label}'" if line.features is None or not short else f"'{label}:{line.features[0]}'"
             raise AsknownError(
                 "duplicate-name",
-                f"feature service '{name}' asks for {wanted} twice: first at {first.at}",
+                f"feature service '{name}' asks for {reference} twice: first at {first.at}",
                 at=line.at,
                 hint=f"give one of them another name: {{view: {line.view}, alias: …}}",
             )
-        asked[label].append((line, short))
+        requested[label].append((line, short))

@@ -109,8 +109,8 @@ class _Table:
         value = self._table.get("vars", {})
         if not isinstance(value, dict):
             raise self._wrong("vars", "a table", value, "write [tool.asknown.vars] and the variables below it")
-        for name, given in value.items():
-            for item in given if isinstance(given, list) else [given]:
+        for name, setting in value.items():
+            for item in setting if isinstance(setting, list) else [setting]:
                 if not isinstance(item, str | int | float):
                     raise AsknownError(
                         "wrong-type",
@@ -121,9 +121,9 @@ class _Table:
                     )
         return value
 
-    def _wrong(self, key: str, wanted: str, value: object, hint: str | None = None) -> AsknownError:
+    def _wrong(self, key: str, expected: str, value: object, hint: str | None = None) -> AsknownError:
         return AsknownError(
-            "wrong-type", f"'{key}' must be {wanted}, not {_describe(value)}", at=self._place(key), hint=hint
+            "wrong-type", f"'{key}' must be {expected}, not {_describe(value)}", at=self._place(key), hint=hint
         )
 
     def _place(self, *key: str) -> Where:
@@ -205,9 +205,9 @@ def _parse(text: str, shown: str) -> dict[str, Any]:
         lines = text.split("\n")
         line = int(found[1]) if found and found[1] else len(lines)
         column = int(found[2]) if found and found[2] else len(lines[-1]) + 1
-        says = _AT.sub("", message)
+        complaint = _AT.sub("", message)
         at = Where(shown, line, column, lines[line - 1] if line <= len(lines) else "")
-        raise AsknownError("bad-toml", f"this is not TOML: {says[:1].lower()}{says[1:]}", at=at) from None
+        raise AsknownError("bad-toml", f"this is not TOML: {complaint[:1].lower()}{complaint[1:]}", at=at) from None
     except RecursionError:
         raise AsknownError("bad-toml", "the file nests too deep", at=Where(shown)) from None
 

@@ -105,7 +105,7 @@ def read_columns(owner: Reader) -> tuple[ColumnDoc, ...]:
     for item in owner.items("columns"):
         reader = Reader(item, "a column", _COLUMN)
         name = reader.text("name", hint="name: …")
-        names.give("column", name, reader.place("name"))
+        names.register("column", name, reader.place("name"))
         reader.items("tests")
         reader.items("data_tests")
         columns.append(

@@ -25,9 +25,9 @@ _NOT_YET = {
 }
 
 
-def read_config(model: str, given: Mapping[str, Any], entities: Mapping[str, Entity]) -> ViewConfig:
+def read_config(model: str, arguments: Mapping[str, Any], entities: Mapping[str, Entity]) -> ViewConfig:
     """The config of ``model``, each value checked. A key whose value is none counts as absent."""
-    for key, value in given.items():
+    for key, value in arguments.items():
         if key in _NOT_YET and value is not None:
             raise RenderError(
                 "not-yet",
@@ -42,7 +42,7 @@ def read_config(model: str, given: Mapping[str, Any], entities: Mapping[str, Ent
                 hint=did_you_mean(key, READERS, what="keys"),
                 needle=_assignment(key),
             )
-    values = {key: READERS[key](key, value) for key, value in given.items() if value is not None}
+    values = {key: READERS[key](key, value) for key, value in arguments.items() if value is not None}
     config = ViewConfig(**values)
     if config.entity is None:
         _refuse_view_keys(model, values)
@@ -91,10 +91,10 @@ def _assignment(key: str) -> str:
     return rf"\b{re.escape(key)}\s*="
 
 
-def _wrong(key: str, value: Any, wanted: str) -> RenderError:
+def _wrong(key: str, value: Any, expected: str) -> RenderError:
     return RenderError(
         "wrong-type",
-        f"config() takes {wanted} for {key}, not {_spell(value)}",
+        f"config() takes {expected} for {key}, not {_spell(value)}",
         needle=_assignment(key),
     )
 
@@ -154,8 +154,8 @@ def _bound(key: str, value: Any) -> int | None:
 
 def _materialized(key: str, value: Any) -> str:
     if value not in MATERIALIZED:
-        wanted = ", ".join(f"'{name}'" for name in MATERIALIZED)
-        refused = _wrong(key, value, f"one of {wanted}")
+        expected = ", ".join(f"'{name}'" for name in MATERIALIZED)
+        refused = _wrong(key, value, f"one of {expected}")
         if isinstance(value, str):
             refused.hint = did_you_mean(value, MATERIALIZED)
         raise refused

@@ -134,9 +134,9 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
                 return result
             finally:
                 budget.leave(failed=failed)
-        for given in (*args, *kwargs.values()):
-            if isinstance(given, Undefined):
-                str(given)  # raises the error that names the missing value
+        for argument in (*args, *kwargs.values()):
+            if isinstance(argument, Undefined):
+                str(argument)  # raises the error that names the missing value
         return budget.limit(super().call(__context, __obj, *args, **kwargs))
 
     def make_template(self, tree: nodes.Template, shown: str) -> Template:
@@ -156,8 +156,8 @@ def _range(*args: int) -> range:
     return numbers
 
 
-def _check_arguments(macro: Macro, given: dict[str, Any]) -> None:
-    for name in given:
+def _check_arguments(macro: Macro, keywords: dict[str, Any]) -> None:
+    for name in keywords:
         if not (macro.catch_kwargs or name in macro.arguments or name == "caller" or name in _OF_JINJA):
             raise RenderError(
                 "template",

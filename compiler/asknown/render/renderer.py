@@ -95,8 +95,8 @@ class Renderer:
             environment.tests,
         )
         otherwise = Origin(model.shown, model.text).place(environment.run.line)
-        told = explain(error, self._origins, environment.budget.failed_in, known, otherwise)
-        raise told from (None if isinstance(error, AsknownError) else error)
+        explained = explain(error, self._origins, environment.budget.failed_in, known, otherwise)
+        raise explained from (None if isinstance(error, AsknownError) else error)
 
 
 def _finder(library: MacroLibrary) -> Callable[[str], Any]:

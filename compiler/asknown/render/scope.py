@@ -38,19 +38,19 @@ class ModelScope:
         functions = {name: getattr(self, "_" + name) for name in FUNCTIONS}
         return functions | {"this": quote_name(self._model.name), "view": ViewNames(self._read_view)}
 
-    def _config(self, *args: Any, **given: Any) -> str:
+    def _config(self, *args: Any, **keywords: Any) -> str:
         if args:
             raise RenderError("wrong-type", "config() takes key=value pairs", hint="write config(entity='…', …)")
         if self.config is not None:
             raise RenderError(
                 "bad-config", f"'{self._model.name}' calls config() twice", hint="put both into one config()"
             )
-        self.config = read_config(self._model.name, given, self._project.entities)
+        self.config = read_config(self._model.name, keywords, self._project.entities)
         self.config_line = self._line()
         return ""
 
-    def _ref(self, *args: Any, **given: Any) -> str:
-        (name,) = _texts("ref('model')", args, given)
+    def _ref(self, *args: Any, **keywords: Any) -> str:
+        (name,) = _texts("ref('model')", args, keywords)
         if self._project.models.get(name) == self._model:
             raise RenderError("cycle", f"model '{name}' refers to itself", needle=quoted(name))
         if name not in self._project.models:
@@ -63,8 +63,8 @@ class ModelScope:
         self.refs[name] = None
         return quote_name(name)
 
-    def _source(self, *args: Any, **given: Any) -> str:
-        source, table = _texts("source('source', 'table')", args, given)
+    def _source(self, *args: Any, **keywords: Any) -> str:
+        source, table = _texts("source('source', 'table')", args, keywords)
         if (source, table) not in self._project.sources:
             tables = [known_table for known, known_table in self._project.sources if known == source]
             if tables:
@@ -171,9 +171,9 @@ FUNCTIONS = (
 NAMES = (*FUNCTIONS, "this", "view")
 
 
-def _texts(usage: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[str, ...]:
+def _texts(usage: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[str, ...]:
     """The arguments of a call, which must be texts, as many as ``usage`` shows."""
-    if given or len(args) != usage.count(",") + 1 or not all(isinstance(arg, str) for arg in args):
+    if keywords or len(args) != usage.count(",") + 1 or not all(isinstance(arg, str) for arg in args):
         raise RenderError("wrong-type", f"{usage.partition('(')[0]}() takes names in quotes", hint=f"write {usage}")
     return args
 

@@ -363,9 +363,9 @@ def _unseen(view: FeatureView) -> None:
     """Returns None for statistics: the rows are in an engine that we are not connected to."""
 
 
-def _names(given: Any, parameter: str) -> list[str]:
+def _names(raw: Any, parameter: str) -> list[str]:
     """The names given for ``parameter``: one as text, or several. Raises ``bad-value`` for anything else."""
-    names = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    names = [raw] if isinstance(raw, str) else list(raw) if isinstance(raw, Iterable) else [raw]
     for name in names:
         if not isinstance(name, str):
             raise AsknownError(

@@ -75,17 +75,17 @@ def _check_free(path: Path, texts: dict[str, str]) -> None:
     """Raises an error if a file in the folder would be overwritten. Nothing has been written by then."""
     if path.exists() and not path.is_dir():
         raise AsknownError("output", f"{path} is a file, not a folder", hint="give another name")
-    taken = [name for name in texts if (path / name).exists()]
-    if "pyproject.toml" in taken:
+    existing = [name for name in texts if (path / name).exists()]
+    if "pyproject.toml" in existing:
         text = (path / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
         if "[tool.asknown]" in text:
             raise AsknownError(
                 "output", f"{path / 'pyproject.toml'} says that this is a project of asknown already", hint="asknown ls"
             )
-    if taken:
+    if existing:
         raise AsknownError(
             "output",
-            f"{path} has files that would be overwritten: {', '.join(taken)}",
+            f"{path} has files that would be overwritten: {', '.join(existing)}",
             hint="make the project in a folder of its own: asknown init my_features",
         )
 

@@ -124,30 +124,30 @@ def _wider(left: SqlType, right: SqlType) -> SqlType:
     return left if left.bits >= right.bits else right
 
 
-def convert(part: Part, kind: SqlType, *, asked: bool = False) -> Part:
-    """The part in another type, as the engine converts it; ``asked`` where the author wrote the cast."""
+def convert(part: Part, kind: SqlType, *, explicit: bool = False) -> Part:
+    """The part in another type, as the engine converts it; ``explicit`` if the author wrote the cast."""
     if part.type == kind:
         return part.settled()
     if part.type is NULL:
         return Part(("literal", kind.name, None), kind)
     if part.literal is not None and kind.kind == "integer" and holds(kind, part.literal):
         return Part(("literal", kind.name, part.literal), kind)
-    if not _converts(part, kind, asked=asked):
+    if not _converts(part, kind, explicit=explicit):
         raise NotPortableError(f"a conversion from {part.type} to {kind} is not offered in an expression over windows")
     return Part(("cast", kind.name, part.tree), kind)
 
 
 def convert_exactly(part: Part, kind: SqlType) -> Part:
     """The part in the feature's declared type, where no value can change by it."""
-    given = part.type
+    source = part.type
     widens = (
         part.type in (kind, NULL)
-        or given.kind == kind.kind == "integer"
-        or (given.kind == kind.kind == "decimal" and given.scale <= kind.scale)
-        or (given.name, kind) == ("FLOAT", DOUBLE)
+        or source.kind == kind.kind == "integer"
+        or (source.kind == kind.kind == "decimal" and source.scale <= kind.scale)
+        or (source.name, kind) == ("FLOAT", DOUBLE)
     )
     if not widens:
-        raise NotPortableError(f"it gives a {given} here and a {kind} in the engine: cast it to {kind}")
+        raise NotPortableError(f"it gives a {source} here and a {kind} in the engine: cast it to {kind}")
     return convert(part, kind)
 
 
@@ -156,18 +156,22 @@ def as_double(part: Part) -> Part:
     return convert(part, DOUBLE)
 
 
-def _converts(part: Part, kind: SqlType, *, asked: bool) -> bool:
-    given = part.type
-    if "UHUGEINT" in (given.name, kind.name):
+def _converts(part: Part, kind: SqlType, *, explicit: bool) -> bool:
+    source = part.type
+    if "UHUGEINT" in (source.name, kind.name):
         return False
     if kind.kind == "float":
         # Only what single precision holds exactly becomes a FLOAT.
         small = part.literal is not None and abs(part.literal) <= 2**24
-        numeric = given.kind in ("integer", "decimal", "float") or (asked and given == BOOLEAN)
+        numeric = source.kind in ("integer", "decimal", "float") or (explicit and source == BOOLEAN)
         return small or (kind == DOUBLE and numeric)
-    if kind.kind in ("integer", "decimal") and given.kind in ("integer", "decimal"):
-        return asked or given.kind == "integer" or kind.kind == "decimal"
-    return asked and (given.kind, kind.kind) in (("boolean", "integer"), ("float", "integer"), ("integer", "boolean"))
+    if kind.kind in ("integer", "decimal") and source.kind in ("integer", "decimal"):
+        return explicit or source.kind == "integer" or kind.kind == "decimal"
+    return explicit and (source.kind, kind.kind) in (
+        ("boolean", "integer"),
+        ("float", "integer"),
+        ("integer", "boolean"),
+    )
 
 
 def _decimal(kind: SqlType) -> tuple[int, int]:

@@ -314,7 +314,7 @@ def _cast(writer: Writer, node: exp.Expr) -> Part:
     part, kind = writer.part(node.this), parse_type(node.args["to"].sql("duckdb"))
     if isinstance(node, exp.TryCast) or node.args.get("format") is not None:
         raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
-    return convert(part, kind, asked=True)
+    return convert(part, kind, explicit=True)
 
 
 def _anonymous(writer: Writer, node: exp.Expr) -> Part:
