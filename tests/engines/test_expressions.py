@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from asknown import AsknownError, FeatureStore
-from engines.expressions import COLUMNS, NEARLY, Verdict, expressions, hostile, listed, model_of, write_list
+from engines.expressions import COLUMNS, DEFINED, NEARLY, Verdict, expressions, hostile, listed, model_of, write_list
 from engines.gaps import holds
 from engines.harness import Warehouse
 from worlds import exact, same_type
@@ -121,7 +121,8 @@ class Place:
             return {}
         if len(some) == 1 or room != "queries":
             try:
-                table = self._train(model_of(room, list(some)), len(some))
+                meant = [DEFINED.get(each, each) for each in some] if self._warehouse is None else list(some)
+                table = self._train(model_of(room, meant), len(some))
                 return {each: table.column(f"z{number}") for number, each in enumerate(some)}
             except AsknownError as error:
                 if len(some) == 1:

@@ -249,7 +249,7 @@ REFUSED: dict[str, str] = {
     "regexpreplace": "Spark replaces every match, and $1 and \\1 mean other things: write replace(…) or translate(…)",
     "format": "its templates are other ones: write a || b",
     "printf": "a missing value becomes the word null: write a || b",
-    "levenshtein": "DuckDB counts bytes and Spark characters",
+    "levenshtein": "DuckDB counts bytes up to 2.0.0, and characters since",
     "chr": "Spark has the first 256 characters only: write the character",
     "glob": "Spark has no GLOB: write LIKE",
     "similarto": "write regexp_matches(), or LIKE",
