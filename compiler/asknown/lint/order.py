@@ -35,7 +35,7 @@ class Ordered:
     def function(self) -> exp.Expr:
         return function_of(self.window)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The function's name, as it is written."""
         function = self.function
@@ -43,18 +43,22 @@ class Ordered:
         return text.partition("(")[0].strip().lower()
 
     @cached_property
-    def partition(self) -> list[exp.Expr]:
-        return merged(self.window, self.select)[0]
+    def _parts(self) -> tuple[list[exp.Expr], list[exp.Expr], exp.WindowSpec | None]:
+        return merged(self.window, self.select)
 
-    @cached_property
+    @property
+    def partition(self) -> list[exp.Expr]:
+        return self._parts[0]
+
+    @property
     def spec(self) -> exp.WindowSpec | None:
-        return merged(self.window, self.select)[2]
+        return self._parts[2]
 
     @cached_property
     def order(self) -> list[exp.Expr]:
         """The terms of the order, without those that are the same for a whole partition."""
         same = {plain(term) for term in self.partition}
-        terms = merged(self.window, self.select)[1]
+        terms = self._parts[1]
         return [t for t in terms if (v := _value(t)).find(exp.Column) is not None and plain(v) not in same]
 
     @cached_property
@@ -66,7 +70,7 @@ class Ordered:
         way = way_of(_value(first), self.select, self.subject.model, self.subject)
         return _FLIPPED.get(way, way) if first.args.get("desc") else way
 
-    @property
+    @cached_property
     def is_lifted(self) -> bool:
         """Whether this is a trailing window of a view's outermost select, which is asked at the spine's instant."""
         model = self.subject.model

@@ -22,8 +22,8 @@ _FILTERS = (exp.Where, exp.Qualify, exp.Having, exp.Filter)
 def reads_ahead(subject: Subject) -> Iterator[Found]:
     """Windows that give a row a value from rows after it."""
     for window in windows_of(subject):
-        reached = None if _is_excused(window) else _reach(window)
-        if reached is not None:
+        reached = _frame(window) if window.is_lifted else _reach(window)
+        if reached is not None and not _is_excused(window):
             what, hint = reached
             at = subject.places.frame(window.window) if "FOLLOWING" in what else subject.places.window(window.window)
             yield Found(subject.says(f"{_named(window)} looks forward in time: {what}"), at, hint)
@@ -32,10 +32,10 @@ def reads_ahead(subject: Subject) -> Iterator[Found]:
 def reads_whole_partition(subject: Subject) -> Iterator[Found]:
     """Windows whose value depends on all rows of their partition, whenever these come."""
     for window in windows_of(subject):
-        if window.is_lifted or _is_excused(window) or _reach(window) is not None:
+        if window.is_lifted or _reach(window) is not None:
             continue
         what = _whole(window)
-        if what is not None:
+        if what is not None and not _is_excused(window):
             hint = "write over {{ last('30 days') }} in the view's outermost select, or order by the event time; "
             hint += "a partition that contains the event time is one instant, and allowed"
             if window.name in _RANKS:
@@ -94,17 +94,16 @@ def _reach(window: Ordered) -> tuple[str, str] | None:
         return _shift(window)
     if window.way == "constant":
         return None
-    terms = ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
     if window.name in _RANKS:
         if window.way == "backward" and not _picks(window):
             return (
-                f"{window.name}() counts from the newest row ({terms})",
+                f"{window.name}() counts from the newest row ({_terms(window)})",
                 "order by the event time ascending, without desc",
             )
         return None
     if window.name in _SHARES:
         return None
-    return _frame(window, terms)
+    return _frame(window)
 
 
 def _shift(window: Ordered) -> tuple[str, str] | None:
@@ -129,8 +128,7 @@ def _shift(window: Ordered) -> tuple[str, str] | None:
         hint = f"for the row before write lag({value.sql()}{f', {ahead}' if ahead > 1 else ''}) over (… order by "
         hint += f"{_ascending(window)})"
     if window.way == "backward":
-        terms = ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
-        return f"in the order {terms}, {window.name}() reads a row after each row", hint
+        return f"in the order {_terms(window)}, {window.name}() reads a row after each row", hint
     if window.name.startswith("lag"):
         return f"lag() with the offset {steps} reads a row after each row", hint
     return f"{window.name}() reads a row after each row", hint
@@ -145,16 +143,16 @@ def _shifted(window: Ordered) -> tuple[exp.Expr, exp.Expr | None]:
     return given[0] or exp.Star(), given[1]
 
 
-def _frame(window: Ordered, terms: str) -> tuple[str, str] | None:
-    spec = window.spec
-    starts, ends = (_side(spec, side) for side in ("start", "end"))
-    if window.is_lifted and window.way == "backward":
-        return None  # another error says that a trailing window orders by the event time
+def _frame(window: Ordered) -> tuple[str, str] | None:
+    """How a frame reaches."""
+    starts, ends = (_side(window.spec, side) for side in ("start", "end"))
+    if window.is_lifted and "FOLLOWING" not in (starts, ends):
+        return None  # if its order is not the event time, that is another error
     if window.way == "backward":
-        if starts != "PRECEDING":
+        if starts != "PRECEDING" or window.is_lifted:
             return None
         return (
-            f"in the order {terms}, {window.name}() reads the rows after each row",
+            f"in the order {_terms(window)}, {window.name}() reads the rows after each row",
             "order by the event time ascending; the newest value itself is a plain column, which is read as of",
         )
     if "FOLLOWING" in (starts, ends):
@@ -180,8 +178,7 @@ def _whole(window: Ordered) -> str | None:
         if _picks(window):
             return None  # a row that is chosen: latest wins, say
         if window.way == "no time":
-            terms = ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
-            return f"{window.name}() is ordered by {terms}, which is no time"
+            return f"{window.name}() is ordered by {_terms(window)}, which is no time"
     if window.way != "constant":
         return None
     if merged_order := window.window.args.get("order"):
@@ -292,6 +289,10 @@ def _known_rows(value: exp.Expr) -> str:
 def _is_time(window: Ordered, value: exp.Expr) -> bool:
     first = window.order[0]
     return plain(value) == plain(first.this if isinstance(first, exp.Ordered) else first)
+
+
+def _terms(window: Ordered) -> str:
+    return ", ".join(term.sql(window.subject.model.dialect) for term in window.order)
 
 
 def _ascending(window: Ordered) -> str:
