@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
-from asknown.errors import AsknownError, did_you_mean
+from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.nodes import Model
 from asknown.model.parse import literal_tables, parse_model
 from asknown.model.windows import has_trailing_windows
@@ -101,7 +103,7 @@ class Catalog:
                     "windows-below",
                     f"'{model.name}' refers to feature view '{ref}', whose trailing windows would end at each event "
                     "and not at the moment of asking",
-                    at=model.rendered.where(*_line_of(model, ref)),
+                    at=_reference(model, ref),
                     hint=f"ask for the features of '{ref}' beside this, as in {ref}:…; or put the SQL that both need "
                     "into a model below them",
                 )
@@ -119,6 +121,13 @@ class Catalog:
                     at=model.rendered.where(*_line_of(model, table.name)),
                     hint=f"write {{{{ ref('{other}') }}}}, or schema.{table.name} for a table of that name",
                 )
+
+
+def _reference(model: Model, ref: str) -> Where:
+    """Where the template calls ``ref()`` with this name."""
+    at = model.rendered.where(*_line_of(model, ref))
+    call = re.search(rf"ref\(\s*['\"]{re.escape(ref)}['\"]", at.text)
+    return at if call is None else replace(at, column=call.start() + 1)
 
 
 def _line_of(model: Model, name: str) -> tuple[int, int]:

@@ -36,8 +36,8 @@ def reads_whole_partition(subject: Subject) -> Iterator[Found]:
             continue
         what = _whole(window)
         if what is not None and not _is_excused(window):
-            hint = "write over {{ last('30 days') }} in the view's outermost select, or order by the event time; "
-            hint += "a partition that contains the event time is one instant, and allowed"
+            hint = "write over {{ last('30 days') }} in the view's outermost select, or order by the event time. "
+            hint += "Allowed are a partition that contains the event time, and a source that says static: true"
             if window.name in _RANKS:
                 hint = "order by the event time first, and by this after it; or put the event time into the partition"
             elif window.name in _SHARES:

@@ -180,11 +180,17 @@ def _by_message(message: str, known: Known) -> RenderError | None:
     return None
 
 
+# What dbt's templates know of the run that renders them.
+_OF_A_RUN = ("run_started_at", "invocation_id", "modules")
+
+
 def _unknown_name(name: str, known: Known) -> RenderError:
     if name in known.variables:
         hint = f"a variable of the project is read with var('{name}')"
     elif name in known.models:
         hint = f"a model is named with ref('{name}')"
+    elif name in _OF_A_RUN:
+        hint = "a model has the same SQL in every run: docs/leaks.md says what to write instead of the clock"
     else:
         hint = did_you_mean(name, known.names, what="macros and functions")
     return RenderError("undefined", f"'{name}' is not defined", hint=hint, needle=rf"\b{re.escape(name)}\b")

@@ -1,0 +1,4 @@
+select
+    *,
+    sum(amount) over (partition by user_id) as total
+from {{ source('raw', 'orders') }}

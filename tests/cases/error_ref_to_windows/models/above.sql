@@ -1,0 +1,4 @@
+{{ config(entity='user', event_time='ordered_at') }}
+
+select user_id, ordered_at, total * 2 as twice
+from {{ ref('windows') }}

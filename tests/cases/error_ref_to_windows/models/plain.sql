@@ -1,0 +1,1 @@
+select max(total) as most from {{ ref('windows') }}

@@ -1,0 +1,7 @@
+create table orders (user_id bigint, ordered_at timestamp, paid_at timestamp, amount double);
+insert into orders values
+    (1, '2024-03-01 09:00:00', '2024-03-01 09:30:00', 1),
+    (1, '2024-03-02 09:00:00', '2024-03-05 09:00:00', 5),
+    (1, '2024-03-09 09:00:00', '2024-03-09 09:10:00', 99);
+create table shops (user_id bigint, shop varchar, size bigint);
+insert into shops values (1, 'a', 10), (2, 'b', 30);
