@@ -1,4 +1,4 @@
-"""How each aggregate of a trailing window is taken in SQL over the rows of a pass (rule 4)."""
+"""Writes each aggregate of a trailing window in SQL, over the rows of a pass (rule 4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asknown.model.nodes import WindowCall
 
 
 def read_aggregate(scope: AsOfScope, rows: Columns, call: WindowCall, reduce: Reduce) -> exp.Expr | Unrounded:
-    """The value of a call, or what it has to be rounded from."""
+    """The value of a call; of a sum or average of floats, the exact sums to round it from."""
     conditions = [] if call.condition is None else [rows.column(call.condition)]
     if call.value is None:
         return reduce.take("count", conditions, x=exp.Star())
@@ -38,7 +38,7 @@ def read_aggregate(scope: AsOfScope, rows: Columns, call: WindowCall, reduce: Re
 def _of_values(
     scope: AsOfScope, rows: Columns, call: WindowCall, conditions: list[exp.Expr], reduce: Reduce
 ) -> exp.Expr:
-    """An aggregate that needs every value."""
+    """An aggregate that keeps every value: ``LAST(v.x ORDER BY v.event_time, v.x) FILTER (WHERE NOT v.x IS NULL)``."""
     assert call.value is not None
     value = scope.view.column(call.value)
     x = rows.column(value.name)
@@ -61,7 +61,7 @@ def _of_values(
             values |= _ordered([*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)])
             where.append(not_null(x.copy()))
         case "arg_min" | "arg_max":
-            # The value at the greatest (or least) of another column; of rows that tie there, the last one's.
+            # The value at the greatest (or least) of another column. Among rows that tie there, the last row wins.
             assert call.order is not None
             y = rows.column(call.order)
             extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=name == "arg_min")[:1]
@@ -85,6 +85,6 @@ def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:
 
 
 def _by_time(scope: AsOfScope) -> list[exp.Expr]:
-    """Rows in the order of rule 3, least first."""
+    """The times of rule 3's order as sort terms, least first."""
     times = [col(scope.event_time, scope.v), *(col(name, scope.v) for name, _ in scope.later_times())]
     return [exp.Ordered(this=time, nulls_first=True) for time in times]

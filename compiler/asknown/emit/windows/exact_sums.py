@@ -25,14 +25,18 @@ from asknown.types import parse_type
 
 @dataclass(frozen=True)
 class ExactSum:
-    """A sum, or an average: the columns of its parts, the column to divide by (None: a sum), a decimal's scale."""
+    """A sum or average as columns of a CTE.
+
+    ``parts`` maps the parts to their columns. ``count`` is the column to divide by, None for a sum. ``scale`` is that
+    of a decimal.
+    """
 
     parts: Mapping[str, str]
     count: str | None
     scale: int
 
     def is_float(self, dialect: Dialect) -> bool:
-        """Whether floats were added up; else, whole numbers."""
+        """Whether floats were added, and not integers."""
         return set(self.parts) != {exact_sums(dialect).wholes}
 
     def may_be_short(self, dialect: Dialect) -> bool:
@@ -42,7 +46,7 @@ class ExactSum:
         return self.is_float(dialect) or not self.may_be_short(dialect)
 
     def is_short(self, dialect: Dialect) -> exp.Expr:
-        """Whether a sum of floats is short: its parts say it."""
+        """The condition that a sum of floats is short: it has no part but the common one."""
         return instantiate(
             dialect, exact_sums(dialect).is_short, **{part: column(name) for part, name in self.parts.items()}
         )
@@ -53,7 +57,7 @@ def column(name: str) -> exp.Expr:
 
 
 def exact_sums(dialect: Dialect) -> ExactSums:
-    """How the dialect adds exactly: only one that does leaves sums to be rounded."""
+    """The dialect's rules for exact sums. Sums are left to be rounded only if it has such rules."""
     assert dialect.exact_sums is not None
     return dialect.exact_sums
 
@@ -64,7 +68,7 @@ _DOUBLE = parse_type("DOUBLE")
 def read_sum(
     scope: AsOfScope, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce, *, average: bool
 ) -> exp.Expr | Unrounded:
-    """The sum or average of a column: its value, or what it has to be rounded from."""
+    """The sum or average of a column; of floats, the exact sums to round it from."""
     x = rows.column(value.name)
     exact = scope.dialect.exact_sums
     whole = value.type.kind != "float"
@@ -86,11 +90,11 @@ def read_sum(
 
 
 _Cut = tuple[dict[str, exp.Expr], exp.Expr, exp.Expr]
-"""The sums of the parts; the sum of NaNs and infinities; whether a number could not be added exactly."""
+"""(the sums of the parts, the sum of NaNs and infinities, whether a number could not be added exactly)."""
 
 
 def _by_grades(scope: AsOfScope, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
-    """One whole number for each float, added up apart by their grades; the sums of the grades are cut into parts."""
+    """Turns each float into an integer, adds those of each grade apart, and cuts the sums into parts."""
     dialect, exact = scope.dialect, scope.dialect.exact_sums
     assert exact is not None and exact.grade is not None
     own = col(value.name, scope.v)
@@ -108,7 +112,7 @@ def _by_grades(scope: AsOfScope, rows: Columns, value: Column, conditions: list[
 
 
 def _by_parts(scope: AsOfScope, rows: Columns, value: Column, conditions: list[exp.Expr], reduce: Reduce) -> _Cut:
-    """Each float cut into parts, which are added up beside each other."""
+    """Cuts each float into parts, and adds each part."""
     exact = scope.dialect.exact_sums
     assert exact is not None
     wide = cast(scope.dialect, col(value.name, scope.v), _DOUBLE)
@@ -117,7 +121,7 @@ def _by_parts(scope: AsOfScope, rows: Columns, value: Column, conditions: list[e
         within = instantiate(scope.dialect, exact.ranges.get(part, exact.fits), x=wide)
         piece = exp.Case(ifs=[exp.If(this=within, true=instantiate(scope.dialect, text, x=wide))])
         parts[part] = reduce.take(_part_sum(scope), conditions, x=rows.computed(f"{value.name}{part}", piece))
-    # NaN and infinities have no parts: where they occur, their own sum is the result.
+    # NaN and infinities have no parts. If there are any, their sum is the result.
     odd = snippet(scope.dialect, "is_odd_float", x=wide)
     own = exp.Case(ifs=[exp.If(this=odd, true=wide.copy())])
     special = reduce.take(aggregate_template(scope, "sum", value), conditions, x=rows.computed(f"{value.name}x", own))
@@ -129,7 +133,7 @@ def _by_parts(scope: AsOfScope, rows: Columns, value: Column, conditions: list[e
 
 
 def _ratio(scope: AsOfScope, value: Column, total: exp.Expr, count: exp.Expr) -> exp.Expr:
-    """An average of whole numbers, or of a decimal's digits: exact while they are below 2^53."""
+    """An average of integers, or of a decimal's digits. It is exact while the sum is below 2^53."""
     if value.type.kind == "decimal" and value.type.scale:
         tens = exp.Literal.number(10**value.type.scale)
         total, count = exp.Mul(this=total, expression=tens), exp.Mul(this=count, expression=tens.copy())
@@ -137,7 +141,7 @@ def _ratio(scope: AsOfScope, value: Column, total: exp.Expr, count: exp.Expr) ->
 
 
 def _digits(scope: AsOfScope, value: Column, exact: ExactSums) -> tuple[exp.Expr, int]:
-    """A whole number, or a decimal as one: (its digits, how many of them lie behind the point)."""
+    """(an integer or decimal as an integer, how many of its digits lie behind the point)."""
     x = col(value.name, scope.v)
     scale = value.type.scale if value.type.kind == "decimal" else 0
     if not scale:
@@ -155,10 +159,10 @@ def _part_sum(scope: AsOfScope) -> str:
 
 @dataclass(frozen=True)
 class Unrounded:
-    """A sum or average that is exact and still has to be rounded: the sums of its parts, and what to divide them by.
+    """A sum or average that is exact and not rounded yet: the sums of its parts, and the number to divide by.
 
-    ``special`` is the sum of its NaNs and infinities, NULL where there are none; ``misfit`` says that a number was
-    beyond what can be added exactly.
+    ``special`` is the sum of its NaNs and infinities, NULL if there are none. ``misfit`` is true if a number was out of
+    the range that can be added exactly.
     """
 
     parts: dict[str, exp.Expr]
@@ -170,7 +174,7 @@ class Unrounded:
 
 @dataclass(frozen=True)
 class Rounded:
-    """Where the rounded values are: in ``parts``, which has all of the pass's columns, and of long sums in ``sums``."""
+    """The CTEs that round a pass. ``parts`` has all columns of the pass, and short sums; ``sums`` has the long ones."""
 
     ctes: tuple[Cte, ...]
     parts: str
@@ -178,7 +182,7 @@ class Rounded:
 
 
 class Waiting:
-    """The exact sums of one pass, as columns that wait to be rounded."""
+    """The exact sums of one pass, as columns that are rounded after it."""
 
     def __init__(self, scope: AsOfScope) -> None:
         self._scope = scope
@@ -195,9 +199,9 @@ class Waiting:
         self._sums[place] = value
 
     def columns(self, *, rare: bool) -> list[exp.Expr]:
-        """The columns that the pass has to give for them, each once: a sum and its average share theirs.
+        """The columns that the pass must compute, each once: a sum and its average share them.
 
-        The ``rare`` ones have a value in few moments, or none: they are of numbers of an uncommon grade.
+        ``rare=True`` gives the columns that are NULL for almost every moment (floats outside grade 0).
         """
         columns: dict[str, exp.Expr] = {}
         guards: dict[str, exp.Expr] = {}
@@ -213,7 +217,7 @@ class Waiting:
         return [named(column.copy(), name) for name, column in columns.items()]
 
     def _uncommon(self, value: Unrounded) -> list[exp.Expr | None]:
-        """What only numbers of an uncommon grade have."""
+        """The columns that have a value only if there are floats outside grade 0."""
         exact = exact_sums(self._scope.dialect)
         if exact.grade is None or exact.common not in value.parts:
             return []
@@ -221,7 +225,7 @@ class Waiting:
 
     @property
     def misfit(self) -> str:
-        """The name of the column that says that a number could not be added exactly."""
+        """The name of the column that is true if a number could not be added exactly."""
         return self._scope.inner("misfit")
 
     def may_misfit(self) -> bool:
@@ -229,7 +233,7 @@ class Waiting:
         return any(value.misfit is not None for value in self._sums.values())
 
     def round(self, parts: str) -> Rounded:
-        """What rounds the sums of the pass that the CTE ``parts`` is."""
+        """The CTEs that round the sums of the pass, whose CTE is ``parts``."""
         scope, dialect = self._scope, self._scope.dialect
         sums = {place: self._named(value) for place, value in self._sums.items()}
         short = {place: one for place, one in sums.items() if one.may_be_short(dialect)}
@@ -243,7 +247,7 @@ class Waiting:
         return Rounded(tuple(ctes), parts, rows)
 
     def value(self, place: int, parts: str, sums: str) -> exp.Expr:
-        """The value of a call, from aliases of the pass and of the long sums."""
+        """The rounded value of a call. ``parts`` and ``sums`` are aliases of the pass and of the long sums."""
         dialect, one = self._scope.dialect, self._named(self._sums[place])
         values: list[exp.Expr] = []
         if (special := self._sums[place].special) is not None:
@@ -262,15 +266,21 @@ class Waiting:
         return self._scope.inner(f"s{place}")
 
     def _name(self, column: exp.Expr) -> str:
-        """What a column of the pass is called."""
+        """The name of a column of the pass. Equal columns have one name."""
         return self._names.setdefault(column, self._scope.inner(f"p{len(self._names)}"))
 
 
 def round_short(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str, names: Mapping[int, str]) -> exp.Select:
-    """The rows of ``parts``, with the value of each sum that is short under its name; of others, NULL."""
+    """The rows of ``parts`` with a column for each sum, called by ``names``: its value if it is short, else NULL.
+
+    Each stage is a projection around the one before::
+
+        SELECT *, CASE WHEN p1 IS NULL THEN digits0 * POW(2, scale0) END AS s0
+        FROM (SELECT *, p0 AS digits0, -60 AS scale0 FROM parts) AS sums
+    """
     dialect = scope.dialect
     stages = {place: _short_stages(scope, one) for place, one in sums.items()}
-    # What the names in the stages stand for by now.
+    # The columns that the names in the stages mean, so far.
     known = {place: {part: column(name) for part, name in one.parts.items()} for place, one in sums.items()}
     for place, one in sums.items():
         if one.count is not None:
@@ -304,9 +314,12 @@ def _short_stages(scope: AsOfScope, one: ExactSum) -> tuple[Stage, ...]:
 
 
 def round_long(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> list[Cte]:
-    """The CTEs that round sums of ``parts`` that are not short.
+    """The CTEs that round the sums of ``parts`` that are not short.
 
-    The last has (keys, t, the value of each sum as that of its call) for each moment that has any.
+    The last has (keys, t, a column for each call) for each moment with such a sum::
+
+        unrounded  SELECT k, t, 0 AS sum, p0 AS w, p1 AS a, n FROM parts WHERE NOT p1 IS NULL UNION ALL …
+        sums       SELECT k, t, MAX(value) FILTER (WHERE sum = 0) AS w0 FROM (stages over unrounded) GROUP BY k, t
     """
     rows = Cte(scope.name("unrounded"), _in_rows(scope, sums, parts), comment="exact sums, each in a row of its own")
     query = exp.select(exp.Star()).from_(table(rows.name))
@@ -325,7 +338,7 @@ def round_long(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> li
 
 
 def _long_stages(exact: ExactSums, sums: Iterable[ExactSum]) -> list[Stage]:
-    """The stages that do for every one of the sums."""
+    """The stages that round all of these sums, whatever each of them needs."""
     stages = [*exact.before]
     if any(one.count is not None for one in sums):
         stages += exact.divide
@@ -335,7 +348,7 @@ def _long_stages(exact: ExactSums, sums: Iterable[ExactSum]) -> list[Stage]:
 
 
 def _in_rows(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> exp.Query:
-    """Each sum in a row: (keys, t, the call's place, the parts, n, m)."""
+    """The sums, each in a row of its own: (keys, t, the call's place, the parts, n, m)."""
     exact = exact_sums(scope.dialect)
     selects = []
     for place, one in sums.items():
@@ -366,6 +379,6 @@ def _whole(scope: AsOfScope, value: exp.Expr) -> exp.Expr:
 
 
 def _columns(exact: ExactSums) -> set[str]:
-    """What the stages call their columns."""
+    """The names of all columns in the stages."""
     stages = (*exact.before, *exact.divide, *exact.scale, *exact.after)
     return {*exact.parts, "n", "m", *(name for stage in stages for name in stage)}

@@ -1,4 +1,4 @@
-"""Pairs of a moment and a row: joins on the keys and on pieces of time, so that no pair is made that is far apart."""
+"""Pairs of a moment and a row: joins on the keys and on buckets of time, so that rows far from a moment make none."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import instantiate, snippet
 from asknown.emit.sql import all_of, col, earlier, microseconds, named, subquery, table, whole_division
 
-# The longest frame is looked for in this many buckets and the one that its far end lies in: more of them overshoot
-# less, and repeat each moment more often.
+# The longest frame spans this many buckets, and the one that its far end lies in. More and shorter buckets make fewer
+# pairs outside the frame, and repeat each moment more often.
 BUCKETS = 4
 
 
 class Pairs:
     """The pairs of a scope's moments with rows no older than ``longest`` microseconds.
 
-    ``edges`` cut ages into bands: band i holds those from ``edges[i]`` to just below ``edges[i + 1]``. All queries that
-    are joined with give (keys, event_time, known_at where the view has it, …).
+    ``edges`` are ages in microseconds, and divide the rows into bands: band i has the ages from ``edges[i]`` to just
+    below ``edges[i + 1]``. The queries of rows and tiles have the columns (keys, event_time, known_at if the view has
+    it, …).
+
+    The pairs of one moment, over buckets::
+
+        SELECT m.k, m.t, SUM(v.amount) AS w0
+        FROM (SELECT k, t, t - INTERVAL '7' DAY AS since0, EPOCH_US(t) // 151200000000 - back AS bucket
+              FROM moments CROSS JOIN (VALUES (0), (1), (2), (3), (4)) AS b(back)) AS m
+        JOIN (SELECT *, EPOCH_US(event_time) // 151200000000 AS bucket FROM rows) AS v
+          ON m.k = v.k AND m.bucket = v.bucket AND v.event_time <= m.t AND v.event_time >= m.since0
+        GROUP BY m.k, m.t
     """
 
     def __init__(self, scope: AsOfScope, moments: str, longest: int, edges: Sequence[int]) -> None:
@@ -42,9 +52,9 @@ class Pairs:
     def in_buckets(
         self, rows: exp.Select, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr] = (), without: str | None = None
     ) -> exp.Select:
-        """``columns`` aggregated over the pairs with ``rows``, for each moment, and ``by`` more.
+        """``columns``, which aggregate the pairs with ``rows``, for each moment and each value of ``by``.
 
-        Moments whose keys are in the CTE ``without`` are left out.
+        It leaves out moments whose keys are in the CTE ``without``.
         """
         placed, same = self._placed(rows)
         return self._joined(self._without(self._asking(), without), placed, [same], columns, by)
@@ -60,14 +70,14 @@ class Pairs:
         return pairs.qualify(first.eq(exp.Literal.number(1)), copy=False)
 
     def of_those_who_ask(self, rows: exp.Select, *, without: str | None = None) -> exp.Select:
-        """``rows`` of the view, where scans can tell: those of the keys that ask and are not in the CTE ``without``."""
+        """Restricts ``rows`` to keys of moments that are not in the CTE ``without``, if that makes scans shorter."""
         if not self.scope.dialect.plans.scans_for_keys:
             return rows
         asking = exp.select(*self.scope.keys_of(self.scope.m)).from_(table(self._moments, self.scope.m))
         return self.scope.of_keys(rows, self._without(asking, without))
 
     def _without(self, moments: exp.Select, keys: str | None) -> exp.Select:
-        """The moments whose keys are not in a CTE."""
+        """The moments whose keys are not in the CTE ``keys``."""
         if keys is None:
             return moments
         found: list[exp.Expr] = [col(key, self.scope.m).eq(col(key, self.lengths)) for key in self.scope.keys]
@@ -77,9 +87,9 @@ class Pairs:
     def in_whole_wide_tiles(
         self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
     ) -> exp.Select:
-        """As :meth:`in_buckets`, with wide ``tiles`` that no edge cuts: each lies in one band as a whole.
+        """As :meth:`in_buckets`, with the wide ``tiles`` that no edge cuts. Each lies in one band as a whole.
 
-        ``lengths`` is a CTE of each key, the length of its tiles, and how many of them a wide one has.
+        The CTE ``lengths`` has, for each key, the length of its tiles and the number of tiles in a wide one.
         """
         asking = self._asking(named(self._cut(wide=True), self.cut))
         placed, same = self._placed(tiles)
@@ -89,13 +99,13 @@ class Pairs:
     def in_whole_tiles(
         self, tiles: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
     ) -> exp.Select:
-        """As :meth:`in_buckets`, with ``tiles`` that no edge cuts, of wide tiles that one does."""
+        """As :meth:`in_buckets`, with the whole ``tiles`` of wide tiles that an edge cuts."""
         asking = self._asking_each(self._cut(wide=True), self.wide, lengths, named(self._cut(), self.cut))
         same = col(self.wide, self.scope.m).eq(col(self.wide, self.scope.v))
         return self._joined(asking, tiles, [same, exp.Not(this=self._is_cut(self.tile))], columns, by)
 
     def _placed(self, rows: exp.Select) -> tuple[exp.Select, exp.Expr]:
-        """``rows`` with their bucket, and the condition that it is one that the moment asks for."""
+        """``rows`` with their bucket, and the condition that it is one of the moment's buckets."""
         scope = self.scope
         bucket = bucket_of(scope, col(scope.event_time, scope.v), self._size)
         placed = exp.select(exp.Star(), named(bucket, scope.bucket)).from_(subquery(rows, scope.v))
@@ -104,20 +114,20 @@ class Pairs:
     def in_cut_tiles(
         self, rows: exp.Select, lengths: str, columns: Sequence[exp.Expr], *, by: Sequence[exp.Expr]
     ) -> exp.Select:
-        """As :meth:`in_buckets`, with the rows of the tiles that an edge cuts. ``rows`` know their ``tile``."""
+        """As :meth:`in_buckets`, with the rows of tiles that an edge cuts. ``rows`` have a column ``tile``."""
         asking = self._asking_each(self._cut(), self.tile, lengths)
         same = col(self.tile, self.scope.m).eq(col(self.tile, self.scope.v))
         return self._joined(asking, rows, [same], columns, by)
 
     def _asking_each(self, tiles: exp.Expr, name: str, lengths: str, *more: exp.Expr) -> exp.Select:
-        """The moments, each with every one of the ``tiles``."""
+        """The moments, repeated for each of ``tiles``, a list. ``name`` is the tile's column."""
         scope = self.scope
         each = named(snippet(scope.dialect, "each_of", list=tiles), name)
         asking = exp.select(*scope.moment(), *self._sinces(), *more, each).from_(table(self._moments, scope.m))
         return self.with_length(asking, lengths, scope.m)
 
     def with_length(self, query: exp.Select, lengths: str, alias: str) -> exp.Select:
-        """``query`` over rows called ``alias`` whose keys have tiles, joined with the length of these."""
+        """``query``, over a relation called ``alias``, joined with the lengths of the tiles of its keys."""
         same: list[exp.Expr] = [col(key, alias).eq(col(key, self.lengths)) for key in self.scope.keys]
         return query.join(table(lengths, self.lengths), on=all_of(same))
 
@@ -126,21 +136,21 @@ class Pairs:
         return col(self.tile_length, self.lengths)
 
     def tile_of(self, when: exp.Expr) -> exp.Expr:
-        """The number of the tile that an instant lies in."""
+        """The number of the tile that the instant lies in."""
         return whole_division(self.scope.dialect, microseconds(self.scope.dialect, when), self.length())
 
     def wide_of(self, tile: exp.Expr) -> exp.Expr:
-        """The number of the wide tile that a tile is part of."""
+        """The number of the wide tile that the tile belongs to."""
         return whole_division(self.scope.dialect, tile, col(self.factor, self.lengths))
 
     def _is_cut(self, tile: str) -> exp.Expr:
         return snippet(self.scope.dialect, "list_has", list=col(self.cut, self.scope.m), x=col(tile, self.scope.v))
 
     def _cut(self, *, wide: bool = False) -> exp.Expr:
-        """The numbers of the tiles (or wide tiles) that hold an edge's instant.
+        """The list of the tiles (or wide tiles) that an edge cuts.
 
-        With ``known_at``, a whole tile must be known as well: its rows are those known within one more tile's length,
-        so the tile before the present one is cut too.
+        With ``known_at``, all rows of a whole tile must be known too. A tile has only rows that were known within a
+        tile's length of their event time. So the tile before the moment's own is cut as well.
         """
         ages: list[exp.Expr] = [exp.Literal.number(edge) for edge in self.edges]
         if self.scope.view.known_at is not None:
@@ -153,7 +163,7 @@ class Pairs:
         return instantiate(dialect, dialect.snippets["list_distinct"], x=numbers)
 
     def _asking(self, *more: exp.Expr) -> exp.Select:
-        """The moments, with their own bucket of time and each one before it that the longest frame can reach."""
+        """The moments, repeated for each bucket of time that the longest frame can reach."""
         columns = [*self.scope.moment(), *self._sinces(), *more]
         return in_each_bucket(self.scope, self._size, BUCKETS + 1, table(self._moments, self.scope.m), columns)
 
@@ -191,14 +201,14 @@ class Pairs:
         )
 
     def _whole(self, side: exp.Select) -> exp.Select:
-        """One side of the join, so that its buckets are there before the other side is looked at."""
+        """One side of the join. OFFSET 0 keeps the engine from merging it with the join, before it has buckets."""
         return side.offset(0) if self.scope.dialect.ctes.fences else side
 
     def _reach(self) -> exp.Expr:
         return col(self._since[self.edges[-1]], self.scope.m)
 
     def band_of(self) -> exp.Expr:
-        """The number of the band that a row's age lies in."""
+        """The number of the band of a pair: ``CASE WHEN v.event_time >= m.since0 THEN 0 … ELSE 2 END``."""
         scope = self.scope
         names = list(self._since.values())
         ifs = [

@@ -1,12 +1,14 @@
 """Trailing windows: for each moment, aggregates over the rows in frames that end at it (rule 4).
 
-All aggregates of a view are taken in one pass over the pairs of moments and rows. In the form ``pairs``, each over its
-own frame. In the form ``bands``, each pair goes into one band of age, once, and the frames are put together from the
-bands: with several frames over the same rows, most of the work is done once instead of once for each frame. In the
-form ``tiles``, the rows of keys that have many are first added up by tiles of time, and these by wide tiles. A wide
-tile that no edge of a frame cuts lies in one band as a whole; of one that is cut, so does each tile that is not; and
-only the tiles that an edge cuts are read row by row, as are the rows of all other keys. So no frame is rounded to
-tiles.
+All aggregates of a view are computed in one pass over the pairs of moments and rows, in one of these forms:
+
+- ``pairs``: each aggregate reads the pairs in its own frame.
+- ``sorted``: as pairs, by window functions, which need less memory if every value is kept.
+- ``bands``: each pair is added to its band of age, and each frame merges its bands. So several frames over the same
+  rows share most of the work.
+- ``tiles``: as bands, after the rows of keys that have many are added up by tiles of time, and tiles by wide tiles.
+  The query uses whole wide tiles where they fit a band, whole tiles where an edge cuts a wide tile, and rows where an
+  edge cuts a tile. Frames are exact: no frame is rounded to tiles. Keys with few rows have no tiles.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ TOO_LARGE = "a number is too large or too small for an exact sum"
 
 
 def window_ctes(scope: AsOfScope, moments: str, join: TrailingWindow) -> list[Cte]:
-    """The CTEs of a view's windows, the last of which has (keys, t, a column for each call, ``AsOfScope.call``)."""
+    """The CTEs of a view's windows. The last has (keys, t, a column for each call, named by ``AsOfScope.call``)."""
     lifted = scope.view.lifted
     assert lifted is not None
     windows = _Windows(scope, moments, {place: lifted.calls[place] for place in join.calls}, sparse=join.sparse)
@@ -57,7 +59,7 @@ def window_ctes(scope: AsOfScope, moments: str, join: TrailingWindow) -> list[Ct
 
 
 class _Windows:
-    """The calls of one view that are taken in one pass."""
+    """The window calls of one view that one pass computes."""
 
     def __init__(self, scope: AsOfScope, moments: str, calls: dict[int, WindowCall], *, sparse: bool) -> None:
         self.scope = scope
@@ -71,31 +73,31 @@ class _Windows:
         self.waiting = Waiting(scope)
 
     def by_pairs(self) -> exp.Select:
-        """Every aggregate over the pairs that lie in its own frame."""
+        """The form ``pairs``: every aggregate over the pairs that lie in its own frame."""
         values = self._values(
             {place: Direct(self.scope, call.frame, self.longest) for place, call in self.calls.items()}
         )
         return self.pairs.in_buckets(self._rows(), [*values, *self.waiting.columns(rare=True)])
 
     def by_sorted_pairs(self) -> exp.Select:
-        """Every aggregate as by pairs, by window functions over each moment's pairs."""
+        """The form ``sorted``: every aggregate as a window function over each moment's pairs."""
         values = self._values(
             {place: OverSorted(self.scope, call.frame, self.longest) for place, call in self.calls.items()}
         )
         return self.pairs.once_sorted(self._rows(), [*values, *self.waiting.columns(rare=True)])
 
     def by_bands(self) -> tuple[list[Cte], exp.Select]:
-        """States of each band first, then every aggregate from the states of the bands in its frame."""
+        """The form ``bands``: states of each band, then every aggregate from the states of the bands in its frame."""
         states = States(self.scope)
         values = self._from_bands(states)
         bands = self.pairs.in_buckets(self._rows(), states.columns(), by=self._by_band())
         return self._put_together(bands, values)
 
     def by_tiles(self, many: int) -> tuple[list[Cte], exp.Select]:
-        """States of tiles, of the rows in cut tiles, and of all other rows, put together.
+        """The form ``tiles``: merges states of tiles, of the rows in cut tiles, and of all other rows.
 
-        The others are those of keys that have no more than ``many`` in the longest frame, and (with ``known_at``) those
-        that were known late: a tile has those that were known within its length.
+        The other rows are of keys that have no more than ``many`` rows in the longest frame. With ``known_at``, they
+        are also the rows that were known more than a tile's length after their event time, which no tile has.
         """
         states = States(self.scope)
         values = self._from_bands(states)
@@ -124,14 +126,14 @@ class _Windows:
         return [lengths, kept, *ctes], query
 
     def _placed(self, tiles: str, lengths: str) -> exp.Select:
-        """The tiles, and which wide tile each is part of."""
+        """The tiles, with the number of the wide tile that each belongs to."""
         pairs, v = self.pairs, self.scope.v
         stored = exp.Column(this=exp.Star(), table=ident(v))
         query = exp.select(stored, named(pairs.wide_of(col(pairs.tile, v)), pairs.wide)).from_(table(tiles, v))
         return pairs.with_length(query, lengths, v)
 
     def _wide(self, tiles: str, lengths: str, merged: Sequence[exp.Expr]) -> exp.Select:
-        """The tiles added up by wide tiles."""
+        """The wide tiles: the states of their tiles, merged."""
         scope = self.scope
         by = [*scope.keys_of(scope.v), col(self.pairs.wide, scope.v), *self._grades()]
         times = [named(exp.Min(this=col(scope.event_time, scope.v)), scope.event_time)]
@@ -142,9 +144,10 @@ class _Windows:
         return query.group_by(*[column.copy() for column in by], copy=False)
 
     def _lengths(self, many: int) -> exp.Select:
-        """For each key of many rows, how long its tiles are, and how many of them a wide one has.
+        """For each key with many rows, the length of its tiles and the number of tiles in a wide tile.
 
-        So a window reads about as many wide tiles as tiles, and as rows, at its edges: the fewest of all three.
+        Both are chosen so that a window reads about as many wide tiles as tiles and rows at its edges. That is the
+        least number of all three together.
         """
         scope, dialect = self.scope, self.scope.dialect
         when = col(scope.event_time, scope.v)
@@ -163,14 +166,14 @@ class _Windows:
         columns.append(named(instantiate(dialect, factor, **places), self.pairs.factor))
         query = exp.select(*scope.keys_of(scope.v), *columns)
         rows = Columns(scope).query().where(*self._in_sight())
-        if self.sparse:  # where most keys ask, to look for each costs more than to count
+        if self.sparse:  # if most keys have moments, a semi-join costs more than it saves
             rows = self.pairs.of_those_who_ask(rows)
         query = query.from_(subquery(rows, scope.v))
         query = query.group_by(*scope.keys_of(scope.v)) if scope.keys else query
         return query.having(instantiate(dialect, f"LEAST(COUNT(*), {in_frame}) > :many", **places))
 
     def _others(self, lengths: str, states: States) -> Iterator[exp.Select]:
-        """The states of the rows that are in no tile."""
+        """The queries of the states of rows that are in no tile."""
         columns, by = states.columns(), self._by_band()
         yield self.pairs.in_buckets(self._rows(without=lengths), columns, by=by, without=lengths)
         if self.scope.view.known_at is not None:
@@ -188,14 +191,14 @@ class _Windows:
         return [col(grade, self.scope.v) for grade in self.columns.grades]
 
     def _by_band(self) -> list[exp.Expr]:
-        """What rows are added up apart by, for each moment."""
+        """The columns that states are grouped by, besides the moment: the band and the grades."""
         return [named(self.pairs.band_of(), self.pairs.band), *self._grades()]
 
     def _in_sight(self) -> list[exp.Expr]:
         return self.scope.between(self.scope.bounds, self.longest + 1)
 
     def _prompt(self) -> list[exp.Expr]:
-        """Rows that were known within a tile's length of their event time."""
+        """The condition that a row was known within a tile's length of its event time."""
         return [] if self.scope.view.known_at is None else [self._delay() <= self.pairs.length()]
 
     def _delay(self) -> exp.Expr:
@@ -207,7 +210,10 @@ class _Windows:
         return self._values({place: Banded(states, band, edges, call.frame) for place, call in self.calls.items()})
 
     def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> tuple[list[Cte], exp.Select]:
-        """The values from the states of bands; what only numbers of an uncommon grade have, from theirs alone."""
+        """The CTEs and the query that merge the states of bands into values.
+
+        Columns that only floats outside grade 0 have are merged from their states alone, in a query of their own.
+        """
         rare = self.waiting.columns(rare=True)
         if not rare:
             return [], self._by_moment(subquery(states, "bands"), values)
@@ -228,7 +234,7 @@ class _Windows:
         return query.group_by(*[m.copy() for m in moment], copy=False)
 
     def _values(self, reduces: Mapping[int, Reduce]) -> list[exp.Expr]:
-        """The columns of a pass: the value of each call, or what those that wait to be rounded mostly take."""
+        """The columns of a pass: the value of each call, or the common parts of the exact sums to round later."""
         columns = []
         for place, call in self.calls.items():
             read = read_aggregate(self.scope, self.columns, call, reduces[place])
@@ -239,7 +245,7 @@ class _Windows:
         return [*columns, *self.waiting.columns(rare=False)]
 
     def whole(self, rounded: Rounded) -> exp.Select:
-        """The windows: what the pass gave as it is, and its exact sums as they were rounded."""
+        """The query of (keys, t, a column for each call): values of the pass, and its exact sums after rounding."""
         scope, waiting = self.scope, self.waiting
         columns = [
             named(waiting.value(place, scope.m, scope.v), scope.call(place))
