@@ -19,7 +19,15 @@ FRAMES = {"numpy", "pandas", "polars", "pyarrow"}
 HEAVY = COMPILER | FRAMES | {"click", "rich", "sqlite_utils", "yaml"}
 
 # What the reader may load of asknown itself: facts, and the rooms of online/ that read.
-LIGHT = {"asknown", "asknown.errors", "asknown.durations", "asknown.instants", "asknown.types"}
+LIGHT = {
+    "asknown",
+    "asknown.catalog",
+    "asknown.catalog.references",
+    "asknown.errors",
+    "asknown.durations",
+    "asknown.instants",
+    "asknown.types",
+}
 
 
 # Runs a program and writes what it has imported by its end, beyond what Python starts with.

@@ -75,4 +75,5 @@ class OnlineReader:
         """
         query = self._make_query(features, entity_rows, full_feature_names)
         answer = self._backend.read(query, self._read_at(at))
-        return self._respond(query.columns.filled(), answer, query.columns.count)
+        columns, count = query.given()
+        return self._respond(columns, answer, count)

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from asknown.catalog.references import (
+    ServiceReference,
+    UnknownReference,
+    ViewReference,
+    list_references,
+    parse_reference,
+)
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import read_instant
 from asknown.online.keys import Encode, key_encoder
@@ -101,14 +108,14 @@ class Query:
     __slots__ = ("_columns", "row", "shape")
 
     def __init__(self, references: tuple[str, ...], full_names: bool, rows: dict[str, Any] | Columns) -> None:
-        if type(rows) is dict:
-            self.row: dict[str, Any] | None = rows
-            self._columns: Columns | None = None
-            self.shape: Shape = (references, full_names, tuple(rows))
+        self.row: dict[str, Any] | None
+        self._columns: Columns | None
+        self.shape: Shape
+        if isinstance(rows, dict):
+            self.row, self._columns = rows, None
+            self.shape = (references, full_names, tuple(rows))
         else:
-            assert isinstance(rows, Columns)
-            self.row = None
-            self._columns = rows
+            self.row, self._columns = None, rows
             self.shape = (references, full_names, rows.names)
 
     @property
@@ -119,6 +126,12 @@ class Query:
             self._columns = Columns({name: [value] for name, value in self.row.items()}, 1)
         return self._columns
 
+    def given(self) -> tuple[dict[str, list[Any]], int]:
+        """The columns as the caller gave them, with None where a row lacks one; and the number of rows."""
+        if self.row is not None:
+            return {name: [value] for name, value in self.row.items()}, 1
+        return self.columns.filled(), self.columns.count
+
     def check(self) -> None:
         """Refuses a query that names no features, or columns by anything but text."""
         _check_references(self.shape[0])
@@ -128,7 +141,7 @@ class Query:
 
 def make_query(features: str | Sequence[str], entity_rows: EntityRows, full_names: bool) -> Query:
     """The query that the arguments of :meth:`OnlineReader.get_online_features` make."""
-    references = (features,) if isinstance(features, str) else _references(features)
+    references = (features,) if isinstance(features, str) else list_references(features)
     if type(entity_rows) is list and len(entity_rows) == 1 and type(entity_rows[0]) is dict:
         return Query(references, full_names, entity_rows[0].copy())
     columns = as_columns(entity_rows)
@@ -142,14 +155,6 @@ def read_at(at: datetime | str | None) -> datetime:
     if at is None:
         return _EPOCH + (datetime.now(UTC) - _EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
     return read_instant(at, "at")
-
-
-def _references(features: Any) -> tuple[Any, ...]:
-    try:
-        return tuple(features)
-    except TypeError:
-        _check_references((features,))
-        raise
 
 
 def _check_references(references: tuple[str, ...]) -> None:
@@ -321,21 +326,21 @@ def _parts(
 ) -> list[ServicePart]:
     parts: list[ServicePart] = []
     for reference in references:
-        view, colon, feature = reference.partition(":")
-        if colon:
-            parts.append(ServicePart(view, (feature,)))
-        elif reference in views or reference not in services:
-            if reference not in views:
-                raise _unknown("unknown-service", f"no view or service '{reference}'", reference, [*views, *services])
-            parts.append(ServicePart(reference))
-        else:
-            parts.extend(services[reference].parts)
+        match parse_reference(reference, services, views.__contains__):
+            case ServiceReference(service):
+                parts.extend(services[service].parts)
+            case ViewReference(view, features):
+                parts.append(ServicePart(view, features))
+            case UnknownReference(name, "unknown-view"):
+                raise _unknown_view(name, views)
+            case UnknownReference(name, code):
+                raise _unknown(code, f"no view or service '{name}'", name, [*views, *services])
     return parts
 
 
 def _find_view(name: str, views: Mapping[str, StoredView]) -> StoredView:
     if name not in views:
-        raise _unknown("unknown-view", f"no view '{name}'", name, views)
+        raise _unknown_view(name, views)
     return views[name]
 
 
@@ -353,6 +358,10 @@ def _find_features(part: ServicePart, view: OnlineView) -> list[Column]:
                 + view.name,
             )
     return [known[name] for name in part.features]
+
+
+def _unknown_view(name: str, views: Mapping[str, StoredView]) -> AsknownError:
+    return _unknown("unknown-view", f"no view '{name}'", name, views)
 
 
 def _unknown(code: str, what: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> AsknownError:

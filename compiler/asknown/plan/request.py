@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from asknown.catalog.references import (
+    ServiceReference,
+    UnknownReference,
+    ViewReference,
+    list_references,
+    parse_reference,
+)
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.nodes import Column, FeatureView
 from asknown.project.nodes import Service, ServiceFeatures
@@ -39,9 +46,7 @@ def read_request(
 
     Raises ``unknown-service`` (or ``unknown-view``) with the nearest names.
     """
-    names = (
-        [features] if isinstance(features, str) else list(features) if isinstance(features, Iterable) else [features]
-    )
+    names = list_references(features)
     if not names:
         raise AsknownError("bad-value", "no features are asked for", hint="name a feature service or a feature view")
     requests: list[FeatureRequest] = []
@@ -52,17 +57,17 @@ def read_request(
                 f"features: {name!r} is not a name",
                 hint="give a list such as ['view:feature', 'view'], or the name of a feature service",
             )
-        if name in services:
-            requests += [_of_service(line, is_view, views) for line in services[name].features]
-            continue
-        view, colon, feature = name.partition(":")
-        if not is_view(view):
-            code, known = ("unknown-view", sorted(views)) if colon else ("unknown-service", [*services, *views])
-            kind = "feature view" if colon else "feature service or feature view"
-            raise AsknownError(
-                code, f"there is no {kind} '{view}'", hint=did_you_mean(view, known, what="feature services and views")
-            )
-        requests.append(FeatureRequest(view, view, (feature,) if colon else None, ()))
+        match parse_reference(name, services, is_view):
+            case ServiceReference(service):
+                requests += [_of_service(line, is_view, views) for line in services[service].features]
+            case ViewReference(view, some):
+                requests.append(FeatureRequest(view, view, some, ()))
+            case UnknownReference(unknown, code):
+                of_view = code == "unknown-view"
+                kind = "feature view" if of_view else "feature service or feature view"
+                known = sorted(views) if of_view else [*services, *views]
+                hint = did_you_mean(unknown, known, what="feature services and views")
+                raise AsknownError(code, f"there is no {kind} '{unknown}'", hint=hint)
     return tuple(requests)
 
 
