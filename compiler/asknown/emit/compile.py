@@ -1,4 +1,4 @@
-"""Compiles a plan into one statement: the models it needs, a step for each view, and the spine joined back."""
+"""Compiles a plan into one statement: the CTEs of models, of the spine and of each step, and the final SELECT."""
 
 from __future__ import annotations
 
@@ -31,7 +31,12 @@ _Joined = Mapping[int, tuple[str, AsOfScope]]
 
 
 def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
-    """The training query of ``plan``: every spine row once, in order, then the features in the order asked for.
+    """The training query of ``plan``: every spine row once, in order, with the features in the order of the request.
+
+    The final SELECT joins the CTEs of the steps to the spine::
+
+        SELECT s.shop, s.at, prices.price AS price FROM spine AS s
+        LEFT JOIN prices__rows AS prices ON s.shop = prices.shop AND s.t = prices.t ORDER BY s.row
 
     ``models`` are the CTEs that the views and the spine read. ``reserved_names`` are all names that a user gave to
     things that a query can name.
@@ -84,7 +89,7 @@ def _output(output: Output, plan: Plan, joined: _Joined, known: exp.Expr, dialec
     match plan.steps[output.step]:
         case Derived() as derived:
             model = derived.model
-            # An instant that is not given gives NULL, not the answer over no rows.
+            # A NULL instant gives NULL, not the aggregate over no rows.
             value: exp.Expr = exp.Case(ifs=[exp.If(this=known.copy(), true=_derived(derived, joined, dialect))])
         case AsOfJoin() as join:
             model = join.view.model
@@ -133,7 +138,7 @@ def _input(value: Fetched | WindowValue, joined: _Joined) -> exp.Expr:
 
 
 def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
-    """A type of the kind that a window's value has, where that is plain."""
+    """A type of the kind that a window's value has, if the aggregate and its argument alone decide it."""
     value = None if call.value is None else view.column(call.value).type
     match call.aggregate.state:
         case "count":
@@ -152,7 +157,7 @@ def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
 def spine_ctes(
     spine: Spine, names: Names, inside: Names, dialect: Dialect, *, row: str | None = None
 ) -> tuple[list[Cte], str, str]:
-    """The spine as it was not_null, and the same with its canonical instants (and row numbers), computed once.
+    """The spine's relation, and the same with canonical instants (and row numbers), computed once.
 
     Gives the CTEs, the name of the last, and the name of its instants.
     """
@@ -174,7 +179,10 @@ def spine_ctes(
 
 
 def moments_cte(join: AsOfJoin | TrailingWindow, scope: AsOfScope, spine: str, t: str) -> Cte:
-    """The distinct moments of a step: keys under the view's names, and the instant; none of them NULL."""
+    """The distinct moments of a step: its keys under the view's names, and the instant. None of them is NULL.
+
+    ``SELECT DISTINCT shop_id AS shop, t FROM spine WHERE NOT shop_id IS NULL AND NOT t IS NULL``
+    """
     asked = [exp.column(ident(key.name)) for key in join.keys]
     instants = exp.column(ident(t))
     columns = [named(key, name) for key, name in zip(asked, scope.keys, strict=True)]

@@ -22,13 +22,13 @@ from asknown.plan.nodes import Bounds, LoadPlan
 
 
 def kept_columns(view: FeatureView) -> tuple[Column, ...]:
-    """The columns of the table of newest rows: keys, times, and what is fetched, in the order that breaks ties."""
+    """The columns of the table of newest rows: keys, times and fetched columns, in the order that breaks ties."""
     times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
     return tuple(dict.fromkeys([*view.keys, *times, *view.fetched]))
 
 
 def event_columns(view: FeatureView) -> tuple[Column, ...]:
-    """The hidden columns that the view's windows read of each event."""
+    """The hidden columns of an event that the view's windows read."""
     if view.lifted is None:
         return ()
     read = {name for call in view.lifted.calls for name in (call.value, call.order, call.condition)}
@@ -36,7 +36,7 @@ def event_columns(view: FeatureView) -> tuple[Column, ...]:
 
 
 def compile_load(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
-    """The query of a load: one row for each entity, all the columns that are fetched, ordered by key."""
+    """The query of a load: the newest row of each entity, with all fetched columns, ordered by key."""
     view = plan.view
     names = Names([*reserved_names, *(cte.name for cte in models)])
     rows = ViewRows(names, dialect)
@@ -52,7 +52,10 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence
 
 
 def compile_events(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
-    """The events visible at the watermark that a window can reach then or later: keys, times, hidden columns."""
+    """The query of the events that are visible at the watermark and that a window can reach then or later.
+
+    ``SELECT v.k, v.ts, v.amount FROM view AS v WHERE v.ts <= :at AND v.ts >= :at - longest AND NOT v.k IS NULL``
+    """
     view = plan.view
     assert view.lifted is not None
     names = Names([*reserved_names, *(cte.name for cte in models)])
@@ -71,7 +74,7 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequen
 
 
 def _shown(scope: AsOfScope, columns: Iterable[Column]) -> list[exp.Expr]:
-    """The columns in the types of the model's SQL, which another dialect may have lost on the way."""
+    """The columns in the types of the model's SQL. A translated model may have changed them, so they are cast."""
     model = scope.view.model
     if model.dialect == scope.dialect.sqlglot:
         return [col(column.name, scope.v) for column in columns]
@@ -84,7 +87,7 @@ def _shown(scope: AsOfScope, columns: Iterable[Column]) -> list[exp.Expr]:
 def compile_call_types(
     view: FeatureView, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
 ) -> Statement:
-    """A query whose columns have the types of the view's window calls, to be described and never run."""
+    """A query whose columns have the types of the view's window calls. It is described, and never run."""
     assert view.lifted is not None
     rows = ViewRows(Names([*reserved_names, *(cte.name for cte in models)]), dialect)
     ctes = rows.of(view)
@@ -94,7 +97,7 @@ def compile_call_types(
 
 
 def _plain(call: WindowCall) -> exp.Expr:
-    """The aggregate of a call over all rows."""
+    """The aggregate of a call, over all rows instead of its frame."""
     if call.value is None:
         return exp.Count(this=exp.Star())
     arguments: list[exp.Expr] = [exp.column(ident(call.value))]

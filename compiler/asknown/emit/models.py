@@ -1,4 +1,4 @@
-"""The CTEs that a query stands on: its sources, the models between them and the views, and the views' rows."""
+"""The CTEs that a query reads: its sources, the models between them and the views, and the views' rows."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from asknown.project.nodes import SourceTable
 
 
 def source_name(table: SourceTable) -> str:
-    """The name that ``source()`` renders to, and that the source's CTE has."""
+    """The name of a source's CTE, which ``source()`` renders to."""
     return f"{table.source}.{table.name}"
 
 
 def source_query(table: SourceTable, dialect: Dialect) -> Statement:
-    """The rows of a source as they are stored."""
+    """The query of a source's rows as they are stored."""
     return Statement((), exp.select("*").from_(_relation(table, dialect)))
 
 
 def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) -> Cte:
-    """The CTE of a source with these ``columns``: naive timestamps become UTC where it declares a time zone.
+    """The CTE of a source with these ``columns``.
 
-    Where a dialect has words for how a kind of column is read, it is read so.
+    If the source declares a time zone, its naive timestamps are converted from it to UTC. A kind of column for which
+    the dialect has a snippet ``stored.kind`` is read by that snippet.
     """
     shown: list[exp.Expr] = [_read(column, table.timezone, dialect) for column in columns]
     if all(isinstance(column, exp.Column) for column in shown):
@@ -40,17 +41,22 @@ def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) 
 
 
 def typed_cte(name: str, columns: Sequence[Column]) -> Cte:
-    """A CTE without rows, for DuckDB to say which types a query over these columns has."""
+    """A CTE with these columns and no rows, from which DuckDB finds the types of a query over them.
+
+    >>> from asknown.types import parse_type
+    >>> typed_cte("orders", [Column("id", parse_type("BIGINT"))]).body.sql("duckdb")
+    'SELECT CAST(NULL AS BIGINT) AS id WHERE FALSE'
+    """
     typed = [exp.alias_(exp.cast(exp.null(), c.type.name, dialect="duckdb"), ident(c.name)) for c in columns]
     return Cte(name, exp.select(*typed).where(exp.false()))
 
 
 def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:
-    """The CTE of a model: the author's own text where the dialect is the author's, else the same, translated.
+    """The CTE of a model: the author's own text if it is in the dialect, else its translation.
 
-    Of a model that is ``built`` it is the table that stands in the warehouse. A model that might read otherwise the
-    second time is computed once. One that joins is the engine's to decide on. Any other is read in place, so that only
-    the columns and rows that a query needs are touched.
+    If the model is materialized and ``built``, the CTE reads its table in the warehouse. A model that could give other
+    rows when read again is computed once. For a model with joins, the engine decides. Any other is read in place, so
+    that a query touches only the columns and rows that it needs.
     """
     if built and model.rendered.config.materialized != "ephemeral":
         return Cte(model.name, exp.select("*").from_(built_table(model, dialect)), materialized=False)
@@ -83,12 +89,12 @@ def file_query(path: str, dialect: Dialect) -> str:
 
 
 def relation_query(name: str, dialect: Dialect) -> str:
-    """The query that reads all of a relation, a model's CTE say."""
+    """The query that reads all of a relation, such as a model's CTE."""
     return exp.select("*").from_(exp.Table(this=ident(name))).sql(dialect.sqlglot)
 
 
 def cast_query(columns: Sequence[Column], query: str, dialect: Dialect) -> str:
-    """The query that casts the columns of another, a text, to these types."""
+    """The query that casts the columns of ``query`` to these types."""
     shown = [named(cast(dialect, exp.column(ident(column.name)), column.type), column.name) for column in columns]
     select = exp.select(*shown).sql(dialect.sqlglot, pretty=True, identify=dialect.names.quotes_all)
     return f"{select}\nFROM (\n{query}\n) AS spine"
@@ -117,14 +123,14 @@ def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Exp
 
 
 def _reader(path: str | None, dialect: Dialect) -> str | None:
-    """What reads a file, by its ending."""
+    """The reader of a file, by the longest ending that fits; None if the dialect has none."""
     readers = dialect.relations.readers
     fitting = [ending for ending in readers if path is not None and path.casefold().endswith(ending)]
     return readers[max(fitting, key=len)] if fitting else None
 
 
 def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
-    """A stored column as models read it."""
+    """A stored column, converted to what models read."""
     stored = exp.column(ident(column.name))
     if zone and column.type.kind == "timestamp":
         return exp.alias_(snippet(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
@@ -133,7 +139,7 @@ def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
 
 
 class ViewRows:
-    """The CTEs that views' rows are read from: the model's own, or for a view with windows its lifted select."""
+    """The CTEs of views' rows: the CTE of the model, or for a view with windows its select without them."""
 
     def __init__(self, names: Names, dialect: Dialect) -> None:
         self._names = names
@@ -141,7 +147,7 @@ class ViewRows:
         self._made: dict[str, str] = {}
 
     def of(self, view: FeatureView) -> list[Cte]:
-        """The CTE of the view's rows, where it is not there yet."""
+        """The new CTE of the view's rows; none if it is the model's, or has been made already."""
         if view.lifted is None or view.name in self._made:
             return []
         self._made[view.name] = self._names.fresh(f"{view.name}__events")

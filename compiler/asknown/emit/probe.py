@@ -1,7 +1,7 @@
-"""Compiles the queries that look before a plan is made or judged: a view's sample, a spine's facts, hindsight.
+"""Compiles queries that measure: a sample of a view's rows, the bounds of a spine, and hindsight.
 
-``compile_sample`` is a cheap look at a view's rows, from which the planner chooses; ``compile_facts`` gives what must
-be known of a spine before it is planned for; ``compile_hindsight`` counts what ``known_at`` hides.
+The planner chooses forms from the sample (``compile_sample``) and from the spine's bounds (``compile_facts``).
+``compile_hindsight`` counts the answers that ``known_at`` prevents.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ ROWS = 100_000
 def compile_sample(
     view: FeatureView, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
 ) -> tuple[Statement, int]:
-    """(the query, its most rows). It gives, as plan.rules.Sample does: rows, keys, most rows of a key, the squares
-    of the rows of each key, keys and times, first and last microsecond.
+    """(a query of statistics over a sample of the view's rows, the number of rows at which the sample stops).
 
-    It stops at so many rows. Whether they lie together in time or by key, the spacing of a key's rows comes out right.
+    The query gives one row, as :class:`asknown.plan.rules.Sample` does: rows, keys, rows of the largest key, the sum of
+    the squares of each key's rows, distinct keys and times, and the microseconds at which the middle half of the rows
+    begins and ends. The spacing of a key's rows comes out right whether the sample has a range of time or of keys.
     """
     rows = ViewRows(Names([*reserved_names, *(cte.name for cte in models)]), dialect)
     ctes = rows.of(view)
@@ -75,7 +76,11 @@ _OFFSET = r"\d{1,2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 def compile_facts(
     relation: Relation, column: Column, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
 ) -> Statement:
-    """One row: rows, first and last instant, unreadable instants, an example of one, texts with an offset, texts."""
+    """A query of one row about a spine's instants.
+
+    It gives the number of rows, the first and last instant, the number of unreadable instants and an example, and the
+    number of texts with an offset and of all texts.
+    """
     names = Names([*reserved_names, *(cte.name for cte in models)])
     given, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
     value = col(column.name, given)
@@ -104,12 +109,15 @@ def _count_if(condition: exp.Expr) -> exp.Expr:
 
 
 def _where(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
-    """The value where the condition holds, else NULL."""
+    """``CASE WHEN condition THEN value END``."""
     return exp.Case(ifs=[exp.If(this=condition, true=value)])
 
 
 def compile_hindsight(plan: Plan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
-    """One number, for a plan of one step: spine rows at which the newest row by event time is not visible yet."""
+    """A query of one number, for a plan of one as-of join.
+
+    It counts the spine rows at which the newest row by event time is not known yet.
+    """
     (join,) = plan.steps
     assert isinstance(join, AsOfJoin)
     names = Names([*reserved_names, *(cte.name for cte in models)])

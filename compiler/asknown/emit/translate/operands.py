@@ -1,4 +1,4 @@
-"""The kinds of values that a model's expressions stand over, where its columns and sqlglot's rules tell them."""
+"""The kinds of the operands of a model's expressions, from the types of its columns and the rules of sqlglot."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from asknown.types import SqlType, parse_type
 
 UNKNOWN = "unknown"
-_ROUNDS = 10  # of looking at what a name stands for: each settles at least one
-# Of the same kind as what they stand over; a float wins over a decimal, and that over an integer.
+_ROUNDS = 10  # rounds of finding the kinds of aliases: each round finds at least one
+# Expressions of the same kind as their operands; a float wins over a decimal, and a decimal over an integer.
 _LIKE_OPERANDS = (
     exp.Add,
     exp.Sub,
@@ -59,14 +59,14 @@ _EXAMPLES = {
     "timestamp": "TIMESTAMP",
     "timestamptz": "TIMESTAMPTZ",
 }
-"""A type of each kind that an alias may have."""
+"""A type of each kind that an alias can have."""
 
 
 def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tuple[str, ...]]:
-    """For each node, by its id, the kinds of its operands in their order: ``unknown`` where they are not sure.
+    """Maps the id of each node to the kinds of its operands, in order; ``unknown`` for those that are not sure.
 
-    ``types`` are those of the columns that the tree reads, by name in lower case, and of its parameters by ``@name``.
-    A name that the tree itself gives to something is not looked up there.
+    ``types`` has the types of the columns that the tree reads, by name in lower case, and of its parameters, by
+    ``@name``. It does not hold for an alias of the tree that hides a column.
     """
     named = _named(tree)
     sure = {name: kind for name, kind in types.items() if named.get(name) != []}
@@ -74,7 +74,7 @@ def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tup
     kinds = _kinds(tree, sure)
     for _ in range(_ROUNDS):
         found = {name: {kinds.get(id(node), UNKNOWN) for node in nodes} for name, nodes in named.items() if nodes}
-        # A name that the tree gives is taken for the column of that name, until it turns out to be another.
+        # An alias is read as the column of its name, until its kind turns out to differ.
         wrong = {name for name, given in found.items() if name in sure and given != {sure[name].kind}}
         unsure |= wrong
         new = {
@@ -96,7 +96,12 @@ def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tup
 
 
 def operands_of(node: exp.Expr) -> list[exp.Expr]:
-    """What a node stands over, in the order of its text; of CASE its values."""
+    """The operands of an expression, left to right; for CASE, its result branches.
+
+    >>> from sqlglot import parse_one
+    >>> [operand.sql() for operand in operands_of(parse_one("CASE WHEN a THEN b ELSE c END"))]
+    ['b', 'c']
+    """
     if isinstance(node, exp.Case):
         values = [branch.args["true"] for branch in node.args["ifs"]]
         return [*values, *([node.args["default"]] if node.args.get("default") else [])]
@@ -111,7 +116,7 @@ def operands_of(node: exp.Expr) -> list[exp.Expr]:
 
 
 def _named(tree: exp.Expr) -> dict[str, list[exp.Expr]]:
-    """The names that the tree itself gives, and to what; to nothing where it names the columns of a relation."""
+    """Maps each alias of the tree to the expressions that it names; to none if it names columns of a relation."""
     named: dict[str, list[exp.Expr]] = {}
     for alias in tree.find_all(exp.Alias):
         named.setdefault(alias.alias.casefold(), []).append(alias)
@@ -124,7 +129,7 @@ def _named(tree: exp.Expr) -> dict[str, list[exp.Expr]]:
 
 
 def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
-    """The kind of each node, by its id, if columns have these types wherever their names stand."""
+    """Maps the id of each node to its kind, if every column of these names has these types."""
     twin = tree.copy()
     for node in twin.walk():
         if isinstance(node, exp.Column | exp.Parameter):
@@ -170,7 +175,7 @@ def _literal(node: exp.Literal) -> str:
 
 
 def _sum_or_product(node: exp.Expr, left: str, right: str) -> str | None:
-    """The kind of a sum, difference, product or quotient that is not that of its operands."""
+    """The kind of a sum, difference, product or quotient, if it differs from that of the operands."""
     match node, left:
         case exp.Div(), _:
             return "interval" if left == "interval" else "float"
@@ -186,7 +191,7 @@ def _sum_or_product(node: exp.Expr, left: str, right: str) -> str | None:
 
 
 def _common(kinds: Sequence[str]) -> str:
-    """The kind of a value that is one of several."""
+    """The common kind of several values, one of which is the result."""
     given = {kind for kind in kinds if kind != "null"}
     if given <= set(_NUMBERS):
         return max(given, key=_NUMBERS.index, default="null")

@@ -1,7 +1,8 @@
-"""Models in another dialect than their author's: sqlglot's translation, and ours where its would be another value.
+"""Translates models into the dialect of another engine, by sqlglot and by the dialect's own rewrites.
 
-``is_plain`` says which literals every engine reads alike; ``move_inside`` handles aggregates that a dialect writes
-inside of something else; ``name_values`` writes VALUES for dialects that cannot name its columns in place.
+A rewrite replaces an expression that sqlglot would translate into one with another value. ``is_plain`` finds literals
+that every engine reads alike. ``move_inside`` is for aggregates that a dialect wraps. ``name_values`` is for dialects
+that cannot name the columns of VALUES.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from asknown.types import SqlType, parse_type
 
 
 def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
-    """A model's query, or a part of it, as text of the dialect. Names are quoted where the author quoted them.
+    """A model's query, or a part of it, as text in the dialect. Names are quoted where the author quoted them.
 
-    Raises ``not-in-dialect`` with the place of what has no translation.
+    Raises ``not-in-dialect``, with its place, for an expression that has no translation.
     """
     copied = tree.copy()
     if dialect.names.exact_names and model.dialect != dialect.sqlglot:
@@ -48,16 +49,17 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
 
 
 def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, SqlType] | None = None) -> exp.Expr:
-    """The tree with the dialect's rewrites in it, the innermost first; as it is where it is the dialect's own.
+    """Applies the dialect's rewrites to the tree, the innermost first. A tree in the dialect itself stays as it is.
 
-    ``types`` are those of its columns and parameters, where they are not those of what the model reads.
+    ``types`` are the types of its columns and parameters, by default those of the columns that the model reads.
+    BigQuery's rewrite ``intdiv.integer.integer`` turns ``a // b`` into ``DIV(a, b)``.
     """
     if model.dialect == dialect.sqlglot:
         return tree
     tree = _spell_zones(tree)
     kinds = operand_kinds(tree, model.reads if types is None else types)
     rules = dialect.translation
-    shells: set[int] = set()  # what aggregates have become that are no aggregates any more
+    shells: set[int] = set()  # expressions around an aggregate, which a rewrite has put in its place
     for node in reversed(list(tree.walk())):
         if isinstance(node, Around) and id(node.this) in shells:
             written = move_inside(node, node.this)
@@ -74,7 +76,7 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         if name in rules.refused:
             raise _untranslatable(model.name, dialect, rules.refused[name], place_of(model, node))
         text = rules.rewrites[name]
-        if text == ":same":  # as sqlglot has it
+        if text == ":same":  # sqlglot's translation is right
             continue
         written = _rewritten(node, text, dialect)
         if isinstance(node, exp.AggFunc) and not isinstance(written, exp.AggFunc) and written.find(exp.AggFunc):
@@ -87,7 +89,7 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
 
 
 def place_of_column(model: Model, name: str) -> Where:
-    """Where a model selects a column; its first line, where a star brings it."""
+    """The place at which a model selects a column; its first line, if the column comes from a star."""
     items = [item for item in model.tree.selects if item.alias_or_name.casefold() == name.casefold()]
     return place_of(model, items[0]) if items else model.rendered.where(1)
 
@@ -98,7 +100,7 @@ def _rewritten(node: exp.Expr, text: str, dialect: Dialect) -> exp.Expr:
 
 
 def _spell_zones(tree: exp.Expr) -> exp.Expr:
-    """The tree with ``t AT TIME ZONE zone`` for ``timezone(zone, t)``, which means the same."""
+    """Writes ``timezone(zone, t)`` as ``t AT TIME ZONE zone``, which means the same."""
     for node in reversed(list(tree.find_all(exp.Anonymous))):
         if node.name.casefold() == "timezone" and len(node.expressions) == 2:
             zone, value = node.expressions
@@ -108,7 +110,7 @@ def _spell_zones(tree: exp.Expr) -> exp.Expr:
 
 
 def _reserve(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
-    """The tree with quotes around names that mean something else to the dialect."""
+    """Quotes the names that are reserved words of the dialect."""
     for word in list(tree.find_all(exp.Identifier)):
         if not word.quoted and word.name.casefold() in dialect.names.reserved:
             word.replace(exp.to_identifier(word.name.casefold(), quoted=True))
@@ -116,7 +118,7 @@ def _reserve(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 
 def _name_subqueries(tree: exp.Expr) -> exp.Expr:
-    """The tree with a name for every subquery that is read from: not every engine does without."""
+    """Gives a name to every subquery in FROM, because some engines demand one."""
     bare = [q for q in tree.find_all(exp.Subquery) if isinstance(q.parent, exp.From | exp.Join) and not q.alias]
     for number, query in enumerate(bare, start=1):
         query.set("alias", exp.TableAlias(this=exp.to_identifier(f"_q{number}")))
@@ -132,7 +134,10 @@ def _put(tree: exp.Expr, node: exp.Expr, written: exp.Expr) -> exp.Expr:
 
 
 def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
-    """What a rewrite of a node may be called, the most particular first (:class:`Dialect` says what the names mean)."""
+    """The names that a rewrite of a node may have, the most particular first (see :class:`Translation`).
+
+    For ``a + b`` over two integers: ``add.integer.integer``, ``add.integer``, …, ``add``.
+    """
     key = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
     given = [argument for argument, value in node.args.items() if value]
     within = node.this if isinstance(node, exp.AggFunc) else None
@@ -171,9 +176,9 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
 
 
 def _arguments(node: exp.Expr, dialect: Dialect) -> dict[str, exp.Expr]:
-    """What may stand in the places of a rewrite: the node's arguments by name, those of a list by number.
+    """The values for the places of a rewrite: the node's arguments by name, the elements of a list by number.
 
-    A word such as a unit is given as text, and the type of a cast as ``type``, with the ``scale`` of a decimal.
+    A keyword such as a unit is a text. A cast has its ``type``, and the ``scale`` of a decimal.
     """
     if isinstance(node, exp.Literal):
         scale = len(node.this.partition(".")[2])
@@ -191,7 +196,7 @@ def _arguments(node: exp.Expr, dialect: Dialect) -> dict[str, exp.Expr]:
 
 
 def _lacking(node: exp.Expr, dialect: Dialect) -> str | None:
-    """Why the function that a node is cannot be said, where the dialect says which ones it has."""
+    """The reason why a function cannot be written, if the dialect lists the functions that it has."""
     tested, functions = dialect.translation.tested, dialect.translation.functions
     if tested is not None and isinstance(node, exp.Func) and node.key not in tested:
         return f"asknown has not tested {_called(node)}() on this engine: compute it in the table that the source reads"
@@ -210,7 +215,7 @@ def _has_backslash(value: object) -> bool:
 
 
 def _is_filter(node: exp.Expr) -> bool:
-    """Whether a condition stands where NULL means the same as FALSE."""
+    """Whether a condition is in WHERE or the like, where NULL has the effect of FALSE."""
     above = node.parent
     while isinstance(above, exp.And | exp.Or | exp.Paren):
         above = above.parent
@@ -253,13 +258,14 @@ def _untranslatable(model: str, dialect: Dialect, why: str, at: Where) -> Asknow
 
 
 Around = exp.Filter | exp.Window | exp.IgnoreNulls
-"""What stands around an aggregate and belongs to it."""
+"""Nodes that wrap an aggregate and belong to it."""
 
 
 def move_inside(around: Around, shell: exp.Expr) -> exp.Expr:
-    """The shell of an aggregate, with what stood around it around each aggregate in it.
+    """Moves FILTER or OVER into the ``shell``, to each aggregate in it.
 
-    ``avg(x) over w``, where an average is ``cast(avg(x) as double)``, is ``cast(avg(x) over w as double)``.
+    Some dialects wrap an aggregate, as in ``CAST(AVG(x) AS DOUBLE)``. FILTER and OVER belong inside the
+    wrapper, as in ``CAST(AVG(x) OVER w AS DOUBLE)``.
     """
     if isinstance(around, exp.IgnoreNulls):  # a dialect's own spelling of any_value() says what becomes of them
         return shell.copy()
@@ -288,7 +294,11 @@ def _around(around: Around, inner: exp.Expr) -> exp.Expr:
 
 
 def name_values(tree: exp.Expr) -> exp.Expr:
-    """The tree with ``(VALUES …) AS t(a, b)`` written as selects of ``a`` and ``b``."""
+    """Writes ``(VALUES …) AS t(a, b)`` as a UNION ALL of selects of ``a`` and ``b``.
+
+    >>> name_values(parse_one("SELECT a FROM (VALUES (1), (2)) AS t(a)")).sql()
+    'SELECT a FROM (SELECT 1 AS a UNION ALL SELECT 2 AS a) AS t'
+    """
     for values in list(tree.find_all(exp.Values)):
         alias = values.args.get("alias")
         if not isinstance(alias, exp.TableAlias) or not alias.columns:
@@ -315,7 +325,11 @@ _PATTERNS = (exp.RegexpLike, exp.RegexpFullMatch, exp.SimilarTo)
 
 
 def is_plain(node: exp.Expr) -> bool:
-    """Whether the literal that a node stands over reads the same everywhere: no engine has another rule for it."""
+    """Whether every engine reads the literal in a node alike.
+
+    >>> is_plain(parse_one("CAST('2024-02-29' AS DATE)")), is_plain(parse_one("CAST('yesterday' AS DATE)"))
+    (True, False)
+    """
     if isinstance(node, exp.Cast):
         found = _INSTANT.match(node.this.name) if _is_text(node.this) else None
         # An offset moves an instant, and is ignored where there is no zone, but not by every engine.

@@ -80,7 +80,7 @@ def _of_values(
 
 
 def _ordered(terms: Sequence[exp.Expr]) -> dict[str, Sequence[exp.Expr]]:
-    """The terms of an order as a template may ask for them: ``:order`` with their directions, ``:key`` without."""
+    """The terms of an order as a template may use them: ``:order`` with directions, ``:key`` without."""
     return {"order": terms, "key": [term.this for term in terms]}
 
 
