@@ -20,9 +20,9 @@ def build_plan(
     dialect: Dialect,
     options: PlanOptions | None = None,
 ) -> Plan:
-    """The plan that answers ``requested`` on ``spine``; ``look`` tells what a look at a view's rows shows.
+    """The plan that computes ``requested`` on ``spine``. ``look`` gives statistics from a sample of a view's rows.
 
-    Raises ``spine-key`` where the spine lacks a key column and ``key-type`` where its type does not compare.
+    Raises ``spine-key`` if the spine lacks a key column, and ``key-type`` if its type does not compare with the key's.
     """
     options = options or PlanOptions()
     groups: dict[tuple[str, tuple[Column, ...]], list[int]] = {}

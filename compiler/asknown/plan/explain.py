@@ -1,4 +1,4 @@
-"""Says a plan in words."""
+"""Describes a plan in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asknown.plan.nodes import AsOfJoin, Derived, Plan, TrailingWindow
 
 
 def explain_plan(plan: Plan) -> str:
-    """The plan as text: the spine, then each step with its keys, times, columns or windows, and its form and why."""
+    """The plan as text: the spine, then each step with its keys, times, columns or windows, form and reason."""
     spine = plan.spine
     lines = [f"spine: {len(spine.columns)} columns, instant '{spine.instant.name}'"]
     bounds = spine.bounds

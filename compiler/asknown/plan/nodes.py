@@ -1,4 +1,4 @@
-"""The plan: what is asked, of which views, and by which form of match.
+"""The plan of a query: its spine, its steps with their forms, and its outputs.
 
 A step reads the spine's distinct *moments* (keys, instant) and gives one row for each moment that has an answer.
 """
@@ -19,11 +19,11 @@ Form = Literal["cascade", "asof", "range", "union"]
 FORMS: tuple[Form, ...] = ("cascade", "asof", "range", "union")
 """Ways to find each moment's newest visible row. All give the same rows; they differ in cost.
 
-``range``: join on the keys, keep the visible rows, take the greatest: best while pairs are few.
-``asof``: one sort of the view's keys and times: never bad.
-``cascade``: join on the keys and a time bucket; wider buckets, and at last ``asof`` where there is no ttl, for the
-moments that found nothing: best for dense histories, because nothing big is sorted.
-``union``: rows and moments in one sort, and a running maximum: where there is no as-of join, also for ``cascade``.
+- ``range`` joins on the keys, keeps the visible rows and takes the greatest. It is best if there are few pairs.
+- ``asof`` sorts the view's keys and times once. It is never bad.
+- ``cascade`` joins on the keys and a bucket of time. Moments that find nothing go on to wider buckets, and at last to
+  ``asof`` if there is no ttl. It is best for dense histories, because it sorts nothing large.
+- ``union`` sorts rows and moments together and takes a running maximum. Engines without an as-of join use it instead.
 """
 
 
@@ -31,18 +31,20 @@ WindowForm = Literal["pairs", "bands", "tiles", "sorted"]
 WINDOW_FORMS: tuple[WindowForm, ...] = ("pairs", "bands", "tiles", "sorted")
 """Ways to aggregate over frames, with the same results.
 
-``pairs``: every pair of moment and row counts in each frame that the row lies in. ``bands``: it goes into its one band
-of age, and the frames are put together from the bands. ``tiles``: as bands, with the rows of keys that have many
-added up by tiles of time beforehand; only tiles that the edge of a frame cuts are read row by row. ``sorted``: as
-pairs, which are sorted by moment first, so that the values of few moments are in memory at a time.
+- ``pairs`` adds each pair of a moment and a row to every frame that has it.
+- ``bands`` adds each pair to its band of age, and each frame merges its bands.
+- ``tiles`` is as bands, after the rows of keys that have many are added up by tiles of time. Only tiles that the edge
+  of a frame cuts are read row by row.
+- ``sorted`` is as pairs, after these are sorted by moment, so that the values of few moments are in memory at a time.
 """
 
 
 @dataclass(frozen=True)
 class Match:
-    """How a step matches. ``widths`` are those of a cascade's buckets in microseconds, from narrow to wide.
+    """The form of a match, and the reason for it, which people read.
 
-    ``many_ties`` says that many rows share keys and event time.
+    ``widths`` are the widths of a cascade's buckets in microseconds, from narrow to wide. ``many_ties``: many rows
+    share keys and event time.
     """
 
     form: Form
@@ -95,8 +97,8 @@ class Spine:
 class AsOfJoin:
     """Fetches, for each moment, columns of the newest visible row of ``view`` (rules 2 and 3).
 
-    ``keys`` are the spine's columns, one for each of the view's keys, in order. ``label`` is what the step's CTEs and
-    full feature names are called by.
+    ``keys`` are the spine's columns, one for each of the view's keys, in order. The names of the step's CTEs and full
+    feature names begin with ``label``.
     """
 
     label: str
@@ -110,8 +112,8 @@ class AsOfJoin:
 class TrailingWindow:
     """Aggregates, for each moment, the visible rows in frames that end at it (rule 4).
 
-    ``calls`` are places in the view's list of window calls. In the form ``tiles``, keys are added up by tiles that have
-    more rows than ``many`` in the longest frame. ``sparse`` says that the spine surely asks for few of the view's keys.
+    ``calls`` are places in the view's list of window calls. In the form ``tiles``, keys with more rows than ``many`` in
+    the longest frame have tiles. ``sparse``: the spine surely has few of the view's keys.
     """
 
     label: str
@@ -156,7 +158,7 @@ class Derived:
 
 
 Step = AsOfJoin | TrailingWindow | Derived
-"""Steps name each other by their places in the plan; a derived one stands behind those that it reads."""
+"""Steps refer to each other by their places in the plan. A derived step comes after the steps that it reads."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training query: steps that each keep the spine's rows, and the ``outputs`` in the order asked for."""
+    """A training query: steps that each keep the spine's rows, and ``outputs`` in the order of the request."""
 
     spine: Spine
     steps: tuple[Step, ...]

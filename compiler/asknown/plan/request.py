@@ -1,4 +1,4 @@
-"""Reads what features are asked for: names of services, views and features, and the names of their columns."""
+"""Reads a request for features: names of services, views and features, and the names of their columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from asknown.project.nodes import Service, ServiceFeatures
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """Features of one view under one set of key columns. ``features`` is None for all of them."""
+    """A request for features of one view by one set of key columns. ``features`` is None for all of them."""
 
     view: str
     label: str
@@ -30,7 +30,7 @@ class FeatureRequest:
 
 @dataclass(frozen=True)
 class RequestedFeature:
-    """One feature asked for: of which view, through which keys, under which name."""
+    """One requested feature: its view, the keys to join by, and the name of its column in the result."""
 
     view: FeatureView
     label: str
@@ -42,7 +42,7 @@ class RequestedFeature:
 def read_request(
     features: str | Sequence[str], services: Mapping[str, Service], is_view: Callable[[str], bool], views: Iterable[str]
 ) -> tuple[FeatureRequest, ...]:
-    """What ``features`` asks for, in order: each item a service, a view, or ``view:feature``.
+    """The requests that ``features`` names, in order. Each item is a service, a view, or ``view:feature``.
 
     Raises ``unknown-service`` (or ``unknown-view``) with the nearest names.
     """
@@ -85,7 +85,7 @@ def name_features(
     full_names: bool,
     reserved_names: Iterable[str],
 ) -> tuple[RequestedFeature, ...]:
-    """Each feature asked for with its column's name in the result: short, or ``view__feature``.
+    """Each requested feature with the name of its column in the result: short, or ``view__feature``.
 
     ``reserved_names`` are the spine's columns. Names that differ only in letter case clash. Raises ``unknown-feature``
     and ``name-clash``.

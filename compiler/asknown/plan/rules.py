@@ -1,4 +1,4 @@
-"""Chooses the form of a match, from counts that are cheap to get."""
+"""Chooses the forms of matches and windows, from statistics of a sample."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from asknown.model.nodes import FeatureView, WindowCall
 from asknown.plan.nodes import FORMS, WINDOW_FORMS, Form, Match, Spine, WindowForm
 
 DAY = 86_400_000_000
-# A bucket this many times the typical distance between two rows of a key finds nearly every moment's row.
+# If a bucket is this many times as long as the time between two rows of a key, nearly every moment finds its row.
 SPACINGS_IN_A_BUCKET = 5
-# The buckets for moments that found nothing are so many times as wide: a pass reads all rows anyway.
+# The next buckets, for moments that found nothing, are this many times as wide: a pass reads all rows anyway.
 WIDER = 30
-# Up to this many candidate rows for each moment, looking at them all costs less than being clever.
+# Up to this many candidate rows for each moment, a join with all of them costs least.
 FEW_ROWS = 16
-# From this many rows at one event time of a key on, looking at them again for each moment costs too much.
+# From this many rows with one key and event time on, reading them again for each moment costs too much.
 MANY_TIES = 1.5
-# A form that is forced adds up the rows of a key from far fewer in the longest frame on than one that is chosen.
+# If the form is forced, keys have tiles from this many rows in the longest frame on, so that tests have tiles.
 TILED_ROWS_FORCED = 2
-# What an aggregate keeps of each value, or of each band where it keeps one: of a number, and of what has any length.
+# Bytes that an aggregate keeps of each value, or of each band if it keeps one value: of a number, of any other.
 KEPT_OF_NUMBERS, KEPT_OF_OTHERS = 64, 256
-# Aggregates that keep every value in memory. Those that read them in order have them sorted, which spills.
+# Aggregates that keep every value in memory. Engines sort the values of others that need them, and sorts spill.
 KEEPING = ("count_distinct", "median", "quantile_cont", "quantile_disc")
-# What a pair of a moment and a row takes while pairs are sorted.
+# Bytes of a pair of a moment and a row while pairs are sorted.
 PAIR = 256
 
 
@@ -45,7 +45,7 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class Memory:
-    """A limit of memory in bytes, and how many rows the spine has at most (None: unknown)."""
+    """A limit of memory in bytes, and the greatest number of rows that the spine can have (None: unknown)."""
 
     limit: int
     moments: int | None
@@ -53,23 +53,27 @@ class Memory:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a look at some of a view's rows told: how many, of how many keys, over how long (microseconds)."""
+    """Statistics from a sample of a view's rows. Times are in microseconds."""
 
     rows: int
     keys: int
     hottest: int  # rows of the key that has the most
-    squares: int  # of the rows of each key, the squares, added up
+    squares: int  # the sum of the squares of each key's number of rows
     times: int  # distinct pairs of key and event time
-    span: int  # twice what the middle half of the rows lie in: some may be very late
-    whole: bool  # the sample is all there is
+    span: int  # twice the time range of the middle half of the rows, because a few may be very late
+    whole: bool  # the sample is the whole view
 
     @property
     def rows_of_a_rows_key(self) -> float:
-        """The rows of the key of a row that is picked at random: where few keys have most rows, many."""
+        """Expected rows per key, weighted by rows (Σn²/Σn), so that one hot key counts.
+
+        One key of 100 rows and ten keys of one row: (100² + 10 · 1²) / 110 = 91.
+        """
         return self.squares / max(self.rows, 1)
 
     @property
     def rows_of_a_time(self) -> float:
+        """The mean number of rows that share keys and event time."""
         return self.rows / max(self.times, 1)
 
     @property
@@ -81,9 +85,9 @@ class Sample:
 def choose_match(
     view: FeatureView, sample: Sample | None, *, forms: Sequence[str] = FORMS, forced: Form | None = None
 ) -> Match:
-    """The form for ``view`` among those that the engine has: ``forced``, or by what ``sample`` says (None: nothing).
+    """The form of the match of ``view``, among those that the engine has: ``forced``, or by the ``sample``.
 
-    The width of a bucket decides speed alone, never the result.
+    ``sample`` is None if nothing is known of the rows. The width of a bucket affects speed alone, never the result.
     """
     if forced is not None and forced in forms:
         match = Match(forced, "asked for", _widths(view, sample) if forced == "cascade" else ())
@@ -95,7 +99,7 @@ def choose_match(
         match = _choose_by(view, sample)
     if match.form not in forms:
         match = replace(match, form="union")
-    # To match known_at among ties takes an as-of join.
+    # The match of known_at among ties needs an as-of join.
     return replace(match, many_ties="asof" in forms and sample is not None and sample.rows_of_a_time > MANY_TIES)
 
 
@@ -151,10 +155,9 @@ def choose_windows(
     view: FeatureView,
     memory: Memory | None = None,
 ) -> Iterator[tuple[WindowForm, str, tuple[int, ...]]]:
-    """How the calls at ``places`` are computed: (form, why, the places), for each pass that it takes.
+    """Divides the calls at ``places`` into passes: (form, reason, places) for each.
 
-    ``tiled_rows`` is from how many rows of a key in the longest frame on adding them up by tiles pays. ``memory`` is
-    given where somebody set a limit.
+    Tiles pay from ``tiled_rows`` rows of a key in the longest frame on. ``memory`` is None if nobody set a limit.
     """
     if "sorted" in forms and (forced == "sorted" or (forced is None and memory is not None)):
         kept = tuple(places) if memory is None or forced else _kept(view, places, calls)
@@ -179,7 +182,7 @@ def choose_windows(
 
 
 def _kept(view: FeatureView, places: Sequence[int], calls: Sequence[WindowCall]) -> tuple[int, ...]:
-    """The calls that keep values of any length or number for each group: engines cannot write those to disk."""
+    """The calls whose states have no fixed size, which engines cannot write to disk."""
     return tuple(
         place
         for place in places
@@ -189,15 +192,15 @@ def _kept(view: FeatureView, places: Sequence[int], calls: Sequence[WindowCall])
 
 
 def _is_narrow(view: FeatureView, call: WindowCall) -> bool:
-    """Whether the call's values all have one length."""
+    """Whether all values of the call have one length."""
     return call.value is None or view.column(call.value).type.kind not in ("text", "blob", "list", "struct", "other")
 
 
 def _must_sort(view: FeatureView, calls: Sequence[WindowCall], sample: Sample | None, memory: Memory) -> bool:
-    """Whether what ``calls`` keep would fill the memory, or much of it where pairs are soon sorted."""
+    """Whether the states of ``calls`` would fill the memory, or much of it if sorting the pairs is cheap."""
     if sample is None or memory.moments is None:
         return True
-    if not sample.whole and not all(call.aggregate.merges for call in calls):  # how many values is not known
+    if not sample.whole and not all(call.aggregate.merges for call in calls):  # the number of values is not known
         return True
     held, pairs = 0.0, 0.0
     for call in calls:
@@ -209,12 +212,12 @@ def _must_sort(view: FeatureView, calls: Sequence[WindowCall], sample: Sample | 
 
 
 def is_sparse(spine: Spine, sample: Sample | None) -> bool:
-    """Whether the spine surely asks for less than half of a view's keys."""
+    """Whether the spine surely has less than half of a view's keys."""
     return spine.bounds.rows is not None and sample is not None and 2 * spine.bounds.rows < sample.keys
 
 
 def _rows_in(length: int, sample: Sample | None) -> tuple[float, float]:
-    """The rows in so many microseconds of the key of a row picked at random, and of the key that has the most."""
+    """(expected rows per key in ``length`` microseconds, weighted by rows; those of the key with the most rows)."""
     if sample is None or not sample.span:
         return 0.0, 0.0
     share = length / sample.span
@@ -224,7 +227,7 @@ def _rows_in(length: int, sample: Sample | None) -> tuple[float, float]:
 
 
 def _widths(view: FeatureView, sample: Sample | None) -> tuple[int, ...]:
-    """The widths of a cascade's buckets: from a few rows of a key on, each much wider, the last of the ttl if any."""
+    """The widths of a cascade's buckets, each much wider than the one before. The last is the ttl, if there is one."""
     quarter = DAY if view.ttl is None else max(view.ttl // 4, 1)
     width = quarter
     if sample is not None and sample.span:
@@ -238,7 +241,7 @@ def _widths(view: FeatureView, sample: Sample | None) -> tuple[int, ...]:
 
 
 def _round(length: int) -> int:
-    """The length cut to its leading unit, for people to read."""
+    """The length, rounded down to a whole number of its largest unit, for people to read."""
     for unit in (DAY, 3_600_000_000, 60_000_000, 1_000_000, 1_000):
         if length >= unit:
             return length // unit * unit
