@@ -141,7 +141,7 @@ class Query:
 
 def make_query(features: str | Sequence[str], entity_rows: EntityRows, full_names: bool) -> Query:
     """The query that the arguments of :meth:`OnlineReader.get_online_features` make."""
-    references = (features,) if isinstance(features, str) else list_references(features)
+    references = tuple(features) if type(features) is list else list_references(features)
     if type(entity_rows) is list and len(entity_rows) == 1 and type(entity_rows[0]) is dict:
         return Query(references, full_names, entity_rows[0].copy())
     columns = as_columns(entity_rows)

@@ -43,8 +43,8 @@ def find_facts(
 ) -> Facts:
     """The facts that ``request`` stands on, as the open transaction of ``cursor`` sees them."""
     views = dict.fromkeys(read.stored.view.name for read in request.reads)
-    # A service of a view's name would be meant in its place: that there is none is a fact as well.
-    named = dict.fromkeys(reference for reference in references if ":" not in reference or reference in services)
+    # A service of a view's name would be meant in its place: the load that writes one gives the view a new load's id.
+    named = dict.fromkeys(reference for reference in references if reference in services)
     asked = [*((_LOAD, view) for view in views), *((_SERVICE, name) for name in named)]
     found = cursor.execute(f"SELECT {', '.join(part for part, _ in asked)}", [name for _, name in asked]).fetchall()[0]
     parameters = [value for (_, name), fact in zip(asked, found, strict=True) for value in (name, fact)]

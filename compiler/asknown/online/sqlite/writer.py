@@ -212,8 +212,13 @@ class OnlineWriter:
 
     def services(self, services: Iterable[OnlineService]) -> None:
         """Writes the project's feature services, in place of those in the file."""
+        services = tuple(services)
         with self._explained():
             metadata.write_services(self.connection, services)
+            views = metadata.sort_views(self.connection)[0]
+            for name in views.keys() & {service.name for service in services}:
+                # A reader that has resolved the name as the view's must resolve it anew.
+                metadata.write_view(self.connection, replace(views[name], load_id=self.load_id))
 
     def stored(self) -> dict[str, StoredView]:
         """The views in the file as this load sees them."""
