@@ -10,20 +10,22 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.sql import ident, named
 from asknown.emit.statement import Statement
 from asknown.emit.translate.define import define
-from asknown.model.expressions.edges import EDGE_ROWS, Edge, edge_types
+from asknown.model.expressions.edges import EDGE_ROWS, Edge, columns_of, edge_types
 
 
 def compile_edges(edges: Sequence[Edge], dialect: Dialect) -> Statement:
     """The query whose rows are those of the table of edges, with a column for each expression, in order."""
     types = edge_types()
     columns = [named(define(edge.expression, dialect, (), types), f"edge_{place}") for place, edge in enumerate(edges)]
-    listed = [[_value(kind, text) for text in texts] for kind, texts in EDGE_ROWS.values()]
+    read = [name for name in EDGE_ROWS if any(name in columns_of(edge.tree) for edge in edges)]
+    listed = [[_value(kind, text) for text in texts] for kind, texts in map(EDGE_ROWS.__getitem__, read)]
     rows = [exp.Tuple(expressions=list(row)) for row in zip(*listed, strict=True)]
     numbered = [exp.Tuple(expressions=[exp.Literal.number(n), *row.expressions]) for n, row in enumerate(rows)]
-    alias = exp.TableAlias(this=ident("edges"), columns=[ident("place"), *map(ident, EDGE_ROWS)])
+    alias = exp.TableAlias(this=ident("edges"), columns=[ident("place"), *map(ident, read)])
     values = exp.Values(expressions=numbered, alias=alias)
     return Statement((), exp.select(*columns).from_(values).order_by(exp.column("place")))
 
 
 def _value(kind: str, text: str | None) -> exp.Expr:
-    return exp.cast(exp.null() if text is None else exp.Literal.string(text), kind, dialect="duckdb")
+    value = exp.null() if text is None else exp.Literal.string(text)
+    return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))

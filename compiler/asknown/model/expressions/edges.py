@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from sqlglot import exp, parse_one
 
@@ -104,14 +105,15 @@ def edge_types() -> dict[str, SqlType]:
     return {name: parse_type(kind) for name, (kind, _) in EDGE_ROWS.items()}
 
 
-def read_edges(expressions: tuple[str, ...] = _EXPRESSIONS) -> list[Edge]:
+@cache
+def read_edges(expressions: tuple[str, ...] = _EXPRESSIONS) -> tuple[Edge, ...]:
     """The expressions, in the order of the table."""
     types = edge_types()
     edges = []
     for sql in expressions:
         expression = parse_one(sql, read="duckdb")
         edges.append(Edge(sql, expression, portable(expression, (), types)))
-    return edges
+    return tuple(edges)
 
 
 def operation_of(tree: Tree) -> str:
