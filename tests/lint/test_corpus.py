@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
-from leaks import CORPUS, Leak, view, write_project
+from hypothesis import given, settings
+from leaks import CORPUS, E, Leak, view, write_project
 
+import strategies
+import window_worlds
+import worlds
 from asknown import AsknownError, FeatureStore
 from asknown.cli.group import main
+from asknown.store.typed_catalog import TypedCatalog
+from worlds import World
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +64,72 @@ def test_check_prints_them(store: FeatureStore) -> None:
 def test_the_flights_have_no_finding() -> None:
     with FeatureStore(Path(__file__).parents[2]) as flights:
         assert flights.check() == []
+
+
+def test_a_project_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", {})
+    (folder / "models" / "broken.yml").write_text("sources: [")
+    done = CliRunner().invoke(main, ["check", "--format", "json", "--project", str(folder)])
+    assert done.exit_code == 1
+    assert [(row["code"], row["file"]) for row in json.loads(done.stdout)] == [("bad-yaml", "models/broken.yml")]
+
+
+def test_everything_broken_is_listed(tmp_path: Path) -> None:
+    """Not the first thing alone, and each once, however many models stand on it."""
+    models = {
+        "syntax": "select from where",
+        "unknown": "select * from {{ ref('nobody') }}",
+        "column": f"select missing from {E}",
+        "above": "select * from {{ ref('column') }}",
+        "circle_a": "select 1 as x from {{ ref('circle_b') }}",
+        "circle_b": "select 1 as x from {{ ref('circle_a') }}",
+        "leak": view(f"select k, ts, loaded_at, lead(x) over (partition by k order by ts) as f, missing from {E}"),
+        "kept": "{{ config(materialized='table') }} select 1 as x",
+        "on_kept": "select x from {{ ref('kept') }}",
+    }
+    folder = write_project(tmp_path / "project", models)
+    (folder / "models" / "services.yml").write_text("feature_services: [{name: s, features: [nothing]}]")
+    with FeatureStore(folder) as store:
+        found = [(finding.code, finding.model) for finding in store.check()]
+        assert all(finding.at is not None and finding.at.line for finding in store.check())
+    assert sorted(found, key=str) == sorted(
+        [
+            ("sql-syntax", "syntax"),
+            ("unknown-model", "unknown"),
+            ("engine", "column"),
+            ("cycle", "circle_a"),
+            ("cycle", "circle_b"),
+            ("leak-frame-ahead", "leak"),
+            ("engine", "leak"),
+            ("unknown-view", None),
+        ],
+        key=str,
+    )
+
+
+def test_a_builder_without_refusals_takes_every_view(store: FeatureStore) -> None:
+    """As `audit` will: no command has a switch for it."""
+    typed = TypedCatalog(store.catalog, store._engine, refusals=frozenset())
+    for leak in CORPUS:
+        if leak.refused != "bad-window":
+            assert typed.view(leak.name).name == leak.name
+
+
+@pytest.mark.parametrize("kind", [strategies, window_worlds], ids=["as_of", "windows"])
+def test_generated_views_are_clean(kind: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> None:
+    @settings(max_examples=25)
+    @given(kind.worlds())
+    def check(world: World) -> None:
+        folder = tmp_path_factory.mktemp("world")
+        worlds.write_project(world, folder)
+        with FeatureStore(folder) as generated:
+            assert generated.check() == []
+
+    check()
+
+
+def test_the_project_that_init_makes_has_no_finding(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    assert CliRunner().invoke(main, ["init", str(made)]).exit_code == 0
+    with FeatureStore(made) as new:
+        assert new.check() == []

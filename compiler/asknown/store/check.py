@@ -28,7 +28,7 @@ def check_project(models: Catalog, project: Project, engine: Callable[[], Engine
     views = [model for model in sound if model.is_feature_view]
     for model in views:  # before types: a leak says more than what follows from it
         found += search(model, _standing_on(model, models), catalog.known, project)
-    for model in sound:
+    for model in _upstream_first(sound):
         try:
             _complete(catalog, model)
         except AsknownError as error:
@@ -59,6 +59,26 @@ def _sound_models(models: Catalog, found: list[Finding]) -> list[Model]:
         except AsknownError as error:
             found.append(_as_finding(error, name))
     return sound
+
+
+def _upstream_first(sound: list[Model]) -> list[Model]:
+    """The models, each behind those that it refers to: so an error of theirs is found with them."""
+    by_name = {model.name: model for model in sound}
+    ordered: dict[str, Model] = {}
+    visited: set[str] = set()
+
+    def visit(model: Model) -> None:
+        if model.name in visited:
+            return
+        visited.add(model.name)
+        for ref in model.rendered.refs:
+            if ref in by_name:
+                visit(by_name[ref])
+        ordered[model.name] = model
+
+    for model in sound:
+        visit(model)
+    return list(ordered.values())
 
 
 def _standing_on(view: Model, models: Catalog) -> list[Model]:

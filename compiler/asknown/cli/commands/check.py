@@ -12,6 +12,7 @@ from asknown.cli.errors import error_lines
 from asknown.cli.output import Format, format_option, write_lines, write_rows
 from asknown.cli.progress import has_colour, say
 from asknown.cli.session import ProjectCommand, Session
+from asknown.errors import AsknownError
 
 if TYPE_CHECKING:
     from asknown.lint.nodes import Finding
@@ -34,9 +35,15 @@ def command(ctx: click.Context, *, kind: Format) -> None:
       asknown check
       asknown check --format json
     """
-    with ctx.ensure_object(Session).open_store() as store:
-        findings = store.check()
-        models = len(store.project.models)
+    from asknown.lint.nodes import Finding
+
+    models = 0
+    try:
+        with ctx.ensure_object(Session).open_store() as store:
+            models = len(store.project.models)
+            findings = store.check()
+    except AsknownError as error:  # a project that cannot be read at all
+        findings = [Finding(error.code, "error", None, error.message, error.at, error.hint)]
     if kind == "table":
         write_lines(line for finding in findings for line in _lines(finding))
     else:
