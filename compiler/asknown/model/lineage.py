@@ -208,7 +208,7 @@ class Lineage:
 
 
 def relations(select: exp.Select) -> list[Relation]:
-    """What a select reads from, in its FROM and its joins."""
+    """The relations that a select reads, in its FROM and its joins."""
     found: list[Relation] = []
     start = select.args.get("from_")
     parts = [start.this] if start is not None else []
@@ -223,7 +223,7 @@ def relations(select: exp.Select) -> list[Relation]:
 
 
 def _renamed(star: exp.Expr) -> dict[str, str]:
-    """What a star renames: the new name by the old one in lower case."""
+    """The columns that a star renames: new names by old ones in lower case."""
     return {item.this.name.casefold(): item.alias for item in star.args.get("rename") or []}
 
 

@@ -1,4 +1,4 @@
-"""Looks a whole project over: everything that its text and the columns of its sources show to be wrong."""
+"""Checks a whole project: finds every error that its text and the columns of its sources show."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _complete(catalog: TypedCatalog, model: Model) -> None:
 
 
 def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Finding]:
-    """What is wrong with feature services whose views are sound."""
+    """The findings about feature services whose views have none."""
     project = catalog.project
     broken = {finding.model for finding in found if finding.is_error}
     for service in project.services.values():

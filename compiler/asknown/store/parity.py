@@ -108,7 +108,7 @@ def refusal_of(refused: Mapping[str, Difference], what: str) -> AsknownError:
 
 
 def check_parity(comparison: Comparison) -> tuple[Check, ...]:
-    """What the comparison says, as checks of the engine."""
+    """The results of the comparison, as checks of the engine."""
     name, count = comparison.engine.partition(" ")[0], comparison.compared
     if comparison.differences:
         run = "use a version that asknown was tested with; until then these features are left out of the online table"
