@@ -54,6 +54,7 @@ CODES: dict[str, str] = {
     "spine-key": "The spine lacks a key column of an entity.",
     "spine-time": "The spine's instant is missing, ambiguous, or not a timestamp.",
     "key-type": "A key is given with another type than the feature view's key has.",
+    "file-value": "A file holds a value, or files hold types, that cannot be read without a change.",
     "no-data": "A file or table that a source names cannot be found.",
     "not-in-dialect": "The target's SQL cannot say exactly what a feature asks for.",
     "engine": "The engine refused the query.",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
+from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.identifiers import Names, fold_names
 from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import ident, named
@@ -15,7 +16,7 @@ from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Column, FeatureView, Model
 from asknown.model.parse import is_repeatable
-from asknown.project.nodes import SourceTable
+from asknown.project.nodes import FileRead, SourceTable
 
 
 def source_name(table: SourceTable) -> str:
@@ -24,8 +25,8 @@ def source_name(table: SourceTable) -> str:
 
 
 def source_query(table: SourceTable, dialect: Dialect) -> Statement:
-    """The query of a source's rows as they are stored."""
-    return Statement((), exp.select("*").from_(_relation(table, dialect)))
+    """The query of a source's rows as they are stored, each column in its type."""
+    return Statement((), exp.select(*_stored_columns(table.read)).from_(_relation(table, dialect)))
 
 
 def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) -> Cte:
@@ -34,7 +35,8 @@ def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) 
     If the source declares a time zone, its naive timestamps are converted from it to UTC. A kind of column for which
     the dialect has a snippet ``stored.kind`` is read by that snippet.
     """
-    shown: list[exp.Expr] = [_read(column, table.timezone, dialect) for column in columns]
+    casts = _casts(table.read)
+    shown: list[exp.Expr] = [_read(column, casts.get(column.name), table.timezone, dialect) for column in columns]
     if all(isinstance(column, exp.Column) for column in shown):
         shown = [exp.Star()]
     return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), materialized=False)
@@ -75,7 +77,7 @@ def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
     readers = dialect.relations.readers
     path = table.path if readers and (table.identifier is None or _reader(table.path, dialect)) else None
     if path is not None:
-        return _reading(path, dialect, at=table.at)
+        return _reading(path, dialect, at=table.at, read=table.read)
     if table.identifier is not None:
         parsed = parse_one(table.identifier, into=exp.Table, dialect=dialect.sqlglot)
         assert isinstance(parsed, exp.Table)
@@ -83,9 +85,9 @@ def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
     return exp.Table(this=ident(table.name), db=ident(table.source))  # dbt's rule: a source's name is a schema's
 
 
-def file_query(path: str, dialect: Dialect) -> str:
-    """The query that reads a file (or glob), by its ending."""
-    return exp.select("*").from_(_reading(path, dialect)).sql(dialect.sqlglot)
+def file_query(path: str, dialect: Dialect, read: FileRead | None = None) -> str:
+    """The query that reads a file (or glob), as ``read`` says, else by its ending alone."""
+    return exp.select(*_stored_columns(read)).from_(_reading(path, dialect, read=read)).sql(dialect.sqlglot)
 
 
 def relation_query(name: str, dialect: Dialect) -> str:
@@ -108,7 +110,43 @@ def columns_query(columns: Sequence[Column], relation: str, dialect: Dialect) ->
     return query.sql(dialect.sqlglot)
 
 
-def _reading(path: str, dialect: Dialect, *, at: Where | None = None) -> exp.Expr:
+def _stored_columns(read: FileRead | None) -> list[exp.Expr]:
+    """All columns of files, those that are text in the file cast to their types."""
+    casts = _casts(read)
+    if not casts:
+        return [exp.Star()]
+    replaced = [exp.alias_(cast, ident(name)) for name, cast in casts.items()]
+    return [exp.Star(replace=replaced)]
+
+
+def _casts(read: FileRead | None) -> dict[str, exp.Expr]:
+    casts: dict[str, exp.Expr] = {}
+    for name, kind, written in read.casts if read is not None else ():
+        value: exp.Expr = exp.column(ident(name))
+        if written == "nanoseconds":
+            casts[name] = snippet(DUCKDB, "instant.other", x=value)
+            continue
+        if written is not None:
+            value = exp.func("strptime", value, exp.Literal.string(written), dialect="duckdb")
+        casts[name] = exp.cast(value, kind, dialect="duckdb")
+    return casts
+
+
+def _argument(value: object) -> exp.Expr:
+    if isinstance(value, bool):
+        return exp.Boolean(this=value)
+    if isinstance(value, int):
+        return exp.Literal.number(value)
+    if isinstance(value, str):
+        return exp.Literal.string(value)
+    assert isinstance(value, tuple)
+    return exp.Array(expressions=[_argument(item) for item in value])
+
+
+def _reading(path: str, dialect: Dialect, *, at: Where | None = None, read: FileRead | None = None) -> exp.Expr:
+    if read is not None:
+        named = [exp.Kwarg(this=exp.Var(this=name), expression=_argument(value)) for name, value in read.arguments]
+        return exp.Table(this=exp.Anonymous(this=read.function, expressions=[exp.Literal.string(path), *named]))
     reader = _reader(path, dialect)
     if reader is None:
         raise AsknownError(
@@ -129,13 +167,15 @@ def _reader(path: str | None, dialect: Dialect) -> str | None:
     return readers[max(fitting, key=len)] if fitting else None
 
 
-def _read(column: Column, zone: str | None, dialect: Dialect) -> exp.Expr:
+def _read(column: Column, cast_to: exp.Expr | None, zone: str | None, dialect: Dialect) -> exp.Expr:
     """A stored column, converted to what models read."""
-    stored = exp.column(ident(column.name))
+    stored = exp.column(ident(column.name)) if cast_to is None else cast_to
     if zone and column.type.kind == "timestamp":
         return exp.alias_(snippet(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
     name = f"stored.{column.type.kind}"
-    return exp.alias_(snippet(dialect, name, x=stored), ident(column.name)) if name in dialect.snippets else stored
+    if name in dialect.snippets:
+        return exp.alias_(snippet(dialect, name, x=stored), ident(column.name))
+    return stored if cast_to is None else exp.alias_(stored, ident(column.name))
 
 
 class ViewRows:

@@ -170,12 +170,18 @@ def _check_time(model: Model, role: str, column: Column, at: Where) -> None:
     if column.type.kind in TIME_KINDS:
         return
     nanoseconds = column.type.name.startswith("TIMESTAMP_NS")
+    casts = {
+        "integer": f"make_timestamp({column.name} * 1000000)",
+        "float": f"make_timestamp(cast(round({column.name} * 1000000) as bigint))",
+    }
+    cast = casts.get(column.type.kind, f"cast({column.name} as timestamp)")
+    seconds = "seconds since 1970 become a timestamp (milliseconds: * 1000)" if column.type.kind in casts else "cast it"
     raise AsknownError(
         "unsupported-type",
         f"{role} of '{model.name}' ('{column.name}') has type {column.type}; "
         + ("asknown's clock counts microseconds" if nanoseconds else "it must be a timestamp"),
         at=at,
-        hint=f"cast it in the model, as in: cast({column.name} as timestamp) as {column.name}",
+        hint=f"{seconds} in the model, as in: {cast} as {column.name}",
     )
 
 

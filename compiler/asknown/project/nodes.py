@@ -53,6 +53,19 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class FileRead:
+    """How files are read: a table function of DuckDB, its named arguments, and the types that columns are cast to.
+
+    A cast is (column, type, format of its dates or None); the format ``nanoseconds`` is a timestamp in these, which
+    must be a whole microsecond.
+    """
+
+    function: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+    casts: tuple[tuple[str, str, str | None], ...] = ()
+
+
+@dataclass(frozen=True)
 class SourceTable:
     """A table of a source: files (``path``, as written, relative to the project) or a table of the target.
 
@@ -68,6 +81,8 @@ class SourceTable:
     columns: tuple[ColumnDoc, ...]
     at: Where
     static: bool = False
+    options: tuple[tuple[str, Any], ...] = ()  # how its files are read, as the source declares it
+    read: FileRead | None = None  # once its files have been looked at
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.file_options import read_options
 from asknown.project.nodes import ColumnDoc, SourceTable
 from asknown.project.reader import Names, Reader
 from asknown.project.values import Value
 
 _SOURCE = ("name", "description", "database", "schema", "tables")
-_TABLE = ("name", "path", "identifier", "timezone", "static", "description", "columns")
+_TABLE = ("name", "path", "identifier", "timezone", "static", "description", "columns", "options")
 _COLUMN = ("name", "description", "data_type", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files of the tz database that are not time zones.
@@ -51,6 +52,7 @@ def _read_table(value: Value, source: str, schema: list[str], description: str |
     zone = reader.optional_text("timezone")
     if zone is not None:
         _check_zone(zone, reader.place("timezone"))
+    options = read_options(reader, f"table '{name}' of source '{source}'", path)
     return SourceTable(
         source=source,
         name=name,
@@ -59,6 +61,7 @@ def _read_table(value: Value, source: str, schema: list[str], description: str |
         timezone=zone,
         description=reader.optional_text("description") or description or "",
         columns=read_columns(reader),
+        options=options,
         at=reader.place("name"),
         static=reader.truth("static"),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
-from asknown.emit.models import cast_query, columns_query, file_query, relation_query
+from asknown.emit.models import cast_query, columns_query, relation_query
 from asknown.emit.probe import compile_facts
 from asknown.emit.statement import write
 from asknown.emit.translate.rewrite import translate
@@ -144,7 +144,7 @@ def _of_file(path: str, catalog: TypedCatalog) -> Relation:
             path = str(here.resolve())
     relations = catalog.engine.dialect.relations
     if relations.readers and relations.files_in_order:
-        return _of_sql(file_query(path, catalog.engine.dialect), catalog, repeatable=True)
+        return _of_sql(catalog.file_query(path), catalog, repeatable=True)
     return _of_data(catalog.read_file(path), catalog)
 
 

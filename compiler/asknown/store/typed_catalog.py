@@ -15,6 +15,7 @@ from asknown.emit.models import file_query, model_cte, relation_query, source_ct
 from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
+from asknown.engines.files_in import inspect_file, inspect_source
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
 from asknown.model.lineage import Lineage
@@ -23,7 +24,7 @@ from asknown.model.parse import written_columns
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
-from asknown.project.nodes import SourceTable
+from asknown.project.nodes import FileRead, SourceTable
 from asknown.types import SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class TypedCatalog:
         self._views: dict[str, FeatureView] = {}
         self._ordereds: dict[str, Model] = {}
         self._samples: dict[str, Sample | None] = {}
+        self._reads: dict[tuple[str, str], tuple[str, FileRead | None]] = {}
         self._built: frozenset[str] | None = None
 
     @property
@@ -283,7 +285,19 @@ class TypedCatalog:
         if table.path is None or "://" in table.path:
             return table
         folder = "/" if table.path.endswith("/") else ""
-        return replace(table, path=str(self.project.settings.root / table.path) + folder)
+        located = replace(table, path=str(self.project.settings.root / table.path) + folder)
+        engine = self._file_engine
+        if engine is None:
+            return located
+        if key not in self._reads:
+            self._reads[key] = inspect_source(engine, located)
+        path, read = self._reads[key]
+        return replace(located, path=path, read=read)
+
+    @property
+    def _file_engine(self) -> Engine | None:
+        """The engine that looks at files before they are read, if the target reads them as DuckDB does."""
+        return self._engine if self._engine is not None and self._engine.dialect.sqlglot == "duckdb" else None
 
     def _ask(self, table: SourceTable, engine: Engine) -> tuple[Column, ...]:
         try:
@@ -297,9 +311,14 @@ class TypedCatalog:
             raise AsknownError(error.code, message, at=table.at, hint=hint) from None
         return tuple(Column(name, kind) for name, kind in found)
 
+    def file_query(self, path: str) -> str:
+        """The query that reads a spine's file."""
+        path, read = inspect_file(self._types, path)
+        return file_query(path, self._types.dialect, read)
+
     def read_file(self, path: str) -> pa.Table:
         """The rows of a file, for an engine that reads none itself."""
-        return self._types.stream(file_query(path, self._types.dialect)).read_all()
+        return self._types.stream(self.file_query(path)).read_all()
 
     def _require_built(self, closure: Sequence[Model]) -> None:
         materialized = [m for m in closure if m.rendered.config.materialized != "ephemeral"]

@@ -20,6 +20,11 @@ _VARIANCES = {
 # A zero without its sign, so that equal values are the same value.
 _UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
 _AS_DOUBLE = "COALESCE(CAST(TRY_CAST(:x AS BIGINT) AS DOUBLE), CAST(CAST(:x AS TEXT) AS DOUBLE))"
+_NANOSECONDS = (
+    "CASE WHEN EPOCH_NS(:x) % 1000 <> 0 "
+    "THEN CAST(ERROR('an instant must be a whole microsecond: ' || CAST(:x AS TEXT)) AS TIMESTAMP) "
+    "ELSE CAST(:x AS TIMESTAMP) END"
+)
 
 DUCKDB = Dialect(
     name="duckdb",
@@ -29,7 +34,7 @@ DUCKDB = Dialect(
         "instant.timestamptz": ":x AT TIME ZONE 'UTC'",
         "instant.date": "CAST(:x AS TIMESTAMP)",
         "instant.text": "CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
-        "instant.other": "CAST(:x AS TIMESTAMP)",  # nanoseconds, which are whole microseconds here
+        "instant.other": _NANOSECONDS,
         "try_instant": "TRY_CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
         "from_zone": ":x AT TIME ZONE :zone AT TIME ZONE 'UTC'",
         "literal": "CAST(:x AS TIMESTAMP)",
@@ -102,11 +107,17 @@ DUCKDB = Dialect(
         readers={
             ".parquet": "read_parquet",
             ".csv": "read_csv",
+            ".parq": "read_parquet",
             ".csv.gz": "read_csv",
+            ".csv.zst": "read_csv",
             ".tsv": "read_csv",
+            ".tsv.gz": "read_csv",
             ".json": "read_json",
+            ".json.gz": "read_json",
             ".jsonl": "read_json",
+            ".jsonl.gz": "read_json",
             ".ndjson": "read_json",
+            ".ndjson.gz": "read_json",
         },
         values_name_columns=True,
     ),

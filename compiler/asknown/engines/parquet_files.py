@@ -1,0 +1,107 @@
+"""Decides how Parquet files are read: several files by the names of their columns, in the widest exact type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asknown.engines.text_files import Rows, arguments_sql
+from asknown.errors import AsknownError, Where
+from asknown.project.nodes import FileRead
+from asknown.types import SqlType, parse_type
+
+_NANOSECONDS = ("TIMESTAMP_NS", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE")
+_EXACT = 2**53  # the greatest integer up to which a double has every one
+
+
+def inspect_parquet(engine: Rows, path: str, options: Mapping[str, Any], at: Where | None) -> FileRead:
+    """How the files are read.
+
+    Raises ``file-value`` where a column's types in several files have no exact common type, for numbers of more digits
+    than DuckDB keeps, and where a folder's name and a file both bring a column.
+    """
+    query = f"SELECT file_name, name, duckdb_type, precision, num_children FROM PARQUET_SCHEMA({_literal(path)})"
+    rows = engine.rows(query)
+    files = list(dict.fromkeys(str(row[0]) for row in rows))
+    for file, name, _, precision, _ in rows:
+        if precision is not None and precision > 38:
+            raise AsknownError(
+                "file-value",
+                f"{file}: column '{name}' has numbers of {precision} digits, and DuckDB keeps 38",
+                at=at,
+                hint="write it with at most 38 digits, or as text",
+            )
+    arguments: dict[str, Any] = dict(options)
+    hive = _hive(files)
+    flat = {name.casefold() for _, name, _, _, _ in rows}
+    if hive and options.get("hive_partitioning", True):
+        for name in hive:
+            if name.casefold() in flat:
+                raise AsknownError(
+                    "file-value",
+                    f"'{name}' is a column of the files and a folder's name: {name}={hive[name][0]}",
+                    at=at,
+                    hint="declare options: {hive_partitioning: false} to read the files' own column",
+                )
+        arguments["hive_partitioning"] = True
+    if len(files) > 1:
+        arguments.setdefault("union_by_name", True)
+        if arguments["union_by_name"]:
+            _check_union(engine, rows, at)
+    described = engine.rows(f"DESCRIBE SELECT * FROM READ_PARQUET({_literal(path)}{arguments_sql(arguments)})")
+    casts = [(str(name), "TIMESTAMP", "nanoseconds") for name, kind, *_ in described if kind in _NANOSECONDS]
+    return FileRead("read_parquet", tuple(sorted(arguments.items())), tuple(casts))
+
+
+def _hive(files: Sequence[str]) -> dict[str, list[str]]:
+    """The columns that the files' folders name, with their values: ``day=2024-01-01/…``."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        for folder in file.split("/")[:-1]:
+            name, equals, value = folder.partition("=")
+            if equals and name:
+                found.setdefault(name, []).append(value)
+    return {name: values for name, values in found.items() if len(values) == len(files)}
+
+
+def _check_union(engine: Rows, rows: Sequence[tuple[Any, ...]], at: Where | None) -> None:
+    """Refuses a column whose types in the files have no common type that keeps all values."""
+    types: dict[str, dict[str, list[str]]] = {}
+    for file, name, kind, _, children in rows:
+        if kind is not None and not children:
+            types.setdefault(str(name), {}).setdefault(str(kind), []).append(str(file))
+    for name, kinds in types.items():
+        parsed = {kind: parse_type(kind) for kind in kinds}
+        if len(kinds) > 1 and (reason := _why_not_exact(engine, name, parsed, kinds)):
+            first, second, *_ = kinds
+            raise AsknownError(
+                "file-value",
+                f"column '{name}' is {first} in {kinds[first][0]} and {second} in {kinds[second][0]}: {reason}",
+                at=at,
+                hint="write the files in one type, or read them as two sources and cast in a model",
+            )
+
+
+def _why_not_exact(
+    engine: Rows, name: str, types: Mapping[str, SqlType], files: Mapping[str, Sequence[str]]
+) -> str | None:
+    """Why the types have no exact common type; None where they have one."""
+    kinds = {kind.kind for kind in types.values()}
+    if kinds <= {"integer"} or kinds <= {"float"} or kinds <= {"integer", "decimal"}:
+        return None
+    if kinds <= {"integer", "float"}:
+        whole = [file for kind, parsed in types.items() if parsed.kind == "integer" for file in files[kind]]
+        listed = ", ".join(map(_literal, whole))
+        column = '"' + name.replace('"', '""') + '"'
+        query = f"SELECT MAX(ABS(CAST({column} AS HUGEINT))) FROM READ_PARQUET([{listed}], union_by_name=true)"
+        ((greatest,),) = engine.rows(query)
+        if greatest is not None and greatest > _EXACT:
+            return f"a float does not keep the integer {greatest}"
+        return None
+    if kinds <= {"date", "timestamp"} or len(kinds) == 1 == len({parsed.name for parsed in types.values()}):
+        return None
+    return "no type keeps both exactly"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,322 @@
+"""Files are read as they are: every value of every file arrives unchanged, or an error names it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asknown import AsknownError, FeatureStore
+
+MANY = 30_000  # rows, more than DuckDB's sniffer looks at
+
+
+def project(folder: Path, path: str, more: str = "") -> FeatureStore:
+    """A project with one source ``raw.t`` at ``path``, and a model ``m`` of all its columns."""
+    (folder / "models").mkdir(exist_ok=True)
+    (folder / "pyproject.toml").write_text('[tool.asknown]\nname = "p"\n')
+    (folder / "models" / "s.yml").write_text(
+        f"sources:\n  - name: raw\n    tables:\n      - name: t\n        path: {path}\n{more}"
+    )
+    (folder / "models" / "m.sql").write_text("select * from {{ source('raw', 't') }}")
+    return FeatureStore(folder)
+
+
+def read(folder: Path, path: str, more: str = "") -> pa.Table:
+    with project(folder, path, more) as store:
+        return store.preview("m", None)
+
+
+def csv(folder: Path, *lines: str, name: str = "t.csv") -> str:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return name
+
+
+def after_many(usual: str, *late: str) -> list[str]:
+    return ["id,x", *(f"{i},{usual}" for i in range(MANY)), *(f"{i},{value}" for i, value in enumerate(late))]
+
+
+LATE: dict[str, tuple[str, tuple[str, ...], list[Any]]] = {
+    "decimals after integers": ("5", ("7.9", "8.4"), [7.9, 8.4]),
+    "a key with leading zeros": ("17", ("007",), ["007"]),
+    "an integer beyond 64 bits": ("5", ("12345678901234567890",), [Decimal("12345678901234567890")]),
+    "text after numbers": ("5", ("n/a",), ["n/a"]),
+    "a time of day after dates": ("2024-03-01", ("2024-03-02 11:00:00",), [dt.datetime(2024, 3, 2, 11)]),
+    "a fraction after seconds": (
+        "2024-03-01 10:00:00",
+        ("2024-03-01 10:00:00.123456",),
+        [dt.datetime(2024, 3, 1, 10, 0, 0, 123456)],
+    ),
+    "text after truths": ("true", ("maybe",), ["maybe"]),
+    "a number after nothing": ("", ("5",), [5]),
+    "an instant after nothing": ("", ("2024-03-01 10:00:00",), [dt.datetime(2024, 3, 1, 10)]),
+    "a quoted field after plain ones": ("a", ('"b,c"', '"d ""e"""'), ["b,c", 'd "e"']),
+    "a comment sign": ("a", ("#b",), ["#b"]),
+    "underscores in a number": ("5", ("1_000",), ["1_000"]),
+    "an exponent": ("5", ("1e3",), [1000.0]),
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_the_whole_file_decides(tmp_path: Path, what: str) -> None:
+    usual, late, expected = LATE[what]
+    found = read(tmp_path, csv(tmp_path, *after_many(usual, *late)))
+    assert found["x"].to_pylist()[MANY:] == expected
+    assert len(found) == MANY + len(late)
+
+
+REFUSED: dict[str, tuple[list[str], str, str]] = {
+    "digits that a float loses": (
+        after_many("5.5", "0.12345678901234567891"),
+        "",
+        f"t.csv, line {MANY + 2}: column 'x' has more digits than a float keeps: '0.12345678901234567891'",
+    ),
+    "nanoseconds": (
+        after_many("2024-03-01 10:00:00", "2024-03-01 10:00:00.123456789"),
+        "",
+        f"t.csv, line {MANY + 2}: column 'x' has an instant that is no whole microsecond: '2024-03-01 10:00:00.",
+    ),
+    "offsets and none": (
+        after_many("2024-03-01 10:00:00", "2024-03-01 10:00:00+02:00"),
+        "",
+        "t.csv, line 2: column 'x' mixes times with an offset (1) and without (30000)",
+    ),
+    "an ambiguous order": (
+        ["id,x", "1,01/06/2024", "2,02/06/2024"],
+        "",
+        "t.csv, line 2: column 'x' has dates in an ambiguous order",
+    ),
+    "a declared type": (
+        ["id,x", "1,5", "2,7.9"],
+        "        columns: [{name: x, data_type: bigint}]\n",
+        "t.csv, line 3: column 'x' has a value that bigint does not hold: '7.9'",
+    ),
+    "a declared scale": (
+        ["id,x", "1,5.25", "2,7.125"],
+        "        columns: [{name: x, data_type: 'decimal(9,2)'}]\n",
+        "t.csv, line 3: column 'x' has a value that decimal(9,2) does not hold: '7.125'",
+    ),
+    "a declared date": (
+        ["id,x", "1,2024-03-01 10:00:00"],
+        "        columns: [{name: x, data_type: date}]\n",
+        "t.csv, line 2: column 'x' has a value that date does not hold: '2024-03-01 10:00:00'",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_read_as_it_is_is_named(tmp_path: Path, what: str) -> None:
+    lines, more, words = REFUSED[what]
+    with pytest.raises(AsknownError, match=re.escape(words)) as raised:
+        read(tmp_path, csv(tmp_path, *lines), more)
+    assert raised.value.code == "file-value"
+    assert raised.value.hint
+
+
+DECLARED: dict[str, tuple[list[str], str, list[Any]]] = {
+    "the order of dates": (
+        ["x", "01/06/2024", "02/06/2024"],
+        "        options: {dateformat: '%d/%m/%Y'}\n",
+        [dt.date(2024, 6, 1), dt.date(2024, 6, 2)],
+    ),
+    "an order that the file decides": (
+        ["x", "01/06/2024", "13/06/2024"],
+        "",
+        [dt.date(2024, 6, 1), dt.date(2024, 6, 13)],
+    ),
+    "text": (["x", "007", "8"], "        columns: [{name: x, data_type: varchar}]\n", ["007", "8"]),
+    "a decimal": (
+        ["x", "0.10", "12.345"],
+        "        columns: [{name: x, data_type: 'decimal(9,3)'}]\n",
+        [Decimal("0.100"), Decimal("12.345")],
+    ),
+    "a float of many digits": (
+        ["x", "0.12345678901234567891"],
+        "        columns: [{name: x, data_type: double}]\n",
+        [0.12345678901234567891],
+    ),
+    "nulls": (["x", "5", "NA", "-"], "        options: {nulls: [NA, '-']}\n", [5, None, None]),
+    "a delimiter": (["x|y", "5|a,b"], "        options: {delimiter: '|'}\n", [5]),
+    "no header": (["5", "7"], "        options: {header: false}\n", [5, 7]),
+    "lines to skip": (["written by hand", "x", "5"], "        options: {skip: 1}\n", [5]),
+}
+
+
+@pytest.mark.parametrize("what", DECLARED)
+def test_what_a_source_declares_is_used(tmp_path: Path, what: str) -> None:
+    lines, more, expected = DECLARED[what]
+    found = read(tmp_path, csv(tmp_path, *lines), more)
+    assert found.column(0).to_pylist() == expected
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".csv.gz", ".json", ".jsonl", ".ndjson", ".jsonl.gz", ".parq"])
+def test_the_endings_of_files(tmp_path: Path, ending: str) -> None:
+    rows = [{"id": i, "x": 5} for i in range(MANY)] + [{"id": 1, "x": 7.9}]
+    path = tmp_path / f"t{ending}"
+    if ending == ".parq":
+        duckdb.sql(f"copy (select 7.9::double as x) to '{path}' (format parquet)")
+    elif ".json" in ending or "ndjson" in ending:
+        text = "\n".join(f'{{"id": {row["id"]}, "x": {row["x"]}}}' for row in rows)
+        path.write_bytes(gzip.compress(text.encode()) if ending.endswith(".gz") else text.encode())
+    else:
+        mark = "\t" if ".tsv" in ending else ","
+        text = "\n".join([f"id{mark}x", *(f"{row['id']}{mark}{row['x']}" for row in rows)])
+        path.write_bytes(gzip.compress(text.encode()) if ending.endswith(".gz") else text.encode())
+    assert read(tmp_path, path.name)["x"].to_pylist()[-1] == 7.9
+
+
+# ---------------------------------------------------------------- several files
+
+
+def test_csv_files_are_united_by_the_names_of_their_columns(tmp_path: Path) -> None:
+    csv(tmp_path, "id,day", "1,2024-03-01", name="a/1.csv")
+    csv(tmp_path, "day,id,price", "2024-03-02 10:00:00,2,1.5", name="a/2.csv")
+    found = read(tmp_path, "'a/*.csv'").sort_by("id")
+    assert found["day"].to_pylist() == [dt.datetime(2024, 3, 1), dt.datetime(2024, 3, 2, 10)]
+    assert found["price"].to_pylist() == [None, 1.5]
+
+
+def test_csv_files_of_two_forms_are_refused(tmp_path: Path) -> None:
+    csv(tmp_path, "id,x", "1,2", name="a/1.csv")
+    csv(tmp_path, "id;x", "1;2", name="a/2.csv")
+    with pytest.raises(AsknownError, match=r"differ in their delimiter: ',' and ';'"):
+        read(tmp_path, "'a/*.csv'")
+
+
+def parquet(folder: Path, name: str, select: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    duckdb.sql(f"copy ({select}) to '{folder / name}' (format parquet)")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("1::int", "2.5::double", [1.0, 2.5]),
+        ("1.5::decimal(4,1)", "2.345::decimal(9,3)", [Decimal("1.500"), Decimal("2.345")]),
+        ("1::tinyint", "3000000000::bigint", [1, 3000000000]),
+        (
+            "date '2024-03-01'",
+            "timestamp '2024-03-01 10:00:00'",
+            [dt.datetime(2024, 3, 1), dt.datetime(2024, 3, 1, 10)],
+        ),
+        ("1::int", "2.5::decimal(4,1)", [Decimal("1.0"), Decimal("2.5")]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_parquet_files_have_the_widest_exact_type(
+    tmp_path: Path, first: str, second: str, expected: list[Any], turned: bool
+) -> None:
+    parquet(tmp_path, f"a/{1 + turned}.parquet", f"select 1 as id, {first} as x")
+    parquet(tmp_path, f"a/{2 - turned}.parquet", f"select 2 as id, {second} as x")
+    assert read(tmp_path, "'a/*.parquet'").sort_by("id")["x"].to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("9007199254740993::bigint", "2.5::double"),
+        ("1.1::decimal(4,1)", "2.5::double"),
+        ("true", "2::int"),
+        ("timestamp '2024-03-01'", "timestamptz '2024-03-01 00:00:00+00'"),
+        ("5::int", "'five'"),
+    ],
+)
+def test_parquet_files_without_an_exact_common_type_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    parquet(tmp_path, "a/1.parquet", f"select {first} as x")
+    parquet(tmp_path, "a/2.parquet", f"select {second} as x")
+    with pytest.raises(AsknownError, match=r"column 'x' is .* in .*1\.parquet and .* in .*2\.parquet"):
+        read(tmp_path, "'a/*.parquet'")
+
+
+def test_a_folder_is_all_parquet_files_below_it(tmp_path: Path) -> None:
+    parquet(tmp_path, "a/b/1.parquet", "select 1 as x")
+    parquet(tmp_path, "a/2.parquet", "select 2 as x")
+    assert sorted(read(tmp_path, "a")["x"].to_pylist()) == [1, 2]
+
+
+def test_folders_that_name_a_column_bring_it(tmp_path: Path) -> None:
+    parquet(tmp_path, "a/day=2024-03-01/1.parquet", "select 1 as x")
+    parquet(tmp_path, "a/day=2024-03-02/1.parquet", "select 2 as x")
+    found = read(tmp_path, "a").sort_by("x")
+    assert found["day"].to_pylist() == [dt.date(2024, 3, 1), dt.date(2024, 3, 2)]
+
+
+def test_a_column_that_folders_and_files_bring_is_refused(tmp_path: Path) -> None:
+    parquet(tmp_path, "a/day=2024-03-01/1.parquet", "select 1 as x, date '2024-03-09' as day")
+    with pytest.raises(AsknownError, match="'day' is a column of the files and a folder's name: day=2024-03-01"):
+        read(tmp_path, "a")
+    found = read(tmp_path, "a", "        options: {hive_partitioning: false}\n")
+    assert found["day"].to_pylist() == [dt.date(2024, 3, 9)]
+
+
+def test_nanoseconds_in_parquet_are_whole_microseconds_or_an_error(tmp_path: Path) -> None:
+    parquet(tmp_path, "t.parquet", "select timestamp_ns '2024-03-01 10:00:00.123456' as x")
+    assert read(tmp_path, "t.parquet")["x"].to_pylist() == [dt.datetime(2024, 3, 1, 10, 0, 0, 123456)]
+    parquet(tmp_path, "t.parquet", "select timestamp_ns '2024-03-01 10:00:00.123456789' as x")
+    with pytest.raises(AsknownError, match=r"whole microsecond: 2024-03-01 10:00:00\.123456789"):
+        read(tmp_path, "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("{delimeter: ';'}", "delimeter"),
+        ("{header: maybe}", "true or false"),
+        ("{skip: -1}", "at least 0"),
+        ("[1]", "a mapping"),
+    ],
+)
+def test_an_option_that_is_none_is_named(tmp_path: Path, options: str, words: str) -> None:
+    csv(tmp_path, "x", "1")
+    with pytest.raises(AsknownError, match=words):
+        read(tmp_path, "t.csv", f"        options: {options}\n")
+
+
+def test_options_of_text_are_not_for_parquet(tmp_path: Path) -> None:
+    parquet(tmp_path, "t.parquet", "select 1 as x")
+    with pytest.raises(AsknownError, match=r"'delimiter' of .* is an option of text files"):
+        read(tmp_path, "t.parquet", "        options: {delimiter: ';'}\n")
+
+
+# ---------------------------------------------------------------- any values
+
+TEXTS: dict[str, Callable[[Any], str]] = {
+    "integers": str,
+    "floats": repr,
+    "decimals": str,
+    "dates": str,
+    "instants": str,
+}
+VALUES = {
+    "integers": st.integers(-(2**63), 2**63 - 1),
+    "floats": st.floats(allow_nan=False, allow_infinity=False),
+    "dates": st.dates(),
+    "instants": st.datetimes(),
+}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_column_of_any_values_arrives_as_it_was_written(tmp_path: Path, data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(sorted(VALUES)))
+    values = data.draw(st.lists(st.none() | VALUES[kind], min_size=1, max_size=6))
+    written = ["" if value is None else TEXTS[kind](value) for value in values]
+    found = read(tmp_path, csv(tmp_path, "id,x", *(f"{i},{text}" for i, text in enumerate(written))))["x"].to_pylist()
+    for value, text, came in zip(values, written, found, strict=True):
+        if value is None:
+            assert came is None
+        elif isinstance(came, str):
+            assert came == text
+        else:
+            assert came == value or came == dt.datetime.combine(value, dt.time())
