@@ -90,6 +90,8 @@ FIRES: dict[str, Sequence[str]] = {
         item("avg(x) over (partition by k order by k)"),
         item("avg(x) over (partition by k order by 1)"),
         item("avg(x) over (partition by k, date_trunc('day', ts))"),
+        f"select k, ts + interval 1 hour as ts, f from "
+        f"(select *, avg(x) over (partition by k, ts::date) as f from {E})",
         item("rank() over (partition by k order by x)"),
         item("dense_rank() over (order by x desc)"),
         item("row_number() over (partition by k order by seq)"),
@@ -178,6 +180,7 @@ CLEAN: dict[str, Sequence[str]] = {
         item("ntile(4) over (partition by k, ts order by x)"),
         inner("avg(x) over (partition by k, ts)"),
         item("x") + " qualify row_number() over (partition by seq order by x desc) = 1",
+        f"select k, ts + interval 1 hour as ts, f from (select *, avg(x) over (partition by k, ts) as f from {E})",
         f"select k, ts, avg(x) over (partition by k, moment) as f from (select *, ts as moment from {E})",
         f"select k, ts, x, z.f from {E} e join (select k, max(limit_now) over () as f from {ZONES}) z using (k)",
         f"select k, ts, x, v.f from {E} e "

@@ -90,13 +90,13 @@ class Ordered:
         wanted = origins_of_role(self.subject, role)
         if not wanted and role is not None:  # where the time comes from cannot be told: any time will do
             return any(way_of(p, self.select, self.subject.model, self.subject) == "forward" for p in self.partition)
-        for term in self.partition:
-            own = _origins(term, self.select, self.subject.model, self.subject)
-            if any(same_origin(one, other) for one in own for other in wanted):
-                return True
-            if isinstance(term, exp.Column) and not own and term.name.casefold() == (role or "").casefold():
-                return True
-        return False
+        given = [(term, _origins(term, self.select, self.subject.model, self.subject)) for term in self.partition]
+        if any(
+            isinstance(t, exp.Column) and not own and t.name.casefold() == (role or "").casefold() for t, own in given
+        ):
+            return True
+        origins = [origin for _, own in given for origin in own]
+        return any(_settled_by(one, origins, self.subject) for one in wanted)
 
     @property
     def reads_static_alone(self) -> bool:
@@ -114,6 +114,21 @@ def windows_of(subject: Subject) -> Iterator[Ordered]:
 def origins_of_role(subject: Subject, role: str | None) -> list[Origin]:
     """Where the column that the view's config names as a time comes from."""
     return subject.lineage.of_output(subject.view, role) if role else []
+
+
+def _settled_by(origin: Origin, given: list[Origin], subject: Subject, depth: int = 0) -> bool:
+    """Whether rows that agree in the ``given`` origins agree in this one, too: it is one of them, or made of them."""
+    if any(same_origin(origin, one) for one in given):
+        return True
+    if not isinstance(origin, Computed) or depth > _LONGEST:
+        return False
+    if origin.expression.find(exp.Window, exp.AggFunc, exp.Query) is not None:
+        return False
+    parts = [
+        subject.lineage.of_column(column, origin.select, origin.model)
+        for column in origin.expression.find_all(exp.Column)
+    ]
+    return bool(parts) and all(any(_settled_by(one, given, subject, depth + 1) for one in part) for part in parts)
 
 
 def same_origin(one: Origin, other: Origin) -> bool:
