@@ -59,7 +59,11 @@ class Ordered:
         """The terms of the order, without those that are the same for a whole partition."""
         same = {plain(term) for term in self.partition}
         terms = self._parts[1]
-        return [t for t in terms if (v := _value(t)).find(exp.Column) is not None and plain(v) not in same]
+        return [
+            t
+            for t in terms
+            if (v := _value(t)).find(exp.Column, exp.Columns, exp.Star) is not None and plain(v) not in same
+        ]
 
     @cached_property
     def way(self) -> Way:

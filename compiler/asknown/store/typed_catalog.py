@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from asknown.catalog.catalog import Catalog
@@ -98,18 +99,18 @@ class TypedCatalog:
 
     def known(self, name: str) -> dict[str, SqlType] | None:
         """The columns of a model or source by the name that SQL has for it; None where they cannot be told."""
-        sources = {source_name(table).casefold(): key for key, table in self.project.sources.items()}
-        models = {model.casefold(): model for model in self.models.names}
+        found = self._relations.get(name.casefold())
         try:
-            if name.casefold() in models:
-                columns = self.columns(models[name.casefold()])
-            elif name.casefold() in sources:
-                columns = self._source(sources[name.casefold()])
-            else:
-                return None
+            columns = () if found is None else self.columns(found) if isinstance(found, str) else self._source(found)
         except AsknownError:
             return None
-        return {column.name: column.type for column in columns}
+        return {column.name: column.type for column in columns} if found is not None else None
+
+    @cached_property
+    def _relations(self) -> dict[str, str | tuple[str, str]]:
+        """Each model's name and each source's key, by the name that SQL has for it, in lower case."""
+        sources = {source_name(table).casefold(): key for key, table in self.project.sources.items()}
+        return {**sources, **{model.casefold(): model for model in self.models.names}}
 
     def columns(self, name: str) -> tuple[Column, ...]:
         """The columns of a model, as the engine describes them."""
