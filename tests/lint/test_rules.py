@@ -177,6 +177,7 @@ CLEAN: dict[str, Sequence[str]] = {
         item("rank() over (partition by k order by ts)"),
         item("dense_rank() over (partition by k order by epoch(ts))"),
         item("rank() over (partition by k, ts order by x)"),
+        item("rank() over (partition by k order by columns('ts'))"),
         item("ntile(4) over (partition by k, ts order by x)"),
         inner("avg(x) over (partition by k, ts)"),
         item("x") + " qualify row_number() over (partition by seq order by x desc) = 1",

@@ -168,7 +168,7 @@ def way_of(value: exp.Expr, select: exp.Select, model: Model, subject: Subject, 
             way = _together([inner(value.this), inner(value.expression)])
             negative = any(isinstance(side.unnest(), exp.Neg) for side in (value.this, value.expression))
             return _flip(way) if negative else way
-        case exp.Lag() | exp.Lead() | exp.Window() | exp.Case() | exp.If():
+        case exp.Window() | exp.Case() | exp.If() | exp.Columns() | exp.Star() | exp.Query():
             return "unknown"
     parts = [inner(part) for part in value.iter_expressions() if not isinstance(part, exp.DataType | exp.Var)]
     if not parts and value.find(exp.Column) is None:
