@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
+from statistics import StatisticsError
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from asknown.aggregates import AGGREGATES
+from asknown.dialects.registry import NAMES, find_dialect
+from asknown.online.nodes import StoredCall
+from asknown.online.windows import finalizer_of
 from asknown.types import parse_type
-from asknown.values.aggregates import PAIRED, finisher, refusal
+from asknown.values.aggregates import FINALIZERS, finalizer
+from oracle import View, Window
 
 DOUBLE = parse_type("DOUBLE")
 FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1e17, 0.1, -1e17, 1e-20, 5e-324, 1e308])
@@ -41,24 +50,24 @@ def rounded(exact: Fraction) -> float:
 @given(st.lists(FINITE, min_size=1))
 def test_a_sum_and_an_average_of_doubles_are_rounded_once(values: list[float]) -> None:
     exact = sum(map(Fraction, values))
-    assert exactly(finisher("sum", DOUBLE)(values)) == exactly(rounded(exact))
-    assert exactly(finisher("avg", DOUBLE)(values)) == exactly(rounded(exact / len(values)))
+    assert exactly(finalizer("sum", DOUBLE)(values)) == exactly(rounded(exact))
+    assert exactly(finalizer("avg", DOUBLE)(values)) == exactly(rounded(exact / len(values)))
 
 
 @given(st.lists(st.integers(-(2**127), 2**127 - 1), min_size=1))
 def test_a_sum_and_an_average_of_integers_are_exact(values: list[int]) -> None:
-    assert finisher("sum", parse_type("HUGEINT"))(values) == sum(values)
-    assert finisher("avg", parse_type("HUGEINT"))(values) == rounded(Fraction(sum(values), len(values)))
+    assert finalizer("sum", parse_type("HUGEINT"))(values) == sum(values)
+    assert finalizer("avg", parse_type("HUGEINT"))(values) == rounded(Fraction(sum(values), len(values)))
 
 
 @given(st.lists(st.integers(-(10**38) + 1, 10**38 - 1), min_size=1))
 def test_a_sum_and_an_average_of_decimals_are_exact(values: list[int]) -> None:
     kind = parse_type("DECIMAL(38,3)")
     decimals = [Decimal((v < 0, tuple(map(int, str(abs(v)))), -3)) for v in values]
-    assert exactly(finisher("sum", kind)(decimals)) == exactly(
+    assert exactly(finalizer("sum", kind)(decimals)) == exactly(
         Decimal((sum(values) < 0, tuple(map(int, str(abs(sum(values))))), -3))
     )
-    assert finisher("avg", kind)(decimals) == rounded(Fraction(sum(values), 1000 * len(values)))
+    assert finalizer("avg", kind)(decimals) == rounded(Fraction(sum(values), 1000 * len(values)))
 
 
 @pytest.mark.parametrize(
@@ -80,35 +89,35 @@ def test_a_sum_and_an_average_of_decimals_are_exact(values: list[int]) -> None:
     ],
 )
 def test_sums_that_go_wrong_elsewhere(values: list[float], total: float, mean: float) -> None:
-    assert exactly(finisher("sum", DOUBLE)(values)) == exactly(total)
-    assert exactly(finisher("avg", DOUBLE)(values)) == exactly(mean)
+    assert exactly(finalizer("sum", DOUBLE)(values)) == exactly(total)
+    assert exactly(finalizer("avg", DOUBLE)(values)) == exactly(mean)
 
 
 def test_the_variance_of_near_values_far_from_zero_keeps_its_digits() -> None:
     values = [1e8 + 1, 1e8 + 2, 1e8 + 3]
-    assert finisher("var_samp", DOUBLE)(values) == 1.0
-    assert finisher("var_pop", DOUBLE)(values) == 2 / 3
-    assert finisher("stddev_samp", parse_type("BIGINT"))([int(v) for v in values]) == 1.0
+    assert finalizer("var_samp", DOUBLE)(values) == 1.0
+    assert finalizer("var_pop", DOUBLE)(values) == 2 / 3
+    assert finalizer("stddev_samp", parse_type("BIGINT"))([int(v) for v in values]) == 1.0
 
 
 @given(st.lists(st.floats(-1e100, 1e100), min_size=2) | st.lists(st.floats(1e8, 1e8 + 1e-4), min_size=2))
 def test_the_variance_is_near_the_exact_one(values: list[float]) -> None:
     mean = sum(map(Fraction, values)) / len(values)
     exact = float(sum((Fraction(v) - mean) ** 2 for v in values) / (len(values) - 1))
-    assert finisher("var_samp", DOUBLE)(values) == pytest.approx(exact, rel=1e-12, abs=1e-300)
+    assert finalizer("var_samp", DOUBLE)(values) == pytest.approx(exact, rel=1e-12, abs=1e-300)
 
 
 @pytest.mark.parametrize("values", [[math.nan], [math.inf], [math.inf, 1.0], [math.nan, 1.0], [math.inf, -math.inf]])
 @pytest.mark.parametrize("name", ["var_samp", "var_pop", "stddev_samp", "stddev_pop"])
 def test_the_spread_of_what_is_not_finite_is_the_engine_s(name: str, values: list[float]) -> None:
-    assert exactly(finisher(name, DOUBLE)(values)) == exactly(in_engine(f"{name}(v)", "DOUBLE", values))
+    assert exactly(finalizer(name, DOUBLE)(values)) == exactly(in_engine(f"{name}(v)", "DOUBLE", values))
 
 
 def test_every_aggregate_has_its_value_over_no_rows() -> None:
     for name, aggregate in AGGREGATES.items():
         kind = parse_type("BOOLEAN" if name.startswith("bool") else "DOUBLE")
-        assert finisher(name, kind, DOUBLE if name in PAIRED else None, 0.5)([]) == aggregate.empty
-    assert finisher("count", None)([]) == 0
+        assert finalizer(name, kind, DOUBLE if aggregate.paired else None, 0.5)([]) == aggregate.empty
+    assert finalizer("count", None)([]) == 0
 
 
 # ---------------------------------------------------------------- against the engine
@@ -157,10 +166,10 @@ def spelled(name: str, number: str, kind: str) -> str:
 @given(data=st.data())
 def test_an_aggregate_is_the_engine_s(kind: str, call: str, data: st.DataObject) -> None:
     name, _, number = call.partition(" ")
-    if refusal(name, parse_type(kind)) is not None:
+    if AGGREGATES[name].refuses(parse_type(kind)) is not None:
         return
     values = data.draw(st.lists(VALUES[kind], min_size=1, max_size=8))
-    found = finisher(name, parse_type(kind), None, float(number) if number else None)(values)
+    found = finalizer(name, parse_type(kind), None, float(number) if number else None)(values)
     assert exactly(found) == exactly(in_engine(spelled(name, number, kind), kind, values))
 
 
@@ -175,11 +184,11 @@ def test_what_is_not_exact_is_refused_with_a_reason() -> None:
         ("var_pop", "BOOLEAN"),
         ("bool_or", "INTEGER"),
     ]:
-        reason = refusal(name, parse_type(kind))
+        reason = AGGREGATES[name].refuses(parse_type(kind))
         assert reason is not None and kind in reason
         with pytest.raises(ValueError, match=name):
-            finisher(name, parse_type(kind))
-    assert refusal("list", parse_type("INTEGER[]")) is None
+            finalizer_of(StoredCall(name, "v", None, None, None, 0, 0), {"v": parse_type(kind)})
+    assert AGGREGATES["list"].refuses(parse_type("INTEGER[]")) is None
 
 
 @pytest.mark.parametrize(
@@ -190,12 +199,40 @@ def test_what_is_not_exact_is_refused_with_a_reason() -> None:
     ],
 )
 def test_of_equal_extremes_the_last_row_gives_the_value(name: str, pairs: list[tuple[str, int]], value: str) -> None:
-    assert finisher(name, parse_type("VARCHAR"), parse_type("BIGINT"))(pairs) == value
+    assert finalizer(name, parse_type("VARCHAR"), parse_type("BIGINT"))(pairs) == value
 
 
 def test_a_nan_is_the_greatest_and_zeros_are_equal_where_values_are_ordered() -> None:
     kind = parse_type("VARCHAR")
-    assert finisher("arg_max", kind, DOUBLE)([("a", math.inf), ("b", math.nan), ("c", 1.0)]) == "b"
-    assert finisher("arg_min", kind, DOUBLE)([("a", 0.0), ("b", -0.0), ("c", 1.0)]) == "b"
-    assert finisher("arg_min", kind, DOUBLE)([("a", -0.0), ("b", 0.0), ("c", math.nan)]) == "b"
-    assert finisher("arg_max", kind, parse_type("DATE"))([("a", date(2013, 1, 2)), ("b", date(2013, 1, 1))]) == "a"
+    assert finalizer("arg_max", kind, DOUBLE)([("a", math.inf), ("b", math.nan), ("c", 1.0)]) == "b"
+    assert finalizer("arg_min", kind, DOUBLE)([("a", 0.0), ("b", -0.0), ("c", 1.0)]) == "b"
+    assert finalizer("arg_min", kind, DOUBLE)([("a", -0.0), ("b", 0.0), ("c", math.nan)]) == "b"
+    assert finalizer("arg_max", kind, parse_type("DATE"))([("a", date(2013, 1, 2)), ("b", date(2013, 1, 1))]) == "a"
+
+
+# ---------------------------------------------------------------- the table of aggregates
+
+
+@pytest.mark.parametrize("name", sorted(AGGREGATES))
+def test_an_aggregate_is_whole(name: str) -> None:
+    aggregate = AGGREGATES[name]
+    assert aggregate.finalizer in FINALIZERS
+    assert aggregate.family is None or (aggregate.family in FINALIZERS and aggregate.merges)
+    documented = (Path(__file__).parents[1] / "docs" / "semantics.md").read_text(encoding="utf-8")
+    assert any(re.search(rf"^\|.*`{re.escape(sql)}\b", documented, re.MULTILINE) for sql in aggregate.sql)
+    window = Window(name, "x", 1, order="x" if aggregate.paired else None, fraction=Fraction(1, 2))
+    row = {"x": name.startswith("bool") or 1.0, "ts": datetime(2013, 5, 1)}
+    with suppress(StatisticsError):  # the spread of one value
+        oracle.aggregate(window, [row], View("orders", ("id",), "ts", ()))
+
+
+# A dialect that has no snippet of its own for these writes them by means of the other.
+_WRITTEN_BY = {"avg": "sum", "arg_min": "last", "arg_max": "last"}
+
+
+@pytest.mark.parametrize("name", sorted(AGGREGATES))
+@pytest.mark.parametrize("dialect", NAMES)
+def test_a_dialect_writes_an_aggregate_or_says_what_to_write(dialect: str, name: str) -> None:
+    rules, unkept = find_dialect(dialect).aggregates, find_dialect(dialect).relations.unkept
+    written = {key.partition(".")[0] for key in (*rules.templates, *rules.nearest, *unkept)}
+    assert written & {name, _WRITTEN_BY.get(name, name)}

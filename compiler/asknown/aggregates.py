@@ -7,7 +7,9 @@ the order in which rows happen to be seen is refused, with the reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from asknown.types import Kind, SqlType, parse_type
 
 Arguments = Literal["none", "value", "value and order", "value and number"]
 """What stands between the parentheses: ``count(*)``, ``sum(x)``, ``arg_max(x, y)``, ``quantile_cont(x, 0.9)``."""
@@ -20,17 +22,31 @@ State = Literal["count", "sum", "extreme", "flags", "values"]
 """
 
 
+Result = Literal["BIGINT", "DOUBLE", "BOOLEAN", "value", "sum"]
+
+
 @dataclass(frozen=True)
 class Aggregate:
-    """One aggregate. ``empty`` is its value over no rows; all others are NULL."""
+    """One aggregate. ``empty`` is its value over no rows; all others are NULL.
+
+    ``kinds`` are those of the values that it takes online. ``result`` says of which kind its result is: ``value``, of
+    the values'; ``sum``, of theirs too, but BIGINT for booleans; else a type. ``family`` names the partial state from
+    which it can be finished, and ``finalizer`` the function of :mod:`asknown.values.aggregates` that finishes it.
+    ``ordered`` aggregates depend on the order of the values.
+    """
 
     name: str
     sql: tuple[str, ...]  # the spellings that are read as this aggregate, in lower case
     arguments: Arguments
     state: State
+    kinds: frozenset[Kind]
+    result: Result | None = None
+    family: str | None = None
+    finalizer: str = ""
     empty: int | None = None
     distinct: bool = False  # whether DISTINCT inside the parentheses changes anything
     exact: bool = True  # False: equal to 1e-12 relative, computed stably
+    ordered: bool = False
 
     @property
     def merges(self) -> bool:
@@ -38,36 +54,88 @@ class Aggregate:
         return self.state != "values"
 
     @property
-    def inverts(self) -> bool:
-        """Whether the state of a part can be taken away again."""
-        return self.state in ("count", "sum")
+    def paired(self) -> bool:
+        """Whether the aggregate is of two columns."""
+        return self.arguments == "value and order"
+
+    def refuses(self, kind: SqlType | None) -> str | None:
+        """Why this aggregate over values of this type cannot be computed online, or None where it can."""
+        if kind is None:
+            return None
+        if self.name in ("sum", "avg") and kind.name == "UHUGEINT":
+            return f"{self.name}() of a UHUGEINT is not exact in the training query: cast it to HUGEINT"
+        if kind.kind not in self.kinds:
+            return f"{self.name}() of a {kind} is not offered online"
+        if self.name in ("median", "quantile_cont") and (kind.name == "FLOAT" or kind.kind == "decimal"):
+            return f"{self.name}() of a {kind} is rounded by the engine in its own way: cast it to DOUBLE"
+        return None
+
+    def result_type(self, value: SqlType | None) -> SqlType | None:
+        """A type of the kind that the result over values of this type has, where that is plain."""
+        match self.result:
+            case None:
+                return None
+            case "value":
+                return value
+            case "sum":
+                return parse_type("BIGINT") if value is not None and value.kind == "boolean" else value
+            case named:
+                return parse_type(named)
 
 
-AGGREGATES: dict[str, Aggregate] = {
-    aggregate.name: aggregate
-    for aggregate in (
-        Aggregate("count", ("count", "count_star"), "none", "count", empty=0),
-        Aggregate("count_distinct", ("count",), "value", "values", empty=0, distinct=True),
-        Aggregate("sum", ("sum",), "value", "sum"),
-        Aggregate("avg", ("avg", "mean"), "value", "sum"),
-        Aggregate("min", ("min",), "value", "extreme"),
-        Aggregate("max", ("max",), "value", "extreme"),
-        Aggregate("bool_and", ("bool_and",), "value", "flags"),
-        Aggregate("bool_or", ("bool_or",), "value", "flags"),
-        Aggregate("stddev_samp", ("stddev_samp", "stddev"), "value", "values", exact=False),
-        Aggregate("stddev_pop", ("stddev_pop",), "value", "values", exact=False),
-        Aggregate("var_samp", ("var_samp", "variance"), "value", "values", exact=False),
-        Aggregate("var_pop", ("var_pop",), "value", "values", exact=False),
-        Aggregate("first", ("first", "first_value"), "value", "values"),
-        Aggregate("last", ("last", "last_value"), "value", "values"),
-        Aggregate("arg_min", ("arg_min", "min_by", "argmin"), "value and order", "values"),
-        Aggregate("arg_max", ("arg_max", "max_by", "argmax"), "value and order", "values"),
-        Aggregate("median", ("median",), "value", "values"),
-        Aggregate("quantile_cont", ("quantile_cont", "percentile_cont"), "value and number", "values"),
-        Aggregate("quantile_disc", ("quantile_disc", "percentile_disc", "quantile"), "value and number", "values"),
-        Aggregate("list", ("list", "array_agg"), "value", "values"),
-    )
-}
+_ANY: frozenset[Kind] = frozenset(get_args(Kind))
+_FLAT: frozenset[Kind] = _ANY - {"list", "struct", "other"}
+_NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
+_FLAGS: frozenset[Kind] = frozenset({"boolean"})
+_MIDDLES: frozenset[Kind] = _NUMBERS | {"text", "boolean", "uuid", "blob"}
+
+_ROWS = (
+    Aggregate("count", ("count", "count_star"), "none", "count", _ANY, "BIGINT", "count", "count", empty=0),
+    Aggregate(
+        "count_distinct", ("count",), "value", "values", _FLAT, finalizer="count_distinct", empty=0, distinct=True
+    ),
+    Aggregate("sum", ("sum",), "value", "sum", _NUMBERS | _FLAGS, "sum", "sum", "sum"),
+    Aggregate("avg", ("avg", "mean"), "value", "sum", _NUMBERS, "DOUBLE", "sum", "avg"),
+    Aggregate("min", ("min",), "value", "extreme", _FLAT, "value", "min", "min"),
+    Aggregate("max", ("max",), "value", "extreme", _FLAT, "value", "max", "max"),
+    Aggregate("bool_and", ("bool_and",), "value", "flags", _FLAGS, "BOOLEAN", "bool_and", "bool_and"),
+    Aggregate("bool_or", ("bool_or",), "value", "flags", _FLAGS, "BOOLEAN", "bool_or", "bool_or"),
+    Aggregate(
+        "stddev_samp", ("stddev_samp", "stddev"), "value", "values", _NUMBERS, finalizer="stddev_samp", exact=False
+    ),
+    Aggregate("stddev_pop", ("stddev_pop",), "value", "values", _NUMBERS, finalizer="stddev_pop", exact=False),
+    Aggregate("var_samp", ("var_samp", "variance"), "value", "values", _NUMBERS, finalizer="var_samp", exact=False),
+    Aggregate("var_pop", ("var_pop",), "value", "values", _NUMBERS, finalizer="var_pop", exact=False),
+    Aggregate("first", ("first", "first_value"), "value", "values", _ANY, "value", finalizer="first", ordered=True),
+    Aggregate("last", ("last", "last_value"), "value", "values", _ANY, "value", finalizer="last", ordered=True),
+    Aggregate(
+        "arg_min", ("arg_min", "min_by", "argmin"), "value and order", "values", _ANY, "value", finalizer="arg_min"
+    ),
+    Aggregate(
+        "arg_max", ("arg_max", "max_by", "argmax"), "value and order", "values", _ANY, "value", finalizer="arg_max"
+    ),
+    Aggregate("median", ("median",), "value", "values", _MIDDLES, finalizer="median"),
+    Aggregate(
+        "quantile_cont",
+        ("quantile_cont", "percentile_cont"),
+        "value and number",
+        "values",
+        _NUMBERS,
+        finalizer="quantile_cont",
+    ),
+    Aggregate(
+        "quantile_disc",
+        ("quantile_disc", "percentile_disc", "quantile"),
+        "value and number",
+        "values",
+        _FLAT,
+        "value",
+        finalizer="quantile_disc",
+    ),
+    Aggregate("list", ("list", "array_agg"), "value", "values", _ANY, finalizer="list", ordered=True),
+)
+
+AGGREGATES: dict[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ROWS}
 
 REFUSED: dict[str, str] = {
     "approx_count_distinct": "its sketch is the engine's own: write count(distinct …), which is exact",

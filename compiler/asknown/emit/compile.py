@@ -22,7 +22,7 @@ from asknown.emit.translate.rewrite import place_of_column, rewrite
 from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import Column, FeatureView, WindowCall
 from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, TrailingWindow, WindowValue
-from asknown.types import SqlType, parse_type
+from asknown.types import SqlType
 
 HEADER = "Written by asknown. Session: time zone UTC."
 
@@ -138,20 +138,8 @@ def _input(value: Fetched | WindowValue, joined: _Joined) -> exp.Expr:
 
 
 def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
-    """A type of the kind that a window's value has, if the aggregate and its argument alone decide it."""
-    value = None if call.value is None else view.column(call.value).type
-    match call.aggregate.state:
-        case "count":
-            return parse_type("BIGINT")
-        case "flags":
-            return parse_type("BOOLEAN")
-        case "sum" if call.aggregate.name == "avg":
-            return parse_type("DOUBLE")
-        case "sum" if value is not None and value.kind == "boolean":
-            return parse_type("BIGINT")
-        case "sum" | "extreme":
-            return value
-    return value if call.aggregate.name in ("first", "last", "arg_min", "arg_max", "quantile_disc") else None
+    """A type of the kind that a window's value has, where that is plain."""
+    return call.aggregate.result_type(None if call.value is None else view.column(call.value).type)
 
 
 def spine_ctes(

@@ -14,12 +14,13 @@ from itertools import accumulate, compress
 from operator import ne
 from typing import Any
 
+from asknown.aggregates import AGGREGATES
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
 from asknown.types import SqlType
-from asknown.values.aggregates import ORDERED, PAIRED, Finish, finisher, total_key
+from asknown.values.aggregates import Finish, finalizer, total_key
 from asknown.values.expressions import EvaluationError, compile_expression
-from asknown.values.states import Merge, State, family_of, merger, reader_of
+from asknown.values.states import Merge, State, keeps_state, merger, reader_of
 
 Columns = Sequence[Sequence[Any]]
 Decode = Callable[[Sequence[Any], set[type]], Sequence[Any]]
@@ -47,14 +48,31 @@ class Rows:
 
 def rows_of(call: StoredCall) -> Rows:
     """The rows that a call is of."""
-    in_order = call.aggregate in ORDERED | PAIRED
+    in_order = takes_order(call)
     return Rows(call.value, call.order, call.condition, call.aggregate == "count", in_order)
+
+
+def takes_order(call: StoredCall) -> bool:
+    """Whether the order of the rows matters to a call."""
+    aggregate = AGGREGATES[call.aggregate]
+    return aggregate.ordered or aggregate.paired
+
+
+def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finish:
+    """The finalizer of a call over hidden columns of these types. ValueError where the aggregate refuses the type."""
+    aggregate = AGGREGATES[call.aggregate]
+    kind = None if call.value is None else types[call.value]
+    if reason := aggregate.refuses(kind):
+        raise ValueError(reason)
+    return finalizer(aggregate.finalizer, kind, None if call.order is None else types[call.order], call.number)
 
 
 def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
     """The state from which a call is finished, or None where it needs every value."""
-    family = family_of(call.aggregate, kind)
-    return None if family is None else State(family, call.value, call.condition)
+    family = AGGREGATES[call.aggregate].family
+    if family is None or not keeps_state(family, kind):
+        return None
+    return State(family, call.value, call.condition)
 
 
 def states_of(windows: OnlineWindows) -> tuple[State, ...]:
@@ -164,7 +182,7 @@ class WindowFeatures:
         types = {column.name: column.type for column in view.windows.columns}
         used = sorted({call for feature in features for call in feature.calls})
         calls = [view.windows.calls[call] for call in used]
-        times = times if any(call.aggregate in ORDERED | PAIRED for call in calls) else times[:1]
+        times = times if any(map(takes_order, calls)) else times[:1]
         names = (name for call in calls for name in (call.value, call.order, call.condition) if name is not None)
         self.columns = tuple(dict.fromkeys((*times, *names)))
         self.oldest = max(call.oldest for call in calls)
@@ -181,11 +199,11 @@ class WindowFeatures:
         for place, call in enumerate(calls):
             kind = None if call.value is None else types[call.value]
             state = state_of(call, kind)
-            finish = finisher(call.aggregate, kind, None if call.order is None else types[call.order], call.number)
+            finish = finalizer_of(call, types)
             made = _Call(
                 place,
                 finish,
-                merger(call.aggregate, kind) if state else _never,
+                merger(AGGREGATES[call.aggregate].finalizer, kind) if state else _never,
                 None if state is None else states.index(state),
                 reader_of(kind),
             )

@@ -29,7 +29,6 @@ from asknown.project.nodes import Service
 from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import SqlType
-from asknown.values.aggregates import refusal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +152,7 @@ def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
 
 def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> OnlineWindows:
     for call in lifted.calls:
-        if call.value is not None and (reason := refusal(call.aggregate.name, view.column(call.value).type)):
+        if call.value is not None and (reason := call.aggregate.refuses(view.column(call.value).type)):
             raise _not_online(view, f"{call.aggregate.name}() over '{view.name}'", str(reason))
     calls = tuple(
         StoredCall(

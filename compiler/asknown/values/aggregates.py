@@ -29,48 +29,17 @@ from asknown.values.sums import (
 
 Finish = Callable[[Values], Any]
 Key = Callable[[Any], Any]
-
-ORDERED = frozenset({"first", "last", "list"})
-"""Aggregates that depend on the order of the values."""
-
-PAIRED = frozenset({"arg_min", "arg_max"})
-"""Aggregates of two columns."""
+Make = Callable[[SqlType, SqlType | None, float | None], Finish]
 
 _NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 
 
-def finisher(aggregate: str, kind: SqlType | None, order: SqlType | None = None, number: float | None = None) -> Finish:
-    """The function from a window's values of this type to the aggregate. ValueError where :func:`refusal` says why."""
-    reason = refusal(aggregate, kind)
-    if reason is not None:
-        raise ValueError(reason)
-    if kind is None or aggregate == "count":
+def finalizer(name: str, kind: SqlType | None, order: SqlType | None = None, number: float | None = None) -> Finish:
+    """The function from a window's values of this type to the aggregate whose finalizer has this name."""
+    if kind is None:
         return len
-    if aggregate in PAIRED and order is not None:
-        return _extreme_of_pairs(order, greatest=aggregate == "arg_max")
-    if aggregate in ("min", "max"):
-        return _extreme(kind, greatest=aggregate == "max")
-    if aggregate in ("median", "quantile_cont", "quantile_disc"):
-        return _quantile(aggregate, kind, 0.5 if number is None else number)
-    by_kind = _BY_KIND.get((aggregate, kind.kind))
-    return by_kind if by_kind is not None else _ANY_KIND[aggregate]
-
-
-def refusal(aggregate: str, kind: SqlType | None) -> str | None:
-    """Why this aggregate over values of this type cannot be computed online, or None where it can."""
-    if kind is None or aggregate in ("count", *ORDERED, *PAIRED):
-        return None
-    if aggregate in ("sum", "avg") and kind.name == "UHUGEINT":
-        return f"{aggregate}() of a UHUGEINT is not exact in the training query: cast it to HUGEINT"
-    allowed = _ALLOWED.get(aggregate)
-    if allowed is not None and kind.kind not in allowed:
-        return f"{aggregate}() of a {kind} is not offered online"
-    if kind.kind in _NESTED:
-        return f"{aggregate}() of a {kind} is not offered online"
-    if aggregate in ("median", "quantile_cont") and (kind.name == "FLOAT" or kind.kind == "decimal"):
-        return f"{aggregate}() of a {kind} is rounded by the engine in its own way: cast it to DOUBLE"
-    return None
+    return FINALIZERS[name](kind, order, number)
 
 
 def sort_key(kind: SqlType) -> Key | None:
@@ -247,33 +216,44 @@ def _float_key(value: float) -> tuple[bool, float]:
     return (True, 0.0) if value != value else (False, value)  # noqa: PLR0124
 
 
-_ANY_KIND: dict[str, Finish] = {
-    "count_distinct": _count_distinct,
-    "sum": sum_integers,
-    "avg": mean_integers,
-    "bool_and": _bool_and,
-    "bool_or": _bool_or,
-    "stddev_samp": _stddev_samp,
-    "stddev_pop": _stddev_pop,
-    "var_samp": _var_samp,
-    "var_pop": _var_pop,
-    "first": _first,
-    "last": _last,
-    "list": _list,
+def _same(finish: Finish, **by_kind: Finish) -> Make:
+    """One function for values of every type, but for those of the kinds that have their own."""
+    return lambda kind, order, number: by_kind.get(kind.kind, finish)
+
+
+def _quantile_of(aggregate: str) -> Make:
+    return lambda kind, order, number: _quantile(aggregate, kind, 0.5 if number is None else number)
+
+
+def _extreme_by(*, greatest: bool) -> Make:
+    def make(kind: SqlType, order: SqlType | None, number: float | None) -> Finish:
+        assert order is not None, "an aggregate of pairs has a type to order them by"
+        return _extreme_of_pairs(order, greatest=greatest)
+
+    return make
+
+
+FINALIZERS: dict[str, Make] = {
+    "count": _same(len),
+    "count_distinct": _same(_count_distinct, float=_count_distinct_floats),
+    "sum": _same(sum_integers, float=sum_floats, decimal=sum_decimals),
+    "avg": _same(mean_integers, float=mean_floats, decimal=mean_decimals),
+    "min": lambda kind, order, number: _extreme(kind, greatest=False),
+    "max": lambda kind, order, number: _extreme(kind, greatest=True),
+    "bool_and": _same(_bool_and),
+    "bool_or": _same(_bool_or),
+    "stddev_samp": _same(_stddev_samp),
+    "stddev_pop": _same(_stddev_pop),
+    "var_samp": _same(_var_samp),
+    "var_pop": _same(_var_pop),
+    "first": _same(_first),
+    "last": _same(_last),
+    "arg_min": _extreme_by(greatest=False),
+    "arg_max": _extreme_by(greatest=True),
+    "median": _quantile_of("median"),
+    "quantile_cont": _quantile_of("quantile_cont"),
+    "quantile_disc": _quantile_of("quantile_disc"),
+    "list": _same(_list),
 }
-_BY_KIND: dict[tuple[str, Kind], Finish] = {
-    ("sum", "float"): sum_floats,
-    ("sum", "decimal"): sum_decimals,
-    ("avg", "float"): mean_floats,
-    ("avg", "decimal"): mean_decimals,
-    ("count_distinct", "float"): _count_distinct_floats,
-}
-_ALLOWED: dict[str, frozenset[Kind]] = {
-    "sum": _NUMBERS | {"boolean"},
-    "avg": _NUMBERS,
-    "bool_and": frozenset({"boolean"}),
-    "bool_or": frozenset({"boolean"}),
-    **dict.fromkeys(("stddev_samp", "stddev_pop", "var_samp", "var_pop"), _NUMBERS),
-    "quantile_cont": _NUMBERS,
-    "median": _NUMBERS | {"text", "boolean", "uuid", "blob"},
-}
+"""The finalizers by name, each a function from the types of value and order, and a quantile's number, to the finalizer
+for values of that type."""

@@ -14,21 +14,12 @@ from decimal import Decimal
 from typing import Any
 
 from asknown.types import Kind, SqlType
-from asknown.values.aggregates import finisher
+from asknown.values.aggregates import finalizer
 from asknown.values.sums import Values, float_parts, mean_decimals, mean_floats, mean_integers
 
 Merge = Callable[[Values, int], Any]
 """From values, stand-ins among them, and the number of all values that they are, to the aggregate."""
 
-_FAMILIES = {
-    "count": "count",
-    "sum": "sum",
-    "avg": "sum",
-    "min": "min",
-    "max": "max",
-    "bool_and": "bool_and",
-    "bool_or": "bool_or",
-}
 _KINDS: frozenset[Kind] = frozenset({"boolean", "integer", "float", "decimal", "text"})
 
 
@@ -41,14 +32,11 @@ class State:
     condition: str | None
 
 
-def family_of(aggregate: str, kind: SqlType | None) -> str | None:
-    """The family of states from which an aggregate is finished, or None where it needs every value."""
-    family = _FAMILIES.get(aggregate)
-    if family is None or (kind is not None and not packs(kind)):
-        return None
-    if family != "count" and (kind is None or kind.kind not in _KINDS or kind.is_enum):
-        return None
-    return family
+def keeps_state(family: str, kind: SqlType | None) -> bool:
+    """Whether values of this type have states of this family."""
+    if kind is not None and not packs(kind):
+        return False
+    return family == "count" or (kind is not None and kind.kind in _KINDS and not kind.is_enum)
 
 
 def packs(kind: SqlType) -> bool:
@@ -62,16 +50,16 @@ def condense(family: str, kind: SqlType | None, values: Values) -> list[Any]:
         return []
     if family == "sum" and kind.kind == "float":
         return _condense_floats(values)
-    return [finisher(family, kind)(values)]
+    return [finalizer(family, kind)(values)]
 
 
-def merger(aggregate: str, kind: SqlType | None) -> Merge:
-    """The function that finishes an aggregate of which only the stand-ins of some values are there."""
-    if aggregate == "count" or kind is None:
+def merger(name: str, kind: SqlType | None) -> Merge:
+    """The function that finishes an aggregate, named by its finalizer, from stand-ins of some values."""
+    if name == "count" or kind is None:
         return lambda values, count: count
-    if aggregate == "avg":
+    if name == "avg":
         return {"float": mean_floats, "decimal": mean_decimals}.get(kind.kind, mean_integers)
-    finish = finisher(aggregate, kind)
+    finish = finalizer(name, kind)
     return lambda values, count: finish(values)
 
 
