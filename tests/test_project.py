@@ -339,7 +339,7 @@ def test_home_is_understood(make: Make) -> None:
     assert options["path"] == str(Path.home() / "w.duckdb")
 
 
-@pytest.mark.parametrize("kind", ["clickhouse", "spark", "sqlite", "snowflake", "bigquery", "trino"])
+@pytest.mark.parametrize("kind", ["clickhouse", "spark", "snowflake", "bigquery", "trino"])
 def test_other_engines_keep_their_options(make: Make, kind: str) -> None:
     target = profile_of(make({"profiles.yml": dev(f"{{type: {kind}, a: [1, x], b: {{c: 012}}}}")})).target
     assert (target.type, target.options) == (kind, {"a": [1, "x"], "b": {"c": "012"}})
@@ -363,6 +363,7 @@ def test_other_engines_keep_their_options(make: Make, kind: str) -> None:
         ),
         (dev("§{typo: duckdb}"), "missing-key", "lacks 'type'", "type: duckdb"),
         (dev("{type: §duckbd}"), "wrong-type", "'duckbd'", "'duckdb'"),
+        (dev("{type: §sqlite, path: w.db}"), "wrong-type", "'sqlite'", "under 'online:'"),
         (dev("{type: §[duckdb]}"), "wrong-type", "must be text, not a list", None),
         (dev("{type: duckdb, §thread: 2}"), "unknown-key", "no key 'thread'", "'threads'"),
         (dev("{type: duckdb, threads: §0}"), "wrong-type", "at least 1", None),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 _COMMANDS = re.compile(r"^asknown (train|materialize|get)\b", re.MULTILINE)
@@ -16,21 +13,8 @@ GAPS: dict[tuple[str, str], str] = {
     ("clickhouse", "as_of_order_of_values"): _NO_LISTS,
     ("clickhouse", "types_are_the_models"): _NO_LISTS,
     ("clickhouse", "windows_both_ends"): _NO_LISTS,
-    ("sqlite", "as_of_order_of_values"): "a table of SQLite forgets the sign of a zero",
-    ("sqlite", "types_are_the_models"): "SQLite has no lists to write in a select",
 }
 """By engine and case: the reason."""
-
-ABSENT: dict[str, tuple[tuple[Callable[[Any], bool], str], ...]] = {
-    "sqlite": (
-        (lambda value: isinstance(value, float) and math.isnan(value), "SQLite has no NaN: it becomes NULL"),
-        (
-            lambda value: isinstance(value, float) and value == 0 and math.copysign(1, value) < 0,
-            "a table of SQLite forgets the sign of a zero",
-        ),
-    ),
-}
-"""By engine: values that it cannot hold, so that random worlds have NULL instead; and the reason."""
 
 LISTLESS = {"clickhouse": _NO_LISTS}
 """Engines whose features are no lists: random worlds have the first element in the place of a list; and the reason."""
@@ -42,10 +26,6 @@ REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
             r"unsupported-type: column '.*' is of the Postgres type numeric\[\]",
             "lists of decimals: the driver does not say how many digits they have",
         ),
-    ),
-    "sqlite": (
-        (r"not-in-dialect: .*a column called '(true|false)'", "SQLite forgets the name of a column called true"),
-        (r"engine: integer overflow", "SQLite adds integers in 64 bits"),
     ),
 }
 """By engine: errors that a random world may end in, as patterns of their messages; and the reason."""
@@ -69,10 +49,3 @@ def cases_with_rows() -> list[str]:
 def gap(engine: str, case: str) -> str | None:
     """Why the case does not hold on the engine; None where it does."""
     return GAPS.get((engine, case))
-
-
-def holds(engine: str, value: Any) -> bool:
-    """Whether the engine can hold the value."""
-    if isinstance(value, list):
-        return all(holds(engine, part) for part in value)
-    return not any(is_absent(value) for is_absent, _ in ABSENT.get(engine, ()))

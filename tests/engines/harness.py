@@ -15,7 +15,7 @@ from asknown.errors import Where
 from asknown.project.nodes import Target
 from asknown.store.opening import ENGINES
 
-LIGHT = ("postgres", "sqlite")
+LIGHT = ("postgres",)
 """Engines that start in a second and need little to install."""
 HEAVY: tuple[str, ...] = ()
 
@@ -30,15 +30,12 @@ class Warehouse:
 
     def target(self, folder: Path) -> dict[str, Any]:
         """The target as profiles.yml has it, for a project in ``folder``."""
-        own = {"path": "warehouse.db"} if self.name == "sqlite" else {}
-        return {"type": self.name, **self.options, **own}
+        return {"type": self.name, **self.options}
 
     def load(self, folder: Path, tables: Mapping[str, pa.Table]) -> None:
         """Makes the tables in the engine, in place of older ones of their names."""
         options = dict(self.target(folder))
         kind = options.pop("type")
-        if "path" in options and options["path"] != ":memory:":
-            options["path"] = str(folder / options["path"])
         module, name = ENGINES[kind]
         where = Where("profiles.yml", 1)
         engine = getattr(import_module(module), name)(Target("dev", kind, options, where), folder, writable=True)
@@ -80,7 +77,5 @@ def started(name: str) -> Iterator[Warehouse]:
 
             with run_here() as options:
                 yield Warehouse("spark", options)
-        case "sqlite":
-            yield Warehouse("sqlite", {})
         case _:
             raise ValueError(f"the tests cannot start {name}")

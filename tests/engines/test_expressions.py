@@ -18,8 +18,7 @@ import pyarrow as pa
 import pytest
 
 from asknown import AsknownError, FeatureStore
-from engines.expressions import COLUMNS, DEFINED, NEARLY, Verdict, expressions, hostile, listed, model_of, write_list
-from engines.gaps import holds
+from engines.expressions import DEFINED, NEARLY, Verdict, expressions, hostile, listed, model_of, write_list
 from engines.harness import Warehouse
 from worlds import exact, same_type
 
@@ -53,7 +52,7 @@ def test_no_expression_differs_silently(
 
 def test_what_is_listed_is_asked() -> None:
     """No list names an expression that is not there any more."""
-    for engine in ("clickhouse", "postgres", "spark", "sqlite"):
+    for engine in ("clickhouse", "postgres", "spark"):
         asked = {each for some in expressions(engine).values() for each in some}
         assert set(listed(engine)) <= asked
 
@@ -158,7 +157,3 @@ class Place:
 def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """DuckDB with the same rows."""
     return Place(None, tmp_path_factory.mktemp("here"))
-
-
-def test_every_engine_holds_the_rows() -> None:
-    assert all(holds("sqlite", value) for _, values in COLUMNS.values() for value in values)

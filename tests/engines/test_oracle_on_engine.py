@@ -1,7 +1,6 @@
 """Random worlds on each engine: training sets in every form it can run, and the online table loaded from it.
 
-What an engine cannot hold is NULL in its worlds (gaps.ABSENT); what it refuses must be on the list (gaps.REFUSALS),
-and most worlds must not be refused.
+What an engine refuses must be on the list (gaps.REFUSALS), and most worlds must not be refused.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import window_worlds
 from asknown import FeatureStore
 from asknown.dialects.registry import find_dialect
 from asknown.errors import AsknownError
-from engines.gaps import LISTLESS, REFUSALS, holds
+from engines.gaps import LISTLESS, REFUSALS
 from engines.harness import Warehouse, quote
 from small_windows import train
 from stores import open_store
@@ -138,13 +137,7 @@ def asked_at(world: World, at: datetime) -> World:
 
 
 def held(warehouse: Warehouse, world: World) -> World:
-    """The world with NULL where the engine has no such value."""
-
-    def keep(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-        return tuple({n: v if holds(warehouse.name, v) else None for n, v in row.items()} for row in rows)
-
-    views = tuple(replace(data, rows=keep(data.rows)) for data in world.views)
-    world = replace(world, views=views, spine=keep(world.spine))
+    """The world without lists where the engine has none."""
     return without_lists(world) if warehouse.name in LISTLESS else world
 
 

@@ -17,7 +17,6 @@ NAMES = (
     "redshift",
     "snowflake",
     "spark",
-    "sqlite",
     "trino",
 )
 

@@ -73,9 +73,9 @@ def cast(dialect: Dialect, value: exp.Expr, kind: SqlType, *, at: Where | None =
     """``value`` cast to the dialect's type for ``kind``. Raises ``not-in-dialect`` if it cannot keep such values."""
     if kind.kind in dialect.relations.unkept:
         raise unsupported(dialect, f"feature of type {kind}: {dialect.relations.unkept[kind.kind]}", at=at)
-    for name in (f"cast.{kind.kind}", "cast"):
-        if name in dialect.snippets:
-            return snippet(dialect, name, x=value, type=exp.Literal.string(dialect.types.get(kind.name, kind.name)))
+    name = f"cast.{kind.kind}"
+    if name in dialect.snippets:
+        return snippet(dialect, name, x=value, type=exp.Literal.string(dialect.types.get(kind.name, kind.name)))
     spelled = dialect.types.get(kind.name) or dialect.types.get(kind.kind)
     if spelled is not None:
         return exp.Cast(this=value, to=exp.DataType.build(spelled, dialect=dialect.sqlglot))

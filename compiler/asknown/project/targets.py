@@ -22,7 +22,6 @@ TYPES = (
     "redshift",
     "snowflake",
     "spark",
-    "sqlite",
     "trino",
 )
 """The types that a target may have. The options of some are checked here; the others' engines check theirs."""
@@ -32,6 +31,7 @@ _Option: TypeAlias = Callable[[Reader, str, Path], Any]
 IN_MEMORY = ":memory:"
 ONLINE_FILE = "online.db"
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT](i?B)?|%)", re.IGNORECASE)
+_SQLITE = "SQLite is the online store, set under 'online:'; the embedded warehouse is DuckDB: type: duckdb"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:name or s3://…; one letter is a drive
 
 
@@ -88,7 +88,10 @@ def _read_type(given: Mapping, who: str) -> str:
         return value.value
     # What came out of the environment is not repeated.
     said = "the environment gives it" if value.untyped else f"it says '{value.value}'"
-    hint = did_you_mean("" if value.untyped else value.value, TYPES, what="types")
+    if value.value == "sqlite":
+        hint = _SQLITE
+    else:
+        hint = did_you_mean("" if value.untyped else value.value, TYPES, what="types")
     raise AsknownError("wrong-type", f"'type' of {who} is none that asknown knows: {said}", at=value.at, hint=hint)
 
 

@@ -16,7 +16,6 @@ ENGINES = {
     "duckdb": ("asknown.engines.duckdb", "DuckDB"),
     "postgres": ("asknown.engines.postgres", "Postgres"),
     "spark": ("asknown.engines.spark", "Spark"),
-    "sqlite": ("asknown.engines.sqlite", "SQLite"),
 }
 
 
