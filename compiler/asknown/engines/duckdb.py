@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SPINE = "_asknown_spine"
 WAREHOUSE = "_asknown_warehouse"
+WORKER = "asknown-duckdb"
 BATCH_ROWS = 122_880
 _UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))}
 _Result = TypeVar("_Result")
@@ -44,7 +45,7 @@ class DuckDB:
         options = target.options
         limited = options.get("memory_limit") or "memory_limit" in dict(options.get("settings") or {})
         self._con = duckdb.connect(":memory:", config=_config(options))
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="asknown-duckdb")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=WORKER)
         try:
             for name, value in dict(options.get("settings") or {}).items():
                 self._set(name, str(value))
@@ -93,11 +94,15 @@ class DuckDB:
         # A table of the in-memory database, not a temporary one: every cursor sees it.
         self._spines += 1
         name = f"memory.main.{SPINE}_{self._spines}"
-        self._con.register(SPINE, data)
-        try:
-            self._run(lambda: self._con.execute(f"CREATE TABLE {name} AS FROM {SPINE}"))
-        finally:
-            self._con.unregister(SPINE)
+
+        def load() -> None:
+            self._con.register(SPINE, data)
+            try:
+                self._con.execute(f"CREATE TABLE {name} AS FROM {SPINE}")
+            finally:
+                self._con.unregister(SPINE)
+
+        self._run(load)
         return LoadedSpine(name)
 
     def write_file(self, sql: str, path: Path) -> int:
@@ -199,8 +204,11 @@ class DuckDB:
             raise translate(error) from None
 
     def _beside(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection) -> _Result:
-        """What ``work`` gives, done by another thread: while DuckDB waits for its own threads, it hears no Ctrl-C."""
-        if threading.current_thread() is not threading.main_thread():
+        """The result of ``work``, which one thread does for all others, a piece at a time.
+
+        A connection takes one query at a time; and DuckDB hears no Ctrl-C while it waits for its own threads.
+        """
+        if threading.current_thread().name.startswith(WORKER):
             return work()
         running = self._worker.submit(work)
         try:

@@ -239,10 +239,6 @@ class Request:
             other = seen.setdefault(output.name.casefold(), output)
             if other is output:
                 continue
-            if (other.read, other.column) == (output.read, output.column):
-                raise AsknownError(
-                    "name-clash", f"the feature {output.reference} is asked for twice", hint="ask for it once"
-                )
             raise AsknownError(
                 "name-clash",
                 f"the features {other.reference} and {output.reference} would both be called '{output.name}'",
@@ -275,6 +271,7 @@ def resolve(
     """The request that ``references`` (a view, ``view:feature``, or a service) make of these views and services."""
     reads: dict[tuple[Any, ...], list[Column]] = {}
     wanted: list[tuple[tuple[Any, ...], ServicePart, Column]] = []
+    seen: set[tuple[Any, ...]] = set()
     for part in _parts(references, views, services):
         stored = _find_view(part.view, views)
         keyed_by = (part.view, part.alias, tuple(sorted(part.keys.items())))
@@ -282,7 +279,10 @@ def resolve(
         for feature in _find_features(part, stored.view):
             if feature not in features:
                 features.append(feature)
-            wanted.append((keyed_by, part, feature))
+            same = (part.alias or part.view, keyed_by[0], keyed_by[2], feature.name)
+            if same not in seen:  # one that is asked for twice comes once, as in training
+                seen.add(same)
+                wanted.append((keyed_by, part, feature))
     order = list(reads)
     split = {keyed_by: _split(features, views[keyed_by[0]].view) for keyed_by, features in reads.items()}
     outputs = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from asknown.errors import AsknownError, did_you_mean, hidden
 from asknown.instants import read_instant
@@ -32,21 +34,40 @@ if TYPE_CHECKING:
     from asknown.store.typed_catalog import TypedCatalog
 
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _in_turn(method: _Method) -> _Method:
+    """The method of a store, which lets one thread in at a time, in the process that opened what the store holds."""
+
+    @wraps(method)
+    def guarded(self: FeatureStore, *args: Any, **named: Any) -> Any:
+        self._settle()
+        with self._lock:
+            return method(self, *args, **named)
+
+    return cast(_Method, guarded)
+
+
 class FeatureStore:
     """A project's features: training sets as of the past, and the online table as of now.
 
     ``path`` is the project's folder or any below it; ``target`` one of the profile's outputs (default: the profile's
     own choice). The constructor reads the project's YAML; models are rendered, and the engine is started, when they
-    are needed. Close the store, or use it in a ``with`` block. Only one thread may use it at a time.
+    are needed. Close the store, or use it in a ``with`` block. Threads may share it and take turns; a process
+    that is forked from one that has used it opens everything anew.
     """
 
     def __init__(self, path: str | Path = ".", target: str | None = None) -> None:
         self.project: Project = load_project(path, target=target)
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
+        self._lock = threading.RLock()
+        self._process = os.getpid()
 
     # -- training --------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def get_historical_features(
         self,
         entity_df: Any,
@@ -82,6 +103,7 @@ class FeatureStore:
         models = catalog.ctes_of_views(views.values(), refs=spine.relation.refs, sources=spine.relation.sources)
         return RetrievalJob(plan, models, catalog.reserved_names(), self._engine, InputFiles(self.project, entity_df))
 
+    @_in_turn
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
         """The SQL of a plain model or feature view and of everything upstream of it, as one runnable query.
 
@@ -96,6 +118,7 @@ class FeatureStore:
         ctes = catalog.ctes([name], dialect=None if dialect is None else written)
         return check_sql(write(with_ctes(ctes, name), written), written)
 
+    @_in_turn
     def compile_service(
         self, features: str | Sequence[str], *, full_feature_names: bool = False, dialect: str | None = None
     ) -> str:
@@ -119,6 +142,7 @@ class FeatureStore:
         models = catalog.ctes_of_views(views.values(), dialect=None if dialect is None else written)
         return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
 
+    @_in_turn
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
         """The first rows of a model, in the engine's order; all of them if ``limit`` is None."""
         sql = self.compile_model(name)
@@ -128,6 +152,7 @@ class FeatureStore:
 
     # -- the warehouse ---------------------------------------------------------------------------------------------
 
+    @_in_turn
     def run(
         self, models: str | Sequence[str] | None = None, on_built: Callable[[str, str], None] | None = None
     ) -> list[str]:
@@ -143,6 +168,7 @@ class FeatureStore:
 
     # -- online ----------------------------------------------------------------------------------------------------
 
+    @_in_turn
     def materialize(
         self,
         until: Any = None,
@@ -190,6 +216,7 @@ class FeatureStore:
             on_wait=on_wait,
         )
 
+    @_in_turn
     def get_online_features(
         self,
         features: str | Sequence[str],
@@ -207,6 +234,7 @@ class FeatureStore:
             self._reader = OnlineReader(self.project.profile.online.path)
         return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
 
+    @_in_turn
     def doctor(self) -> Inspection:
         """Inspects the online table: damage, hashes, watermarks, age, and whether it fits the project and the engine.
 
@@ -238,6 +266,7 @@ class FeatureStore:
 
         return check_project(self._catalog, self.project, lambda: self._engine)
 
+    @_in_turn
     def check_target(self) -> tuple[Check, ...]:
         """Connects to the target and checks what it is and what it lacks. A failure is a check and raises nothing."""
         from asknown.online.report import Check
@@ -260,6 +289,7 @@ class FeatureStore:
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
+    @_in_turn
     def feature_view(self, name: str) -> FeatureView:
         """The feature view ``name``, with its keys, times and features and their types."""
         if not self._catalog.is_view(name):
@@ -275,6 +305,7 @@ class FeatureStore:
         """The project's models by name."""
         return self._catalog
 
+    @_in_turn
     def columns(self, model: str) -> list[tuple[str, str]]:
         """The (name, type) of each column of a model."""
         return [(column.name, column.type.name) for column in self._typed.columns(model)]
@@ -327,11 +358,23 @@ class FeatureStore:
             )
         return names
 
+    def _settle(self) -> None:
+        """In a process forked from the store's own: leaves its sessions and its lock behind."""
+        if os.getpid() == self._process:
+            return
+        import ctypes
+
+        # The sessions' threads did not come along: to close a session, even at exit, would wait for them or crash.
+        left = (self.__dict__.pop("_engine", None), self.__dict__.pop("_typed", None))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(left))
+        self._reader, self._lock, self._process = None, threading.RLock(), os.getpid()
+
     def _close_reader(self) -> None:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
 
+    @_in_turn
     def close(self) -> None:
         """Closes the engine and the online table. The store opens them again when it needs them."""
         self._close_reader()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -36,8 +37,19 @@ class RetrievalJob:
         self.plan = plan
         self._models = models
         self._reserved_names = reserved_names
-        self._engine = engine
+        self._opened = engine
+        self._process = os.getpid()
         self._inputs = inputs
+
+    @property
+    def _engine(self) -> Engine:
+        if os.getpid() != self._process:
+            raise AsknownError(
+                "engine",
+                "this training set was asked for before the process forked, and its session stayed behind",
+                hint="call get_historical_features() in this process",
+            )
+        return self._opened
 
     def sql(self) -> str:
         """The SQL that runs, in the target's dialect: one statement, formatted, its CTEs named after the views."""
