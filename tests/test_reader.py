@@ -304,7 +304,12 @@ def test_a_request_s_column_may_not_hide_a_feature(reader: OnlineReader) -> None
     assert error.code == "name-clash"
     assert "carriers:delay" in error.message
     assert "'Delay'" in error.message
-    assert refusal(reader, ["carriers:delay", "carriers"], [{"carrier": "UA"}]).code == "name-clash"
+    assert refusal(reader, ["carriers:delay", "carriers"], [{"carrier": "UA", "LATE": 1}]).code == "name-clash"
+
+
+def test_a_feature_asked_for_twice_comes_once(reader: OnlineReader) -> None:
+    response = reader.get_online_features(["carriers:late", "carriers"], [{"carrier": "UA"}], at=NOON)
+    assert list(response.to_dict()) == ["carrier", "late", "delay"]
 
 
 @pytest.mark.parametrize(
