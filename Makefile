@@ -37,7 +37,7 @@ demo: $(VENV)/.installed ## build the example's training set, load its online ta
 	@bash bench/demo.sh
 
 test: check ## run the checks, then every test
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines: ClickHouse, Spark (Java 17 or newer)
 	ASKNOWN_ENGINES=clickhouse $(BIN)/pytest tests/engines/test_clickhouse_engine.py tests/engines/test_conformance.py \
@@ -56,7 +56,7 @@ test-at-%: $(VENV)/.made
 	@$(BIN)/python .ci/bounds.py $* > .venv-$*/constraints.txt
 	@$(call PIP,.venv-$*) --constraint .venv-$*/constraints.txt --editable '.[test]'
 	@.venv-$*/bin/python .ci/bounds.py installed
-	.venv-$*/bin/pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	.venv-$*/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 soak: $(VENV)/.installed-test ## the faults of the online table at length: kills, full disks, flipped bits (SOAK=3: thrice)
 	$(BIN)/pytest tests/faults --soak $(SOAK)

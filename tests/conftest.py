@@ -1,12 +1,33 @@
-"""Settings that every test shares: the hypothesis profiles, ``--update-cases`` and ``--soak``."""
+"""Settings that every test shares: the hypothesis profiles, ``--update-cases``, ``--soak``, the order of the files."""
 
 from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# The files that take longest, longest first. Workers of `make test` take whole files in this order, so that no worker
+# is left with a long file at the end while the other has nothing to do.
+LONG_FILES = (
+    "engines/test_expressions.py",
+    "engines/test_oracle_on_engine.py",
+    "engines/test_flights_on_engine.py",
+    "test_oracle_historical.py",
+    "test_windows_historical.py",
+    "test_reader_plans.py",
+    "test_large_ties.py",
+    "test_parity.py",
+    "test_flights.py",
+    "faults/test_permutations.py",
+    "test_wheel.py",
+    "engines/test_written_expressions.py",
+    "test_windows_parity.py",
+    "engines/test_golden.py",
+    "test_larger_than_memory.py",
+)
 
 SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 
@@ -26,3 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds ``--update-cases``, which rewrites tests/cases' expected output, and ``--soak``: the long form of faults."""
     parser.addoption("--update-cases", action="store_true", help="rewrite tests/cases/*/expected.txt")
     parser.addoption("--soak", type=float, default=0, metavar="N", help="run tests/faults N times their long form")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of long files first, and leaves the order within a file."""
+    place = {Path(__file__).parent / name: index for index, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
