@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 import sqlglot
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
@@ -194,6 +194,7 @@ def declared_type(engine: duckdb.DuckDBPyConnection, sql: str) -> SqlType | None
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS, ROWS)
+@example("cast(share as decimal(12,1))", [dict.fromkeys(TYPES) | {"share": Decimal("-0.000001")}])
 def test_a_portable_expression_gives_the_engine_s_result(
     engine: duckdb.DuckDBPyConnection, sql: str, rows: list[dict[str, Any]]
 ) -> None:

@@ -211,7 +211,7 @@ def _checked(kind: SqlType) -> Function:
 
         def check_decimal(value: Decimal) -> Decimal:
             if low < value < high:
-                return value
+                return value if value else value.copy_abs()  # a decimal zero has no sign
             raise EvaluationError(f"{value} is out of the range of {kind}")
 
         return check_decimal
