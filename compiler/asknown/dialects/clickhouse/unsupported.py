@@ -20,6 +20,7 @@ REFUSED: dict[str, str] = {
     "timetounix.interval": "the epoch of an interval is not translated",
     "windowspec.interval": "a frame of ClickHouse has no intervals: order by epoch_us(…), and count microseconds",
     "limitoptions": "ClickHouse has no limit by percent",
+    "levenshtein": "DuckDB counts bytes up to 2.0.0, and characters since",
     "datebin": "time_bucket() is not translated: write date_trunc()",
     "strtotime": "strptime() is not translated: write cast(… as timestamp)",
     "date_sub": "date_sub() is not translated: write date_diff()",
