@@ -12,10 +12,10 @@ from typing import Literal, get_args
 from asknown.types import Kind, SqlType, parse_type
 
 Arguments = Literal["none", "value", "value and order", "value and number"]
-"""What stands between the parentheses: ``count(*)``, ``sum(x)``, ``arg_max(x, y)``, ``quantile_cont(x, 0.9)``."""
+"""The form of the arguments: ``count(*)``, ``sum(x)``, ``arg_max(x, y)``, ``quantile_cont(x, 0.9)``."""
 
 State = Literal["count", "sum", "extreme", "flags", "values"]
-"""What of the rows must be kept to finish the aggregate.
+"""The part of the rows that must be kept to finish the aggregate.
 
 ``count``: a number; ``sum``: an exact sum and a count; ``extreme``: one value; ``flags``: which truth values occurred;
 ``values``: every value. All but ``values`` are of fixed size and merge, so parts of a window can be added up first.

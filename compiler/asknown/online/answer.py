@@ -28,7 +28,7 @@ class UnreadableError(Exception):
 
 
 class Look:
-    """What one read found for each row of the request: the event time of the key's row, None where there is none.
+    """The event time that one read found for each row of the request, None where the key has no row.
 
     ``oldest`` is the earliest event time that is in age, None where there is no bound. ``windows`` has the answers of
     the read's trailing windows.

@@ -1,4 +1,4 @@
-"""What keeps the online table: the protocols of a backend, the table of the backends there are, and their opening.
+"""The backends of the online table: their protocols, the table that lists them, and the function that opens one.
 
 This is the only module of ``online/`` that knows the backends' packages. It imports one when it is asked for.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 Library = Literal["sqlite3", "apsw"]
-"""What reads an SQLite file: Python's own library, or apsw, which brings a current SQLite."""
+"""The library that reads an SQLite file: Python's own library, or apsw, which brings a current SQLite."""
 
 
 class Backend(Protocol):

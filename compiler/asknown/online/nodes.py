@@ -1,4 +1,4 @@
-"""What the online table is told and what it answers with: views, services, and the report of a load."""
+"""The values that the online table takes and returns: views, services, and the report of a load."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class OnlineService:
 
 @dataclass(frozen=True)
 class Hashes:
-    """What a view's tables held when they were last written, as :mod:`content` hashes it.
+    """The hashes of a view's tables when they were last written, as :mod:`content` hashes it.
 
     None where there is no such table, or where no load has come since the file was of a layout without hashes.
     """

@@ -1,4 +1,4 @@
-"""What a load of the online table did, and what a look over it found."""
+"""The reports of a load of the online table and of an inspection of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = Literal["ok", "note", "act"]
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What one load of one view did.
+    """The report of one load of one view.
 
     ``rows_seen`` = ``inserted`` + ``updated`` + ``unchanged`` + ``skipped_null`` + ``rows_future``; ``rows_total`` is
     the table's size after it. ``skipped_null`` had no key or no time, ``rows_future`` a time after the load's
@@ -36,7 +36,7 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class EventReport:
-    """What one load of a view's events did.
+    """The report of one load of a view's events.
 
     ``replaced`` is False where the load came with an earlier watermark than the file's, and so left the events alone.
     ``events_total`` is the table's size after it.
@@ -75,7 +75,7 @@ class Inspection:
 
     @property
     def findings(self) -> tuple[Check, ...]:
-        """What needs something done."""
+        """The checks that ask the user to act."""
         return tuple(check for check in self.checks if check.state == "act")
 
     @property

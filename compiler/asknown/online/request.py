@@ -1,4 +1,4 @@
-"""What a read asks for, resolved against what the file holds: which tables, which keys, which output columns."""
+"""A read's request, resolved against what the file holds: which tables, which keys, which output columns."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ Names = tuple[str, ...] | None
 """The names of a request's columns; None for a request of no rows, which has none."""
 
 Shape = tuple[tuple[str, ...], bool, Names]
-"""What a plan depends on: the references, whether names are full, and the columns that the request gives."""
+"""All that a plan depends on: the references, whether names are full, and the columns that the request gives."""
 
 
 class Query:
-    """What one read asks for: references, whether names are full, and the rows, of which one alone is a dict.
+    """The request of one read: references, whether names are full, and the rows, of which one alone is a dict.
 
     ``shape`` is what queries have in common that one plan can answer.
     """

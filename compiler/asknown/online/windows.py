@@ -163,7 +163,7 @@ class _Call:
 
 
 Events = Columns | tuple[Tile, ...]
-"""What is fetched of a key: columns of events, or for each frame its tile."""
+"""The data fetched for a key: columns of events, or for each frame its tile."""
 
 
 class WindowFeatures:

@@ -331,7 +331,7 @@ class Sessions:
         return session
 
     def _identity(self, *, still: bool = False) -> Identity:
-        """What tells the file from another; of a file that must lie still, its time and size as well."""
+        """Return the file's identity; for a file that must not change, its time and size as well."""
         try:
             found = self.path.stat()
         except FileNotFoundError as error:

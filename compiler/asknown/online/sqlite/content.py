@@ -21,7 +21,7 @@ _AT_ONCE = 10_000
 
 
 class Change:
-    """What a load changes in a table: how many rows came and went, and the sum of their hashes."""
+    """The changes of one load to a table: how many rows came and went, and the sum of their hashes."""
 
     def __init__(self) -> None:
         self.added = self.removed = self._sum = 0

@@ -150,7 +150,7 @@ Definitions = Mapping[str, OnlineView | AsknownError]
 
 
 def check_view(connection: sqlite3.Connection, path: Path, stored: StoredView, at: datetime) -> Iterator[Check]:
-    """What a view's tables hold, and how old that is."""
+    """Check the content of a view's tables and its age."""
     name = stored.view.name
     problems = [check for check in _check_content(connection, path, stored) if check.state == "act"]
     yield from problems or [_as_written(stored)]
@@ -263,11 +263,11 @@ def _broken(name: str, error: AsknownError) -> Check:
 
 
 FAILURES = (sqlite3.Error, ValueError, LookupError, StopIteration, OverflowError, MemoryError)
-"""What reading damaged bytes can end in."""
+"""The exceptions that reading damaged bytes can raise."""
 
 
 def guarded(check: str, of: str, path: Path, look: Callable[[], Check]) -> Check:
-    """What ``look`` finds; where it fails on damaged bytes, that."""
+    """Return the check that ``look`` makes, or an "unreadable" check if damaged bytes make it fail."""
     try:
         return look()
     except (*FAILURES, AsknownError) as error:

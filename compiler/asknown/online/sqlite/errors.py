@@ -1,4 +1,4 @@
-"""What SQLite's errors mean to the user: a code, a sentence and what to do, by a table."""
+"""A table that gives each SQLite error a code, a sentence for the user and a remedy."""
 
 from __future__ import annotations
 

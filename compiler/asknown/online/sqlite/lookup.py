@@ -23,7 +23,7 @@ _STEP = 10  # numbers of keys are rounded up to these, so that there are few sta
 
 @dataclass(frozen=True)
 class Facts:
-    """What a request was resolved against: the loads of its views, and the services that it names.
+    """The facts that a request was resolved against: the loads of its views, and the services that it names.
 
     ``condition`` is SQL that is true as long as the file says the same; ``parameters`` belong to it. Every load has an
     id of its own, so facts that once failed never hold again.

@@ -33,7 +33,7 @@ class LostRowError(Exception):
 
 @dataclass
 class Merged:
-    """What became of the rows of a load. ``inserted`` keys are new; ``changed`` counts every row that was written."""
+    """A load's row counts by outcome. ``inserted`` keys are new; ``changed`` counts every row that was written."""
 
     seen: int = 0
     skipped: int = 0

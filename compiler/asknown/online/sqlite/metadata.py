@@ -1,4 +1,4 @@
-"""What the file says about itself: whose it is, of which layout, its views and its services.
+"""The file's metadata: its owner, its layout, its views and its services.
 
 Each row has a checksum of its other columns. The layout comes about by numbered steps: step n takes a file from layout
 n - 1 to layout n, and is a plain function over an open transaction. Never change a released step; add the next one.

@@ -83,7 +83,7 @@ class ReadPlan:
         return Answer(self._names, self._outputs, looks, [[value] for value in values])
 
     def _look_at(self, cells: Sequence[Any], values: list[Any], instant: datetime) -> list[Look]:
-        """What each read found. Takes the values of those that are too old away."""
+        """Return what each read found, and remove the values that are too old."""
         looks = []
         for place, ttl, outputs in self._parts:
             text = cells[place]
@@ -153,7 +153,7 @@ class _Table:
     def read(
         self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
     ) -> tuple[Look, list[list[Any]]]:
-        """What was found, and the values of the read's as-of features, a column each."""
+        """Return what was found, and the values of the read's as-of features, a column each."""
         read = self._read
         keys = self._lookup.encode(columns, count)
         look = Look([], None)

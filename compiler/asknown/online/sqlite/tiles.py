@@ -175,7 +175,7 @@ class WindowRead:
         self._nothing: Columns = [()] * len(columns)
 
     def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Events:
-        """What the features of a key at ``instant`` (microseconds) are computed from. No row can have the key None."""
+        """Return the data for a key's features at ``instant`` (microseconds). No row can have the key None."""
         if key is None:
             return self._nothing
         oldest, newest = instant - self.features.oldest, instant - self.features.newest
