@@ -130,6 +130,11 @@ DECLARED: dict[str, tuple[list[str], str, list[Any]]] = {
         "        options: {dateformat: '%d/%m/%Y'}\n",
         [dt.date(2024, 6, 1), dt.date(2024, 6, 2)],
     ),
+    "dates without marks": (
+        ["x", "20240601", "20240602"],
+        "        options: {dateformat: '%Y%m%d'}\n",
+        [dt.date(2024, 6, 1), dt.date(2024, 6, 2)],
+    ),
     "an order that the file decides": (
         ["x", "01/06/2024", "13/06/2024"],
         "",
@@ -273,6 +278,7 @@ def test_nanoseconds_in_parquet_are_whole_microseconds_or_an_error(tmp_path: Pat
     [
         ("{delimeter: ';'}", "delimeter"),
         ("{header: maybe}", "true or false"),
+        ("{decimal_separator: ','}", "decimal_separator"),  # not yet: it would be ignored
         ("{skip: -1}", "at least 0"),
         ("[1]", "a mapping"),
     ],

@@ -89,7 +89,10 @@ def inspect_text(engine: Rows, file: TextFile) -> FileRead:
     Raises ``no-data`` where there is no file, and ``file-value`` where a conversion would change a value: with the
     file, the column, the line and the value.
     """
-    files = [str(name) for (name,) in engine.rows(f"SELECT file FROM GLOB({_literal(file.path)}) ORDER BY file")]
+    if "://" in file.path and not re.search(r"[*?\[]", file.path):
+        files = [file.path]  # an address, which no folder lists
+    else:
+        files = [str(name) for (name,) in engine.rows(f"SELECT file FROM GLOB({_literal(file.path)}) ORDER BY file")]
     if not files:
         raise AsknownError("no-data", f"no file matches {file.path}", at=file.at, hint="correct the path in the source")
     return _Inspection(engine, file, files).result()
@@ -121,7 +124,9 @@ class _Inspection:
                 name, kind = column["name"], column["type"]
                 self._guesses.setdefault(name, kind)
                 written = found["DateFormat"] if kind == "DATE" else found["TimestampFormat"]
-                if kind.startswith(("DATE", "TIMESTAMP")) and written and not str(written).startswith("%Y"):
+                declared = "dateformat" if kind == "DATE" else "timestampformat"
+                unusual = declared in file.options or not str(written).startswith("%Y")
+                if kind.startswith(("DATE", "TIMESTAMP")) and written and unusual:
                     self._formats.setdefault(name, str(written))
 
     def _sniff(self, name: str) -> dict[str, Any]:

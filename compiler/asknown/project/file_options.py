@@ -19,7 +19,6 @@ _TEXT_OPTIONS = {
     "nulls": ("nullstr", "texts"),
     "dateformat": ("dateformat", "text"),
     "timestampformat": ("timestampformat", "text"),
-    "decimal_separator": ("decimal_separator", "text"),
     "encoding": ("encoding", "text"),
 }
 _FILE_OPTIONS = {"union_by_name": ("union_by_name", "truth"), "hive_partitioning": ("hive_partitioning", "truth")}
