@@ -1,4 +1,4 @@
-"""What asknown knows of SQL types: a table of facts, and a reader of type names.
+"""Facts about SQL types in one table, and a reader of type names.
 
 Types are those of the model's SQL, as the engine describes them (rule 7). Nothing here needs
 more than the standard library, because the online reader decodes values with it.

@@ -38,7 +38,7 @@ Reference = ServiceReference | ViewReference | UnknownReference
 
 
 def parse_reference(text: str, services: Container[str], is_view: Callable[[str], bool]) -> Reference:
-    """What one name asks for, among these services and views.
+    """Resolves one name among these services and views.
 
     >>> parse_reference("orders:amount", {"everything"}, {"orders"}.__contains__)
     ViewReference(view='orders', features=('amount',))

@@ -1,4 +1,4 @@
-"""What the store asks of an engine."""
+"""The protocol of an engine: the methods that the store calls."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Engine(Protocol):
         """The tables and views that :meth:`build` can have made."""
 
     def check(self) -> Iterable[tuple[str, str]]:
-        """What there is to know of the session, as (what, found), and what is ``missing``; no secrets."""
+        """Facts about the session, as (name, value), and what is ``missing``; without secrets."""
 
     def close(self) -> None:
         """Lets go of the connection and of what it holds."""

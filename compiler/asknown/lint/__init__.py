@@ -1,1 +1,1 @@
-"""What a project's SQL gets wrong as far as its text and types decide: rules, one family a file."""
+"""Rules about a project's SQL that its text and types alone decide, one family a file."""

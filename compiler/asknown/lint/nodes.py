@@ -1,4 +1,4 @@
-"""What a rule looks at, and what it finds."""
+"""The input of a rule and its findings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Found:
-    """What a rule says: the message, the place and what to write instead."""
+    """A finding of a rule: the message, the place and what to write instead."""
 
     message: str
     at: Where

@@ -89,7 +89,7 @@ def _is_excused(window: Ordered) -> bool:
 
 
 def _reach(window: Ordered) -> tuple[str, str] | None:
-    """What makes a window look forward and what to write instead, or None where nothing surely does."""
+    """The reason why a window looks forward and what to write instead; None if nothing surely does."""
     if window.name in _SHIFTS:
         return _shift(window)
     if window.way == "constant":
@@ -135,7 +135,7 @@ def _shift(window: Ordered) -> tuple[str, str] | None:
 
 
 def _shifted(window: Ordered) -> tuple[exp.Expr, exp.Expr | None]:
-    """What lag() or lead() reads, and by how many rows it is shifted if that is written."""
+    """The argument of lag() or lead(), and the number of rows it is shifted by if that is written."""
     function = window.function
     if not isinstance(function, exp.Anonymous):
         return function.this, function.args.get("offset")
@@ -271,7 +271,7 @@ def _reaches_as_far(greatest: Ordered, window: Ordered) -> bool:
 
 
 def _instead(window: Ordered) -> str:
-    """What to write for a window in a view with ``known_at``."""
+    """The hint for a window in a view with ``known_at``."""
     if window.name in _SHIFTS:
         write = f"write {_known_rows(_shifted(window)[0])}"
     elif window.name in _RANKS:

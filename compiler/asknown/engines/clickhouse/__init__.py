@@ -161,7 +161,7 @@ class ClickHouse:
         ]
 
     def check(self) -> list[tuple[str, str]]:
-        """What there is to know of the session, as (what, value), for `asknown doctor`."""
+        """Facts about the session, as (name, value), for `asknown doctor`."""
         said = self.rows("SELECT version(), timezone(), currentDatabase(), currentUser()")[0]
         known = {name for (name,) in self.rows("SELECT name FROM system.settings")}
         missing = ", ".join(sorted(set(WISHED) - known)) or "nothing"

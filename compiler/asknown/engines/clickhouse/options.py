@@ -1,4 +1,4 @@
-"""What a target of type clickhouse may say, and the settings that every session has."""
+"""Checks the options of a clickhouse target, and lists the settings of every session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine asks of a ClickHouse session, wherever it runs: SQL in, Arrow out."""
+"""The protocol of a ClickHouse session, in this process or on a server: SQL in, Arrow out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Session(Protocol):
 
 
 class ServerError(Exception):
-    """What went wrong in ClickHouse, in its own words."""
+    """An error of ClickHouse, in its own words."""
 
 
 def missing(package: str, extra: str) -> AsknownError:

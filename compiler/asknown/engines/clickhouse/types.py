@@ -1,4 +1,4 @@
-"""What ClickHouse's types are called here.
+"""Maps ClickHouse's types to asknown's.
 
 ClickHouse has no naive timestamps: a DateTime is an instant, shown in a zone. One without a zone of its own is a
 TIMESTAMP here, for the session's zone is UTC; one with a zone is a TIMESTAMP WITH TIME ZONE.

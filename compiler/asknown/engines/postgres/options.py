@@ -1,4 +1,4 @@
-"""What a target of type postgres may say, and how it becomes an address."""
+"""Checks the options of a postgres target, and makes an address of them."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ class Postgres:
         return [(str(name), str(kind)) for name, kind in found]
 
     def check(self) -> list[tuple[str, str]]:
-        """What there is to know of the session, as (what, value), for `asknown doctor`."""
+        """Facts about the session, as (name, value), for `asknown doctor`."""
         (facts,) = self.rows(
             "SELECT current_setting('server_version'), current_setting('TimeZone'), current_database()::text, "
             "current_user::text, current_schema()::text, current_setting('server_encoding'), "

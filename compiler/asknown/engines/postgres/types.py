@@ -1,4 +1,4 @@
-"""What Postgres's types are called here, and its Arrow columns as columns of exactly those types."""
+"""Maps Postgres's types to asknown's, and casts its Arrow columns to exactly those types."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class Spark:
     # -- for `asknown doctor` ----------------------------------------------------------------------------------
 
     def check(self) -> list[tuple[str, str]]:
-        """What the connection is: Spark's version and master, the session's zone, where tables without a schema are."""
+        """Facts about the connection: Spark's version and master, the session's zone, the default schema."""
         ((version, zone, catalog, schema),) = self.rows(
             "SELECT version(), current_timezone(), current_catalog(), current_schema()"
         )

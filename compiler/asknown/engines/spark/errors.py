@@ -33,7 +33,7 @@ def translate(error: Exception) -> AsknownError:
 
 
 def first_line(error: Exception) -> str:
-    """What the error says, without its class, its code and where in Spark it came from."""
+    """The error's message, without its class, its code and its place in Spark."""
     return _read(str(error))[1]
 
 

@@ -43,7 +43,7 @@ PINS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
 }
-"""What results depend on, set on every session."""
+"""The settings that results depend on. Every session gets them."""
 
 _OWN = {
     "spark.app.name": "asknown",

@@ -38,7 +38,7 @@ class Worker:
         self.run(self._mark)
 
     def run(self, work: Callable[[], _Result]) -> _Result:
-        """What ``work`` gives, done on the worker's thread. An interrupt cancels it and is raised again."""
+        """Runs ``work`` on the worker's thread and returns its result. An interrupt cancels it and is raised again."""
         future = self._pool.submit(work)
         try:
             _wait(future)
