@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from asknown import errors
+
 # The files that take longest, longest first. Workers of `make test` take whole files in this order, so that no worker
 # is left with a long file at the end while the other has nothing to do.
 LONG_FILES = (
@@ -35,6 +37,12 @@ SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.la
 settings.register_profile("ci", deadline=None, print_blob=True, suppress_health_check=SLOW_IS_FINE)
 settings.register_profile("thorough", settings.get_profile("ci"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts every test without secrets, as a process starts: what an earlier test told is not hidden in this one."""
+    monkeypatch.setattr(errors, "_secrets", set())
 
 
 def pytest_configure() -> None:
