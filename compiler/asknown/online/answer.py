@@ -27,7 +27,7 @@ class UnreadableError(Exception):
     """A stored value is not what its column's type says."""
 
 
-class Look:
+class Found:
     """The event time that one read found for each row of the request, None where the key has no row.
 
     ``oldest`` is the earliest event time that is in age, None where there is no bound. ``windows`` has the answers of
@@ -63,35 +63,35 @@ class Look:
 class Answer:
     """The values of each output, a column each; and, worked out when they are asked for, statuses and event times."""
 
-    __slots__ = ("_looks", "names", "outputs", "values")
+    __slots__ = ("_found", "names", "outputs", "values")
 
     def __init__(
-        self, names: tuple[str, ...], outputs: tuple[Output, ...], looks: list[Look], values: list[list[Any]]
+        self, names: tuple[str, ...], outputs: tuple[Output, ...], found: list[Found], values: list[list[Any]]
     ) -> None:
         self.names = names
         self.outputs = outputs
         self.values = values
-        self._looks = looks
+        self._found = found
 
     def statuses(self) -> dict[str, list[Status]]:
         """For each output the status of each row."""
-        bases = [look.statuses() for look in self._looks]
-        found: dict[str, list[Status]] = {}
+        bases = [found.statuses() for found in self._found]
+        statuses: dict[str, list[Status]] = {}
         for output, values in zip(self.outputs, self.values, strict=True):
             if output.windowed:
-                found[output.name] = ["NULL_VALUE" if value is None else "PRESENT" for value in values]
+                statuses[output.name] = ["NULL_VALUE" if value is None else "PRESENT" for value in values]
             else:
-                found[output.name] = [
+                statuses[output.name] = [
                     "NULL_VALUE" if value is None and base == "PRESENT" else base
                     for value, base in zip(values, bases[output.read], strict=True)
                 ]
-        return found
+        return statuses
 
     def event_timestamps(self) -> dict[str, list[datetime | None]]:
         """For each output the event time of each row, aware."""
-        moments = [[_in_utc(moment) for moment in look.moments] for look in self._looks]
+        moments = [[_in_utc(moment) for moment in found.moments] for found in self._found]
         return {
-            output.name: [_moment(given.newest(output.place)) for given in self._looks[output.read].windows]
+            output.name: [_moment(given.newest(output.place)) for given in self._found[output.read].windows]
             if output.windowed
             else list(moments[output.read])
             for output in self.outputs

@@ -15,7 +15,7 @@ from asknown.errors import AsknownError
 from asknown.online.answer import (
     Answer,
     Column,
-    Look,
+    Found,
     UnreadableError,
     decode_all,
     earliest,
@@ -70,32 +70,32 @@ class ReadPlan:
         """The answer for one row at ``instant``; None where the file is no longer the one that the plan is for."""
         assert self.by_row is not None
         parameters = [encode(row[column]) for column, encode in self._keys]
-        found = cursor.execute(self.by_row, parameters + self._facts).fetchall()
-        if not found:
+        rows = cursor.execute(self.by_row, parameters + self._facts).fetchall()
+        if not rows:
             return None
-        cells = found[0]
+        cells = rows[0]
         values = list(cells[: self._width])
         try:
-            looks = self._look_at(cells, values, instant)
+            found = self._read_times(cells, values, instant)
             self._decode(values)
         except (ValueError, TypeError, ArithmeticError) as error:
             raise UnreadableError(str(error)) from error
-        return Answer(self._names, self._outputs, looks, [[value] for value in values])
+        return Answer(self._names, self._outputs, found, [[value] for value in values])
 
-    def _look_at(self, cells: Sequence[Any], values: list[Any], instant: datetime) -> list[Look]:
+    def _read_times(self, cells: Sequence[Any], values: list[Any], instant: datetime) -> list[Found]:
         """Return what each read found, and remove the values that are too old."""
-        looks = []
+        found = []
         for place, ttl, outputs in self._parts:
             text = cells[place]
             if text is None:
-                looks.append(Look([None], None))
+                found.append(Found([None], None))
                 continue
             moment, oldest = datetime.fromisoformat(text), earliest(instant, ttl)
-            looks.append(Look([moment], oldest))
+            found.append(Found([moment], oldest))
             if oldest is not None and moment < oldest:
                 for output in outputs:
                     values[output] = None
-        return looks
+        return found
 
     def _decode(self, values: list[Any]) -> None:
         """Puts the values in place of how they are stored."""
@@ -115,15 +115,15 @@ class ReadPlan:
         """The same for any number of rows, inside a transaction."""
         if not cursor.execute(self._check, self._facts).fetchall():
             return None
-        found = [table.read(cursor, columns, count, instant) for table in self._tables]
+        reads = [table.read(cursor, columns, count, instant) for table in self._tables]
         values = []
         for output in self.request.outputs:
-            look, kept = found[output.read]
+            found, kept = reads[output.read]
             if output.windowed:
-                values.append([given.values[output.place] for given in look.windows])
+                values.append([answer.values[output.place] for answer in found.windows])
             else:
                 values.append(kept[output.place])
-        return Answer(self._names, self._outputs, [look for look, _ in found], values)
+        return Answer(self._names, self._outputs, [found for found, _ in reads], values)
 
     def check_watermarks(self, instant: datetime) -> None:
         """Refuses an instant that a view's table does not answer for."""
@@ -152,17 +152,17 @@ class _Table:
 
     def read(
         self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
-    ) -> tuple[Look, list[list[Any]]]:
+    ) -> tuple[Found, list[list[Any]]]:
         """Return what was found, and the values of the read's as-of features, a column each."""
         read = self._read
         keys = self._lookup.encode(columns, count)
-        look = Look([], None)
+        found = Found([], None)
         stored: list[Column] = []
         if read.looks_up:
             times, *stored = self._lookup.fetch(cursor, keys)
-            look = Look(read_moments(times), earliest(instant, self._ttl))
+            found = Found(read_moments(times), earliest(instant, self._ttl))
             try:
-                stored = look.in_age(stored)
+                stored = found.in_age(stored)
             except TypeError as error:  # a time with a zone, which none of ours has
                 raise UnreadableError(str(error)) from error
         width = len(self._decoders)
@@ -172,8 +172,8 @@ class _Table:
                 (name, decode_all(column, decode))
                 for (name, decode), column in zip(self._hidden, stored[width:], strict=True)
             ]
-            look.windows = self._answer_windows(self._windows, cursor, keys, hidden, microseconds_of(instant))
-        return look, values
+            found.windows = self._answer_windows(self._windows, cursor, keys, hidden, microseconds_of(instant))
+        return found, values
 
     def _answer_windows(
         self,
