@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from asknown.online.nodes import Column, OnlineView
+from asknown.online.nodes import OnlineView
 from asknown.online.reader import OnlineReader
 from asknown.online.report import LoadReport
 from asknown.online.sqlite.connect import Sessions
 from asknown.online.sqlite.reader import SQLiteBackend
 from asknown.online.sqlite.writer import open_writer
-from asknown.types import SqlType, parse_type
+from asknown.types import Column, SqlType, parse_type
 
 NOON = datetime(2013, 5, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)

@@ -19,20 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
-from asknown.online.nodes import (
-    Column,
-    OnlineService,
-    OnlineView,
-    OnlineWindows,
-    ServicePart,
-    StoredCall,
-    StoredFeature,
-)
+from asknown.online.nodes import OnlineService, OnlineView, OnlineWindows, ServicePart, StoredCall, StoredFeature
 from asknown.online.reader import OnlineReader
 from asknown.online.report import EventReport
 from asknown.online.sqlite import tiles
 from asknown.online.sqlite.writer import open_writer
-from asknown.types import parse_type
+from asknown.types import Column, parse_type
 from online_tables import NOON, TICK, arrow_type, dump, make_batch, make_view, stored_rows
 
 T = datetime(2013, 5, 1, 10)

@@ -65,6 +65,14 @@ class SqlType:
         return self.kind == "text" and self.name.upper().startswith("ENUM")
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of a model, a source, a spine or the online table, in the engine's spelling."""
+
+    name: str
+    type: SqlType
+
+
 _INTEGERS = {
     "TINYINT": (8, True),
     "SMALLINT": (16, True),

@@ -13,10 +13,9 @@ import pyarrow as pa
 import pytest
 
 from asknown.errors import AsknownError
-from asknown.online.nodes import Column
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite.writer import open_writer
-from asknown.types import parse_type
+from asknown.types import Column, parse_type
 from faults.hostile import MEGABYTE, SURROGATES, TEXTS
 from faults.world import views
 from online_tables import NOON, load, make_batch, make_view

@@ -19,18 +19,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from asknown.online.nodes import (
-    Column,
-    OnlineService,
-    OnlineView,
-    OnlineWindows,
-    ServicePart,
-    StoredCall,
-    StoredFeature,
-)
+from asknown.online.nodes import OnlineService, OnlineView, OnlineWindows, ServicePart, StoredCall, StoredFeature
 from asknown.online.sqlite.codec import quote, spell_instant
 from asknown.online.sqlite.writer import OnlineWriter
-from asknown.types import parse_type
+from asknown.types import Column, parse_type
 from online_tables import NOON, TICK, arrow_type, make_batch, make_view
 
 T = datetime(2013, 5, 1, 10)

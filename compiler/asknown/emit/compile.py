@@ -20,9 +20,9 @@ from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.define import define
 from asknown.emit.translate.rewrite import place_of_column, rewrite
 from asknown.emit.windows.windows import window_ctes
-from asknown.model.nodes import Column, FeatureView, WindowCall
+from asknown.model.nodes import FeatureView, WindowCall
 from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, TrailingWindow, WindowValue
-from asknown.types import SqlType
+from asknown.types import Column, SqlType
 
 HEADER = "Written by asknown. Session: time zone UTC."
 

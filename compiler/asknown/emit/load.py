@@ -17,8 +17,9 @@ from asknown.emit.snippets import cast
 from asknown.emit.sql import at_instant, col, earlier, ident, named, not_null, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import place_of_column
-from asknown.model.nodes import Column, FeatureView, WindowCall
+from asknown.model.nodes import FeatureView, WindowCall
 from asknown.plan.nodes import Bounds, LoadPlan
+from asknown.types import Column
 
 
 def kept_columns(view: FeatureView) -> tuple[Column, ...]:

@@ -14,9 +14,10 @@ from asknown.emit.sql import ident, named
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, Where
-from asknown.model.nodes import Column, FeatureView, Model
+from asknown.model.nodes import FeatureView, Model
 from asknown.model.parse import is_repeatable
 from asknown.project.nodes import FileRead, SourceTable
+from asknown.types import Column
 
 
 def source_name(table: SourceTable) -> str:

@@ -20,8 +20,9 @@ from asknown.emit.models import ViewRows
 from asknown.emit.snippets import snippet
 from asknown.emit.sql import all_of, col, instant, microseconds, named, same_or_null, subquery, table
 from asknown.emit.statement import Cte, Statement
-from asknown.model.nodes import Column, FeatureView
+from asknown.model.nodes import FeatureView
 from asknown.plan.nodes import AsOfJoin, Plan, Relation
+from asknown.types import Column
 
 ROWS = 100_000
 

@@ -14,8 +14,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.durations import spell
 from asknown.emit.identifiers import is_plain_name
 from asknown.emit.snippets import instantiate, snippet
-from asknown.model.nodes import Column
-from asknown.types import SqlType
+from asknown.types import Column, SqlType
 
 
 def ident(name: str) -> exp.Identifier:

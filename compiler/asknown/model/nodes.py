@@ -9,15 +9,7 @@ from sqlglot import exp
 
 from asknown.aggregates import Aggregate
 from asknown.render.nodes import Rendered
-from asknown.types import SqlType
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a model, a source or a spine, in the engine's spelling."""
-
-    name: str
-    type: SqlType
+from asknown.types import Column, SqlType
 
 
 @dataclass(frozen=True)

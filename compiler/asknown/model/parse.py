@@ -13,8 +13,9 @@ from sqlglot.schema import MappingSchema
 from sqlglot.tokenizer_core import TokenType
 
 from asknown.errors import AsknownError
-from asknown.model.nodes import Column, Model
+from asknown.model.nodes import Model
 from asknown.render.nodes import Rendered
+from asknown.types import Column
 
 # Functions whose value changes from one reading to the next.
 _VOLATILE = {"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed", "rand"}

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sqlglot import exp
 
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.model.nodes import Column, FeatureView, Lifted, Model
+from asknown.model.nodes import FeatureView, Lifted, Model
 from asknown.model.parse import is_repeatable
 from asknown.model.windows import lift_windows, merged, place_of
 from asknown.project.nodes import Entity
-from asknown.types import KEY_KINDS, TIME_KINDS, comparable, parse_type, require_exact
+from asknown.types import KEY_KINDS, TIME_KINDS, Column, comparable, parse_type, require_exact
 
 
 def build_view(

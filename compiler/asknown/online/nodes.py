@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from asknown.types import SqlType
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: SqlType
+from asknown.types import Column, SqlType
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from asknown.catalog.references import (
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import read_instant
 from asknown.online.keys import Encode, key_encoder
-from asknown.online.nodes import Column, OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
+from asknown.online.nodes import OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
+from asknown.types import Column
 
 EntityRows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, did_you_mean
-from asknown.model.nodes import Column, FeatureView, Item
+from asknown.model.nodes import FeatureView, Item
 from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, Step, TrailingWindow, WindowValue
 from asknown.plan.request import RequestedFeature
 from asknown.plan.rules import TILED_ROWS_FORCED, Memory, PlanOptions, Sample, choose_match, choose_windows, is_sparse
-from asknown.types import comparable
+from asknown.types import Column, comparable
 
 
 def build_plan(

@@ -12,8 +12,8 @@ from typing import Literal
 
 from sqlglot import exp
 
-from asknown.model.nodes import Column, FeatureView, Model, WindowCall
-from asknown.types import SqlType
+from asknown.model.nodes import FeatureView, Model, WindowCall
+from asknown.types import Column, SqlType
 
 Form = Literal["cascade", "asof", "range", "union"]
 FORMS: tuple[Form, ...] = ("cascade", "asof", "range", "union")

@@ -13,8 +13,9 @@ from asknown.catalog.references import (
     parse_reference,
 )
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.model.nodes import Column, FeatureView
+from asknown.model.nodes import FeatureView
 from asknown.project.nodes import Service, ServiceFeatures
+from asknown.types import Column
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from asknown.emit.statement import Statement, check_sql, write
 from asknown.errors import AsknownError
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
-from asknown.model.nodes import Column, FeatureView, Item, Lifted
+from asknown.model.nodes import FeatureView, Item, Lifted
 from asknown.online.backend import LoadWriter, open_writer
-from asknown.online.nodes import Column as OnlineColumn
 from asknown.online.nodes import (
     OnlineService,
     OnlineView,
@@ -139,13 +138,13 @@ def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
     return OnlineView(
         name=view.name,
         fingerprint=catalog.fingerprint(view),
-        keys=_columns(view.keys),
+        keys=view.keys,
         event_time=view.event_time.name,
         known_at=view.known_at.name if view.known_at else None,
         created_at=view.created_at.name if view.created_at else None,
-        features=_columns(view.features),
+        features=view.features,
         ttl=view.ttl or 0,  # the table keeps 0 for no bound
-        columns=_columns(kept_columns(view)),
+        columns=kept_columns(view),
         windows=None if view.lifted is None else _windows(view, view.lifted, catalog.call_types(view)),
     )
 
@@ -167,7 +166,7 @@ def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> Onl
         for call in lifted.calls
     )
     derived = tuple(_derived(view, item, types) for item in lifted.items if item.expression is not None)
-    return OnlineWindows(_columns(event_columns(view)), calls, derived)
+    return OnlineWindows(event_columns(view), calls, derived)
 
 
 def _derived(view: FeatureView, item: Item, types: Sequence[SqlType]) -> StoredFeature:
@@ -188,7 +187,3 @@ def _not_online(view: FeatureView, what: str, reason: str) -> AsknownError:
         at=view.model.rendered.template_place(view.model.rendered.config_line or 1),
         hint="write it plainer, cast its input, or keep the view out of the online table: config(online=false)",
     )
-
-
-def _columns(columns: Sequence[Column]) -> tuple[OnlineColumn, ...]:
-    return tuple(OnlineColumn(column.name, column.type) for column in columns)

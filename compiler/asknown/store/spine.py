@@ -16,13 +16,12 @@ from asknown.emit.probe import compile_facts
 from asknown.emit.statement import write
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, did_you_mean
-from asknown.model.nodes import Column
 from asknown.model.parse import parse_model
 from asknown.plan.nodes import Bounds, Relation, Spine
 from asknown.plan.request import RequestedFeature
 from asknown.project.nodes import ModelFile
 from asknown.store.typed_catalog import TypedCatalog
-from asknown.types import parse_type
+from asknown.types import Column, parse_type
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,13 +20,13 @@ from asknown.engines.files_in import inspect_file, inspect_source
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
 from asknown.model.lineage import Lineage
-from asknown.model.nodes import Column, FeatureView, Model
+from asknown.model.nodes import FeatureView, Model
 from asknown.model.parse import written_columns
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
 from asknown.project.nodes import FileRead, SourceTable
-from asknown.types import SqlType, parse_type
+from asknown.types import Column, SqlType, parse_type
 
 if TYPE_CHECKING:
     import pyarrow as pa

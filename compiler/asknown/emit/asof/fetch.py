@@ -19,7 +19,7 @@ from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import snippet
 from asknown.emit.sql import all_of, col, ident, named, order_terms, same_or_null, subquery, table
 from asknown.emit.statement import Cte
-from asknown.model.nodes import Column
+from asknown.types import Column
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from sqlglot import exp
 from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import Names
 from asknown.emit.sql import all_of, bound, col, earlier, instant, subquery
-from asknown.model.nodes import Column, FeatureView
+from asknown.model.nodes import FeatureView
 from asknown.plan.nodes import Bounds
+from asknown.types import Column
 
 
 class AsOfScope:

@@ -19,8 +19,7 @@ from asknown.emit.snippets import cast, instantiate, snippet
 from asknown.emit.sql import col, ident, named, not_null, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.windows.reduce import Columns, Part, Reduce, aggregate_template
-from asknown.model.nodes import Column
-from asknown.types import parse_type
+from asknown.types import Column, parse_type
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from sqlglot import exp
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import instantiate, unsupported
 from asknown.emit.sql import all_of, col, earlier, ident, named, subquery, table
-from asknown.model.nodes import Column, Frame
+from asknown.model.nodes import Frame
+from asknown.types import Column
 
 
 @dataclass(frozen=True)

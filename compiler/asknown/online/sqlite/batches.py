@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asknown.errors import AsknownError
-from asknown.online.nodes import Column, OnlineView
+from asknown.online.nodes import OnlineView
 from asknown.online.sqlite.codec import json_encoder, spell_instant
-from asknown.types import Kind, SqlType
+from asknown.types import Column, Kind, SqlType
 
 Encode = Callable[[Any, SqlType], list[Any]]
 

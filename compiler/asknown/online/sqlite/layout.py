@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asknown.errors import AsknownError
-from asknown.online.nodes import Column, OnlineView
+from asknown.online.nodes import OnlineView
 from asknown.online.sqlite.codec import orders_in_sqlite, quote, storage
 from asknown.online.windows import states_of
+from asknown.types import Column
 from asknown.values.states import State, packs
 
 COMPARE = "asknown_compare"

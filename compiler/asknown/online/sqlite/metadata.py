@@ -17,7 +17,6 @@ from zlib import crc32
 
 from asknown.errors import AsknownError
 from asknown.online.nodes import (
-    Column,
     Hashes,
     OnlineService,
     OnlineView,
@@ -29,7 +28,7 @@ from asknown.online.nodes import (
 )
 from asknown.online.sqlite.codec import read_instant, spell_instant
 from asknown.online.sqlite.errors import damaged, not_ours, other_layout
-from asknown.types import parse_type
+from asknown.types import Column, parse_type
 
 Step = Callable[[sqlite3.Connection], None]
 
