@@ -33,7 +33,7 @@ _NULL = type(None)
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowSet:
     """Which rows a call is of: those that meet the condition and whose value and order are not NULL.
 
     ``counts`` says that only their number matters, ``in_order`` that their order does.
@@ -46,10 +46,10 @@ class Rows:
     in_order: bool
 
 
-def rows_of(call: StoredCall) -> Rows:
+def rows_of(call: StoredCall) -> RowSet:
     """The rows that a call is of."""
     in_order = takes_order(call)
-    return Rows(call.value, call.order, call.condition, call.aggregate == "count", in_order)
+    return RowSet(call.value, call.order, call.condition, call.aggregate == "count", in_order)
 
 
 def takes_order(call: StoredCall) -> bool:
@@ -86,7 +86,7 @@ class Selection:
     """Rows of some calls: those that meet the condition and have the values, decoded and, where asked, in order."""
 
     def __init__(
-        self, rows: Rows, columns: Sequence[str], types: Mapping[str, SqlType], times: int, decoder_of: DecoderOf
+        self, rows: RowSet, columns: Sequence[str], types: Mapping[str, SqlType], times: int, decoder_of: DecoderOf
     ) -> None:
         """``columns`` are those that :meth:`select` will be given, the first ``times`` of them the times."""
         names = [name for name in (rows.value, rows.order) if name is not None]

@@ -45,7 +45,7 @@ _BOUNDS["timestamptz"] = _BOUNDS["timestamp"]
 
 
 @dataclass(frozen=True)
-class Rows:
+class StoredRows:
     """Rows to bind, in the order of the view's columns, and how many were seen.
 
     Not among them are those ``skipped``, which had no key or no time, and those of the ``future``, whose event time or
@@ -58,7 +58,7 @@ class Rows:
     values: Iterable[tuple[Any, ...]]
 
 
-def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> Iterator[Rows]:
+def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> Iterator[StoredRows]:
     """The rows of the batches, a chunk at a time, with values as SQLite keeps them."""
     visible = _visible_times(view)
     limit = spell_instant(watermark)
@@ -70,7 +70,7 @@ def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> 
 
 def read_events(
     view: OnlineView, hidden: Sequence[Column], batches: Iterable[Any], watermark: datetime
-) -> Iterator[Rows]:
+) -> Iterator[StoredRows]:
     """The events of the batches, a chunk at a time: keys, times as microseconds since 1970, then hidden columns."""
     visible = _visible_times(view)
     times = [Column(name, view.type_of(name)) for name in view.times]
@@ -83,12 +83,12 @@ def read_events(
         yield _rows(seen, kept.num_rows, [*keys, *instants.values(), *others], early)
 
 
-def _rows(seen: int, complete: int, columns: Sequence[Sequence[Any]], early: list[bool] | None) -> Rows:
+def _rows(seen: int, complete: int, columns: Sequence[Sequence[Any]], early: list[bool] | None) -> StoredRows:
     """The chunk's rows, without those that are not ``early``."""
     values = zip(*columns, strict=True)
     if early is None:
-        return Rows(seen, seen - complete, 0, values)
-    return Rows(seen, seen - complete, early.count(False), compress(values, early))
+        return StoredRows(seen, seen - complete, 0, values)
+    return StoredRows(seen, seen - complete, early.count(False), compress(values, early))
 
 
 def _not_after(limit: Any, times: Sequence[Sequence[Any]]) -> list[bool] | None:

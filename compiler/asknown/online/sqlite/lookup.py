@@ -22,7 +22,7 @@ _STEP = 10  # numbers of keys are rounded up to these, so that there are few sta
 
 
 @dataclass(frozen=True)
-class Facts:
+class PlanFacts:
     """The facts that a request was resolved against: the loads of its views, and the services that it names.
 
     ``condition`` is SQL that is true as long as the file says the same; ``parameters`` belong to it. Every load has an
@@ -40,7 +40,7 @@ class Facts:
 
 def find_facts(
     cursor: Any, request: Request, references: Sequence[str], services: Mapping[str, OnlineService]
-) -> Facts:
+) -> PlanFacts:
     """The facts that ``request`` stands on, as the open transaction of ``cursor`` sees them."""
     views = dict.fromkeys(read.stored.view.name for read in request.reads)
     # A service of a view's name would be meant in its place: the load that writes one gives the view a new load's id.
@@ -48,10 +48,10 @@ def find_facts(
     asked = [*((_LOAD, view) for view in views), *((_SERVICE, name) for name in named)]
     found = cursor.execute(f"SELECT {', '.join(part for part, _ in asked)}", [name for _, name in asked]).fetchall()[0]
     parameters = [value for (_, name), fact in zip(asked, found, strict=True) for value in (name, fact)]
-    return Facts(" AND ".join(f"{part} IS ?" for part, _ in asked), parameters)
+    return PlanFacts(" AND ".join(f"{part} IS ?" for part, _ in asked), parameters)
 
 
-def row_statement(request: Request, facts: Facts) -> str | None:
+def row_statement(request: Request, facts: PlanFacts) -> str | None:
     """The query for one row of a request: its outputs in order, then the event time of each read.
 
     Bound are the keys of each read, then the facts: where those do not hold, there is no row. Columns of a view that

@@ -17,7 +17,7 @@ from typing import Any
 
 from asknown.online.nodes import OnlineView
 from asknown.online.sqlite import layout
-from asknown.online.sqlite.batches import Rows
+from asknown.online.sqlite.batches import StoredRows
 from asknown.online.sqlite.codec import orders_in_sqlite, stored_comparison
 from asknown.online.sqlite.content import Change, Row, sum_rows
 from asknown.online.sqlite.lookup import select_statement
@@ -45,7 +45,7 @@ class Merged:
 def merge_rows(
     connection: sqlite3.Connection,
     view: OnlineView,
-    chunks: Iterable[Rows],
+    chunks: Iterable[StoredRows],
     change: Change,
     on_rows: Callable[[int], None] | None,
 ) -> Merged:

@@ -24,7 +24,7 @@ from asknown.online.answer import (
 )
 from asknown.online.request import Read, Request
 from asknown.online.sqlite.codec import Convert, column_decoder, decoder, stored_key
-from asknown.online.sqlite.lookup import Facts, Lookup, row_statement
+from asknown.online.sqlite.lookup import Lookup, PlanFacts, row_statement
 
 if TYPE_CHECKING:
     from asknown.online.sqlite.tiles import WindowRead
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class ReadPlan:
     """One shape of request, resolved against one state of the file."""
 
-    def __init__(self, request: Request, facts: Facts) -> None:
+    def __init__(self, request: Request, facts: PlanFacts) -> None:
         self.request = request
         self.by_row = row_statement(request, facts)
         self._check = facts.statement

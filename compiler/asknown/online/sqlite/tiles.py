@@ -23,7 +23,7 @@ from asknown.online.nodes import OnlineView, StoredFeature
 from asknown.online.sqlite.codec import full_column_decoder, quote
 from asknown.online.sqlite.events import scan_statement
 from asknown.online.sqlite.layout import TileTable, event_table, tile_table
-from asknown.online.windows import Columns, Events, Rows, Selection, Tile, WindowFeatures
+from asknown.online.windows import Columns, Events, RowSet, Selection, Tile, WindowFeatures
 from asknown.types import SqlType
 from asknown.values.states import condense, packs, spell
 
@@ -90,7 +90,7 @@ class _Builder:
                 state.family,
                 None if state.value is None else types[state.value],
                 Selection(
-                    Rows(state.value, None, state.condition, counts=state.family == "count", in_order=False),
+                    RowSet(state.value, None, state.condition, counts=state.family == "count", in_order=False),
                     names,
                     types,
                     len(table.events.times),

@@ -22,7 +22,7 @@ from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineService, OnlineView, StoredView
 from asknown.online.report import EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
-from asknown.online.sqlite.batches import Rows, read_events, read_rows
+from asknown.online.sqlite.batches import StoredRows, read_events, read_rows
 from asknown.online.sqlite.content import Change, hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
@@ -249,7 +249,7 @@ class OnlineWriter:
         return watermark
 
     def _stage(
-        self, statement: str, chunks: Iterable[Rows], on_rows: Callable[[int], None] | None
+        self, statement: str, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None
     ) -> tuple[int, int, int]:
         """Runs ``statement`` for every row, and counts the rows seen, skipped, and of the future."""
         seen = skipped = future = 0
