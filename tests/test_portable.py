@@ -18,7 +18,7 @@ from sqlglot import exp
 from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.snippets import snippet
 from asknown.emit.translate.define import define
-from asknown.model.expressions.write import NotPortableError, portable, why_not_portable
+from asknown.model.expressions.write import NotPortableError, portable
 from asknown.types import SqlType, parse_type
 from asknown.values.expressions import EvaluationError, compile_expression
 
@@ -239,7 +239,11 @@ def write(sql: str, kind: str) -> Any:
 
 
 def refusal(sql: str, kind: str = "DOUBLE") -> str | None:
-    return why_not_portable(lifted(sql), CALL_TYPES, KEPT, parse_type(kind))
+    try:
+        write(sql, kind)
+    except NotPortableError as refused:
+        return str(refused)
+    return None
 
 
 @pytest.mark.parametrize(
@@ -361,5 +365,5 @@ def test_decimals_that_need_more_than_38_digits_together_are_refused() -> None:
     kinds = {"yes": "BOOLEAN", "total": "DECIMAL(38,3)", "share": "DECIMAL(18,6)"}
     columns = {name: parse_type(kind) for name, kind in kinds.items()}
     tree = sqlglot.parse_one("case when yes then total else share end", read="duckdb")
-    reason = why_not_portable(tree, [], columns, parse_type("DECIMAL(38,3)"))
-    assert reason is not None and "38 digits" in reason
+    with pytest.raises(NotPortableError, match="38 digits"):
+        portable(tree, [], columns, parse_type("DECIMAL(38,3)"))

@@ -116,17 +116,6 @@ def _is_wide(kind: SqlType) -> bool:
     )
 
 
-def why_not_portable(
-    expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType], result: SqlType
-) -> str | None:
-    """The reason why :func:`portable` refuses this expression, or None where it does not."""
-    try:
-        portable(expression, call_types, column_types, result)
-    except NotPortableError as refusal:
-        return str(refusal)
-    return None
-
-
 @dataclass(frozen=True)
 class _Tree:
     call_types: Sequence[SqlType]
