@@ -59,7 +59,7 @@ def make_view(
     event_time: str = "ts",
     known_at: str | None = None,
     created_at: str | None = None,
-    ttl: int = 0,
+    ttl: int | None = None,
     fingerprint: str = "one",
 ) -> OnlineView:
     """A view with these columns; those that are no keys and no times are its features."""

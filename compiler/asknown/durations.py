@@ -7,14 +7,16 @@ from fractions import Fraction
 
 from asknown.errors import AsknownError, Where
 
+DAY = 86_400_000_000  # microseconds
+
 MICROSECONDS: dict[str, int] = {
     "microsecond": 1,
     "millisecond": 1_000,
     "second": 1_000_000,
     "minute": 60_000_000,
     "hour": 3_600_000_000,
-    "day": 86_400_000_000,
-    "week": 604_800_000_000,
+    "day": DAY,
+    "week": 7 * DAY,
 }
 _ALIASES: dict[str, str] = {
     "us": "microsecond",

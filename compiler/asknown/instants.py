@@ -1,11 +1,14 @@
-"""Reads an instant in any shape that a caller may give it (rule 1)."""
+"""Instants: reads one in any shape that a caller may give it, and counts its microseconds since 1970 (rule 1)."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from asknown.errors import AsknownError
+
+EPOCH = datetime(1970, 1, 1)
+MICROSECOND = timedelta(microseconds=1)
 
 HINT = "write it like 2013-05-01T12:00:00Z (without a zone it is UTC), or give a datetime"
 
@@ -21,6 +24,16 @@ def read_instant(value: Any, parameter: str, hint: str = HINT) -> datetime:
     except (ValueError, TypeError, OverflowError) as error:
         reason = f": {error}" if isinstance(error, _NotExactError) else ""
         raise AsknownError("bad-value", f"{parameter}: {_shown(value)} is not an instant{reason}", hint=hint) from None
+
+
+def to_microseconds(moment: datetime) -> int:
+    """The microseconds from 1970 to a naive instant in UTC."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """The naive instant in UTC that is so many microseconds after 1970. OverflowError outside the years 1 to 9999."""
+    return EPOCH + timedelta(microseconds=count)
 
 
 class _NotExactError(ValueError):

@@ -49,7 +49,7 @@ def _write_old_view(connection: sqlite3.Connection, world: World, load: Load, na
         "view": name,
         "fingerprint": view.fingerprint,
         **metadata.shape(view),
-        "ttl_us": view.ttl,
+        "ttl_us": view.ttl or 0,
         "watermark": spell_instant(load.watermark),
         "rows": world.size,
         "events": events,

@@ -6,7 +6,7 @@ Inside a query an instant is a canonical value in UTC and microseconds, whatever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlglot import exp
 
@@ -14,6 +14,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.durations import spell
 from asknown.emit.identifiers import is_plain_name
 from asknown.emit.snippets import instantiate, snippet
+from asknown.instants import to_microseconds
 from asknown.types import Column, SqlType
 
 
@@ -117,7 +118,7 @@ def instant(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
 def at_instant(dialect: Dialect, moment: datetime) -> exp.Expr:
     """A naive UTC instant as a literal."""
     if dialect.clock == "microseconds":
-        return exp.Literal.number(_microseconds(moment))
+        return exp.Literal.number(to_microseconds(moment))
     return snippet(dialect, "literal", x=exp.Literal.string(moment.isoformat(sep=" ")))
 
 
@@ -133,7 +134,7 @@ def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -
     places = {
         "x": exp.Literal.string(text),
         "aware": exp.Literal.string(text + "+00"),
-        "micros": exp.Literal.number(_microseconds(moment)),
+        "micros": exp.Literal.number(to_microseconds(moment)),
     }
     return column, snippet(dialect, f"bound.{kind.kind}", **places)
 
@@ -160,8 +161,3 @@ def microseconds(dialect: Dialect, value: exp.Expr) -> exp.Expr:
 def whole_division(dialect: Dialect, value: exp.Expr, by: exp.Expr) -> exp.Expr:
     """The quotient of two integers as an integer. Engines differ in the direction of rounding."""
     return snippet(dialect, "whole_division", x=value, y=by)
-
-
-def _microseconds(moment: datetime) -> int:
-    since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

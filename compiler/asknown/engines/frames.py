@@ -17,11 +17,12 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asknown.durations import DAY
 from asknown.errors import AsknownError
 
 _FAILURES = (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeError, NotImplementedError)
 _EXTENSIONS = ("arrow.uuid", "arrow.json", "arrow.bool8")
-_DAY_MS = 86_400_000
+_DAY_MS = DAY // 1_000
 
 
 def to_arrow(data: Any) -> pa.Table:

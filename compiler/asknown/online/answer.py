@@ -10,15 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from asknown.errors import AsknownError
+from asknown.instants import from_microseconds
 from asknown.types import Kind, SqlType
 
 if TYPE_CHECKING:
     from asknown.online.request import Output
     from asknown.online.windows import WindowAnswer
 
-
-_EPOCH = datetime(1970, 1, 1)
-_TICK = timedelta(microseconds=1)
 
 Column = Sequence[Any]
 
@@ -98,11 +96,6 @@ class Answer:
         }
 
 
-def microseconds_of(instant: datetime) -> int:
-    """The instant as the events' table has it: microseconds since 1970."""
-    return (instant - _EPOCH) // _TICK
-
-
 def earliest(instant: datetime, ttl: timedelta | None) -> datetime | None:
     """The earliest event time that is in age at ``instant``; both ends count (rule 3). None: no bound."""
     if ttl is None:
@@ -134,7 +127,7 @@ def decode_all(column: Column, decode: Callable[[Column], list[Any]] | None) -> 
 
 
 def _moment(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _in_utc(_EPOCH + timedelta(microseconds=microseconds))
+    return None if microseconds is None else _in_utc(from_microseconds(microseconds))
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

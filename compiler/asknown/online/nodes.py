@@ -61,7 +61,7 @@ class OnlineView:
 
     ``fingerprint`` names the view's definition: rows of another fingerprint are never mixed with these.
     ``event_time``, ``known_at`` and ``created_at`` name columns; several may name the same one. ``ttl`` is in
-    microseconds, 0 for no bound. ``features`` is all that a user may ask for, in select order. ``columns`` is every
+    microseconds, None for no bound. ``features`` is all that a user may ask for, in select order. ``columns`` is every
     column of the view's table, keys and times included: with windows, without the features computed from them and with
     the hidden as-of columns that those read. The columns stand in the order in which they break ties (rule 3).
     """
@@ -73,7 +73,7 @@ class OnlineView:
     known_at: str | None
     created_at: str | None
     features: tuple[Column, ...]
-    ttl: int
+    ttl: int | None
     columns: tuple[Column, ...]
     windows: OnlineWindows | None = None
 
@@ -147,7 +147,7 @@ class StoredView:
             "view": self.view.name,
             "watermark": self.watermark,
             "rows": self.rows,
-            "ttl_us": self.view.ttl,
+            "ttl_us": self.view.ttl or 0,
             "keys": [c.name for c in self.view.keys],
             "features": [c.name for c in self.view.features],
             "windows": None if windows is None else _describe_windows(windows, self.events),

@@ -15,15 +15,14 @@ from asknown.catalog.references import (
     parse_reference,
 )
 from asknown.errors import AsknownError, did_you_mean
-from asknown.instants import read_instant
+from asknown.instants import EPOCH, read_instant
 from asknown.online.keys import Encode, key_encoder
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
 from asknown.types import Column
 
 EntityRows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
 
-_EPOCH = datetime(1970, 1, 1)
-_EPOCH_IN_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_IN_UTC = EPOCH.replace(tzinfo=UTC)
 
 MISSING: Final = object()
 """Stands where a row does not give a column that other rows give."""
@@ -154,7 +153,7 @@ def make_query(features: str | Sequence[str], entity_rows: EntityRows, full_name
 def read_at(at: datetime | str | None) -> datetime:
     """The instant that a read is of, naive, in UTC; now for None."""
     if at is None:
-        return _EPOCH + (datetime.now(UTC) - _EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
+        return EPOCH + (datetime.now(UTC) - _EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
     return read_instant(at, "at")
 
 

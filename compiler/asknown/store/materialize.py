@@ -143,7 +143,7 @@ def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
         known_at=view.known_at.name if view.known_at else None,
         created_at=view.created_at.name if view.created_at else None,
         features=view.features,
-        ttl=view.ttl or 0,  # the table keeps 0 for no bound
+        ttl=view.ttl,
         columns=kept_columns(view),
         windows=None if view.lifted is None else _windows(view, view.lifted, catalog.call_types(view)),
     )

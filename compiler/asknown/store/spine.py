@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from asknown.emit.probe import compile_facts
 from asknown.emit.statement import write
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, did_you_mean
+from asknown.instants import from_microseconds
 from asknown.model.parse import parse_model
 from asknown.plan.nodes import Bounds, Relation, Spine
 from asknown.plan.request import RequestedFeature
@@ -220,7 +221,7 @@ def _measure(relation: Relation, instant: Column, catalog: TypedCatalog) -> Boun
 def _known(value: Any) -> datetime | None:
     if isinstance(value, int):  # of a dialect whose clock counts microseconds
         try:
-            return datetime(1970, 1, 1) + timedelta(microseconds=value)
+            return from_microseconds(value)
         except OverflowError:
             return None
     return value if isinstance(value, datetime) else None

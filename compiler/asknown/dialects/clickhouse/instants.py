@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from asknown.dialects.clickhouse.aggregates import let, lets
+from asknown.durations import DAY
 
 MICROS = "toUnixTimestamp64Micro(toDateTime64(:x, 6))"
-DAY = 86_400_000_000
 
 # Text is parsed by hand: ClickHouse reads fewer spellings, and turns a text that it cannot read into 1970.
 _TEXT = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from asknown.dialects.clickhouse.aggregates import continuous, discrete, order_of
-from asknown.dialects.clickhouse.instants import DAY, SHOWN, ZONED, ZONED_BY_ROW
+from asknown.dialects.clickhouse.instants import SHOWN, ZONED, ZONED_BY_ROW
 from asknown.dialects.clickhouse.types import CASTS, TYPES, half_away, stop
+from asknown.durations import DAY
 
 
 def _micros(x: str = ":this") -> str:

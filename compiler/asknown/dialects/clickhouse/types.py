@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asknown.dialects.clickhouse.aggregates import lets_of
-from asknown.dialects.clickhouse.instants import DAY, MICROS, TRY_CLOCK, TRY_INSTANT
+from asknown.dialects.clickhouse.instants import MICROS, TRY_CLOCK, TRY_INSTANT
+from asknown.durations import DAY
 
 TYPES = {
     "BOOLEAN": "Nullable(Bool)",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asknown.durations import DAY
 from asknown.engines.clickhouse.types import Called, read_enum, read_fields, read_type, to_sql_type
 from asknown.errors import AsknownError
-
-DAY = 86_400_000_000  # microseconds
 
 # What to cast to, by the head of a type that cannot be kept.
 _CASTS = {"DateTime64": "TIMESTAMP", "Int256": "HUGEINT", "UInt256": "HUGEINT", "BFloat16": "FLOAT"}

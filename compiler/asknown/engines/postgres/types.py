@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asknown.dialects.postgres.translation import WHOLE_NUMBERS
+from asknown.durations import DAY
 from asknown.errors import AsknownError
 from asknown.types import SqlType, parse_type
 
@@ -52,7 +53,7 @@ _ARROW: dict[str, pa.DataType] = {
 }
 # What stands first on Postgres's calendar, 4713 BC: what lies before it is an infinity that did not fit.
 _FIRST_DAY = -2_440_588
-_FIRST_MICROSECOND = _FIRST_DAY * 86_400_000_000
+_FIRST_MICROSECOND = _FIRST_DAY * DAY
 
 
 def read_type(field: pa.Field) -> SqlType:

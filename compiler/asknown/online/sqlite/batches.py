@@ -16,7 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asknown.durations import DAY
 from asknown.errors import AsknownError
+from asknown.instants import EPOCH, to_microseconds
 from asknown.online.nodes import OnlineView
 from asknown.online.sqlite.codec import json_encoder, spell_instant
 from asknown.types import Column, Kind, SqlType
@@ -25,19 +27,17 @@ Encode = Callable[[Any, SqlType], list[Any]]
 
 CHUNK = 2_000  # rows that are Python values at one time: few enough to stay in the processor's cache
 
-_EPOCH = datetime(1970, 1, 1)
-_DAY = 86_400_000_000
 # The least and the greatest that Arrow's integer may be, and a spelling for messages.
 _BOUNDS: dict[Kind, tuple[int, int, Callable[[int], str]]] = {
     "date": (
-        (date.min - _EPOCH.date()).days,
-        (date.max - _EPOCH.date()).days,
+        (date.min - EPOCH.date()).days,
+        (date.max - EPOCH.date()).days,
         lambda v: f"a date {v} days from 1970-01-01",
     ),
-    "time": (0, _DAY - 1, lambda v: f"the time {timedelta(microseconds=v)} after midnight"),
+    "time": (0, DAY - 1, lambda v: f"the time {timedelta(microseconds=v)} after midnight"),
     "timestamp": (
-        (datetime.min - _EPOCH) // timedelta(microseconds=1),
-        (datetime.max - _EPOCH) // timedelta(microseconds=1),
+        to_microseconds(datetime.min),
+        to_microseconds(datetime.max),
         lambda v: ("-infinity" if v < 0 else "infinity") if abs(v) == 2**63 - 1 else f"a time {v} µs from 1970-01-01",
     ),
 }
@@ -74,7 +74,7 @@ def read_events(
     """The events of the batches, a chunk at a time: keys, times as microseconds since 1970, then hidden columns."""
     visible = _visible_times(view)
     times = [Column(name, view.type_of(name)) for name in view.times]
-    limit = (watermark.replace(tzinfo=None) - _EPOCH) // timedelta(microseconds=1)
+    limit = to_microseconds(watermark.replace(tzinfo=None))
     for seen, kept in _complete_rows(view, batches):
         instants = {c.name: _encode(kept.column(c.name), c, view.name, _encode_instant) for c in times}
         early = _not_after(limit, [instants[name] for name in visible])
@@ -217,7 +217,7 @@ def _encode_time(array: Any, kind: SqlType) -> list[Any]:
 def _encode_instant(array: Any, kind: SqlType) -> list[Any]:
     """Microseconds since 1970 in UTC; a date is its midnight."""
     integers = _as_integers(array, kind).cast(pa.int64())
-    return list((pc.multiply(integers, _DAY) if kind.kind == "date" else integers).to_pylist())
+    return list((pc.multiply(integers, DAY) if kind.kind == "date" else integers).to_pylist())
 
 
 def _encode_nested(array: Any, kind: SqlType) -> list[Any]:

@@ -155,8 +155,8 @@ def check_view(connection: sqlite3.Connection, path: Path, stored: StoredView, a
     problems = [check for check in _check_content(connection, path, stored) if check.state == "act"]
     yield from problems or [_as_written(stored)]
     yield _check_watermark(stored, at)
-    if stored.view.ttl:
-        yield guarded("expired", name, path, partial(_check_expired, connection, stored, at))
+    if stored.view.ttl is not None:
+        yield guarded("expired", name, path, partial(_check_expired, connection, stored, stored.view.ttl, at))
 
 
 def _check_content(connection: sqlite3.Connection, path: Path, stored: StoredView) -> Iterator[Check]:
@@ -200,22 +200,22 @@ def _check_watermark(stored: StoredView, at: datetime) -> Check:
     return Check("watermark", name, "ok", f"{said}, {_age(at - watermark)} ago", facts=facts)
 
 
-def _check_expired(connection: sqlite3.Connection, stored: StoredView, at: datetime) -> Check:
+def _check_expired(connection: sqlite3.Connection, stored: StoredView, ttl: int, at: datetime) -> Check:
     view = stored.view
     time = quote(view.event_time)
     if view.type_of(view.event_time).kind == "date":
         time += " || ' 00:00:00.000000'"
     try:
-        oldest = spell_instant(at - timedelta(microseconds=view.ttl))
+        oldest = spell_instant(at - timedelta(microseconds=ttl))
     except OverflowError:
         oldest = ""  # before all time
     query = f"SELECT count(*), ifnull(sum({time} < ?), 0) FROM {quote(view.name)}"
     rows, expired = connection.execute(query, (oldest,)).fetchone()
     facts = {"rows": rows, "expired": expired, "share": expired / rows if rows else 0.0}
-    found = f"{expired:,} of {rows:,} rows ({facts['share']:.1%}) are older than ttl '{spell(view.ttl)}'"
+    found = f"{expired:,} of {rows:,} rows ({facts['share']:.1%}) are older than ttl '{spell(ttl)}'"
     if not rows or expired < rows:
         return Check("expired", view.name, "ok", found, facts=facts)
-    if at - stored.watermark > timedelta(microseconds=view.ttl):
+    if at - stored.watermark > timedelta(microseconds=ttl):
         return Check("expired", view.name, "note", found, f"asknown materialize {view.name}", facts)
     return Check("expired", view.name, "note", f"{found}: the source has no newer ones", facts=facts)
 

@@ -214,7 +214,7 @@ def _stored_view(row: dict[str, Any]) -> StoredView:
         known_at=row["known_at"],
         created_at=row["created_at"],
         features=tuple(derived.get(name) or columns[name] for name in json.loads(row["features"])),
-        ttl=row["ttl_us"],
+        ttl=row["ttl_us"] or None,
         columns=tuple(columns.values()),
         windows=windows,
     )
@@ -276,7 +276,7 @@ def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
         "view": stored.view.name,
         "fingerprint": stored.view.fingerprint,
         **shape(stored.view),
-        "ttl_us": stored.view.ttl,
+        "ttl_us": stored.view.ttl or 0,
         "watermark": spell_instant(stored.watermark),
         "rows": stored.rows,
         "events": stored.events,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError
+from asknown.instants import to_microseconds
 from asknown.online.answer import (
     Answer,
     Column,
@@ -19,7 +20,6 @@ from asknown.online.answer import (
     UnreadableError,
     decode_all,
     earliest,
-    microseconds_of,
     read_moments,
 )
 from asknown.online.request import Read, Request
@@ -172,7 +172,7 @@ class _Table:
                 (name, decode_all(column, decode))
                 for (name, decode), column in zip(self._hidden, stored[width:], strict=True)
             ]
-            found.windows = self._answer_windows(self._windows, cursor, keys, hidden, microseconds_of(instant))
+            found.windows = self._answer_windows(self._windows, cursor, keys, hidden, to_microseconds(instant))
         return found, values
 
     def _answer_windows(
@@ -207,7 +207,8 @@ def _window_read(read: Read) -> WindowRead | None:
 
 
 def _ttl(read: Read) -> timedelta | None:
-    return timedelta(microseconds=read.stored.view.ttl) or None
+    ttl = read.stored.view.ttl
+    return None if ttl is None else timedelta(microseconds=ttl)
 
 
 def _spell(moment: datetime) -> str:
