@@ -16,7 +16,8 @@ import pytest
 
 from asknown.cli.output import FORMATS, write_rows
 from asknown.cli.table import display_width, lay_out
-from asknown.cli.values import as_json, as_text
+from asknown.cli.values import as_text
+from asknown.engines.json_values import as_json
 
 ODD_VALUES: list[tuple[Any, Any, str]] = [
     (math.nan, "NaN", "nan"),

@@ -285,7 +285,7 @@ def test_files_whole_or_not_at_all(engine: ClickHouse, tmp_path: Path) -> None:
     assert pa.parquet.read_table(tmp_path / "x.parquet").equals(engine.stream(sql).read_all())
     assert engine.write_file(sql, tmp_path / "x.csv") == 3
     lines = (tmp_path / "x.csv").read_text().splitlines()
-    assert lines[1:3] == ['0,"1970-01-01 00:00:00","a,""b"', '1,"1970-01-01 00:00:00.5",']
+    assert lines[1:3] == ['0,1970-01-01 00:00:00,"a,""b"', "1,1970-01-01 00:00:00.5,"]
     (tmp_path / "y.parquet").write_text("as it was")
     with pytest.raises(AsknownError, match="stop"):
         engine.write_file(

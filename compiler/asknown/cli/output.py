@@ -16,8 +16,9 @@ import click
 
 from asknown.cli.progress import has_colour
 from asknown.cli.table import lay_out, terminal_width
-from asknown.cli.values import as_json, as_text
+from asknown.cli.values import as_text
 from asknown.cli.writing import open_file, open_stdout
+from asknown.engines.json_values import as_json
 
 Format = Literal["table", "json", "csv"]
 Rows = Iterable[Sequence[Any]]

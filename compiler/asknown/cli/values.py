@@ -1,39 +1,17 @@
-"""Turns Arrow batches into rows of Python values, and each value into text or JSON."""
+"""Turns Arrow batches into rows of Python values, and each value into text."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from asknown.engines.json_values import as_json
+
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-def as_json(value: Any) -> Any:
-    """The value in JSON's types. Nothing is rounded: decimals become text, as do NaN, Infinity and -Infinity.
-
-    Timestamps are ISO 8601, with an offset where they have one; bytes are hexadecimal.
-    """
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else _strange(value)
-        case Decimal():
-            return format(value, "f")
-        case datetime() | date() | time():
-            return value.isoformat()
-        case bytes():
-            return value.hex()
-        case dict():
-            return {str(name): as_json(inner) for name, inner in value.items()}
-        case list() | tuple():
-            return [as_json(inner) for inner in value]
-    return str(value)  # uuid, interval
 
 
 def as_text(value: Any) -> str:
@@ -59,12 +37,6 @@ def as_text(value: Any) -> str:
 def is_number(value: Any) -> bool:
     """Whether the value is a number, which tables align on the right."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _strange(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
 
 
 def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:

@@ -106,21 +106,25 @@ class DuckDB:
         return LoadedSpine(name)
 
     def write_file(self, sql: str, path: Path) -> int:
-        kind = "CSV, HEADER" if path.suffix == ".csv" else "PARQUET, COMPRESSION zstd"
-        beside = path.with_name(f".{path.name}.part")
-        try:
-            rows = self._run(
-                lambda: self._con.execute(f"COPY (\n{sql}\n) TO {_literal(str(beside))} (FORMAT {kind})").fetchall()
-            )
-            beside.replace(path)
-        except OSError as error:
-            raise AsknownError("output", f"cannot write {path}: {error.strerror}") from None
-        finally:
-            beside.unlink(missing_ok=True)
+        from asknown.engines.files import whole_file, write_batches
+
+        if path.suffix == ".csv":
+            return write_batches(self.stream(self._in_text(sql)), path)
+        with whole_file(path) as beside:
+            copy = f"COPY (\n{sql}\n) TO {_literal(str(beside))} (FORMAT PARQUET, COMPRESSION zstd)"
+            rows = self._run(lambda: self._con.execute(copy).fetchall())
         return int(rows[0][0])
 
+    def _in_text(self, sql: str) -> str:
+        """The query, with those columns cast to text that Arrow has no text for: intervals, bits, unions, maps."""
+        others = [name for name, kind in self.describe(sql) if kind.kind == "other"]
+        if not others:
+            return sql
+        casts = ", ".join(f"CAST({_quote(name)} AS VARCHAR) AS {_quote(name)}" for name in others)
+        return f"SELECT * REPLACE ({casts}) FROM (\n{sql}\n)"
+
     def build(self, name: str, sql: str, *, kind: str) -> None:
-        quoted = '"' + name.replace('"', '""') + '"'
+        quoted = _quote(name)
         self._run(lambda: self._con.execute("BEGIN"))
         try:
             for older in self._kinds(name) - {kind}:
@@ -218,6 +222,10 @@ class DuckDB:
                 connection.interrupt()
                 wait([running], timeout=0.05)
             raise
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:
