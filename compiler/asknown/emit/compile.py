@@ -171,10 +171,10 @@ def moments_cte(join: AsOfJoin | TrailingWindow, scope: AsOfScope, spine: str, t
 
     ``SELECT DISTINCT shop_id AS shop, t FROM spine WHERE NOT shop_id IS NULL AND NOT t IS NULL``
     """
-    asked = [exp.column(ident(key.name)) for key in join.keys]
+    key_columns = [exp.column(ident(key.name)) for key in join.keys]
     instants = exp.column(ident(t))
-    columns = [named(key, name) for key, name in zip(asked, scope.keys, strict=True)]
+    columns = [named(key, name) for key, name in zip(key_columns, scope.keys, strict=True)]
     query = exp.select(*columns, named(instants, scope.t)).from_(table(spine))
-    query = query.where(*[not_null(column.copy()) for column in (*asked, instants)]).distinct()
+    query = query.where(*[not_null(column.copy()) for column in (*key_columns, instants)]).distinct()
     keys = ", ".join(scope.keys) or "no key"
     return Cte(scope.name("moments"), query, materialized=True, comment=f"{join.label}: as of each moment, by {keys}")

@@ -43,7 +43,7 @@ def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
     ``stored`` maps names in lower case to the spelling of the columns that the tree reads. An alias in the tree is
     spelled as at its first use. The columns of the whole query keep their spelling.
     """
-    given = [item for item in _first(tree).selects if isinstance(item, exp.Alias)]
+    aliases = [item for item in _first(tree).selects if isinstance(item, exp.Alias)]
     spelled: dict[str, str] = {}
     for alias in tree.find_all(exp.Alias, exp.CTE, exp.TableAlias):
         parts = alias.columns if isinstance(alias, exp.TableAlias) else [alias.args["alias"]]
@@ -52,12 +52,12 @@ def spell_names(tree: exp.Query, stored: Mapping[str, str]) -> exp.Query:
                 spelled.setdefault(name.name.casefold(), name.name)
     spelled |= stored
     for name in list(tree.find_all(exp.Identifier)):
-        if not _names_a_column(name) or any(name is item.args["alias"] for item in given):
+        if not _names_a_column(name) or any(name is item.args["alias"] for item in aliases):
             continue
-        wanted = spelled.get(name.name.casefold(), name.name)
-        if wanted != name.name or wanted != wanted.casefold():
-            name.replace(_quoted(wanted))
-    for item in given:
+        spelling = spelled.get(name.name.casefold(), name.name)
+        if spelling != name.name or spelling != spelling.casefold():
+            name.replace(_quoted(spelling))
+    for item in aliases:
         item.set("alias", _quoted(item.alias))
     return tree
 
@@ -97,9 +97,9 @@ def settle_names(query: exp.Expr) -> exp.Expr:
             for item in select.expressions
         ]
         select.set("expressions", columns)
-    said = {column.table for column in settled.find_all(exp.Column)}
+    qualifiers = {column.table for column in settled.find_all(exp.Column)}
     for relation in list(settled.find_all(exp.Table)):
-        if relation.alias and relation.name in said and relation.alias != relation.name:
+        if relation.alias and relation.name in qualifiers and relation.alias != relation.name:
             bare = relation.copy()
             bare.set("alias", None)
             relation.replace(exp.Subquery(this=exp.select("*").from_(bare), alias=relation.args["alias"].copy()))

@@ -185,18 +185,19 @@ class ViewRows:
     def __init__(self, names: Names, dialect: Dialect) -> None:
         self._names = names
         self._dialect = dialect
-        self._made: dict[str, str] = {}
+        self._event_ctes: dict[str, str] = {}
 
     def of(self, view: FeatureView) -> list[Cte]:
         """The new CTE of the view's rows; none if it is the model's, or has been made already."""
-        if view.lifted is None or view.name in self._made:
+        if view.lifted is None or view.name in self._event_ctes:
             return []
-        self._made[view.name] = self._names.fresh(f"{view.name}__events")
+        self._event_ctes[view.name] = self._names.fresh(f"{view.name}__events")
         tree = view.lifted.tree
         body = tree if view.model.dialect == self._dialect.sqlglot else translate(view.model, tree, self._dialect)
         materialized = None if is_repeatable(view.lifted.tree) else True
-        return [Cte(self._made[view.name], body, materialized=materialized, comment=f"{view.name} without its windows")]
+        name, comment = self._event_ctes[view.name], f"{view.name} without its windows"
+        return [Cte(name, body, materialized=materialized, comment=comment)]
 
     def name(self, view: FeatureView) -> str:
         """The name of the CTE of the view's rows."""
-        return self._made.get(view.name, view.name)
+        return self._event_ctes.get(view.name, view.name)

@@ -83,11 +83,11 @@ def compile_facts(
     number of texts with an offset and of all texts.
     """
     names = Names([*reserved_names, *(cte.name for cte in models)])
-    given, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
-    value = col(column.name, given)
+    spine, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
+    value = col(column.name, spine)
     text = column.type.kind == "text"
     when = snippet(dialect, "try_instant", x=value) if text else instant(dialect, value, column.type)
-    rows = exp.select(named(when, t), named(value.copy(), raw)).from_(table(given))
+    rows = exp.select(named(when, t), named(value.copy(), raw)).from_(table(spine))
     lost = exp.and_(col(raw, s).is_(exp.null()).not_(), col(t, s).is_(exp.null()))
     zero: exp.Expr = exp.Literal.number(0)
     columns: list[exp.Expr] = [
@@ -101,7 +101,7 @@ def compile_facts(
         else zero.copy(),
         exp.Count(this=col(raw, s)) if text else zero.copy(),
     ]
-    ctes = [*models, Cte(given, relation.sql)]
+    ctes = [*models, Cte(spine, relation.sql)]
     return Statement(tuple(ctes), exp.select(*columns).from_(subquery(rows, s)))
 
 

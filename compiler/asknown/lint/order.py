@@ -91,16 +91,16 @@ class Ordered:
         return self._contains(self.subject.view.rendered.config.known_at)
 
     def _contains(self, role: str | None) -> bool:
-        wanted = origins_of_role(self.subject, role)
-        if not wanted and role is not None:  # where the time comes from cannot be told: any time will do
+        time_origins = origins_of_role(self.subject, role)
+        if not time_origins and role is not None:  # where the time comes from cannot be told: any time will do
             return any(way_of(p, self.select, self.subject.model, self.subject) == "forward" for p in self.partition)
-        given = [(term, _origins(term, self.select, self.subject.model, self.subject)) for term in self.partition]
+        known = [(term, _origins(term, self.select, self.subject.model, self.subject)) for term in self.partition]
         if any(
-            isinstance(t, exp.Column) and not own and t.name.casefold() == (role or "").casefold() for t, own in given
+            isinstance(t, exp.Column) and not own and t.name.casefold() == (role or "").casefold() for t, own in known
         ):
             return True
-        origins = [origin for _, own in given for origin in own]
-        return any(_settled_by(one, origins, self.subject) for one in wanted)
+        origins = [origin for _, own in known for origin in own]
+        return any(_settled_by(one, origins, self.subject) for one in time_origins)
 
     @property
     def reads_static_alone(self) -> bool:
@@ -120,9 +120,9 @@ def origins_of_role(subject: Subject, role: str | None) -> list[Origin]:
     return subject.lineage.of_output(subject.view, role) if role else []
 
 
-def _settled_by(origin: Origin, given: list[Origin], subject: Subject, depth: int = 0) -> bool:
+def _settled_by(origin: Origin, known: list[Origin], subject: Subject, depth: int = 0) -> bool:
     """Whether rows that agree in the ``given`` origins agree in this one, too: it is one of them, or made of them."""
-    if any(same_origin(origin, one) for one in given):
+    if any(same_origin(origin, one) for one in known):
         return True
     if not isinstance(origin, Computed) or depth > _LONGEST:
         return False
@@ -132,7 +132,7 @@ def _settled_by(origin: Origin, given: list[Origin], subject: Subject, depth: in
         subject.lineage.of_column(column, origin.select, origin.model)
         for column in origin.expression.find_all(exp.Column)
     ]
-    return bool(parts) and all(any(_settled_by(one, given, subject, depth + 1) for one in part) for part in parts)
+    return bool(parts) and all(any(_settled_by(one, known, subject, depth + 1) for one in part) for part in parts)
 
 
 def same_origin(one: Origin, other: Origin) -> bool:

@@ -139,8 +139,8 @@ def _shifted(window: Ordered) -> tuple[exp.Expr, exp.Expr | None]:
     function = window.function
     if not isinstance(function, exp.Anonymous):
         return function.this, function.args.get("offset")
-    given = [*function.expressions, None, None]
-    return given[0] or exp.Star(), given[1]
+    arguments = [*function.expressions, None, None]
+    return arguments[0] or exp.Star(), arguments[1]
 
 
 def _frame(window: Ordered) -> tuple[str, str] | None:

@@ -89,7 +89,7 @@ class Answer:
         """For each output the event time of each row, aware."""
         moments = [[_in_utc(moment) for moment in found.moments] for found in self._found]
         return {
-            output.name: [_moment(given.newest(output.place)) for given in self._found[output.read].windows]
+            output.name: [_moment(answer.newest(output.place)) for answer in self._found[output.read].windows]
             if output.windowed
             else list(moments[output.read])
             for output in self.outputs

@@ -270,7 +270,7 @@ def resolve(
 ) -> Request:
     """The request that ``references`` (a view, ``view:feature``, or a service) make of these views and services."""
     reads: dict[tuple[Any, ...], list[Column]] = {}
-    wanted: list[tuple[tuple[Any, ...], ServicePart, Column]] = []
+    requested: list[tuple[tuple[Any, ...], ServicePart, Column]] = []
     seen: set[tuple[Any, ...]] = set()
     for part in _parts(references, views, services):
         stored = _find_view(part.view, views)
@@ -282,11 +282,11 @@ def resolve(
             same = (part.alias or part.view, keyed_by[0], keyed_by[2], feature.name)
             if same not in seen:  # one that is asked for twice comes once, as in training
                 seen.add(same)
-                wanted.append((keyed_by, part, feature))
+                requested.append((keyed_by, part, feature))
     order = list(reads)
     split = {keyed_by: _split(features, views[keyed_by[0]].view) for keyed_by, features in reads.items()}
     outputs = []
-    for keyed_by, part, feature in wanted:
+    for keyed_by, part, feature in requested:
         asof, derived = split[keyed_by]
         windowed = feature not in asof
         outputs.append(

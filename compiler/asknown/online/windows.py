@@ -18,7 +18,7 @@ from asknown.aggregates import AGGREGATES
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
 from asknown.types import SqlType
-from asknown.values.aggregates import Finish, finalizer, total_key
+from asknown.values.aggregates import Finalizer, finalizer, total_key
 from asknown.values.expressions import EvaluationError, compile_expression
 from asknown.values.states import Merge, State, keeps_state, merger, reader_of
 
@@ -58,7 +58,7 @@ def takes_order(call: StoredCall) -> bool:
     return aggregate.ordered or aggregate.paired
 
 
-def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finish:
+def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finalizer:
     """The finalizer of a call over hidden columns of these types. ValueError where the aggregate refuses the type."""
     aggregate = AGGREGATES[call.aggregate]
     kind = None if call.value is None else types[call.value]
@@ -92,14 +92,14 @@ class Selection:
         names = [name for name in (rows.value, rows.order) if name is not None]
         self.counts = rows.counts
         self.condition = None if rows.condition is None else columns.index(rows.condition)
-        self.wanted = [columns.index(name) for name in names]
+        self.places = [columns.index(name) for name in names]
         self.decode = [decoder_of(types[name]) for name in names]
         self.times = range(times) if rows.in_order else range(0)
         self.key = total_key(types[rows.value]) if rows.value is not None else None
 
     def select(self, columns: Columns) -> tuple[Sequence[Any], Sequence[int] | None]:
         """The values (pairs of them where there are two columns), and their event times where rows were left out."""
-        picked = [columns[place] for place in self.wanted]
+        picked = [columns[place] for place in self.places]
         mask: Sequence[Any] | None = None if self.condition is None else columns[self.condition]
         types = [set(map(type, column)) for column in picked]
         for column, some in zip(picked, types, strict=True):
@@ -156,7 +156,7 @@ class _Call:
     """How one call is finished: from all its values, or from some and the state of the others."""
 
     place: int
-    finish: Finish
+    finalize: Finalizer
     merge: Merge
     state: int | None
     read: Callable[[Any], Any] | None
@@ -199,10 +199,10 @@ class WindowFeatures:
         for place, call in enumerate(calls):
             kind = None if call.value is None else types[call.value]
             state = state_of(call, kind)
-            finish = finalizer_of(call, types)
+            finalize = finalizer_of(call, types)
             made = _Call(
                 place,
-                finish,
+                finalize,
                 merger(AGGREGATES[call.aggregate].finalizer, kind) if state else _never,
                 None if state is None else states.index(state),
                 reader_of(kind),
@@ -253,7 +253,7 @@ class WindowFeatures:
                 low, high = bisect_left(own, instant - oldest), bisect_right(own, instant - newest)
             inside = values[low:high]
             for call in calls:
-                results[call.place] = call.finish(inside)
+                results[call.place] = call.finalize(inside)
         return results, [times[high - 1] if high > low else None for low, high in spans]
 
     def _from_tiles(self, tiles: Sequence[Tile], instant: int) -> tuple[list[Any], list[int | None]]:

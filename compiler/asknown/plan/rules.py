@@ -160,10 +160,11 @@ def choose_windows(
     Tiles pay from ``tiled_rows`` rows of a key in the longest frame on. ``memory`` is None if nobody set a limit.
     """
     if "sorted" in forms and (forced == "sorted" or (forced is None and memory is not None)):
-        kept = tuple(places) if memory is None or forced else _kept(view, places, calls)
-        if kept and (memory is None or forced or _must_sort(view, [calls[place] for place in kept], sample, memory)):
-            yield "sorted", "asked for" if forced else "what they keep of each moment would fill the memory", kept
-            places = tuple(place for place in places if place not in kept)
+        costly = tuple(places) if memory is None or forced else _costly(view, places, calls)
+        keeping = [calls[place] for place in costly]
+        if costly and (memory is None or forced or _must_sort(view, keeping, sample, memory)):
+            yield "sorted", "asked for" if forced else "what they keep of each moment would fill the memory", costly
+            places = tuple(place for place in places if place not in costly)
     merging = tuple(place for place in places if calls[place].aggregate.merges)
     others = tuple(place for place in places if place not in merging)
     frames = {calls[place].frame for place in merging}
@@ -181,7 +182,7 @@ def choose_windows(
         yield "pairs", "every value is needed" if others else "one frame", tuple(places)
 
 
-def _kept(view: FeatureView, places: Sequence[int], calls: Sequence[WindowCall]) -> tuple[int, ...]:
+def _costly(view: FeatureView, places: Sequence[int], calls: Sequence[WindowCall]) -> tuple[int, ...]:
     """The calls whose states have no fixed size, which engines cannot write to disk."""
     return tuple(
         place

@@ -32,20 +32,20 @@ def read_options(reader: Reader, what: str, path: str | None) -> tuple[tuple[str
         return ()
     if path is None:
         raise AsknownError("unknown-key", f"{what} has 'options', and no 'path'", at=reader.place("options"))
-    given = Reader(value, f"'options' of {what}", OPTIONS)
+    options = Reader(value, f"'options' of {what}", OPTIONS)
     known = {**_TEXT_OPTIONS, **_FILE_OPTIONS}
     read: list[tuple[str, Any]] = []
     for key, (name, kind) in known.items():
-        if given.value(key) is None:
+        if options.value(key) is None:
             continue
         if key in _TEXT_OPTIONS and not _is_text(path):
             raise AsknownError(
                 "unknown-key",
                 f"'{key}' of {what} is an option of text files, and {path} is none",
-                at=given.place(key),
+                at=options.place(key),
                 hint=f"options of all files: {', '.join(_FILE_OPTIONS)}",
             )
-        read.append((name, _OPTION[kind](given, key)))
+        read.append((name, _OPTION[kind](options, key)))
     return tuple(read)
 
 

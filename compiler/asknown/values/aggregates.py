@@ -27,15 +27,15 @@ from asknown.values.sums import (
     sum_integers,
 )
 
-Finish = Callable[[Values], Any]
+Finalizer = Callable[[Values], Any]
 Key = Callable[[Any], Any]
-Make = Callable[[SqlType, SqlType | None, float | None], Finish]
+MakeFinalizer = Callable[[SqlType, SqlType | None, float | None], Finalizer]
 
 _NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 
 
-def finalizer(name: str, kind: SqlType | None, order: SqlType | None = None, number: float | None = None) -> Finish:
+def finalizer(name: str, kind: SqlType | None, order: SqlType | None = None, number: float | None = None) -> Finalizer:
     """The function from a window's values of this type to the aggregate whose finalizer has this name."""
     if kind is None:
         return len
@@ -100,7 +100,7 @@ def _stddev_pop(values: Values) -> float | None:
 # ---------------------------------------------------------------- extremes, and values as they are
 
 
-def _extreme(kind: SqlType, *, greatest: bool) -> Finish:
+def _extreme(kind: SqlType, *, greatest: bool) -> Finalizer:
     if kind.kind == "float":
         return _max_floats if greatest else _min_floats
     pick: Any = max if greatest else min
@@ -128,7 +128,7 @@ def _has_nan(values: Values) -> bool:
     return total != total and any(v != v for v in values)  # noqa: PLR0124
 
 
-def _extreme_of_pairs(order: SqlType, *, greatest: bool) -> Finish:
+def _extreme_of_pairs(order: SqlType, *, greatest: bool) -> Finalizer:
     key = sort_key(order)
 
     def pick(pairs: Values) -> Any:
@@ -174,7 +174,7 @@ def _list(values: Values) -> list[Any] | None:
 # ---------------------------------------------------------------- quantiles
 
 
-def _quantile(aggregate: str, kind: SqlType, number: float) -> Finish:
+def _quantile(aggregate: str, kind: SqlType, number: float) -> Finalizer:
     key = sort_key(kind)
     if aggregate == "quantile_disc" or kind.kind not in _NUMBERS:
         share = Fraction(Decimal(repr(number)))  # 0.9 is nine tenths
@@ -216,24 +216,24 @@ def _float_key(value: float) -> tuple[bool, float]:
     return (True, 0.0) if value != value else (False, value)  # noqa: PLR0124
 
 
-def _same(finish: Finish, **by_kind: Finish) -> Make:
+def _same(finalize: Finalizer, **by_kind: Finalizer) -> MakeFinalizer:
     """One function for values of every type, but for those of the kinds that have their own."""
-    return lambda kind, order, number: by_kind.get(kind.kind, finish)
+    return lambda kind, order, number: by_kind.get(kind.kind, finalize)
 
 
-def _quantile_of(aggregate: str) -> Make:
+def _quantile_of(aggregate: str) -> MakeFinalizer:
     return lambda kind, order, number: _quantile(aggregate, kind, 0.5 if number is None else number)
 
 
-def _extreme_by(*, greatest: bool) -> Make:
-    def make(kind: SqlType, order: SqlType | None, number: float | None) -> Finish:
+def _extreme_by(*, greatest: bool) -> MakeFinalizer:
+    def make(kind: SqlType, order: SqlType | None, number: float | None) -> Finalizer:
         assert order is not None, "an aggregate of pairs has a type to order them by"
         return _extreme_of_pairs(order, greatest=greatest)
 
     return make
 
 
-FINALIZERS: dict[str, Make] = {
+FINALIZERS: dict[str, MakeFinalizer] = {
     "count": _same(len),
     "count_distinct": _same(_count_distinct, float=_count_distinct_floats),
     "sum": _same(sum_integers, float=sum_floats, decimal=sum_decimals),

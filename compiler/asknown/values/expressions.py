@@ -339,10 +339,10 @@ def _to_float(*_: SqlType) -> Function:
     return float
 
 
-def _to_decimal(given: SqlType, kind: SqlType) -> Function:
+def _to_decimal(source: SqlType, kind: SqlType) -> Function:
     check = _checked(kind)
     unit = Decimal((0, (1,), -kind.scale))
-    if given.kind == "integer":
+    if source.kind == "integer":
         return lambda value: check(Decimal(value).quantize(unit, context=_WIDE))
     return lambda value: check(value.quantize(unit, rounding=ROUND_HALF_UP, context=_WIDE))
 

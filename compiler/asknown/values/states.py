@@ -59,8 +59,8 @@ def merger(name: str, kind: SqlType | None) -> Merge:
         return lambda values, count: count
     if name == "avg":
         return {"float": mean_floats, "decimal": mean_decimals}.get(kind.kind, mean_integers)
-    finish = finalizer(name, kind)
-    return lambda values, count: finish(values)
+    finalize = finalizer(name, kind)
+    return lambda values, count: finalize(values)
 
 
 def spell(value: Any) -> Any:

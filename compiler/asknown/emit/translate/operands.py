@@ -75,12 +75,12 @@ def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tup
     for _ in range(_ROUNDS):
         found = {name: {kinds.get(id(node), UNKNOWN) for node in nodes} for name, nodes in named.items() if nodes}
         # An alias is read as the column of its name, until its kind turns out to differ.
-        wrong = {name for name, given in found.items() if name in sure and given != {sure[name].kind}}
+        wrong = {name for name, seen in found.items() if name in sure and seen != {sure[name].kind}}
         unsure |= wrong
         new = {
-            name: parse_type(_EXAMPLES[next(iter(given))])
-            for name, given in found.items()
-            if name not in sure and name not in unsure and len(given) == 1 and given <= _EXAMPLES.keys()
+            name: parse_type(_EXAMPLES[next(iter(seen))])
+            for name, seen in found.items()
+            if name not in sure and name not in unsure and len(seen) == 1 and seen <= _EXAMPLES.keys()
         }
         if not wrong and not new:
             break
@@ -157,8 +157,8 @@ def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
     match node:
         case exp.Literal():
             return _literal(node)
-        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div() if said := _sum_or_product(node, *below):
-            return said
+        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div() if found := _sum_or_product(node, *below):
+            return found
         case exp.Anonymous() if node.name.casefold() in _LENGTHS:
             return "interval"
         case exp.Nullif():
@@ -192,10 +192,10 @@ def _sum_or_product(node: exp.Expr, left: str, right: str) -> str | None:
 
 def _common(kinds: Sequence[str]) -> str:
     """The common kind of several values, one of which is the result."""
-    given = {kind for kind in kinds if kind != "null"}
-    if given <= set(_NUMBERS):
-        return max(given, key=_NUMBERS.index, default="null")
-    return given.pop() if len(given) == 1 else UNKNOWN
+    known = {kind for kind in kinds if kind != "null"}
+    if known <= set(_NUMBERS):
+        return max(known, key=_NUMBERS.index, default="null")
+    return known.pop() if len(known) == 1 else UNKNOWN
 
 
 def _annotated(node: exp.Expr) -> str:

@@ -70,8 +70,8 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         names = _names(node, kinds.get(id(node), beside))
         name = next((name for name in names if name in rules.rewrites or name in rules.refused), None)
         if name is None:
-            if lacking := _lacking(node, dialect):
-                raise _untranslatable(model.name, dialect, lacking, place_of(model, node))
+            if reason := _refusal(node, dialect):
+                raise _untranslatable(model.name, dialect, reason, place_of(model, node))
             continue
         if name in rules.refused:
             raise _untranslatable(model.name, dialect, rules.refused[name], place_of(model, node))
@@ -139,27 +139,27 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     For ``a + b`` over two integers: ``add.integer.integer``, ``add.integer``, …, ``add``.
     """
     key = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
-    given = [argument for argument, value in node.args.items() if value]
+    traits = [argument for argument, value in node.args.items() if value]
     within = node.this if isinstance(node, exp.AggFunc) else None
-    given += [within.key] if isinstance(within, exp.Order | exp.Distinct) else []
-    given += ["varying"] if isinstance(node, exp.AtTimeZone) and not isinstance(node.args["zone"], exp.Literal) else []
-    given += [f"a{len(many)}"] if (many := node.args.get("expressions")) else []
+    traits += [within.key] if isinstance(within, exp.Order | exp.Distinct) else []
+    traits += ["varying"] if isinstance(node, exp.AtTimeZone) and not isinstance(node.args["zone"], exp.Literal) else []
+    traits += [f"a{len(many)}"] if (many := node.args.get("expressions")) else []
     single = list(dict.fromkeys(kinds))
     parts = [f"{single[0]}.{other}" for other in single[1:]] if kinds else []
     parts += [f"{kinds[0]}.{kinds[0]}"] if len(kinds) > 1 and len(single) == 1 else []
-    parts += [f"{kind}.{argument}" for kind in single for argument in given]
-    given += ["value"] if isinstance(node, exp.In) and node.args.get("query") and not _is_filter(node) else []
-    given += ["backslash"] if any(_has_backslash(value) for value in node.args.values()) else []
-    given += ["relation"] if isinstance(node.parent, exp.Table | exp.Unnest | exp.Explode) else []
-    given += ["ignorenulls"] if isinstance(node.parent, exp.IgnoreNulls) else []
-    given += [value.casefold() for value in node.args.values() if isinstance(value, str) and not node.is_leaf()]
+    parts += [f"{kind}.{argument}" for kind in single for argument in traits]
+    traits += ["value"] if isinstance(node, exp.In) and node.args.get("query") and not _is_filter(node) else []
+    traits += ["backslash"] if any(_has_backslash(value) for value in node.args.values()) else []
+    traits += ["relation"] if isinstance(node.parent, exp.Table | exp.Unnest | exp.Explode) else []
+    traits += ["ignorenulls"] if isinstance(node.parent, exp.IgnoreNulls) else []
+    traits += [value.casefold() for value in node.args.values() if isinstance(value, str) and not node.is_leaf()]
     if isinstance(node, exp.Literal):
         if not node.is_string and "e" in node.this.casefold():
             return ["literal.float"]
         if node.is_string or not _DECIMAL.match(node.this) or isinstance(node.parent, exp.AggFunc):
             return []
         parts = [f"decimal.{kind}" for kind in single]
-        given = ["decimal"]
+        traits = ["decimal"]
     if isinstance(node, exp.Cast):
         to = parse_type(node.to.sql("duckdb"))
         name = to.name.casefold()
@@ -172,7 +172,7 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
         single.append(unit.name.casefold())
     plain = ["plain"] if is_plain(node) else []
     plain = [f"plain.{to.kind}", *plain] if plain and isinstance(node, exp.Cast) else plain
-    return [*(f"{key}.{part}" for part in (*plain, *parts, *single, *given)), key]
+    return [*(f"{key}.{part}" for part in (*plain, *parts, *single, *traits)), key]
 
 
 def _arguments(node: exp.Expr, dialect: Dialect) -> dict[str, exp.Expr]:
@@ -195,7 +195,7 @@ def _arguments(node: exp.Expr, dialect: Dialect) -> dict[str, exp.Expr]:
     }
 
 
-def _lacking(node: exp.Expr, dialect: Dialect) -> str | None:
+def _refusal(node: exp.Expr, dialect: Dialect) -> str | None:
     """The reason why a function cannot be written, if the dialect lists the functions that it has."""
     tested, functions = dialect.translation.tested, dialect.translation.functions
     if tested is not None and isinstance(node, exp.Func) and node.key not in tested:

@@ -123,7 +123,7 @@ class Direct:
     def take(
         self, template: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]
     ) -> exp.Expr:
-        return _taken(self._scope, template, [*self._frame, *conditions], values)
+        return _filtered(self._scope, template, [*self._frame, *conditions], values)
 
     def add(self, template: str, conditions: Sequence[exp.Expr], x: exp.Expr, grade: str, part: Part, /) -> exp.Expr:
         value, within = _cut(self._scope, part, x, col(grade, self._scope.v))
@@ -162,7 +162,7 @@ class States:
         self, template: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
     ) -> str:
         """The name of the state for an aggregate over the rows that meet ``conditions``. Adds it if it is new."""
-        state = _taken(self.scope, template, conditions, values)
+        state = _filtered(self.scope, template, conditions, values)
         name = self.scope.inner(f"b{len(self._states)}")
         return self._states.setdefault((template, state), (name, template, state))[0]
 
@@ -179,7 +179,7 @@ class States:
         template = next(template for known, template, _ in self._states.values() if known == name)
         if template in self._ADDED:
             template = "sum.integer" if "sum.integer" in self.scope.dialect.aggregates.templates else "sum"
-        return _taken(self.scope, template, conditions, {"x": value})
+        return _filtered(self.scope, template, conditions, {"x": value})
 
 
 class Banded:
@@ -216,14 +216,14 @@ def _cut(scope: AsOfScope, part: Part, x: exp.Expr, grade: exp.Expr) -> tuple[ex
     return instantiate(scope.dialect, part.value, x=x, grade=grade), within
 
 
-def _taken(
+def _filtered(
     scope: AsOfScope, template: str, conditions: Sequence[exp.Expr], values: Mapping[str, exp.Expr | Sequence[exp.Expr]]
 ) -> exp.Expr:
     """The aggregate of a template over the rows that meet all ``conditions``, by FILTER or, without that, by CASE."""
     if conditions and not scope.dialect.aggregates.filters:  # every aggregate skips NULLs
         rows = all_of([condition.copy() for condition in conditions])
         one = exp.Literal.number(1) if isinstance(values["x"], exp.Star) else values["x"]
-        return _taken(scope, template, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
+        return _filtered(scope, template, (), {**values, "x": exp.Case(ifs=[exp.If(this=rows, true=one)])})
     aggregate = instantiate(scope.dialect, scope.dialect.aggregates.templates[template], **values)
     if not conditions:
         return aggregate
