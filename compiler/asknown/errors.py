@@ -53,6 +53,7 @@ CODES: dict[str, str] = {
     "spine": "The spine cannot be read, or is not a table of rows.",
     "spine-key": "The spine lacks a key column of an entity.",
     "spine-time": "The spine's instant is missing, ambiguous, or not a timestamp.",
+    "request-input": "An input of an on-demand view is missing, is asked for by nothing, or is of another type.",
     "key-type": "A key is given with another type than the feature view's key has.",
     "file-value": "A file holds a value, or files hold types, that cannot be read without a change.",
     "no-data": "A file or table that a source names cannot be found.",

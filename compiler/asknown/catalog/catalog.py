@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -46,16 +46,31 @@ class Catalog:
         """Whether ``name`` is a feature view."""
         return name in self.project.models and self.model(name).is_feature_view
 
+    def is_asked(self, name: str) -> bool:
+        """Whether features are asked of ``name``: it is a feature view or an on-demand view."""
+        return self.is_view(name) or (name in self.project.models and self.model(name).is_on_demand)
+
+    def on_demand_views(self) -> list[str]:
+        """The names of all on-demand views. Renders the whole project."""
+        return [name for name in self.names if self.model(name).is_on_demand]
+
     def views(self) -> list[str]:
         """The names of all feature views. Renders the whole project."""
         return [name for name in self.names if self.model(name).is_feature_view]
 
     def view_names(self) -> list[str]:
         """The names of the feature views that render and parse, for hints. Errors of other models are ignored."""
+        return self._sound(self.is_view)
+
+    def asked_names(self) -> list[str]:
+        """The names of the feature views and on-demand views that render and parse, for hints."""
+        return self._sound(self.is_asked)
+
+    def _sound(self, chosen: Callable[[str], bool]) -> list[str]:
         sound = []
         for name in self.names:
             with suppress(AsknownError):
-                if self.is_view(name):
+                if chosen(name):
                     sound.append(name)
         return sound
 
@@ -82,6 +97,7 @@ class Catalog:
             model = self.model(name)
             for ref in model.rendered.refs:
                 visit(ref)
+            self._refuse_on_demand_below(model)
             self.refuse_windows_below(model)
             path.pop()
             done[name] = model
@@ -108,7 +124,19 @@ class Catalog:
                     "into a model below them",
                 )
 
+    def _refuse_on_demand_below(self, model: Model) -> None:
+        for ref in model.rendered.refs:
+            if self.model(ref).is_on_demand:
+                raise AsknownError(
+                    "bad-model",
+                    f"'{model.name}' refers to on-demand view '{ref}', which has no rows before somebody asks",
+                    at=_reference(model, ref),
+                    hint=f"ask for its features beside this, as in {ref}:…, or name them in request('{ref}')",
+                )
+
     def _refuse_literal_references(self, model: Model) -> None:
+        if model.is_on_demand:  # it reads the relation `request` alone, whatever models are called
+            return
         # A model named without ref() would silently be a CTE or a table of that name, depending on what is compiled.
         refs = {ref.casefold() for ref in model.rendered.refs}
         others = {name.casefold(): name for name in self.project.models}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sqlglot import exp
@@ -21,10 +21,25 @@ from asknown.emit.translate.define import define
 from asknown.emit.translate.rewrite import place_of_column, rewrite
 from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import FeatureView, WindowCall
-from asknown.plan.nodes import AsOfJoin, Derived, Fetched, Output, Plan, Spine, TrailingWindow, WindowValue
-from asknown.types import Column, SqlType
+from asknown.plan.nodes import (
+    AsOfJoin,
+    Derived,
+    DerivedValue,
+    Fetched,
+    Output,
+    Plan,
+    Spine,
+    SpineInstant,
+    SpineValue,
+    TrailingWindow,
+    Value,
+    WindowValue,
+)
+from asknown.types import Column, SqlType, parse_type
 
 HEADER = "Written by asknown. Session: time zone UTC."
+
+_TIMESTAMP = parse_type("TIMESTAMP")
 
 _Joined = Mapping[int, tuple[str, AsOfScope]]
 """By a step's place in the plan: the alias of its CTE in the final SELECT, and its scope."""
@@ -68,7 +83,8 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
         on.append(col(t, s).eq(col(scope.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
     known = not_null(col(t, s))
-    outputs = [named(_output(output, plan, joined, known, dialect), output.name) for output in plan.outputs]
+    writer = _Writer(plan, joined, s, col(t, s), dialect)
+    outputs = [named(_output(output, plan, writer, known, dialect), output.name) for output in plan.outputs]
     query = query.select(*outputs)
     return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
 
@@ -84,16 +100,16 @@ def _step_ctes(join: AsOfJoin | TrailingWindow, scope: AsOfScope, moments: str) 
     assert_never(join)
 
 
-def _output(output: Output, plan: Plan, joined: _Joined, known: exp.Expr, dialect: Dialect) -> exp.Expr:
+def _output(output: Output, plan: Plan, writer: _Writer, known: exp.Expr, dialect: Dialect) -> exp.Expr:
     """A column of the result, in the type of the model's SQL."""
     match plan.steps[output.step]:
         case Derived() as derived:
             model = derived.model
             # A NULL instant gives NULL, not the aggregate over no rows.
-            value: exp.Expr = exp.Case(ifs=[exp.If(this=known.copy(), true=_derived(derived, joined, dialect))])
+            value: exp.Expr = exp.Case(ifs=[exp.If(this=known.copy(), true=writer.derived(derived))])
         case AsOfJoin() as join:
             model = join.view.model
-            value = col(output.column.name, joined[output.step][0])
+            value = col(output.column.name, writer.joined[output.step][0])
             if model.dialect == dialect.sqlglot:
                 return value
         case TrailingWindow():
@@ -101,40 +117,78 @@ def _output(output: Output, plan: Plan, joined: _Joined, known: exp.Expr, dialec
     return cast(dialect, value, output.column.type, at=place_of_column(model, output.column.name))
 
 
-def _derived(derived: Derived, joined: _Joined, dialect: Dialect) -> exp.Expr:
-    """The expression of a derived step, over the columns of the CTEs that are joined to the spine."""
-    columns = {name: value.column for name, value in derived.inputs.items() if isinstance(value, Fetched)}
-    types = {name.casefold(): column.type for name, column in columns.items()}
-    for name, value in derived.inputs.items():
-        if isinstance(value, WindowValue):
-            kind = _kind_of(value.call, joined[value.step][1].view)
-            types |= {} if kind is None else {name: kind}
-    expression = derived.expression.copy()
-    if derived.model.dialect == dialect.sqlglot and derived.call_types:
-        by_name = {column.name: column.type for column in columns.values()}
-        expression = define(expression, dialect, derived.call_types, by_name)
-    expression = rewrite(expression, dialect, derived.model, types)
-    inputs = {name.casefold(): value for name, value in derived.inputs.items()}
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the expressions of derived steps, over the columns of the CTEs that are joined to the spine ``s``.
 
-    def put(node: exp.Expr) -> exp.Expr:
-        name = f"@{node.name}" if isinstance(node, exp.Parameter) else node.name.casefold()
-        value = inputs.get(name) if isinstance(node, exp.Parameter | exp.Column) else None
-        return node if value is None else _input(value, joined)
+    ``t`` is the spine's instant in its canonical form.
+    """
 
-    return expression.transform(put)
+    plan: Plan
+    joined: _Joined
+    s: str
+    t: exp.Expr
+    dialect: Dialect
 
+    def derived(self, derived: Derived) -> exp.Expr:
+        """The expression of a derived step."""
+        dialect, model = self.dialect, derived.model
+        kinds = {name: self._kind(value) for name, value in derived.inputs.items()}
+        types = {name.casefold(): kind for name, kind in kinds.items() if kind is not None}
+        expression = derived.expression.copy()
+        if model.dialect == dialect.sqlglot and (derived.call_types or derived.feature is not None):
+            by_name = {name: kind for name, kind in kinds.items() if kind is not None and not name.startswith("@")}
+            expression = define(expression, dialect, derived.call_types, by_name)
+        expression = rewrite(expression, dialect, model, types)
+        inputs = {name.casefold(): value for name, value in derived.inputs.items()}
 
-def _input(value: Fetched | WindowValue, joined: _Joined) -> exp.Expr:
-    """A value of another step, as a column of its CTE."""
-    alias, scope = joined[value.step]
-    match value:
-        case Fetched():
-            return col(value.column.name, alias)
-        case WindowValue():
-            result: exp.Expr = col(scope.call(value.place), alias)
-            empty = value.call.aggregate.empty
-            return result if empty is None else exp.Coalesce(this=result, expressions=[exp.Literal.number(empty)])
-    assert_never(value)
+        def put(node: exp.Expr) -> exp.Expr:
+            name = f"@{node.name}" if isinstance(node, exp.Parameter) else node.name.casefold()
+            value = inputs.get(name) if isinstance(node, exp.Parameter | exp.Column) else None
+            return node if value is None else self._value(value)
+
+        return expression.transform(put)
+
+    def _value(self, value: Value) -> exp.Expr:
+        """A value that an expression reads: a column of a CTE or of the spine, or another derived expression."""
+        match value:
+            case Fetched():
+                return col(value.column.name, self.joined[value.step][0])
+            case WindowValue():
+                alias, scope = self.joined[value.step]
+                result: exp.Expr = col(scope.call(value.place), alias)
+                empty = value.call.aggregate.empty
+                return result if empty is None else exp.Coalesce(this=result, expressions=[exp.Literal.number(empty)])
+            case SpineValue(column, kind):
+                given = col(column.name, self.s)
+                if column.type == kind:
+                    return given
+                if column.type.kind == "timestamptz":
+                    return exp.paren(instant(self.dialect, given, column.type))
+                return cast(self.dialect, given, kind)
+            case SpineInstant():
+                timestamp = self.dialect.clock == "timestamp"
+                return self.t.copy() if timestamp else snippet(self.dialect, "from_microseconds", x=self.t.copy())
+            case DerivedValue(step, kind):
+                inner = self.plan.steps[step]
+                assert isinstance(inner, Derived)
+                written = self.derived(inner)
+                native = inner.model.dialect == self.dialect.sqlglot
+                return exp.paren(written) if native else cast(self.dialect, written, kind)
+        assert_never(value)
+
+    def _kind(self, value: Value) -> SqlType | None:
+        """A type of the kind that a value has, where that is plain."""
+        match value:
+            case Fetched(_, column):
+                return column.type
+            case WindowValue():
+                return _kind_of(value.call, self.joined[value.step][1].view)
+            case SpineValue(_, kind) | DerivedValue(_, kind):
+                return kind
+            case SpineInstant():
+                return _TIMESTAMP
+        assert_never(value)
 
 
 def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:

@@ -17,6 +17,7 @@ from asknown.errors import AsknownError, Where
 from asknown.model.nodes import FeatureView, Model
 from asknown.model.parse import is_repeatable
 from asknown.project.nodes import FileRead, SourceTable
+from asknown.render.nodes import REQUEST
 from asknown.types import Column
 
 
@@ -52,6 +53,16 @@ def typed_cte(name: str, columns: Sequence[Column]) -> Cte:
     """
     typed = [exp.alias_(exp.cast(exp.null(), c.type.name, dialect="duckdb"), ident(c.name)) for c in columns]
     return Cte(name, exp.select(*typed).where(exp.false()))
+
+
+def request_cte(columns: Sequence[Column], dialect: Dialect) -> Cte:
+    """The relation of an on-demand view: one row, of which nothing is known but the types.
+
+    >>> from asknown.types import parse_type
+    >>> request_cte([Column("amount", parse_type("DOUBLE"))], DUCKDB).body.sql("duckdb")
+    'SELECT CAST(NULL AS DOUBLE) AS amount'
+    """
+    return Cte(REQUEST, exp.select(*[exp.alias_(cast(dialect, exp.null(), c.type), ident(c.name)) for c in columns]))
 
 
 def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:

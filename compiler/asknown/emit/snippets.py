@@ -48,8 +48,9 @@ def instantiate(dialect: Dialect, text: str, /, **values: exp.Expr | Sequence[ex
             function.replace(aggregate)
     for named in nodes:
         kind = named.args.get("kind") if isinstance(named, exp.DataType) else None
-        if isinstance(kind, exp.Identifier) and kind.name.startswith(_MARK):
-            to = values[kind.name.removeprefix(_MARK)]
+        mark = kind.name if isinstance(kind, exp.Identifier) else str(kind or "")
+        if mark.startswith(_MARK):
+            to = values[mark.removeprefix(_MARK)]
             assert isinstance(to, exp.Expr)
             named.replace(to.copy())
     for node in nodes:

@@ -11,10 +11,8 @@ from asknown.errors import Where
 from asknown.lint.nodes import Found, Subject
 from asknown.lint.order import way_of
 
-_ASKED_AT = (
-    "write the time itself as a feature, and take the difference where the feature is used; "
-    "`asked_at` in an on-demand view will do that, and does not exist yet"
-)
+_ASKED_AT = "write the time itself as a feature, and take the difference in an on-demand view: asked_at is its clock"
+_ITS_CLOCK = "write asked_at, the moment of asking"
 _HASH = "take a hash of the key: it is as even, and the same in each run"
 
 # What sqlglot has a class for, and the words for it.
@@ -75,11 +73,15 @@ _MADE = (
 def reads_the_clock(subject: Subject) -> Iterator[Found]:
     """The run's clock, under all of its names."""
     for name, at in _calls(subject, CLOCK_NODES, _is_clock):
-        yield Found(subject.says(f"'{subject.model.name}' reads the clock of the run: {name}()"), at, _ASKED_AT)
+        yield Found(subject.says(f"'{subject.model.name}' reads the clock of the run: {name}()"), at, _hint(subject))
     texts = sum(_is_moving_text(literal, subject) for literal in subject.model.tree.find_all(exp.Literal))
     for at in subject.places.texts(_NOW)[:texts]:
         message = f"'{subject.model.name}' reads the clock of the run: a text that becomes the time of the run"
-        yield Found(subject.says(message), at, _ASKED_AT)
+        yield Found(subject.says(message), at, _hint(subject))
+
+
+def _hint(subject: Subject) -> str:
+    return _ITS_CLOCK if subject.model.is_on_demand else _ASKED_AT
 
 
 def reads_chance(subject: Subject) -> Iterator[Found]:

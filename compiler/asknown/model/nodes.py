@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlglot import exp
 
@@ -36,6 +37,11 @@ class Model:
     @property
     def is_feature_view(self) -> bool:
         return self.rendered.config.entity is not None
+
+    @property
+    def is_on_demand(self) -> bool:
+        """Whether this is an on-demand view, which has no rows and computes from a request."""
+        return self.rendered.config.inputs is not None
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,15 @@ class FeatureView:
     def feature(self, name: str) -> Column | None:
         return next((column for column in self.features if column.name == name), None)
 
+    def asked(self, name: str) -> Column | None:
+        """A feature, or one of the view's times, which is no feature but may be asked for by its name."""
+        return self.feature(name) or next((time for time in self.times if time.name == name), None)
+
+    @property
+    def times(self) -> tuple[Column, ...]:
+        """The event time, and ``known_at`` and ``created_at`` where they are there."""
+        return tuple(time for time in (self.event_time, self.known_at, self.created_at) if time is not None)
+
     def column(self, name: str) -> Column:
         """A column of the rows, by name."""
         return next(column for column in self.columns if column.name == name)
@@ -137,3 +152,105 @@ class FeatureView:
         if self.lifted is None:
             return None
         return next((i for i in self.lifted.items if i.name == feature and i.expression is not None), None)
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    """A key of the request, by which some of the views are read."""
+
+
+@dataclass(frozen=True)
+class AskedAt:
+    """The instant of asking: the spine's, or the read's."""
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """A value that only the request has."""
+
+
+@dataclass(frozen=True)
+class FeatureColumn:
+    """A column of a view: a feature, or one of a feature view's times.
+
+    ``keys`` pairs the view's key columns with those of the request, where they differ.
+    """
+
+    view: FeatureView | OnDemandView
+    label: str
+    keys: tuple[tuple[str, str], ...]
+    column: Column
+
+
+Origin = KeyColumn | AskedAt | InputColumn | FeatureColumn
+
+
+@dataclass(frozen=True)
+class RequestColumn:
+    """A column of the relation ``request`` of an on-demand view, and where its value comes from."""
+
+    name: str
+    type: SqlType
+    origin: Origin
+
+    @property
+    def column(self) -> Column:
+        return Column(self.name, self.type)
+
+
+@dataclass(frozen=True)
+class OnDemandItem:
+    """One feature of an on-demand view: its expression over columns of the request, and the tree for the reader.
+
+    ``columns`` are the names of the request's columns that it reads.
+    """
+
+    name: str
+    expression: exp.Expr
+    columns: tuple[str, ...]
+    tree: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class OnDemandView:
+    """A model that computes row expressions over one request: keys, the instant of asking, inputs and other features.
+
+    ``keys`` and ``inputs`` are all that a request must bring, those of the on-demand views that it reads included.
+    ``columns`` are those of the relation ``request``.
+    """
+
+    name: str
+    model: Model
+    keys: tuple[Column, ...]
+    inputs: tuple[Column, ...]
+    columns: tuple[RequestColumn, ...]
+    items: tuple[OnDemandItem, ...]
+    features: tuple[Column, ...]
+
+    def feature(self, name: str) -> Column | None:
+        return next((column for column in self.features if column.name == name), None)
+
+    def asked(self, name: str) -> Column | None:
+        """A feature by its name: an on-demand view has no times."""
+        return self.feature(name)
+
+    def item(self, feature: str) -> OnDemandItem:
+        """The item of a feature."""
+        return next(item for item in self.items if item.name == feature)
+
+    def column(self, name: str) -> RequestColumn:
+        """A column of the request, by name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def views(self) -> Iterator[FeatureView]:
+        """The feature views that it reads, also through other on-demand views; some come several times."""
+        for column in self.columns:
+            match column.origin:
+                case FeatureColumn(FeatureView() as view):
+                    yield view
+                case FeatureColumn(OnDemandView() as other):
+                    yield from other.views()
+
+
+View = FeatureView | OnDemandView
+"""What features are asked of."""

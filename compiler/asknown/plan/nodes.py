@@ -144,17 +144,44 @@ class WindowValue:
 
 
 @dataclass(frozen=True)
+class SpineValue:
+    """A value of the spine's ``column``, converted to ``type``."""
+
+    column: Column
+    type: SqlType
+
+
+@dataclass(frozen=True)
+class SpineInstant:
+    """The spine's instant, as a naive timestamp in UTC."""
+
+
+@dataclass(frozen=True)
+class DerivedValue:
+    """The value of a derived ``step``, of a type."""
+
+    step: int
+    type: SqlType
+
+
+Value = Fetched | WindowValue | SpineValue | SpineInstant | DerivedValue
+"""What the expression of a derived step reads."""
+
+
+@dataclass(frozen=True)
 class Derived:
-    """Computes an expression over values of other steps. It makes no CTE: the final SELECT has the expression.
+    """Computes an expression over values of other steps and of the spine. It makes no CTE: the final SELECT has it.
 
     The expression is in the SQL of ``model``. It reads each of ``inputs`` under its name: that of a column, or ``@i``
     (an ``exp.Parameter``) for window call ``i``. ``call_types`` are the types of the view's calls, if they are known.
+    ``feature`` names a feature of an on-demand view; it is None for an item of a feature view.
     """
 
     model: Model
     expression: exp.Expr
-    inputs: Mapping[str, Fetched | WindowValue]
+    inputs: Mapping[str, Value]
     call_types: tuple[SqlType, ...] = ()
+    feature: Column | None = None
 
 
 Step = AsOfJoin | TrailingWindow | Derived

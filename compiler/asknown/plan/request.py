@@ -13,7 +13,7 @@ from asknown.catalog.references import (
     parse_reference,
 )
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.model.nodes import FeatureView
+from asknown.model.nodes import OnDemandView, View
 from asknown.project.nodes import Service, ServiceFeatures
 from asknown.types import Column
 
@@ -33,7 +33,7 @@ class FeatureRequest:
 class RequestedFeature:
     """One requested feature: its view, the keys to join by, and the name of its column in the result."""
 
-    view: FeatureView
+    view: View
     label: str
     keys: tuple[tuple[str, str], ...]
     column: Column
@@ -81,7 +81,7 @@ def _of_service(line: ServiceFeatures, is_view: Callable[[str], bool], views: It
 
 def name_features(
     requests: Sequence[FeatureRequest],
-    views: Mapping[str, FeatureView],
+    views: Mapping[str, View],
     *,
     full_names: bool,
     reserved_names: Iterable[str],
@@ -97,11 +97,11 @@ def name_features(
     for item in requests:
         view = views[item.view]
         for name in item.features if item.features is not None else [f.name for f in view.features]:
-            column = view.feature(name)
+            column = view.asked(name)
             if column is None:
                 raise AsknownError(
                     "unknown-feature",
-                    f"feature view '{view.name}' has no feature '{name}'",
+                    f"{kind_of(view)} '{view.name}' has no feature '{name}'",
                     at=item.at,
                     hint=did_you_mean(name, [f.name for f in view.features], what="its features"),
                 )
@@ -121,3 +121,8 @@ def name_features(
             owners[output.casefold()] = owner
             requested.append(RequestedFeature(view, item.label, item.keys, column, output))
     return tuple(requested)
+
+
+def kind_of(view: View) -> str:
+    """``feature view`` or ``on-demand view``."""
+    return "on-demand view" if isinstance(view, OnDemandView) else "feature view"

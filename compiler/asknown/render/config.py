@@ -10,9 +10,13 @@ from asknown.durations import microseconds
 from asknown.errors import AsknownError, did_you_mean
 from asknown.project.nodes import Entity
 from asknown.render.errors import RenderError
-from asknown.render.nodes import ViewConfig
+from asknown.render.nodes import ASKED_AT, ViewConfig
+from asknown.types import Kind, SqlType, parse_type
 
 MATERIALIZED = ("ephemeral", "view", "table")
+INPUT_KINDS: frozenset[Kind] = frozenset(
+    {"boolean", "integer", "float", "decimal", "text", "uuid", "date", "timestamp", "list"}
+)
 # Keys that only a feature view may have.
 _OF_VIEWS = ("event_time", "known_at", "created_at", "ttl")
 
@@ -44,8 +48,22 @@ def read_config(model: str, arguments: Mapping[str, Any], entities: Mapping[str,
             )
     values = {key: READERS[key](key, value) for key, value in arguments.items() if value is not None}
     config = ViewConfig(**values)
+    if config.inputs is not None and config.entity is not None:
+        raise RenderError(
+            "not-yet",
+            "config() has entity and inputs: a feature view will take inputs of the request, and does not yet",
+            hint="take entity out, and name this view's features in an on-demand view: request('view:feature')",
+            needle=_assignment("inputs"),
+        )
     if config.entity is None:
         _refuse_view_keys(model, values)
+        if config.inputs is not None and config.materialized != "ephemeral":
+            raise RenderError(
+                "bad-config",
+                f"on-demand view '{model}' has no rows before somebody asks, so it cannot be materialized",
+                hint="take materialized out of config()",
+                needle=_assignment("materialized"),
+            )
     else:
         _check_entities(config.entity, entities)
         if config.event_time is None:
@@ -168,8 +186,38 @@ def _mapping(key: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def _inputs(key: str, value: Any) -> tuple[tuple[str, SqlType], ...]:
+    """The names and types of inputs."""
+    if not isinstance(value, dict) or not all(
+        isinstance(part, str) and part for pair in value.items() for part in pair
+    ):
+        raise _wrong(key, value, "a mapping of names to types such as {'amount': 'double'}, or {},")
+    inputs = tuple((name, parse_type(kind)) for name, kind in value.items())
+    seen: dict[str, str] = {}
+    for name, kind in inputs:
+        if kind.kind not in INPUT_KINDS or kind.name == "FLOAT":
+            raise RenderError(
+                "unsupported-type",
+                f"input '{name}' is declared as '{value[name]}', which is no type that an input can have",
+                hint="use DuckDB's names: double, bigint, integer, varchar, boolean, date, timestamp, decimal(10,2), …",
+                needle=quoted(value[name]),
+            )
+        if name.casefold() == ASKED_AT:
+            raise RenderError(
+                "bad-config",
+                "asked_at is the moment of asking, and no input: every on-demand view has it",
+                hint="take it out of inputs=",
+                needle=quoted(name),
+            )
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise RenderError("bad-config", f"inputs= names '{other}' twice, as '{name}' too", needle=quoted(name))
+    return inputs
+
+
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "entity": _texts,
+    "inputs": _inputs,
     "event_time": _column,
     "known_at": _column,
     "created_at": _column,

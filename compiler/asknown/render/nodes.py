@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asknown.errors import Where
+from asknown.types import SqlType
 
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -16,10 +17,12 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 class ViewConfig:
     """A model's ``config()``, checked. ``entity`` is None for a plain model, ``()`` for a view without keys.
 
+    ``inputs`` are the names and types of what a request brings to an on-demand view; None for any other model.
     ``ttl`` is in microseconds, None for no bound.
     """
 
     entity: tuple[str, ...] | None = None
+    inputs: tuple[tuple[str, SqlType], ...] | None = None
     event_time: str | None = None
     known_at: str | None = None
     created_at: str | None = None
@@ -32,12 +35,28 @@ class ViewConfig:
     meta: dict[str, Any] | None = None
 
 
+ASKED_AT = "asked_at"
+"""The column of ``request()`` that has the instant of asking."""
+
+REQUEST = "request"
+"""The relation that ``request()`` renders to."""
+
+
+@dataclass(frozen=True)
+class RequestCall:
+    """The call of ``request()`` in an on-demand view: the features that it names, and whether by their full names."""
+
+    references: tuple[str, ...]
+    full_names: bool
+    line: int
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A rendered model. ``lines[i]`` is the template line that line ``i + 1`` of ``sql`` came from.
 
     ``refs`` and ``sources`` are in the order of their first use. ``config_line`` is the template line of ``config()``,
-    0 where the model has none.
+    0 where the model has none. ``request`` is None for a model that is no on-demand view.
     """
 
     name: str
@@ -49,6 +68,7 @@ class Rendered:
     sources: tuple[tuple[str, str], ...]
     lines: tuple[int, ...]
     config_line: int = 0
+    request: RequestCall | None = None
 
     def where(self, line: int, column: int = 0) -> Where:
         """The place in the template that a place in the rendered SQL came from."""

@@ -81,6 +81,7 @@ class Renderer:
             tuple(scope.sources),
             lines,
             _config_line(scope, config_calls),
+            scope.request,
         )
 
     def _fail(self, error: Exception, model: ModelFile) -> NoReturn:

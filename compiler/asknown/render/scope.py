@@ -13,7 +13,7 @@ from asknown.errors import AsknownError, did_you_mean, keep_secret
 from asknown.project.nodes import ModelFile, Project
 from asknown.render.config import quoted, read_config
 from asknown.render.errors import RenderError
-from asknown.render.nodes import ViewConfig
+from asknown.render.nodes import REQUEST, RequestCall, ViewConfig
 
 _NO_DEFAULT = object()
 
@@ -29,6 +29,7 @@ class ModelScope:
         self.config_line = 0
         self.refs: dict[str, None] = {}
         self.sources: dict[tuple[str, str], None] = {}
+        self.request: RequestCall | None = None
         self._project = project
         self._model = model
         self._line = line
@@ -83,6 +84,27 @@ class ModelScope:
         self.sources[source, table] = None
         # One identifier with a dot in it, which the compiler defines as a CTE: it never names a table of a schema.
         return quote_name(f"{source}.{table}")
+
+    def _request(self, *references: Any, full_names: Any = False) -> str:
+        name = self._model.name
+        if not all(isinstance(reference, str) and reference for reference in references):
+            raise RenderError(
+                "wrong-type",
+                "request() takes names in quotes",
+                hint="write request('view', 'view:feature'), or request() for keys and inputs alone",
+            )
+        if not isinstance(full_names, bool):
+            raise RenderError("wrong-type", "request() takes true or false for full_names")
+        if self.request is not None:
+            raise RenderError("bad-model", f"'{name}' calls request() twice", hint="name everything in one request(…)")
+        if self.config is None or self.config.inputs is None:
+            raise RenderError(
+                "bad-model",
+                f"'{name}' reads the request, and is no on-demand view",
+                hint="put {{ config(inputs={'amount': 'double'}) }} first, or inputs={} where the request brings none",
+            )
+        self.request = RequestCall(references, full_names, self._line())
+        return REQUEST
 
     def _var(self, name: str, default: Any = _NO_DEFAULT) -> Any:
         variables = self._project.settings.vars
@@ -165,7 +187,7 @@ class ViewNames:
 
 
 FUNCTIONS = (
-    *("config", "ref", "source", "var", "env_var", "raise"),
+    *("config", "ref", "source", "request", "var", "env_var", "raise"),
     *("identifier", "microseconds", "spell_duration"),
 )
 NAMES = (*FUNCTIONS, "this", "view")

@@ -97,8 +97,8 @@ def _standing_on(view: Model, models: Catalog) -> list[Model]:
 
 def _complete(catalog: TypedCatalog, model: Model) -> None:
     """Types a model, and completes it if it is a view."""
-    if model.is_feature_view:
-        catalog.view(model.name)
+    if model.is_feature_view or model.is_on_demand:
+        catalog.asked(model.name)
     catalog.columns(model.name)
 
 
@@ -111,8 +111,9 @@ def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Findin
             continue
 
         try:
-            request = read_request(service.name, project.services, catalog.models.is_view, catalog.models.view_names())
-            views = {item.view: catalog.view(item.view) for item in request}
+            models = catalog.models
+            request = read_request(service.name, project.services, models.is_asked, models.asked_names())
+            views = {item.view: catalog.asked(item.view) for item in request}
             name_features(request, views, full_names=True, reserved_names=())
         except AsknownError as error:
             yield _as_finding(error, None, at=service.at)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from asknown.dialects.dialect import Dialect
     from asknown.engines.engine import Engine
     from asknown.lint.nodes import Finding
-    from asknown.model.nodes import FeatureView
+    from asknown.model.nodes import FeatureView, View
     from asknown.online.nodes import OnlineView
     from asknown.online.report import Check, Inspection, LoadReport
+    from asknown.plan.nodes import Plan
     from asknown.plan.rules import PlanOptions
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.typed_catalog import TypedCatalog
@@ -89,18 +90,22 @@ class FeatureStore:
         """
         from asknown.plan.build import build_plan
         from asknown.plan.request import name_features
+        from asknown.store.inputs import check_inputs
         from asknown.store.outputs import InputFiles
         from asknown.store.retrieval import RetrievalJob
         from asknown.store.spine import read_spine
 
         catalog = self._typed
         request = self._read_request(features)
-        views = {item.view: catalog.view(item.view) for item in request}
+        views = {item.view: catalog.asked(item.view) for item in request}
         spine = read_spine(entity_df, catalog, self._catalog.renderer, timestamp=timestamp)
         reserved = [column.name for column in spine.columns]
         requested = name_features(request, views, full_names=full_feature_names, reserved_names=reserved)
         plan = build_plan(spine, requested, catalog.sample, self._engine.dialect, self._plan_options)
-        models = catalog.ctes_of_views(views.values(), refs=spine.relation.refs, sources=spine.relation.sources)
+        check_inputs(plan, catalog)
+        models = catalog.ctes_of_views(
+            _read_from(plan, views.values()), refs=spine.relation.refs, sources=spine.relation.sources
+        )
         return RetrievalJob(plan, models, catalog.reserved_names(), self._engine, InputFiles(self.project, entity_df))
 
     @_in_turn
@@ -110,10 +115,14 @@ class FeatureStore:
         In the target's dialect, or in ``dialect`` without a connection to anything but files.
         """
         from asknown.emit.statement import check_sql, with_ctes, write
+        from asknown.model.nodes import OnDemandView
+        from asknown.store.on_demand import compile_alone
 
         catalog, written = self._compiling(dialect)
-        if self._catalog.is_view(name):
-            catalog.view(name)  # a view that no other command takes is not printed either
+        if self._catalog.is_asked(name):
+            view = catalog.asked(name)  # a view that no other command takes is not printed either
+            if isinstance(view, OnDemandView):
+                return check_sql(compile_alone(view, written), written)
         catalog.columns(name)
         ctes = catalog.ctes([name], dialect=None if dialect is None else written)
         return check_sql(write(with_ctes(ctes, name), written), written)
@@ -134,12 +143,12 @@ class FeatureStore:
 
         catalog, written = self._compiling(dialect)
         request = self._read_request(features)
-        views = {item.view: catalog.view(item.view) for item in request}
+        views = {item.view: catalog.asked(item.view) for item in request}
         requested = name_features(request, views, full_names=full_feature_names, reserved_names=[])
         spine = spine_to_come(requested, written)
         look = catalog.sample if dialect is None else _unseen
         plan = build_plan(spine, requested, look, written, self._plan_options)
-        models = catalog.ctes_of_views(views.values(), dialect=None if dialect is None else written)
+        models = catalog.ctes_of_views(_read_from(plan, views.values()), dialect=None if dialect is None else written)
         return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
 
     @_in_turn
@@ -346,7 +355,7 @@ class FeatureStore:
     def _read_request(self, features: str | Sequence[str]) -> Any:
         from asknown.plan.request import read_request
 
-        return read_request(features, self.project.services, self._catalog.is_view, _Views(self._catalog))
+        return read_request(features, self.project.services, self._catalog.is_asked, _Views(self._catalog))
 
     def _online_views(self) -> list[str]:
         names = [name for name in self._catalog.views() if self._catalog.model(name).rendered.config.online]
@@ -393,13 +402,22 @@ class FeatureStore:
 
 
 class _Views(Iterable[str]):
-    """The names of the feature views. To iterate over them renders the whole project, so only a hint does it."""
+    """The names of what is asked for. To iterate over them renders the whole project, so only a hint does it."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     def __iter__(self) -> Any:
-        return iter(self._catalog.view_names())
+        return iter(self._catalog.asked_names())
+
+
+def _read_from(plan: Plan, views: Iterable[View]) -> list[FeatureView]:
+    """The feature views that a plan reads, each once: first those that are asked for, in their order."""
+    from asknown.plan.nodes import Derived
+
+    read = {step.view.name: step.view for step in plan.steps if not isinstance(step, Derived)}
+    order = dict.fromkeys([*(view.name for view in views if view.name in read), *read])
+    return [read[name] for name in order]
 
 
 def _unseen(view: FeatureView) -> None:

@@ -17,6 +17,7 @@ from asknown.emit.statement import write
 from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import from_microseconds
+from asknown.model.nodes import OnDemandView
 from asknown.model.parse import parse_model
 from asknown.plan.nodes import Bounds, Relation, Spine
 from asknown.plan.request import RequestedFeature
@@ -168,7 +169,7 @@ def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Relation:
 
 
 def spine_to_come(requested: Sequence[RequestedFeature], dialect: Dialect) -> Spine:
-    """The spine to compile with when there is none: a table ``spine`` with the keys and ``event_timestamp``."""
+    """The spine to compile with when there is none: a table ``spine`` with keys, ``event_timestamp`` and inputs."""
     keys: dict[str, Column] = {}
     for item in requested:
         renamed = dict(item.keys)
@@ -176,7 +177,11 @@ def spine_to_come(requested: Sequence[RequestedFeature], dialect: Dialect) -> Sp
             name = renamed.get(key.name, key.name)
             keys.setdefault(name.casefold(), Column(name, key.type))
     instant = Column(INSTANT, parse_type("TIMESTAMP"))
-    columns = (*keys.values(), instant)
+    inputs: dict[str, Column] = {}
+    for item in requested:
+        for given in item.view.inputs if isinstance(item.view, OnDemandView) else ():
+            inputs.setdefault(given.name.casefold(), given)
+    columns = (*keys.values(), instant, *inputs.values())
     return Spine(Relation(columns_query(columns, "spine", dialect), columns, repeatable=True), instant)
 
 

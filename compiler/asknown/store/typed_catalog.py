@@ -12,7 +12,16 @@ from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
 from asknown.dialects.dialect import Dialect
 from asknown.emit.load import compile_call_types
-from asknown.emit.models import file_query, model_cte, relation_query, source_cte, source_name, source_query, typed_cte
+from asknown.emit.models import (
+    file_query,
+    model_cte,
+    relation_query,
+    request_cte,
+    source_cte,
+    source_name,
+    source_query,
+    typed_cte,
+)
 from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
@@ -20,12 +29,13 @@ from asknown.engines.files_in import inspect_file, inspect_source
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
 from asknown.model.lineage import Lineage
-from asknown.model.nodes import FeatureView, Model
+from asknown.model.nodes import FeatureView, Model, OnDemandView, View
 from asknown.model.parse import written_columns
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
 from asknown.project.nodes import FileRead, SourceTable
+from asknown.store.on_demand import build_on_demand
 from asknown.types import Column, SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -62,6 +72,7 @@ class TypedCatalog:
         self._columns: dict[str, tuple[Column, ...]] = {}
         self._sources: dict[tuple[str, str], tuple[Column, ...]] = {}
         self._views: dict[str, FeatureView] = {}
+        self._on_demand: dict[str, OnDemandView] = {}
         self._ordereds: dict[str, Model] = {}
         self._samples: dict[str, Sample | None] = {}
         self._reads: dict[tuple[str, str], tuple[str, FileRead | None]] = {}
@@ -90,6 +101,22 @@ class TypedCatalog:
                 view = replace(view, lifted=replace(view.lifted, call_types=tuple(self.call_types(view))))
             self._views[name] = view
         return self._views[name]
+
+    def asked(self, name: str, path: Sequence[str] = ()) -> View:
+        """The feature view or on-demand view ``name``. ``path`` are the on-demand views that are being completed."""
+        return self.on_demand(name, path) if self.models.model(name).is_on_demand else self.view(name)
+
+    def on_demand(self, name: str, path: Sequence[str] = ()) -> OnDemandView:
+        """The on-demand view ``name``, complete. Raises the first error in it or in a view that it reads."""
+        if name not in self._on_demand:
+            self._on_demand[name] = build_on_demand(self.models.model(name), self, (*path, name))
+        return self._on_demand[name]
+
+    def describe_request(self, model: Model, columns: Sequence[Column]) -> tuple[Column, ...]:
+        """The columns of an on-demand view over a request with these ``columns``."""
+        dialect = self._types.dialect
+        ctes = (request_cte(columns, dialect), Cte(model.name, model.sql))
+        return self._described(model, Statement(ctes, relation_query(model.name, dialect)))
 
     def _refuse(self, view: Model) -> None:
         """Raises the first refusal of a view by rule 11."""
@@ -235,7 +262,18 @@ class TypedCatalog:
         return typed + [model_cte(model, self._types.dialect, built=False) for model in closure]
 
     def _describe(self, model: Model) -> tuple[Column, ...]:
-        statement = with_ctes(self._typed_ctes([model.name]), model.name)
+        if model.is_on_demand:
+            return self.on_demand(model.name).features
+        columns = self._described(model, with_ctes(self._typed_ctes([model.name]), model.name))
+        upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
+        sources = self.project.sources
+        upstream |= {source_name(sources[key]): self._source(key) for key in model.rendered.sources}
+        written = written_columns(model, upstream, self.project.settings.dialect)
+        refuse_duplicate_columns(model, written or [c.name for c in columns])
+        return columns
+
+    def _described(self, model: Model, statement: Statement) -> tuple[Column, ...]:
+        """The columns of a query. The place of an error in it is in the model."""
         try:
             described = self._types.describe(write(statement, self._types.dialect))
         except AsknownError as error:
@@ -243,13 +281,7 @@ class TypedCatalog:
                 raise
             message = f"in model '{model.name}': {error.message}"
             raise AsknownError(error.code, message, at=_blame(model, error.message), hint=error.hint) from None
-        columns = tuple(Column(name, kind) for name, kind in described)
-        upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
-        sources = self.project.sources
-        upstream |= {source_name(sources[key]): self._source(key) for key in model.rendered.sources}
-        written = written_columns(model, upstream, self.project.settings.dialect)
-        refuse_duplicate_columns(model, written or [c.name for c in columns])
-        return columns
+        return tuple(Column(name, kind) for name, kind in described)
 
     def describe(self, model: Model, tree: Body) -> tuple[Column, ...]:
         """The columns of a query in the models' dialect that reads the same models and sources as ``model``."""

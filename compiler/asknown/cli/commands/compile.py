@@ -79,7 +79,7 @@ def _check_usage(names: tuple[str, ...], spine: str | None, timestamp: str | Non
 
 def _is_plain_model(store: FeatureStore, names: tuple[str, ...]) -> bool:
     """Whether the only name is a plain model. Raises an error if a plain model is one of several names."""
-    plain = [name for name in names if name in store.project.models and not store.catalog.is_view(name)]
+    plain = [name for name in names if name in store.project.models and not store.catalog.is_asked(name)]
     if plain and len(names) > 1:
         raise AsknownError(
             "bad-value",

@@ -36,6 +36,7 @@ DUCKDB = Dialect(
         "instant.text": "CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
         "instant.other": _NANOSECONDS,
         "try_instant": "TRY_CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
+        "try_cast": "TRY_CAST(:x AS :type)",
         "from_zone": ":x AT TIME ZONE :zone AT TIME ZONE 'UTC'",
         "literal": "CAST(:x AS TIMESTAMP)",
         "bound.timestamp": "CAST(:x AS TIMESTAMP)",

@@ -43,7 +43,7 @@ def literal_integer(value: int) -> Part:
     for kind in (INTEGER, BIGINT, HUGEINT):
         if holds(kind, value):
             return Part(("literal", kind.name, value), kind, value)
-    raise NotPortableError(f"the number {value} is not offered in an expression over windows")
+    raise NotPortableError(f"the number {value} is not offered")
 
 
 def holds(kind: SqlType, value: int) -> bool:
@@ -133,7 +133,7 @@ def convert(part: Part, kind: SqlType, *, explicit: bool = False) -> Part:
     if part.literal is not None and kind.kind == "integer" and holds(kind, part.literal):
         return Part(("literal", kind.name, part.literal), kind)
     if not _converts(part, kind, explicit=explicit):
-        raise NotPortableError(f"a conversion from {part.type} to {kind} is not offered in an expression over windows")
+        raise NotPortableError(f"a conversion from {part.type} to {kind} is not offered")
     return Part(("cast", kind.name, part.tree), kind)
 
 

@@ -127,7 +127,7 @@ class _Tree:
         """The node's tree and type."""
         write = _NODES.get(type(node))
         if write is None:
-            raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
+            raise NotPortableError(f"{_spell(node)} is not offered{_instead(node)}")
         part = write(self, node)
         self.nodes.setdefault(id(part.tree), (part.tree, node))  # of x and (x), which have one tree, it is x
         return part
@@ -174,7 +174,7 @@ def _literal(_writer: Writer, node: exp.Expr) -> Part:
     whole, _, places = text.partition(".")
     whole = whole.lstrip("0")
     if not (whole + places).isdecimal() or len(whole + places) > 38:
-        raise NotPortableError(f"the number {text} is not offered in an expression over windows")
+        raise NotPortableError(f"the number {text} is not offered")
     kind = parse_type(f"DECIMAL({max(len(whole + places), 1)},{len(places)})")
     return Part(("literal", kind.name, f"{whole or '0'}.{places}" if places else whole), kind)
 
@@ -225,7 +225,7 @@ def _is(writer: Writer, node: exp.Expr) -> Part:
     if isinstance(other, exp.Boolean):
         same = operation("is distinct", BOOLEAN, writer.condition(node.this), writer.part(other))
         return operation("not", BOOLEAN, same)
-    raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
+    raise NotPortableError(f"{_spell(node)} is not offered")
 
 
 def _distinct(*, same: bool) -> Write:
@@ -244,7 +244,7 @@ def _between(writer: Writer, node: exp.Expr) -> Part:
 
 def _in(writer: Writer, node: exp.Expr) -> Part:
     if not node.expressions:
-        raise NotPortableError("IN with a subquery is not offered in an expression over windows")
+        raise NotPortableError("IN with a subquery is not offered")
     value, *listed = _unified(writer.parts(node.this, *node.expressions), _EQUAL)
     return operation("or", BOOLEAN, *(operation("=", BOOLEAN, value, item) for item in listed))
 
@@ -302,14 +302,14 @@ def _extreme(name: str) -> Write:
 def _cast(writer: Writer, node: exp.Expr) -> Part:
     part, kind = writer.part(node.this), parse_type(node.args["to"].sql("duckdb"))
     if isinstance(node, exp.TryCast) or node.args.get("format") is not None:
-        raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
+        raise NotPortableError(f"{_spell(node)} is not offered")
     return convert(part, kind, explicit=True)
 
 
 def _anonymous(writer: Writer, node: exp.Expr) -> Part:
     write = _FUNCTIONS.get(node.name.lower())
     if write is None or len(node.expressions) != 1:
-        raise NotPortableError(f"{_spell(node)} is not offered in an expression over windows")
+        raise NotPortableError(f"{_spell(node)} is not offered{_instead(node)}")
     return write(writer, exp.Abs(this=node.expressions[0]))
 
 
@@ -321,6 +321,29 @@ def _spell(node: exp.Expr) -> str:
     name = node.name if isinstance(node, exp.Anonymous) else node.key.replace("_", " ")
     return f"{name}()" if isinstance(node, exp.Func) else name
 
+
+def _instead(node: exp.Expr) -> str:
+    """What to write instead of a node that is refused, behind a colon; empty where there is nothing to say."""
+    name = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
+    found = next((text for names, text in _INSTEAD.items() if name in names), None)
+    return "" if found is None else f": {found}"
+
+
+_BELOW = "compute it in a model below a feature view, and name that feature"
+_INSTEAD = {
+    (
+        "regexplike",
+        "regexpfullmatch",
+        "regexpilike",
+        "similarto",
+    ): "write like, starts_with(), ends_with() or contains()",
+    ("regexpreplace", "regexpextract", "regexpextractall"): "write replace(), substr() or split_part()",
+    ("ilike",): "write lower(x) like 'a%'",
+    ("md5", "md5digest", "sha", "sha2", "hash", "sha256", "levenshtein", "jaccard"): _BELOW,
+    ("timetostr", "strptime", "strtotime", "format", "printf", "dayname", "monthname"): "write extract(… from x)",
+    ("age", "monthsbetween"): "write date_diff('day', a, b)",
+}
+"""By the keys or names of functions: what to write instead."""
 
 _FUNCTIONS: dict[str, Write] = {
     "isfinite": of_double("is finite", BOOLEAN),
