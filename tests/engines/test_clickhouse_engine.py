@@ -23,6 +23,7 @@ import pytest
 
 from asknown.engines.clickhouse import ClickHouse
 from asknown.engines.clickhouse.errors import translate
+from asknown.engines.clickhouse.options import WISHED
 from asknown.engines.duckdb import DuckDB
 from asknown.errors import AsknownError, Where
 from asknown.project.nodes import Target
@@ -383,8 +384,16 @@ def test_a_wrong_password(port: int) -> None:
 def test_a_dsn(port: int) -> None:
     engine = open_target({"dsn": f"http://default:{PASSWORD}@127.0.0.1:{port}/default", "settings": {"max_threads": 1}})
     assert engine.rows("SELECT getSetting('max_threads')") == [(1,)]
-    assert dict(engine.check())["session zone"] == "UTC"
+    assert dict(engine.check().facts)["session zone"] == "UTC"
     assert PASSWORD not in str(engine.check())
+    engine.close()
+
+
+def test_a_setting_that_is_missing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WISHED, "a_setting_to_come", "1")
+    engine = open_target({"path": ":memory:"})
+    assert engine.check().missing == ("settings that it is too old for: a_setting_to_come",)
+    assert not engine.keeps_builds
     engine.close()
 
 

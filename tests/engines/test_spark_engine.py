@@ -169,9 +169,8 @@ def test_a_spine_in_nanoseconds_is_refused_where_they_would_be_lost(engine: Spar
 
 
 def test_the_session_is_pinned(engine: Spark) -> None:
-    facts = dict(engine.check())
-    assert facts["session zone"] == "UTC"
-    assert facts["version"].startswith("4.")
+    assert dict(engine.check().facts)["session zone"] == "UTC"
+    assert engine.check().version.startswith("4.")
     (row,) = engine.rows("SELECT TYPEOF(TIMESTAMP '2020-01-01'), CAST('2020-01-01' AS TIMESTAMP_LTZ)")
     assert row[0] == "timestamp_ntz"
     assert row[1].utcoffset() == timedelta(0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB, under_a_limit
-from asknown.engines.engine import LoadedSpine
+from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
 from asknown.types import SqlType, parse_type
@@ -43,6 +43,7 @@ class DuckDB:
         self._root = root
         self._spines = 0
         options = target.options
+        self.keeps_builds = options.get("path") not in (None, ":memory:")
         limited = options.get("memory_limit") or "memory_limit" in dict(options.get("settings") or {})
         self._con = duckdb.connect(":memory:", config=_config(options))
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=WORKER)
@@ -53,9 +54,8 @@ class DuckDB:
             for statement in DUCKDB.session:  # last, for results depend on them
                 self._con.execute(statement)
             self._set("file_search_path", str(root))
-            path = options.get("path")
-            if path and path != ":memory:":
-                self._attach(Path(path), writable=writable)
+            if self.keeps_builds:
+                self._attach(Path(options["path"]), writable=writable)
         except BaseException:
             self._con.close()
             raise
@@ -150,14 +150,14 @@ class DuckDB:
         )
         return [str(name) for (name,) in found]
 
-    def check(self) -> list[tuple[str, str]]:
+    def check(self) -> EngineCheck:
         ((version, zone, threads, memory),) = self.rows(
             "select version(), current_setting('TimeZone'), current_setting('threads')::varchar, "
             "current_setting('memory_limit')"
         )
         path = self._target.options.get("path") or ":memory:"
-        names = ("version", "database", "session zone", "threads", "memory limit")
-        return list(zip(names, (version, str(path), zone, threads, memory), strict=True))
+        names = ("database", "session zone", "threads", "memory limit")
+        return EngineCheck(version, tuple(zip(names, (str(path), zone, threads, memory), strict=True)))
 
     def close(self) -> None:
         self._worker.shutdown()
@@ -188,7 +188,7 @@ class DuckDB:
         for statement in DUCKDB.session:
             cursor.execute(statement)
         cursor.execute(f"SET file_search_path = {_literal(str(self._root))}")
-        if self._target.options.get("path") not in (None, ":memory:"):
+        if self.keeps_builds:
             cursor.execute(f"USE {WAREHOUSE}")
 
     def _set(self, name: str, value: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -22,10 +22,21 @@ class LoadedSpine:
     row: str | None = None
 
 
+@dataclass(frozen=True)
+class EngineCheck:
+    """What an engine says of its session: its version, more facts as (name, value), and what it lacks. No secrets."""
+
+    version: str
+    facts: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...] = ()
+
+
 class Engine(Protocol):
     """A connection to where the data is. Not shared between threads."""
 
     dialect: Dialect
+    keeps_builds: bool
+    """Whether what :meth:`build` makes outlives the session."""
 
     def describe(self, sql: str) -> list[tuple[str, SqlType]]:
         """The names and types of the columns that a query gives, without running it."""
@@ -48,8 +59,8 @@ class Engine(Protocol):
     def built(self) -> Sequence[str]:
         """The tables and views that :meth:`build` can have made."""
 
-    def check(self) -> Iterable[tuple[str, str]]:
-        """Facts about the session, as (name, value), and what is ``missing``; without secrets."""
+    def check(self) -> EngineCheck:
+        """Facts about the session."""
 
     def close(self) -> None:
         """Lets go of the connection and of what it holds."""

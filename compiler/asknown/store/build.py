@@ -28,16 +28,16 @@ def build_models(
             "there is nothing to build: no model is materialized as a table or a view",
             hint="models are put into each query as CTEs; config(materialized='table') keeps one in the target instead",
         )
-    if project.profile.target.options.get("path") in (None, ":memory:"):
-        raise AsknownError(
-            "bad-value",
-            f"target '{project.profile.target.name}' is in memory: what is built there is gone at once",
-            at=project.profile.target.at,
-            hint="give the target a path, as in: path: warehouse.duckdb",
-        )
     engine = open_engine(project, writable=True)
-    type_engine = open_type_engine(project, engine.dialect)
     try:
+        if not engine.keeps_builds:
+            raise AsknownError(
+                "bad-value",
+                f"target '{project.profile.target.name}' is in memory: what is built there is gone at once",
+                at=project.profile.target.at,
+                hint="give the target a path, as in: path: warehouse.duckdb",
+            )
+        type_engine = open_type_engine(project, engine.dialect)
         for model in materialized:
             typed = TypedCatalog(catalog, engine, type_engine)
             upstream = typed.ctes(model.rendered.refs, sources=model.rendered.sources)

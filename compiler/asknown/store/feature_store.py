@@ -282,14 +282,13 @@ class FeatureStore:
 
         name = self.project.profile.target.name
         try:
-            facts = dict(self._engine.check())
+            found = self._engine.check()
         except AsknownError as error:
             return (Check("connection", name, "act", error.message, error.hint),)
-        missing = facts.pop("missing", "nothing")
         checks = [Check("connection", name, "ok", f"a {self.project.profile.target.type} target that answers")]
-        checks += [Check(what, name, "ok", hidden(str(found))) for what, found in facts.items()]
-        if missing != "nothing":
-            checks.append(Check("missing", name, "note", missing))
+        facts = (("version", found.version), *found.facts)
+        checks += [Check(fact, name, "ok", hidden(value)) for fact, value in facts]
+        checks += [Check("missing", name, "note", lack) for lack in found.missing]
         lost = self._typed.missing_sources()
         if len(self.project.sources) > len(lost):
             checks.append(Check("sources", name, "ok", f"{len(self.project.sources) - len(lost)} found"))

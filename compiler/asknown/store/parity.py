@@ -62,8 +62,7 @@ def compare_engine(engine: Engine, operations: Set[str] | None = None) -> Compar
     An engine for which models are translated has other SQL for them, and is not compared: tests run all expressions on
     those engines.
     """
-    version = dict(engine.check()).get("version", "")
-    name = f"{engine.dialect.name} {version}".strip()
+    name = f"{engine.dialect.name} {engine.check().version}"
     edges = [edge for edge in read_edges() if operations is None or edge.operation in operations]
     if "as_double" not in engine.dialect.snippets or not edges:
         return Comparison(name, 0, {})

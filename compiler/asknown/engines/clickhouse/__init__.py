@@ -21,7 +21,7 @@ from asknown.engines.clickhouse.server import Server
 from asknown.engines.clickhouse.session import ServerError, Session
 from asknown.engines.clickhouse.spine import to_columns
 from asknown.engines.clickhouse.types import quote, to_sql_type
-from asknown.engines.engine import LoadedSpine
+from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.engines.files import write_batches
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
@@ -42,6 +42,7 @@ class ClickHouse:
         self._root = root
         self._spines: list[str] = []
         self._streaming = False
+        self.keeps_builds = target.options.get("path") != ":memory:"
         self._session = self._open(check_options(target), writable=writable)
         try:
             self._pin()
@@ -160,14 +161,17 @@ class ClickHouse:
             )
         ]
 
-    def check(self) -> list[tuple[str, str]]:
-        """Facts about the session, as (name, value), for `asknown doctor`."""
-        said = self.rows("SELECT version(), timezone(), currentDatabase(), currentUser()")[0]
+    def check(self) -> EngineCheck:
+        ((version, *facts),) = self.rows("SELECT version(), timezone(), currentDatabase(), currentUser()")
         known = {name for (name,) in self.rows("SELECT name FROM system.settings")}
-        missing = ", ".join(sorted(set(WISHED) - known)) or "nothing"
+        missing = ", ".join(sorted(set(WISHED) - known))
         where = "in this process" if isinstance(self._session, Embedded) else "a server"
-        names = ("version", "session zone", "database", "user")
-        return [("runs as", where), *zip(names, map(str, said), strict=True), ("settings missing", missing)]
+        named = zip(("session zone", "database", "user"), map(str, facts), strict=True)
+        return EngineCheck(
+            str(version),
+            (("runs as", where), *named),
+            (f"settings that it is too old for: {missing}",) if missing else (),
+        )
 
     def close(self) -> None:
         for name in self._spines:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.postgres import POSTGRES
-from asknown.engines.engine import LoadedSpine
+from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.engines.postgres.errors import translate, unreachable
 from asknown.engines.postgres.options import address, check_options
 from asknown.errors import AsknownError
@@ -43,6 +43,7 @@ class Postgres:
     """A session of a Postgres server. It reads only, but for temporary tables, unless it is ``writable``."""
 
     dialect: Dialect = POSTGRES
+    keeps_builds = True
 
     def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
         self._target = target
@@ -220,8 +221,7 @@ class Postgres:
         )
         return [(str(name), str(kind)) for name, kind in found]
 
-    def check(self) -> list[tuple[str, str]]:
-        """Facts about the session, as (name, value), for `asknown doctor`."""
+    def check(self) -> EngineCheck:
         (facts,) = self.rows(
             "SELECT current_setting('server_version'), current_setting('TimeZone'), current_database()::text, "
             "current_user::text, current_schema()::text, current_setting('server_encoding'), "
@@ -238,9 +238,9 @@ class Postgres:
             )
         if encoding != "UTF8":
             missing.append(f"UTF8 as the database's encoding: text of {encoding} may order differently")
-        names = ("version", "session zone", "database", "user", "schema")
-        values = (version, zone, database, user, schema or "none")
-        return [*zip(names, map(str, values), strict=True), ("missing", "; ".join(missing) or "nothing")]
+        names = ("session zone", "database", "user", "schema")
+        values = (zone, database, user, schema or "none")
+        return EngineCheck(str(version), tuple(zip(names, map(str, values), strict=True)), tuple(missing))
 
     def close(self) -> None:
         self._stop_reading()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.spark import SPARK
-from asknown.engines.engine import LoadedSpine
+from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.engines.files import write_batches
 from asknown.engines.spark.session import is_remote, open_session, quote
 from asknown.engines.spark.types import columns_of, result_schema, to_spark
@@ -39,6 +39,7 @@ class Spark:
     """
 
     dialect: Dialect = SPARK
+    keeps_builds = True
 
     def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
         self._target = target
@@ -195,18 +196,17 @@ class Spark:
 
     # -- for `asknown doctor` ----------------------------------------------------------------------------------
 
-    def check(self) -> list[tuple[str, str]]:
-        """Facts about the connection: Spark's version and master, the session's zone, the default schema."""
+    def check(self) -> EngineCheck:
         ((version, zone, catalog, schema),) = self.rows(
             "SELECT version(), current_timezone(), current_catalog(), current_schema()"
         )
         master = self._worker.run(lambda: self._session.conf.get("spark.master", ""))
-        return [
-            ("version", str(version).partition(" ")[0]),
+        facts = (
             ("master", "Spark Connect" if self._remote else str(master)),
             ("session zone", str(zone)),
             ("schema", f"{catalog}.{schema}"),
-        ]
+        )
+        return EngineCheck(str(version).partition(" ")[0], facts)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
