@@ -79,3 +79,17 @@ def started(name: str) -> Iterator[Warehouse]:
                 yield Warehouse("spark", options)
         case _:
             raise ValueError(f"the tests cannot start {name}")
+
+
+def kept_target(name: str, running: Mapping[str, Warehouse]) -> dict[str, Any]:
+    """A target whose tables one process keeps for the next, as profiles.yml has it."""
+    match name:
+        case "duckdb":
+            return {"type": "duckdb", "path": "warehouse.duckdb"}
+        case "clickhouse":
+            return {"type": "clickhouse", "path": "clickhouse", "database": "main"}
+        case "spark":
+            from engines.spark_server import SMALL
+
+            return {"type": "spark", "master": "local[2]", "warehouse": "spark", "schema": "main", "settings": SMALL}
+    return {"type": name, **running[name].options}
