@@ -72,8 +72,9 @@ def test_an_on_demand_view_may_read_another_and_its_own_earlier_items(make: Make
         (1, 2, False, False), (3, 6, True, False), (2, 4, True, False), (None, None, None, None),
     ]  # fmt: skip
     assert make(again=again).feature_view("customer_orders").name == "customer_orders"
-    with pytest.raises(AsknownError, match="no column 'to_city', an input \\(VARCHAR\\) of on-demand view 'again'"):
-        rows(make, ["again"], spine.drop(["to_city"]), again=again)
+    assert rows(make, ["again"], spine.drop(["to_city"]), again=again)[1]["odd"]  # to_city is of features not read
+    with pytest.raises(AsknownError, match="no column 'amount', an input \\(DOUBLE\\) of on-demand view 'basket'"):
+        rows(make, ["again"], spine.drop(["amount"]), again=again)
 
 
 def test_a_view_by_two_keys(make: Make) -> None:

@@ -51,8 +51,8 @@ class Catalog:
         return self.is_view(name) or (name in self.project.models and self.model(name).is_on_demand)
 
     def on_demand_views(self) -> list[str]:
-        """The names of all on-demand views. Renders the whole project."""
-        return [name for name in self.names if self.model(name).is_on_demand]
+        """The names of the on-demand views that render and parse. Renders the whole project."""
+        return self._sound(lambda name: self.model(name).is_on_demand)
 
     def views(self) -> list[str]:
         """The names of all feature views. Renders the whole project."""

@@ -63,9 +63,9 @@ def everything(session: Session) -> list[str]:
 
 
 def stored(session: Session) -> list[str]:
-    """The names of the services and views in the online table."""
+    """The names of the services, views and on-demand views in the online table."""
     with session.open_reader() as reader:
-        return [*reader.services(), *reader.views()]
+        return [*reader.services(), *reader.views(), *reader.on_demand()]
 
 
 def _project(session: Session) -> Project:

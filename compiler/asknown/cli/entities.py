@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.online.inputs import parse_input
 from asknown.online.keys import parse_key
 from asknown.online.reader import OnlineReader
-from asknown.online.request import Request, resolve
+from asknown.online.request import Request, missing_input
+from asknown.online.resolve import resolve
 from asknown.types import Kind, SqlType
 
 Row = dict[str, Any]
@@ -33,24 +36,36 @@ def read_entities(
 
     Errors: those of the request, ``key-type``, ``spine-key``, and ``bad-value`` for a file that cannot be read.
     """
-    views, services = reader.views(), reader.services()
+    views, services, on_demand = reader.views(), reader.services(), reader.on_demand()
     known_keys = [key.name for stored in views.values() for key in stored.view.keys]
-    _refuse_bare_keys(features, known_keys, [*views, *services])
-    keys = _key_types(resolve(features, views, services, full_names=full_names))
+    _refuse_bare_keys(features, known_keys, [*views, *services, *on_demand])
+    fields = _fields(resolve(features, views, services, on_demand, full_names=full_names))
     if file is None:
-        _check_typed(typed, keys)
-        return [{name: parse_key(text, keys[name], column=name) for name, text in typed.items()}]
-    rows = _read_csv(file, keys) if file.casefold().endswith(".csv") else _read_json(file, keys)
+        _check_typed(typed, fields)
+        return [{name: fields[name].parse(text) for name, text in typed.items()}]
+    rows = _read_csv(file, fields) if file.casefold().endswith(".csv") else _read_json(file, fields)
     return list(rows)
 
 
-def _key_types(request: Request) -> dict[str, SqlType]:
-    """The type of each key column of the request."""
-    return {
-        column: key.type
-        for read in request.reads
-        for (column, _), key in zip(read.keys, read.stored.view.keys, strict=True)
-    }
+@dataclass(frozen=True)
+class _Field:
+    """A key or an input of the request."""
+
+    name: str
+    type: SqlType
+    is_input: bool
+    view: str
+
+    def parse(self, text: str) -> Any:
+        """The value that a text means."""
+        parse = parse_input if self.is_input else parse_key
+        return parse(text, self.type, column=self.name)
+
+
+def _fields(request: Request) -> dict[str, _Field]:
+    """Each key column and each input of the request, by name."""
+    keys = {name: _Field(name, kind, False, view) for name, (kind, view) in request.keys().items()}
+    return keys | {name: _Field(name, kind, True, view) for name, (kind, view) in request.inputs().items()}
 
 
 def _refuse_bare_keys(features: Sequence[str], keys: Sequence[str], known: Sequence[str]) -> None:
@@ -61,15 +76,16 @@ def _refuse_bare_keys(features: Sequence[str], keys: Sequence[str], known: Seque
             )
 
 
-def _check_typed(typed: Mapping[str, str], keys: Mapping[str, SqlType]) -> None:
+def _check_typed(typed: Mapping[str, str], fields: Mapping[str, _Field]) -> None:
+    inputs = any(field.is_input for field in fields.values())
     for name in typed:
-        if name not in keys:
+        if name not in fields:
             raise AsknownError(
-                "spine-key",
-                f"nothing that is asked for has a key '{name}'",
-                hint=did_you_mean(name, keys, what="keys"),
+                "request-input" if inputs else "spine-key",
+                f"nothing that is asked for has a key {'or an input ' if inputs else ''}'{name}'",
+                hint=did_you_mean(name, fields, what="keys and inputs" if inputs else "keys"),
             )
-    missing = [name for name in keys if name not in typed]
+    missing = [name for name, field in fields.items() if name not in typed and not field.is_input]
     if missing:
         raise AsknownError(
             "spine-key",
@@ -77,13 +93,17 @@ def _check_typed(typed: Mapping[str, str], keys: Mapping[str, SqlType]) -> None:
             hint="add " + " ".join(f"{name}=…" for name in missing) + ", or give many entities with --rows",
         )
 
+    for name, field in fields.items():
+        if name not in typed:
+            raise missing_input(name, field.type, field.view)
+
 
 def _listed(names: Sequence[str]) -> str:
     quoted = [f"'{name}'" for name in names]
     return f"key {quoted[0]} is" if len(quoted) == 1 else f"keys {', '.join(quoted)} are"
 
 
-def _read_csv(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
+def _read_csv(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
     """The rows of a CSV file with a head. An empty field is NULL."""
     import csv
 
@@ -92,21 +112,21 @@ def _read_csv(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
         head = next(reader, [])
         if len(set(head)) < len(head):
             raise _bad_line(file, 1, "two of its columns have one name")
-        for fields in reader:
-            row = fields or [""]  # an empty line is one empty field
+        for cells in reader:
+            row = cells or [""]  # an empty line is one empty field
             if len(row) != len(head):
-                if not fields:
+                if not cells:
                     continue
                 raise _bad_line(file, reader.line_num, f"it has {len(row)} fields, and the head has {len(head)}")
             yield {
-                name: _convert(text, keys[name], name, file, reader.line_num) if text and name in keys else text or None
+                name: _convert(text, fields[name], file, reader.line_num) if text and name in fields else text or None
                 for name, text in zip(head, row, strict=True)
             }
     except csv.Error as error:
         raise _bad_line(file, reader.line_num, str(error)) from None
 
 
-def _read_json(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
+def _read_json(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
     """The rows of a file of JSON lines, one object a line."""
     if file != STDIN and not file.casefold().endswith((".jsonl", ".ndjson", ".json")):
         raise AsknownError(
@@ -121,18 +141,18 @@ def _read_json(file: str, keys: Mapping[str, SqlType]) -> Iterator[Row]:
             raise _bad_line(file, number, f"it is not JSON: {error}") from None
         if not isinstance(row, dict):
             raise _bad_line(file, number, 'it is not an object, as in {"carrier": "UA"}')
-        for name, kind in keys.items():
+        for name, field in fields.items():
             value = row.get(name)
-            if isinstance(value, str) and kind.kind in _TEXT_IN_JSON:
-                row[name] = _convert(value, kind, name, file, number)
-            elif isinstance(value, float) and kind.kind == "decimal":
+            if isinstance(value, str) and field.type.kind in _TEXT_IN_JSON:
+                row[name] = _convert(value, field, file, number)
+            elif isinstance(value, float) and field.type.kind == "decimal":
                 row[name] = Decimal(repr(value))
         yield row
 
 
-def _convert(text: str, kind: SqlType, name: str, file: str, line: int) -> Any:
+def _convert(text: str, field: _Field, file: str, line: int) -> Any:
     try:
-        return parse_key(text, kind, column=name)
+        return field.parse(text)
     except AsknownError as error:
         raise AsknownError(error.code, error.message, at=Where(_shown(file), line), hint=error.hint) from None
 

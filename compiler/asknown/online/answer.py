@@ -76,7 +76,7 @@ class Answer:
         bases = [found.statuses() for found in self._found]
         statuses: dict[str, list[Status]] = {}
         for output, values in zip(self.outputs, self.values, strict=True):
-            if output.windowed:
+            if output.windowed or output.computed:
                 statuses[output.name] = ["NULL_VALUE" if value is None else "PRESENT" for value in values]
             else:
                 statuses[output.name] = [
@@ -89,10 +89,12 @@ class Answer:
         """For each output the event time of each row, aware."""
         moments = [[_in_utc(moment) for moment in found.moments] for found in self._found]
         return {
-            output.name: [_moment(answer.newest(output.place)) for answer in self._found[output.read].windows]
+            output.name: [None] * len(values)
+            if output.computed
+            else [_moment(answer.newest(output.place)) for answer in self._found[output.read].windows]
             if output.windowed
             else list(moments[output.read])
-            for output in self.outputs
+            for output, values in zip(self.outputs, self.values, strict=True)
         }
 
 
@@ -179,7 +181,10 @@ class OnlineResponse:
         return self._answer.statuses()
 
     def event_timestamps(self) -> dict[str, list[datetime | None]]:
-        """For each feature the event time (aware, UTC) of the row that each value comes from; None without a row."""
+        """For each feature the event time (aware, UTC) of the row that each value comes from; None without a row.
+
+        An on-demand feature has none.
+        """
         return self._answer.event_timestamps()
 
     def to_df(self) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from asknown.online.nodes import OnlineService, OnlineView, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, StoredView
 
 if TYPE_CHECKING:
     from asknown.errors import AsknownError
@@ -34,6 +34,9 @@ class Backend(Protocol):
 
     def services(self) -> Mapping[str, OnlineService]:
         """The feature services in the table, by name."""
+
+    def on_demand(self) -> Mapping[str, OnlineOnDemand]:
+        """The on-demand views in the table, by name."""
 
     def read(self, query: Query, instant: datetime) -> Answer:
         """The answer to a query at an instant (naive, in UTC): all of one state of the table."""
@@ -72,8 +75,8 @@ class LoadWriter(Protocol):
     ) -> EventReport:
         """Makes a view's events those of ``batches``; after :meth:`load`, with its watermark."""
 
-    def services(self, services: Iterable[OnlineService]) -> None:
-        """Writes the project's feature services, in place of those in the table."""
+    def services(self, services: Iterable[OnlineService], on_demand: Iterable[OnlineOnDemand] = ()) -> None:
+        """Writes the project's feature services and on-demand views, in place of those in the table."""
 
     def stored(self) -> Mapping[str, StoredView]:
         """The views in the table as this load sees them."""

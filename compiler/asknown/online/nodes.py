@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from asknown.types import Column, SqlType
 
@@ -92,6 +92,41 @@ class OnlineView:
     def type_of(self, column: str) -> SqlType:
         """The type of one of the view's columns."""
         return next(c.type for c in self.columns if c.name == column)
+
+
+@dataclass(frozen=True)
+class StoredSource:
+    """A column that on-demand features read under ``name``: a key, the instant, an input, or a feature of a view.
+
+    ``column`` is the name of the key or input in a request, or of the feature in ``view``. ``keys`` pairs the view's
+    keys with those of the request, where they differ.
+    """
+
+    name: str
+    type: SqlType
+    origin: Literal["key", "asked_at", "input", "feature"]
+    column: str = ""
+    view: str | None = None
+    keys: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class OnlineOnDemand:
+    """An on-demand view as the online table keeps it: what its features read, and their expressions (rule 12).
+
+    The features of other on-demand views are written into the expressions, so that all features among ``sources`` are
+    of views that have rows. ``keys`` and ``inputs`` are those of all features together.
+    """
+
+    name: str
+    keys: tuple[Column, ...]
+    inputs: tuple[Column, ...]
+    sources: tuple[StoredSource, ...]
+    features: tuple[StoredFeature, ...]
+
+    def source(self, name: str) -> StoredSource:
+        """A source by the name that expressions have for it."""
+        return next(source for source in self.sources if source.name == name)
 
 
 @dataclass(frozen=True)

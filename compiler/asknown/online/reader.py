@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from asknown.online.answer import OnlineResponse
     from asknown.online.backend import Library
-    from asknown.online.nodes import OnlineService, StoredView
+    from asknown.online.nodes import OnlineOnDemand, OnlineService, StoredView
     from asknown.online.request import EntityRows
 
 
@@ -58,6 +58,10 @@ class OnlineReader:
         """The feature services the table knows, by name."""
         return dict(self._backend.services())
 
+    def on_demand(self) -> dict[str, OnlineOnDemand]:
+        """The on-demand views that the table knows, by name: their inputs, keys and features."""
+        return dict(self._backend.on_demand())
+
     def get_online_features(
         self,
         features: str | Sequence[str],
@@ -69,9 +73,10 @@ class OnlineReader:
         """The features of each entity row at the instant ``at`` (default now; naive is UTC), in the order asked.
 
         ``features`` names views, ``view:feature``s or services. ``entity_rows`` is a list of dicts or a dict of
-        lists, with every key's column; other columns come back unchanged. Errors: ``unknown-view``,
-        ``unknown-feature``, ``unknown-service``, ``name-clash``, ``spine-key``, ``key-type``, ``bad-value``,
-        ``before-watermark``.
+        lists, with every key's column and the inputs of on-demand views; other columns come back unchanged. Errors:
+        ``unknown-view``, ``unknown-feature``, ``unknown-service``, ``name-clash``, ``spine-key``, ``key-type``,
+        ``request-input``, ``bad-value``, ``before-watermark``, and ``engine`` where an on-demand feature cannot be
+        computed.
         """
         query = self._make_query(features, entity_rows, full_feature_names)
         answer = self._backend.read(query, self._read_at(at))

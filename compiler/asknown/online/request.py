@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from asknown.catalog.references import (
-    ServiceReference,
-    UnknownReference,
-    ViewReference,
-    list_references,
-    parse_reference,
-)
+from asknown.catalog.references import list_references
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import EPOCH, read_instant
-from asknown.online.keys import Encode, key_encoder
-from asknown.online.nodes import OnlineService, OnlineView, ServicePart, StoredFeature, StoredView
-from asknown.types import Column
+from asknown.online.keys import Encode
+from asknown.online.nodes import StoredFeature, StoredSource, StoredView
+from asknown.types import Column, SqlType
+
+if TYPE_CHECKING:
+    from asknown.online.on_demand import Computed
 
 EntityRows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
 
@@ -190,7 +187,8 @@ class Read:
 class Output:
     """One feature of the response: where its value comes from, and how it is named.
 
-    ``place`` counts among the read's as-of features, or, where ``windowed``, among those of its windows.
+    ``place`` counts among the read's as-of features, or, where ``windowed``, among those of its windows. An on-demand
+    feature is ``computed`` from others, and of no read.
     """
 
     name: str
@@ -199,21 +197,69 @@ class Output:
     place: int
     column: Column
     windowed: bool = False
+    computed: bool = False
 
 
 @dataclass(frozen=True)
 class Request:
+    """A request against the views of one state of the table.
+
+    ``fetched`` are the features that the reads give, ``computed`` those that are computed from them; ``shown`` are the
+    places of ``outputs`` among both, in that order. Where nothing is computed, ``outputs`` are ``fetched``.
+    """
+
     reads: tuple[Read, ...]
     outputs: tuple[Output, ...]
     full_names: bool
+    fetched: tuple[Output, ...]
+    computed: tuple[Computed, ...] = ()
+    shown: tuple[int, ...] = ()
+
+    @property
+    def on_demand(self) -> tuple[str, ...]:
+        """The names of the on-demand views, each once."""
+        return tuple(dict.fromkeys(one.view.name for one in self.computed))
+
+    def inputs(self) -> dict[str, tuple[SqlType, str]]:
+        """By the request's column: the type of each input, and a view that needs it.
+
+        Raises ``name-clash`` if one has two types.
+        """
+        found: dict[str, tuple[SqlType, str]] = {}
+        for one, source in self._sources("input"):
+            kind, view = found.setdefault(source.column, (source.type, one.view.name))
+            if kind != source.type:
+                raise AsknownError(
+                    "name-clash",
+                    f"the input '{source.column}' is {kind} for '{view}', and {source.type} for '{one.view.name}'",
+                    hint="ask for them in two requests, or declare one type in both views",
+                )
+        return found
+
+    def keys(self) -> dict[str, tuple[SqlType, str]]:
+        """By the request's column: the type of each key, and a view that is read by it."""
+        found: dict[str, tuple[SqlType, str]] = {}
+        for read in self.reads:
+            for (column, _), key in zip(read.keys, read.stored.view.keys, strict=True):
+                found.setdefault(column, (key.type, read.stored.view.name))
+        for one, source in self._sources("key"):
+            found.setdefault(one.column_of(source), (source.type, one.view.name))
+        return found
+
+    def _sources(self, origin: str) -> Iterator[tuple[Computed, StoredSource]]:
+        for one in self.computed:
+            for source in one.sources():
+                if source.origin == origin:
+                    yield one, source
 
     def check_columns(self, columns: Sequence[str]) -> None:
-        """Refuses a request that lacks a key's column, or whose own columns hide a feature."""
-        given = set(columns)
-        for read in self.reads:
-            for column, _ in read.keys:
-                if column not in given:
-                    raise missing_key(column, read.stored.view.name, columns)
+        """Refuses a request that lacks a key's or an input's column, or whose own columns hide a feature."""
+        for column, (_, view) in self.keys().items():
+            if column not in columns:
+                raise missing_key(column, view, columns)
+        for column, (kind, view) in self.inputs().items():
+            if column not in columns:
+                raise missing_input(column, kind, view)
         folded = {column.casefold(): column for column in columns}
         for output in self.outputs:
             if output.name.casefold() in folded:
@@ -225,12 +271,15 @@ class Request:
                 )
 
     def check_rows(self, columns: Mapping[str, Sequence[Any]], missing: object) -> None:
-        """Refuses a row that lacks a key, where the value ``missing`` stands."""
-        for read in self.reads:
-            for column, _ in read.keys:
-                for row, value in enumerate(columns[column], start=1):
-                    if value is missing:
-                        raise missing_key(column, read.stored.view.name, (), row)
+        """Refuses a row that lacks a key or an input, where the value ``missing`` stands."""
+        for column, (_, view) in self.keys().items():
+            for row, value in enumerate(columns[column], start=1):
+                if value is missing:
+                    raise missing_key(column, view, (), row)
+        for column, (kind, view) in self.inputs().items():
+            for row, value in enumerate(columns[column], start=1):
+                if value is missing:
+                    raise missing_input(column, kind, view, row)
 
     def check_names(self) -> None:
         """Refuses two features that would have one name; letter case does not tell names apart."""
@@ -243,6 +292,12 @@ class Request:
                 "name-clash",
                 f"the features {other.reference} and {output.reference} would both be called '{output.name}'",
                 hint=self._clash_hint("give one of them another alias in a feature service"),
+            )
+        for column in self.keys().keys() & self.inputs().keys():
+            raise AsknownError(
+                "name-clash",
+                f"'{column}' would be a key and an input of one request",
+                hint="name the key otherwise in the feature service: keys: {…}",
             )
 
     def _clash_hint(self, otherwise: str) -> str:
@@ -261,111 +316,11 @@ def missing_key(column: str, view: str, columns: Sequence[str], row: int | None 
     )
 
 
-def resolve(
-    references: Sequence[str],
-    views: Mapping[str, StoredView],
-    services: Mapping[str, OnlineService],
-    *,
-    full_names: bool,
-) -> Request:
-    """The request that ``references`` (a view, ``view:feature``, or a service) make of these views and services."""
-    reads: dict[tuple[Any, ...], list[Column]] = {}
-    requested: list[tuple[tuple[Any, ...], ServicePart, Column]] = []
-    seen: set[tuple[Any, ...]] = set()
-    for part in _parts(references, views, services):
-        stored = _find_view(part.view, views)
-        keyed_by = (part.view, part.alias, tuple(sorted(part.keys.items())))
-        features = reads.setdefault(keyed_by, [])
-        for feature in _find_features(part, stored.view):
-            if feature not in features:
-                features.append(feature)
-            same = (part.alias or part.view, keyed_by[0], keyed_by[2], feature.name)
-            if same not in seen:  # one that is asked for twice comes once, as in training
-                seen.add(same)
-                requested.append((keyed_by, part, feature))
-    order = list(reads)
-    split = {keyed_by: _split(features, views[keyed_by[0]].view) for keyed_by, features in reads.items()}
-    outputs = []
-    for keyed_by, part, feature in requested:
-        asof, derived = split[keyed_by]
-        windowed = feature not in asof
-        outputs.append(
-            Output(
-                name=f"{part.alias or part.view}__{feature.name}" if full_names else feature.name,
-                reference=f"{part.alias or part.view}:{feature.name}",
-                read=order.index(keyed_by),
-                place=[f.name for f in (derived if windowed else asof)].index(feature.name),
-                column=feature,
-                windowed=windowed,
-            )
-        )
-    request = Request(tuple(_read(k, *split[k], views) for k in reads), tuple(outputs), full_names)
-    request.check_names()
-    return request
-
-
-def _split(features: list[Column], view: OnlineView) -> tuple[list[Column], list[StoredFeature]]:
-    """The as-of features among these, and those computed from windows."""
-    known = {} if view.windows is None else {feature.name: feature for feature in view.windows.derived}
-    asof = [feature for feature in features if feature.name not in known]
-    return asof, [known[feature.name] for feature in features if feature.name in known]
-
-
-def _read(
-    keyed_by: tuple[Any, ...], asof: list[Column], derived: list[StoredFeature], views: Mapping[str, StoredView]
-) -> Read:
-    name, _, renamed = keyed_by
-    stored, mapping = views[name], dict(renamed)
-    keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
-    hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
-    return Read(stored, tuple(keys), tuple(asof), tuple(hidden), tuple(derived))
-
-
-def _parts(
-    references: Sequence[str], views: Mapping[str, StoredView], services: Mapping[str, OnlineService]
-) -> list[ServicePart]:
-    parts: list[ServicePart] = []
-    for reference in references:
-        match parse_reference(reference, services, views.__contains__):
-            case ServiceReference(service):
-                parts.extend(services[service].parts)
-            case ViewReference(view, features):
-                parts.append(ServicePart(view, features))
-            case UnknownReference(name, "unknown-view"):
-                raise _unknown_view(name, views)
-            case UnknownReference(name, code):
-                raise _unknown(code, f"no view or service '{name}'", name, [*views, *services])
-    return parts
-
-
-def _find_view(name: str, views: Mapping[str, StoredView]) -> StoredView:
-    if name not in views:
-        raise _unknown_view(name, views)
-    return views[name]
-
-
-def _find_features(part: ServicePart, view: OnlineView) -> list[Column]:
-    known = {f.name: f for f in view.features}
-    if part.features is None:
-        return list(known.values())
-    for name in part.features:
-        if name not in known:
-            raise AsknownError(
-                "unknown-feature",
-                f"the online table of '{view.name}' has no feature '{name}'",
-                hint=did_you_mean(name, known, what="features")
-                + "; if the project has it, load it: asknown materialize "
-                + view.name,
-            )
-    return [known[name] for name in part.features]
-
-
-def _unknown_view(name: str, views: Mapping[str, StoredView]) -> AsknownError:
-    return _unknown("unknown-view", f"no view '{name}'", name, views)
-
-
-def _unknown(code: str, what: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> AsknownError:
-    near = did_you_mean(name, known, what="views and services")
+def missing_input(column: str, kind: SqlType, view: str, row: int | None = None) -> AsknownError:
+    """The error for a request, or a row of it, without an input of an on-demand view."""
+    whose = "the request" if row is None else f"row {row} of the request"
     return AsknownError(
-        code, f"the online table holds {what}", hint=f"{near}; if the project has it, load it: asknown materialize"
+        "request-input",
+        f"{whose} has no input '{column}' ({kind}), which '{view}' needs",
+        hint=f"give '{column}' beside the keys, in every row",
     )

@@ -172,8 +172,6 @@ def _on_demand(
             case FeatureColumn() as origin:
                 read = _read(origin, item.keys)
                 inputs[name] = values.get(_asked_by(read)) or _on_demand(spine, read, steps, values)
-    for wanted in view.inputs:  # those of items that are not asked for as well: a view has one request
-        spine_input(spine, view.name, wanted)
     value = DerivedValue(len(steps), item.column.type)
     steps.append(Derived(view.model, computed.expression, inputs, feature=item.column))
     values[_asked_by(item)] = value

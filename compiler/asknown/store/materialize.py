@@ -26,6 +26,7 @@ from asknown.online.report import LoadReport
 from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import Service
 from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected
+from asknown.store.stored_on_demand import stored_on_demand, without_affected_items
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import SqlType
 
@@ -55,8 +56,11 @@ def load_views(
     project = catalog.project
     views = [catalog.view(name) for name in names]
     stored = [stored_view(view, catalog) for view in views]  # checks every definition before the first row is written
-    comparison = compare_for(catalog.engine, stored)
+    on_demand = [stored_on_demand(catalog.on_demand(name)) for name in catalog.models.on_demand_views()]
+    comparison = compare_for(catalog.engine, stored, on_demand)
     stored, refused = _without_affected(stored, comparison)
+    on_demand, others = without_affected_items(on_demand, comparison)
+    refused |= others
     reports = []
     target = project.profile.online
     skew = timedelta(microseconds=target.max_skew)
@@ -67,7 +71,7 @@ def load_views(
         for view, online in zip(views, stored, strict=True):
             tell = None if on_rows is None else partial(on_rows, view.name)
             reports.append(_load(writer, catalog, view, online, watermark, full_refresh=full_refresh, tell=tell))
-        writer.services(_stored_service(service) for service in project.services.values())
+        writer.services(map(_stored_service, project.services.values()), on_demand)
     if refused:
         raise refusal_of(refused, "all was loaded except")
     return reports

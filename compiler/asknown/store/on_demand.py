@@ -148,6 +148,7 @@ def _inputs(model: Model, columns: Sequence[RequestColumn]) -> Iterator[Column]:
             case _:
                 continue
         for wanted in given:
+            is_new = wanted.name.casefold() not in seen
             first = seen.setdefault(wanted.name.casefold(), wanted)
             if first.type != wanted.type or wanted.name.casefold() in keys:
                 what = (
@@ -161,7 +162,7 @@ def _inputs(model: Model, columns: Sequence[RequestColumn]) -> Iterator[Column]:
                     at=request_place(model),
                     hint="rename one of them, or declare one type",
                 )
-            if first is wanted:
+            if is_new:
                 yield wanted
 
 

@@ -21,7 +21,7 @@ from asknown.emit.statement import write
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError
 from asknown.model.expressions.edges import EDGE_ROWS, Edge, columns_of, edge_types, operations_of, read_edges
-from asknown.online.nodes import OnlineView, StoredFeature
+from asknown.online.nodes import OnlineOnDemand, OnlineView, StoredFeature
 from asknown.online.report import Check
 from asknown.types import SqlType
 from asknown.values.expressions import compile_expression
@@ -73,9 +73,10 @@ def compare_engine(engine: Engine, operations: Set[str] | None = None) -> Compar
     return Comparison(name, len(edges), found)
 
 
-def compare_for(engine: Engine, views: Iterable[OnlineView]) -> Comparison:
+def compare_for(engine: Engine, views: Iterable[OnlineView], on_demand: Iterable[OnlineOnDemand] = ()) -> Comparison:
     """Compares the engine over the edges of what the views' features compute."""
     trees = [feature.expression for view in views for feature in _derived(view)]
+    trees += [feature.expression for view in on_demand for feature in view.features]
     operations = frozenset[str]().union(*map(operations_of, trees))
     return compare_engine(engine, operations) if operations else Comparison(engine.dialect.name, 0, {})
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asknown.errors import AsknownError
 from asknown.online.backend import Library
-from asknown.online.nodes import OnlineService, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineService, StoredView
 from asknown.online.sqlite.errors import check_sqlite, explain
-from asknown.online.sqlite.metadata import find_layout, read_services, read_views
+from asknown.online.sqlite.metadata import find_layout, read_on_demand, read_services, read_views
 
 if TYPE_CHECKING:
     from asknown.online.sqlite.read_plan import ReadPlan
@@ -196,6 +196,7 @@ class Session:
         self.look_again = 0.0
         self.views: dict[str, StoredView] = {}
         self.services: dict[str, OnlineService] = {}
+        self.on_demand: dict[str, OnlineOnDemand] = {}
         self.plans: dict[tuple[object, ...], ReadPlan] = {}
         self._version = -1
 
@@ -217,6 +218,7 @@ class Session:
         if version != self._version:
             self.views = read_views(self.connection, path)
             self.services = read_services(self.connection, path)
+            self.on_demand = read_on_demand(self.connection, path)
             self.plans.clear()
             self._version = version
 

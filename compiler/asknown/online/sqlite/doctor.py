@@ -23,7 +23,7 @@ from asknown.online.sqlite.connect import claimed
 from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import CORRUPT_HINT, check_sqlite, explain
 from asknown.online.sqlite.layout import event_table, tile_table
-from asknown.online.sqlite.metadata import LAYOUT, differs, find_layout, read_services, sort_views
+from asknown.online.sqlite.metadata import LAYOUT, differs, find_layout, read_on_demand, read_services, sort_views
 
 _FIXED = (3, 51, 3)
 _BACKPORTS = {(3, 44): 6, (3, 50): 7}  # release lines that have the fix as well, from this patch on
@@ -135,6 +135,7 @@ def _check_integrity(connection: sqlite3.Connection, name: str) -> Check:
 
 def _check_services(connection: sqlite3.Connection, path: Path) -> Check:
     services = read_services(connection, path)
+    read_on_demand(connection, path)
     return Check("content", "feature services", "ok", f"{len(services)}, as they were written")
 
 

@@ -13,6 +13,7 @@ from asknown.online.request import Read, Request
 from asknown.online.sqlite.codec import quote, stored_key
 
 _LOAD = "(SELECT load_id FROM _asknown_views WHERE view = ?)"
+_ON_DEMAND = "(SELECT hash FROM _asknown_on_demand WHERE view = ?)"
 _SERVICE = "(SELECT parts FROM _asknown_services WHERE service = ?)"
 
 _MOST_VIEWS = 40  # in one statement: SQLite joins 64 tables
@@ -23,7 +24,7 @@ _STEP = 10  # numbers of keys are rounded up to these, so that there are few sta
 
 @dataclass(frozen=True)
 class PlanFacts:
-    """The facts that a request was resolved against: the loads of its views, and the services that it names.
+    """The facts that a request was resolved against: loads of its views, services that it names, on-demand views.
 
     ``condition`` is SQL that is true as long as the file says the same; ``parameters`` belong to it. Every load has an
     id of its own, so facts that once failed never hold again.
@@ -46,6 +47,7 @@ def find_facts(
     # A service of a view's name would be meant in its place: the load that writes one gives the view a new load's id.
     named = dict.fromkeys(reference for reference in references if reference in services)
     asked = [*((_LOAD, view) for view in views), *((_SERVICE, name) for name in named)]
+    asked += [(_ON_DEMAND, name) for name in request.on_demand]
     found = cursor.execute(f"SELECT {', '.join(part for part, _ in asked)}", [name for _, name in asked]).fetchall()[0]
     parameters = [value for (_, name), fact in zip(asked, found, strict=True) for value in (name, fact)]
     return PlanFacts(" AND ".join(f"{part} IS ?" for part, _ in asked), parameters)
@@ -58,17 +60,18 @@ def row_statement(request: Request, facts: PlanFacts) -> str | None:
     has no such key are NULL. One statement sees one state of the file. None where one statement cannot do it.
     """
     reads = request.reads
-    too_large = len(reads) > _MOST_VIEWS or len(request.outputs) + len(reads) > _MOST_COLUMNS
+    too_large = len(reads) > _MOST_VIEWS or len(request.fetched) + len(reads) > _MOST_COLUMNS
     if too_large or any(read.windowed for read in reads):
         return None
-    wanted = [f"r{output.read}.{quote(output.column.name)}" for output in request.outputs]
+    wanted = [f"r{output.read}.{quote(output.column.name)}" for output in request.fetched]
     wanted += [f"r{i}.{quote(read.stored.view.event_time)}" for i, read in enumerate(reads)]
     joins = []
     for i, read in enumerate(reads):
         view = read.stored.view
         match = " AND ".join(f"r{i}.{quote(key.name)} = ?" for key in view.keys)
         joins.append(f"LEFT JOIN {quote(view.name)} AS r{i} ON {match or 'TRUE'}")
-    return "\n".join([f"SELECT {', '.join(wanted)}", "FROM (SELECT 1) AS one", *joins, f"WHERE {facts.condition}"])
+    columns = ", ".join(wanted) or "NULL"  # on-demand features of inputs alone read no view
+    return "\n".join([f"SELECT {columns}", "FROM (SELECT 1) AS one", *joins, f"WHERE {facts.condition}"])
 
 
 class Lookup:

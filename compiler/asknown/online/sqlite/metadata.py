@@ -18,12 +18,14 @@ from zlib import crc32
 from asknown.errors import AsknownError
 from asknown.online.nodes import (
     Hashes,
+    OnlineOnDemand,
     OnlineService,
     OnlineView,
     OnlineWindows,
     ServicePart,
     StoredCall,
     StoredFeature,
+    StoredSource,
     StoredView,
 )
 from asknown.online.sqlite.codec import read_instant, spell_instant
@@ -81,7 +83,23 @@ def add_hashes(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE _asknown_services ADD COLUMN hash TEXT")
 
 
-MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes)
+def add_on_demand(connection: sqlite3.Connection) -> None:
+    """Step 4: on-demand views, which have no rows of their own."""
+    connection.execute(
+        """
+        CREATE TABLE _asknown_on_demand (
+            view      TEXT PRIMARY KEY COLLATE NOCASE,
+            keys      TEXT NOT NULL,  -- JSON: [{"name": …, "type": …}, …], as the next
+            inputs    TEXT NOT NULL,
+            sources   TEXT NOT NULL,  -- JSON: [{"name": …, …}, …], as nodes.StoredSource
+            features  TEXT NOT NULL,  -- JSON: [{"name": …, "type": …, "expression": …, "columns": […]}, …]
+            hash      TEXT NOT NULL   -- of the other columns
+        ) STRICT
+        """
+    )
+
+
+MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes, add_on_demand)
 LAYOUT = len(MIGRATIONS)
 
 
@@ -162,6 +180,59 @@ def read_services(connection: sqlite3.Connection, path: Path) -> dict[str, Onlin
             hint = "write them anew: asknown materialize"
             raise damaged(path, f"what it says of the feature services {why}", hint)
     return services
+
+
+def read_on_demand(connection: sqlite3.Connection, path: Path) -> dict[str, OnlineOnDemand]:
+    """The on-demand views in the file, by name."""
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_asknown_on_demand'").fetchone()
+    views: dict[str, OnlineOnDemand] = {}
+    for row in _rows(connection, "_asknown_on_demand") if there else ():  # a file of an older layout has none
+        try:
+            why = None if _is_as_written(row) else "is not what was written"
+            views[row["view"]] = _on_demand(row)
+        except (ValueError, TypeError, KeyError) as error:
+            why = f"cannot be read: {error!r}"
+        if why is not None:
+            hint = "write them anew: asknown materialize"
+            raise damaged(path, f"what it says of the on-demand views {why}", hint)
+    return views
+
+
+def _on_demand(row: dict[str, Any]) -> OnlineOnDemand:
+    return OnlineOnDemand(
+        name=row["view"],
+        keys=_columns(json.loads(row["keys"])),
+        inputs=_columns(json.loads(row["inputs"])),
+        sources=tuple(
+            StoredSource(
+                s["name"], parse_type(s["type"]), s["origin"], s["column"], s["view"], tuple(map(tuple, s["keys"]))
+            )
+            for s in json.loads(row["sources"])
+        ),
+        features=tuple(
+            StoredFeature(f["name"], parse_type(f["type"]), _tree(f["expression"]), (), tuple(f["columns"]))
+            for f in json.loads(row["features"])
+        ),
+    )
+
+
+def write_on_demand(connection: sqlite3.Connection, views: Iterable[OnlineOnDemand]) -> None:
+    """Writes the on-demand views, in place of all that were there."""
+    connection.execute("DELETE FROM _asknown_on_demand")
+    for view in views:
+        row = {
+            "view": view.name,
+            "keys": dump(_spell_columns(view.keys)),
+            "inputs": dump(_spell_columns(view.inputs)),
+            "sources": dump([{**asdict(source), "type": source.type.name} for source in view.sources]),
+            "features": dump(
+                [
+                    {"name": f.name, "type": f.type.name, "expression": f.expression, "columns": f.columns}
+                    for f in view.features
+                ]
+            ),
+        }
+        _write(connection, "INSERT INTO _asknown_on_demand", row)
 
 
 def hash_values(values: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from asknown.online.sqlite.codec import Convert, column_decoder, decoder, stored
 from asknown.online.sqlite.lookup import Lookup, PlanFacts, row_statement
 
 if TYPE_CHECKING:
+    from asknown.online.on_demand import OnDemandFeatures
     from asknown.online.sqlite.tiles import WindowRead
     from asknown.online.windows import WindowAnswer
 
@@ -40,7 +41,7 @@ class ReadPlan:
         self._check = facts.statement
         self._facts = facts.parameters
         self._watermarks = [(read.stored.watermark.replace(tzinfo=None), read) for read in request.reads]
-        self.earliest = max(watermark for watermark, _ in self._watermarks)
+        self.earliest = max((watermark for watermark, _ in self._watermarks), default=datetime.min)
         self._ttls = [_ttl(read) for read in request.reads]
         self._keys = [
             (column, stored_key(key.type, encode))
@@ -49,8 +50,9 @@ class ReadPlan:
         ]
         self._outputs = request.outputs
         self._names = tuple(output.name for output in request.outputs)
-        self._width = len(request.outputs)
-        kinds = [output.column.type for output in request.outputs]
+        self._on_demand = _on_demand(request)
+        self._width = len(request.fetched)
+        kinds = [output.column.type for output in request.fetched]
         self._floats = [i for i, kind in enumerate(kinds) if kind.kind == "float"]
         self._decoders: list[tuple[int, Convert]] = [
             (i, decode)
@@ -59,7 +61,7 @@ class ReadPlan:
         ]
         # Among the cells of a row, for each read: where its event time stands, its ttl, and the outputs that are of it.
         self._parts = [
-            (self._width + i, ttl, [o for o, output in enumerate(request.outputs) if output.read == i])
+            (self._width + i, ttl, [o for o, output in enumerate(request.fetched) if output.read == i])
             for i, ttl in enumerate(self._ttls)
         ]
         self._tables = [_Table(read, ttl) for read, ttl in zip(request.reads, self._ttls, strict=True)]
@@ -80,6 +82,9 @@ class ReadPlan:
             self._decode(values)
         except (ValueError, TypeError, ArithmeticError) as error:
             raise UnreadableError(str(error)) from error
+        if self._on_demand is not None:
+            values += self._on_demand.for_row(values, row, instant)
+            values = [values[place] for place in self.request.shown]
         return Answer(self._names, self._outputs, found, [[value] for value in values])
 
     def _read_times(self, cells: Sequence[Any], values: list[Any], instant: datetime) -> list[Found]:
@@ -117,12 +122,15 @@ class ReadPlan:
             return None
         reads = [table.read(cursor, columns, count, instant) for table in self._tables]
         values = []
-        for output in self.request.outputs:
+        for output in self.request.fetched:
             found, kept = reads[output.read]
             if output.windowed:
                 values.append([answer.values[output.place] for answer in found.windows])
             else:
                 values.append(kept[output.place])
+        if self._on_demand is not None:
+            values += self._on_demand.for_rows(values, columns, count, instant)
+            values = [values[place] for place in self.request.shown]
         return Answer(self._names, self._outputs, [found for found, _ in reads], values)
 
     def check_watermarks(self, instant: datetime) -> None:
@@ -204,6 +212,14 @@ def _window_read(read: Read) -> WindowRead | None:
     from asknown.online.sqlite.tiles import WindowRead  # half of what a reader can import, and most requests do without
 
     return WindowRead(read.stored.view, read.windowed)
+
+
+def _on_demand(request: Request) -> OnDemandFeatures | None:
+    if not request.computed:
+        return None
+    from asknown.online.on_demand import OnDemandFeatures  # and with it the evaluator of expressions
+
+    return OnDemandFeatures(request.computed, len(request.fetched))
 
 
 def _ttl(read: Read) -> timedelta | None:

@@ -10,8 +10,9 @@ from typing import Any
 from asknown.errors import AsknownError
 from asknown.online.answer import Answer, UnreadableError
 from asknown.online.backend import Library
-from asknown.online.nodes import OnlineService, StoredView
-from asknown.online.request import MISSING, Query, resolve
+from asknown.online.nodes import OnlineOnDemand, OnlineService, StoredView
+from asknown.online.request import MISSING, Query
+from asknown.online.resolve import resolve
 from asknown.online.sqlite.connect import Session, Sessions
 from asknown.online.sqlite.errors import damaged
 from asknown.online.sqlite.lookup import find_facts
@@ -43,6 +44,11 @@ class SQLiteBackend:
         """The feature services in the file, by name."""
         with self.sessions.snapshot() as session:
             return session.services
+
+    def on_demand(self) -> Mapping[str, OnlineOnDemand]:
+        """The on-demand views in the file, by name."""
+        with self.sessions.snapshot() as session:
+            return session.on_demand
 
     def close(self) -> None:
         """Closes the connections of all threads."""
@@ -98,7 +104,7 @@ def _read_rows(plan: ReadPlan, cursor: Any, query: Query, instant: datetime) -> 
 def _make_plan(session: Session, query: Query) -> ReadPlan:
     """The plan of a query, checked against the columns given; a query of no rows has none to check."""
     references, full_names, names = query.shape
-    request = resolve(references, session.views, session.services, full_names=full_names)
+    request = resolve(references, session.views, session.services, session.on_demand, full_names=full_names)
     if names is not None:
         request.check_columns(names)
     return ReadPlan(request, find_facts(session.cursor, request, references, session.services))

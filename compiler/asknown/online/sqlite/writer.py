@@ -19,7 +19,7 @@ from typing import Any
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online.nodes import OnlineService, OnlineView, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, StoredView
 from asknown.online.report import EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
 from asknown.online.sqlite.batches import StoredRows, read_events, read_rows
@@ -210,13 +210,14 @@ class OnlineWriter:
             seconds=time.perf_counter() - started,
         )
 
-    def services(self, services: Iterable[OnlineService]) -> None:
-        """Writes the project's feature services, in place of those in the file."""
-        services = tuple(services)
+    def services(self, services: Iterable[OnlineService], on_demand: Iterable[OnlineOnDemand] = ()) -> None:
+        """Writes the project's feature services and on-demand views, in place of those in the file."""
+        services, on_demand = tuple(services), tuple(on_demand)
         with self._explained():
             metadata.write_services(self.connection, services)
+            metadata.write_on_demand(self.connection, on_demand)
             views = metadata.sort_views(self.connection)[0]
-            for name in views.keys() & {service.name for service in services}:
+            for name in views.keys() & {*(service.name for service in services), *(view.name for view in on_demand)}:
                 # A reader that has resolved the name as the view's must resolve it anew.
                 metadata.write_view(self.connection, replace(views[name], load_id=self.load_id))
 

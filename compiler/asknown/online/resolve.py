@@ -1,0 +1,263 @@
+"""Resolves a request's references against what the online table holds: which views to read, which features to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asknown.catalog.references import ServiceReference, UnknownReference, ViewReference, parse_reference
+from asknown.errors import AsknownError, did_you_mean
+from asknown.online.keys import key_encoder
+from asknown.online.nodes import (
+    OnlineOnDemand,
+    OnlineService,
+    OnlineView,
+    ServicePart,
+    StoredFeature,
+    StoredSource,
+    StoredView,
+)
+from asknown.online.request import Output, Read, Request
+from asknown.types import Column
+
+if TYPE_CHECKING:
+    from asknown.online.on_demand import Computed
+
+_KeyedBy = tuple[str, str | None, tuple[tuple[str, str], ...]]
+"""A view, its alias, and the request's columns for its keys, where they differ."""
+
+
+@dataclass(frozen=True)
+class _Requested:
+    """A feature that is asked for by one part of a request.
+
+    ``computing`` is the on-demand view that computes it, else None; ``needs`` are then the features that it reads.
+    """
+
+    part: ServicePart
+    feature: Column
+    keyed_by: _KeyedBy
+    computing: OnlineOnDemand | None = None
+    needs: tuple[tuple[StoredSource, _KeyedBy], ...] = ()
+
+    @property
+    def label(self) -> str:
+        return self.part.alias or self.part.view
+
+    @property
+    def reference(self) -> str:
+        return f"{self.label}:{self.feature.name}"
+
+
+def resolve(
+    references: Sequence[str],
+    views: Mapping[str, StoredView],
+    services: Mapping[str, OnlineService],
+    on_demand: Mapping[str, OnlineOnDemand],
+    *,
+    full_names: bool,
+) -> Request:
+    """The request that ``references`` (a view, ``view:feature``, or a service) make of these views and services."""
+    requested = list(_requested(_parts(references, views, services, on_demand), views, on_demand))
+    reads = _Reads(requested, views)
+    fetched: list[Output] = []
+    outputs: list[Output] = []
+    for one in requested:
+        name = f"{one.label}__{one.feature.name}" if full_names else one.feature.name
+        if one.computing is not None:
+            outputs.append(Output(name, one.reference, -1, -1, one.feature, computed=True))
+        else:
+            outputs.append(reads.output(name, one.reference, one.keyed_by, one.feature))
+            fetched.append(outputs[-1])
+    if len(fetched) == len(outputs):
+        request = Request(reads.made, tuple(outputs), full_names, tuple(outputs))
+    else:
+        places = reads.add_hidden(requested, fetched)
+        computed = tuple(_compute(one, places) for one in requested if one.computing is not None)
+        own, others = iter(range(len(fetched))), iter(range(len(fetched), len(fetched) + len(computed)))
+        shown = tuple(next(others if output.computed else own) for output in outputs)
+        request = Request(reads.made, tuple(outputs), full_names, tuple(fetched), computed, shown)
+    request.check_names()
+    return request
+
+
+def _requested(
+    parts: Iterable[ServicePart], views: Mapping[str, StoredView], on_demand: Mapping[str, OnlineOnDemand]
+) -> Iterator[_Requested]:
+    """Each feature of the parts. One that is asked for twice comes once, as in training."""
+    seen: set[tuple[Any, ...]] = set()
+    for part in parts:
+        computing = on_demand.get(part.view)
+        known = _columns(_find_view(part.view, views).view) if computing is None else _on_demand_columns(computing)
+        keyed_by = (part.view, part.alias, tuple(sorted(part.keys.items())))
+        for feature in _find_features(part, known):
+            same = (part.alias or part.view, keyed_by[0], keyed_by[2], feature.name)
+            if same not in seen:
+                seen.add(same)
+                needs = () if computing is None else tuple(_needed(computing, feature, part, views))
+                yield _Requested(part, feature, keyed_by, computing, needs)
+
+
+class _Reads:
+    """The reads of a request: each view once for each alias and set of keys, with all that is asked of it."""
+
+    def __init__(self, requested: Iterable[_Requested], views: Mapping[str, StoredView]) -> None:
+        columns: dict[_KeyedBy, dict[str, Column]] = {}
+        for one in requested:
+            if one.computing is None:
+                columns.setdefault(one.keyed_by, {}).setdefault(one.feature.name, one.feature)
+            for source, keyed_by in one.needs:
+                columns.setdefault(keyed_by, {}).setdefault(source.column, Column(source.column, source.type))
+        self._order = list(columns)
+        self._split = {by: _split(list(some.values()), views[by[0]].view) for by, some in columns.items()}
+        self.made = tuple(_read(by, *self._split[by], views) for by in columns)
+
+    def output(self, name: str, reference: str, keyed_by: _KeyedBy, feature: Column) -> Output:
+        """The output of a feature that is read."""
+        asof, derived = ([column.name for column in some] for some in self._split[keyed_by])
+        windowed = feature.name not in asof
+        place = (derived if windowed else asof).index(feature.name)
+        return Output(name, reference, self._order.index(keyed_by), place, feature, windowed)
+
+    def add_hidden(self, requested: Iterable[_Requested], fetched: list[Output]) -> dict[tuple[_KeyedBy, str], int]:
+        """Appends to ``fetched`` what only on-demand features need. Gives the place of each feature that is read."""
+        places: dict[tuple[_KeyedBy, str], int] = {}
+        for place, output in enumerate(fetched):
+            places.setdefault((self._order[output.read], output.column.name), place)
+        for source, by in (need for one in requested for need in one.needs):
+            if (by, source.column) not in places:
+                places[by, source.column] = len(fetched)
+                reference = f"{source.view}:{source.column}"
+                fetched.append(self.output(source.column, reference, by, Column(source.column, source.type)))
+        return places
+
+
+def _needed(
+    computing: OnlineOnDemand, feature: Column, part: ServicePart, views: Mapping[str, StoredView]
+) -> Iterator[tuple[StoredSource, _KeyedBy]]:
+    """The features that one on-demand feature reads, and by which keys of the request."""
+    one = next(f for f in computing.features if f.name == feature.name)
+    for source in map(computing.source, one.columns):
+        if source.view is None:
+            continue
+        view = _find_view(source.view, views).view
+        found = {column.name: column for column in _columns(view).values()}.get(source.column)
+        if found is None or found.type != source.type:
+            there = "is not there" if found is None else f"is {found.type}"
+            raise AsknownError(
+                "online-stale",
+                f"on-demand view '{computing.name}' reads '{source.view}:{source.column}' as {source.type}, "
+                f"which in the online table {there}",
+                hint=f"asknown materialize {source.view}",
+            )
+        yield source, (source.view, None, _keys_through(source, part.keys, view))
+
+
+def _keys_through(source: StoredSource, outer: Mapping[str, str], view: OnlineView) -> tuple[tuple[str, str], ...]:
+    own = dict(source.keys)
+    pairs = ((key.name, own.get(key.name, key.name)) for key in view.keys)
+    return tuple(sorted((key, outer.get(name, name)) for key, name in pairs if outer.get(name, name) != key))
+
+
+def _compute(one: _Requested, places: Mapping[tuple[_KeyedBy, str], int]) -> Computed:
+    from asknown.online.on_demand import Computed  # only requests that have on-demand features need it
+
+    view, part = one.computing, one.part
+    assert view is not None
+    unknown = part.keys.keys() - {key.name for key in view.keys}
+    if unknown:
+        raise AsknownError(
+            "spine-key",
+            f"on-demand view '{view.name}' has no key '{min(unknown)}'",
+            hint=did_you_mean(min(unknown), [key.name for key in view.keys], what="its keys"),
+        )
+    feature = next(f for f in view.features if f.name == one.feature.name)
+    where = {source.name: places[by, source.column] for source, by in one.needs}
+    return Computed(one.reference, view, feature, dict(part.keys), where)
+
+
+def _split(features: list[Column], view: OnlineView) -> tuple[list[Column], list[StoredFeature]]:
+    """The as-of features among these, and those computed from windows."""
+    known = {} if view.windows is None else {feature.name: feature for feature in view.windows.derived}
+    asof = [feature for feature in features if feature.name not in known]
+    return asof, [known[feature.name] for feature in features if feature.name in known]
+
+
+def _read(
+    keyed_by: tuple[Any, ...], asof: list[Column], derived: list[StoredFeature], views: Mapping[str, StoredView]
+) -> Read:
+    name, _, renamed = keyed_by
+    stored, mapping = views[name], dict(renamed)
+    keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
+    hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
+    return Read(stored, tuple(keys), tuple(asof), tuple(hidden), tuple(derived))
+
+
+def _parts(
+    references: Sequence[str],
+    views: Mapping[str, StoredView],
+    services: Mapping[str, OnlineService],
+    on_demand: Mapping[str, OnlineOnDemand],
+) -> list[ServicePart]:
+    parts: list[ServicePart] = []
+    for reference in references:
+        match parse_reference(reference, services, lambda name: name in views or name in on_demand):
+            case ServiceReference(service):
+                parts.extend(services[service].parts)
+            case ViewReference(view, features):
+                parts.append(ServicePart(view, features))
+            case UnknownReference(name, "unknown-view"):
+                raise _unknown_view(name, [*views, *on_demand])
+            case UnknownReference(name, code):
+                raise _unknown(code, f"no view or service '{name}'", name, [*views, *on_demand, *services])
+    return parts
+
+
+def _find_view(name: str, views: Mapping[str, StoredView]) -> StoredView:
+    if name not in views:
+        raise _unknown_view(name, views)
+    return views[name]
+
+
+def _columns(view: OnlineView) -> dict[str, Column]:
+    """The features of a view by name; then its times, which may be asked for by name alone."""
+    columns = {feature.name: feature for feature in view.features}
+    for name in view.times:
+        columns.setdefault(name, Time(name, view.type_of(name)))
+    return columns
+
+
+class Time(Column):
+    """A view's time, which is no feature of it."""
+
+
+def _on_demand_columns(view: OnlineOnDemand) -> dict[str, Column]:
+    return {feature.name: Column(feature.name, feature.type) for feature in view.features}
+
+
+def _find_features(part: ServicePart, known: Mapping[str, Column]) -> list[Column]:
+    features = [name for name, column in known.items() if not isinstance(column, Time)]
+    if part.features is None:
+        return [known[name] for name in features]
+    for name in part.features:
+        if name not in known:
+            raise AsknownError(
+                "unknown-feature",
+                f"the online table of '{part.view}' has no feature '{name}'",
+                hint=did_you_mean(name, features, what="features")
+                + "; if the project has it, load it: asknown materialize "
+                + part.view,
+            )
+    return [known[name] for name in part.features]
+
+
+def _unknown_view(name: str, views: Iterable[str]) -> AsknownError:
+    return _unknown("unknown-view", f"no view '{name}'", name, views)
+
+
+def _unknown(code: str, what: str, name: str, known: Iterable[str]) -> AsknownError:
+    near = did_you_mean(name, known, what="views and services")
+    return AsknownError(
+        code, f"the online table holds {what}", hint=f"{near}; if the project has it, load it: asknown materialize"
+    )
