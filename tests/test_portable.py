@@ -356,7 +356,7 @@ def test_what_is_spelled_out(sql: str, emits: str) -> None:
     """A value that is compared as a double and given as an integer has both types."""
     x, y = exp.column("huge"), exp.column("y")
     spelled = emits.replace("AS_DOUBLE(huge)", snippet(DUCKDB, "as_double", x=x).sql("duckdb"))
-    rounded = snippet(DUCKDB, "round_places", x=y, power=exp.Literal.number("1e1")).sql("duckdb")
+    rounded = snippet(DUCKDB, "round.places.double", x=y, power=exp.Literal.number("1e1")).sql("duckdb")
     assert emitted(sql) == spelled.replace("ROUNDED(y, 1e1)", rounded)
 
 

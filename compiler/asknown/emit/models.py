@@ -11,8 +11,9 @@ from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.identifiers import Names, fold_names
 from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import ident, named
-from asknown.emit.statement import Cte, Statement
+from asknown.emit.statement import Body, Cte, Statement
 from asknown.emit.translate.rewrite import translate
+from asknown.emit.translate.roundings import spell_roundings, text_with_roundings
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import FeatureView, Model
 from asknown.model.parse import is_repeatable
@@ -66,7 +67,7 @@ def request_cte(columns: Sequence[Column], dialect: Dialect) -> Cte:
 
 
 def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:
-    """The CTE of a model: the author's own text if it is in the dialect, else its translation.
+    """The CTE of a model.
 
     If the model is materialized and ``built``, the CTE reads its table in the warehouse. A model that could give other
     rows when read again is computed once. For a model with joins, the engine decides. Any other is read in place, so
@@ -74,9 +75,23 @@ def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:
     """
     if built and model.rendered.config.materialized != "ephemeral":
         return Cte(model.name, exp.select("*").from_(built_table(model, dialect)), materialized=False)
-    body = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
+    body = model_text(model, dialect)
     materialized = True if not model.repeatable else None if model.joins else False
     return Cte(model.name, body, materialized=materialized)
+
+
+def model_text(model: Model, dialect: Dialect) -> str:
+    """The query of a model: the author's own text if it is in the dialect, else its translation.
+
+    In the author's text, what versions of the engine compute in different ways is spelled out.
+    """
+    if model.dialect != dialect.sqlglot:
+        return translate(model, model.tree, dialect)
+    return text_with_roundings(model, dialect) if _spells_roundings(dialect) else model.sql
+
+
+def _spells_roundings(dialect: Dialect) -> bool:
+    return "round.places.double" in dialect.snippets
 
 
 def built_table(model: Model, dialect: Dialect) -> exp.Table:
@@ -203,8 +218,11 @@ class ViewRows:
         if view.lifted is None or view.name in self._event_ctes:
             return []
         self._event_ctes[view.name] = self._names.fresh(f"{view.name}__events")
-        tree = view.lifted.tree
-        body = tree if view.model.dialect == self._dialect.sqlglot else translate(view.model, tree, self._dialect)
+        body: Body = view.lifted.tree
+        if view.model.dialect != self._dialect.sqlglot:
+            body = translate(view.model, view.lifted.tree, self._dialect)
+        elif _spells_roundings(self._dialect):
+            body = spell_roundings(view.model, view.lifted.tree, self._dialect)
         materialized = None if is_repeatable(view.lifted.tree) else True
         name, comment = self._event_ctes[view.name], f"{view.name} without its windows"
         return [Cte(name, body, materialized=materialized, comment=comment)]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB, under_a_limit
+from asknown.engines.duckdb_plan import read_calls
 from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.errors import AsknownError
+from asknown.model.nodes import Call
 from asknown.project.nodes import Target
 from asknown.types import SqlType, parse_type
 
@@ -65,6 +67,10 @@ class DuckDB:
     def describe(self, sql: str) -> list[tuple[str, SqlType]]:
         rows = self._run(lambda: self._con.execute(f"DESCRIBE {sql}").fetchall())
         return [(str(name), parse_type(str(kind))) for name, kind, *_ in rows]
+
+    def calls(self, sql: str, functions: Set[str]) -> list[Call] | None:
+        plan = self._run(lambda: self._con.execute("SELECT json_serialize_plan(?)", [sql]).fetchall())[0][0]
+        return read_calls(str(plan), sql, functions)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self._run(lambda: self._con.execute(sql).fetchall())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from asknown.dialects.dialect import Dialect
+from asknown.model.nodes import Call
 from asknown.types import SqlType
 
 if TYPE_CHECKING:
@@ -72,3 +73,11 @@ class WritesFolders(Protocol):
 
     def write_folder(self, sql: str, url: str) -> int:
         """Writes a result to a new folder of Parquet files and gives the number of rows."""
+
+
+@runtime_checkable
+class TellsCalls(Protocol):
+    """An engine that tells how it reads a query."""
+
+    def calls(self, sql: str, functions: Set[str]) -> list[Call] | None:
+        """The calls of some functions in a query; None if the engine cannot tell of this query."""

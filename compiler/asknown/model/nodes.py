@@ -14,6 +14,20 @@ from asknown.types import Column, SqlType
 
 
 @dataclass(frozen=True)
+class Call:
+    """A call of a function in a model's SQL, as the engine that gives types reads it.
+
+    ``arguments`` is their number, and ``type`` the type of the value. ``start`` is the place of the call's first
+    character in the SQL, None where the engine does not tell.
+    """
+
+    function: str
+    arguments: int
+    type: str
+    start: int | None
+
+
+@dataclass(frozen=True)
 class Model:
     """A model that parses. ``sql`` is the rendered query without a closing semicolon; ``tree`` is the same, parsed.
 
@@ -21,7 +35,8 @@ class Model:
     sample, whose result may follow the physical order of rows, and nothing random. ``joins`` is True if it joins
     tables, so that a second read is expensive. ``dialect`` is the dialect of its SQL. ``reads`` maps the names of the
     columns that it reads, in lower case, to their types; ``spelled`` maps them to their spelling. Names with more than
-    one type or spelling are left out.
+    one type or spelling are left out. ``calls`` are its calls of the functions that versions of DuckDB compute in
+    different ways; None if they are not known.
     """
 
     name: str
@@ -33,6 +48,7 @@ class Model:
     dialect: str
     reads: Mapping[str, SqlType] = field(default_factory=dict, compare=False)
     spelled: Mapping[str, str] = field(default_factory=dict, compare=False)
+    calls: tuple[Call, ...] | None = field(default=None, compare=False)
 
     @property
     def is_feature_view(self) -> bool:

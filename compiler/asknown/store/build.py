@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asknown.catalog.catalog import Catalog
+from asknown.emit.models import model_text
 from asknown.emit.statement import Statement, check_sql, write
-from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.store.opening import open_engine, open_type_engine
@@ -41,8 +41,7 @@ def build_models(
         for model in materialized:
             typed = TypedCatalog(catalog, engine, type_engine)
             upstream = typed.ctes(model.rendered.refs, sources=model.rendered.sources)
-            informed = typed.informed(model)
-            text = informed.sql if type_engine is None else translate(informed, informed.tree, engine.dialect)
+            text = model_text(typed.informed(model), engine.dialect)
             body = f"SELECT * FROM (\n{text}\n) AS model" if upstream else text
             sql = check_sql(write(Statement(tuple(upstream), body), engine.dialect), engine.dialect)
             kind = model.rendered.config.materialized

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
-from asknown.emit.models import cast_query, columns_query, relation_query
+from asknown.emit.models import cast_query, columns_query, model_text, relation_query
 from asknown.emit.probe import compile_facts
 from asknown.emit.statement import write
-from asknown.emit.translate.rewrite import translate
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import from_microseconds
 from asknown.model.nodes import OnDemandView
@@ -114,7 +113,6 @@ def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Relation:
 def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     """The relation of a query in the models' dialect, in which ref() and source() work as in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
-    dialect = catalog.engine.dialect
     parsed = parse_model(rendered, catalog.project.settings.dialect)
     catalog.models.refuse_windows_below(parsed)
     model = catalog.informed(parsed)
@@ -122,7 +120,7 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
         columns = catalog.describe(model, model.sql)
     except AsknownError as error:
         raise AsknownError(error.code, f"the spine's SQL: {error.message}", hint=error.hint) from None
-    sql = translate(model, model.tree, dialect) if catalog.translates else model.sql
+    sql = model_text(model, catalog.engine.dialect)
     closed = all(catalog.models.is_repeatable(ref) for ref in rendered.refs)
     repeatable = closed and model.repeatable
     return Relation(_in_types(columns, sql, catalog), columns, repeatable, rendered.refs, rendered.sources)

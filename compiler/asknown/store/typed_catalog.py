@@ -29,13 +29,14 @@ from asknown.engines.files_in import inspect_file, inspect_source
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
 from asknown.model.lineage import Lineage
-from asknown.model.nodes import FeatureView, Model, OnDemandView, View
+from asknown.model.nodes import Call, FeatureView, Model, OnDemandView, View
 from asknown.model.parse import written_columns
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
 from asknown.project.nodes import FileRead, SourceTable
 from asknown.store.on_demand import build_on_demand
+from asknown.store.rounding_calls import may_round, rounding_calls
 from asknown.types import Column, SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class TypedCatalog:
         self._samples: dict[str, Sample | None] = {}
         self._reads: dict[tuple[str, str], tuple[str, FileRead | None]] = {}
         self._built: frozenset[str] | None = None
+        self._calls: dict[str, tuple[Call, ...] | None] = {}
 
     @property
     def engine(self) -> Engine:
@@ -174,11 +176,11 @@ class TypedCatalog:
         return self._type_engine is not None
 
     def informed(self, model: Model) -> Model:
-        """The model with the types of the columns that it reads, on which the translation of its SQL depends.
+        """The model with the types that its SQL in the engine's dialect depends on: of columns, and of some calls.
 
         If it is a view, its windows over rows are in a total order.
         """
-        model = self._ordered(model)
+        model = replace(self._ordered(model), calls=self._calls_in(model))
         if self._type_engine is None:
             return model
         tables = [self.columns(ref) for ref in model.rendered.refs]
@@ -189,6 +191,17 @@ class TypedCatalog:
             reads=_where_alike((name, column.type) for name, column in columns),
             spelled=_where_alike((name, column.name) for name, column in columns),
         )
+
+    def _calls_in(self, model: Model) -> tuple[Call, ...] | None:
+        """The model's calls of functions that round; None where nobody tells."""
+        if model.sql not in self._calls:
+            self._calls[model.sql] = None if not may_round(model) else self._find_calls(model)
+        return self._calls[model.sql]
+
+    def _find_calls(self, model: Model) -> tuple[Call, ...] | None:
+        tables = {source_name(self.project.sources[key]): self._source(key) for key in model.rendered.sources}
+        tables |= {name: self.columns(name) for name in model.rendered.refs}
+        return rounding_calls(model, tables, self._types)
 
     def _ordered(self, model: Model) -> Model:
         if not model.is_feature_view:

@@ -26,6 +26,29 @@ _NANOSECONDS = (
     "ELSE CAST(:x AS TIMESTAMP) END"
 )
 
+
+def _roundings() -> dict[str, str]:
+    """SQL of ``round(x, n)`` and ``round_even(x, n)`` of a float ``:x``, in operations that IEEE 754 defines.
+
+    DuckDB 2.0.0 computes its own functions in this way, 2.0.1 in another. ``places`` and ``tens`` are for a literal n,
+    positive or negative, of which ``:power`` is the power of ten; ``by`` is for any other n, ``:places``. ``unsure`` is
+    for an ``:x`` whose type only the engine knows: where that is no float, it gives ``:same``, the call as written.
+    """
+    power = "CAST('1e' || CAST(ABS(:places) AS TEXT) AS DOUBLE)"
+    written = {}
+    for name, whole in (("round", "ROUND({})"), ("round_even", "ROUND_EVEN({}, 0)")):
+        places = f"ISINF(:x * :power) THEN :x ELSE {whole.format(':x * :power')} / :power END"
+        tens = f"{whole.format(':x / :power')} * :power"
+        by = f"CASE WHEN :places < 0 THEN {tens} WHEN {places}".replace(":power", power)
+        for form, double in (("places", f"CASE WHEN {places}"), ("tens", tens), ("by", by)):
+            single = double.replace(":x", "CAST(:x AS DOUBLE)")
+            unsure = f"CASE WHEN TYPEOF(:x) IN ('DOUBLE', 'FLOAT') THEN CAST_TO_TYPE({single}, :same) ELSE :same END"
+            written[f"{name}.{form}.double"] = double
+            written[f"{name}.{form}.float"] = f"CAST({single} AS FLOAT)"
+            written[f"{name}.{form}.unsure"] = unsure
+    return written
+
+
 DUCKDB = Dialect(
     name="duckdb",
     sqlglot="duckdb",
@@ -51,9 +74,8 @@ DUCKDB = Dialect(
         "has_offset": "REGEXP_MATCHES(:x, :pattern)",
         "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
         "is_odd_float": "NOT ISFINITE(:x)",
-        # DuckDB's own round(x, 2) and its conversion of a HUGEINT differ between 2.0.0 and 2.0.1. These are made of
-        # operations that IEEE 754 defines; text becomes the nearest double.
-        "round_places": "CASE WHEN ISINF(:x * :power) THEN :x ELSE ROUND(:x * :power) / :power END",
+        **_roundings(),
+        # DuckDB 2.0.0 converts some large HUGEINTs to other doubles than the nearest; text becomes the nearest.
         "as_double": _AS_DOUBLE,
     },
     plans=PlanRules(

@@ -41,7 +41,7 @@ def _defined(part: Rounding | Widening, dialect: Dialect) -> exp.Expr:
     match part:
         case Rounding(node, places):
             power = exp.Literal.number(f"1e{places}")
-            return snippet(dialect, "round_places", x=node.this, power=power)
+            return snippet(dialect, "round.places.double", x=node.this, power=power)
         case Widening(node):
             return snippet(dialect, "as_double", x=node)
 
