@@ -54,10 +54,11 @@ def train(store: FeatureStore, world: World) -> pa.Table:
 
 
 def item(name: str, kind: str, call: str, window: Window, *, exact: bool = True) -> WindowItem:
-    """A feature: ``call``, as SQL, over the macro's window of these ends."""
+    """A feature: ``call``, as SQL, over the macro's window of these ends. A HUGEINT is cast: sums are BIGINT else."""
     options = f", closed='{window.closed}'" + (f", delay='{window.delay} microseconds'" if window.delay else "")
     over = f"{{{{ last('{window.length} microseconds'{options}) }}}}"
-    return WindowItem(name, kind, f"{call} over {over}", WindowFeature((window,)), exact)
+    sql = f"cast({call} over {over} as hugeint)" if kind == "HUGEINT" else f"{call} over {over}"
+    return WindowItem(name, kind, sql, WindowFeature((window,)), exact)
 
 
 def items_of(column: str, kinds: Mapping[str, str], length: int, **window: Any) -> list[WindowItem]:

@@ -21,7 +21,7 @@ from worlds import Column, assert_equals, exact, write_project
 def test_a_feature_may_have_the_name_of_the_column_that_it_aggregates(tmp_path: Path) -> None:
     rows = [{"k": 1, "ts": hours(i), "x": i} for i in range(3)]
     items = [
-        item("x", "HUGEINT", "sum(x)", Window("sum", "x", DAY)),
+        item("x", "BIGINT", "sum(x)", Window("sum", "x", DAY)),
         item("_1", "INTEGER", "max(x)", Window("max", "x", DAY)),
     ]
     world = world_of(rows, {"x": "INTEGER"}, items, [(1, hours(2))])
@@ -92,7 +92,7 @@ def test_a_star_may_bring_a_column_of_a_generated_name(name: str, tmp_path: Path
     """The hidden columns of the windows' arguments must not have the name of a column that only the table knows."""
     rows = [{"k": 1, "ts": T0, "x": 7, name: 100, "y": 9}]
     items = [
-        item("total", "HUGEINT", "sum(x)", Window("sum", "x", DAY)),
+        item("total", "BIGINT", "sum(x)", Window("sum", "x", DAY)),
         item("most", "INTEGER", "max(y)", Window("max", "y", DAY)),
     ]
     world = world_of(rows, {"x": "INTEGER", name: "INTEGER", "y": "INTEGER"}, items, [(1, hours(1))])
@@ -200,7 +200,7 @@ def test_the_keys_and_times_may_be_renamed(tmp_path: Path) -> None:
 def test_a_window_is_never_silently_that_of_the_last_event(bound: str, tmp_path: Path) -> None:
     """A frame whose bound is not understood must be refused: as a plain column it would be stale, 5 an hour later."""
     world = world_of(
-        [{"k": 1, "ts": T0, "x": 5}], {"x": "INTEGER"}, items_of("x", {"sum": "HUGEINT"}, HOUR), [(1, hours(1))]
+        [{"k": 1, "ts": T0, "x": 5}], {"x": "INTEGER"}, items_of("x", {"sum": "BIGINT"}, HOUR), [(1, hours(1))]
     )
     folder = write_project(world, tmp_path)
     model = folder / "models" / "v.sql"

@@ -46,7 +46,7 @@ def test_max_is_not_a_running_sum(tmp_path: Path) -> None:
     """A tiled store returned the running sum as max: 6 for 1, 2, 3; and an empty window's stale maximum."""
     given = {1: (1, 2, 3), 2: (3, 2, 1), 3: (-1, -2, -3)}
     rows = [{"k": key, "ts": hours(i), "x": x} for key, values in given.items() for i, x in enumerate(values)]
-    items = items_of("x", {"max": "INTEGER", "min": "INTEGER", "sum": "HUGEINT"}, DAY)
+    items = items_of("x", {"max": "INTEGER", "min": "INTEGER", "sum": "BIGINT"}, DAY)
     spine = [(key, at) for key in given for at in (hours(2), hours(25), hours(27))]
     wanted = {
         "max": [3, 3, None, 3, 2, None, -1, -2, None],
@@ -296,7 +296,7 @@ def test_numbers_beyond_an_exact_sum_are_exact_or_an_error(values: tuple[float, 
 
 def test_integers_do_not_overflow(tmp_path: Path) -> None:
     rows = [{"k": 1, "ts": hours(i / 100), "x": 2**63 - 1} for i in range(5)]
-    items = items_of("x", {"sum": "HUGEINT", "avg": "DOUBLE"}, DAY)
+    items = items_of("x", {"sum": "BIGINT", "avg": "DOUBLE"}, DAY)
     wanted = {"sum": [5 * (2**63 - 1)], "avg": [float(2**63 - 1)]}
     check(world_of(rows, {"x": "BIGINT"}, items, [(1, hours(1))]), tmp_path, wanted, hours(1))
 
@@ -309,7 +309,7 @@ def test_twins_count_twice(tmp_path: Path) -> None:
     rows = [{"k": 1, "ts": T0, "x": 5}] * 3 + [{"k": 1, "ts": hours(1), "x": None}] * 2
     items = [
         item("n", "BIGINT", "count(*)", Window("count", None, DAY)),
-        *items_of("x", {"sum": "HUGEINT", "count": "BIGINT", "list": "INTEGER[]"}, DAY),
+        *items_of("x", {"sum": "BIGINT", "count": "BIGINT", "list": "INTEGER[]"}, DAY),
     ]
     wanted = {"n": [5], "sum": [15], "count": [3], "list": [[5, 5, 5]]}
     check(world_of(rows, {"x": "INTEGER"}, items, [(1, hours(1))]), tmp_path, wanted, hours(1))
@@ -322,7 +322,7 @@ def test_a_row_known_late_enters_the_window_late_and_leaves_on_time(tmp_path: Pa
         {"k": 1, "ts": hours(1), "known_at": hours(30), "x": 4},  # known when it has left the window already
         {"k": 1, "ts": hours(1), "known_at": None, "x": 8},
     ]
-    items = items_of("x", {"sum": "HUGEINT", "last": "INTEGER", "max": "INTEGER"}, DAY)
+    items = items_of("x", {"sum": "BIGINT", "last": "INTEGER", "max": "INTEGER"}, DAY)
     spine = [(1, hours(h)) for h in (1, 2, 3, 24)] + [(1, hours(24) + MICROSECOND), (1, hours(26)), (1, hours(30))]
     wanted = {
         "sum": [None, 2, 3, 3, 2, 2, None],
@@ -337,7 +337,7 @@ def test_long_before_1970(tmp_path: Path) -> None:
     """Integer division truncates towards zero: buckets of negative times came out one too high."""
     start = datetime(1969, 12, 31, 23)
     rows = [{"k": 1, "ts": start + timedelta(minutes=10 * i), "x": i} for i in range(-30, 30)]
-    items = items_of("x", {"sum": "HUGEINT", "min": "INTEGER", "count": "BIGINT"}, HOUR)
+    items = items_of("x", {"sum": "BIGINT", "min": "INTEGER", "count": "BIGINT"}, HOUR)
     spine = [(1, start + timedelta(minutes=10 * i)) for i in range(-30, 36)]
     wanted: dict[str, list[Any]] = {"sum": [], "min": [], "count": []}
     for i in range(-30, 36):
@@ -351,7 +351,7 @@ def test_long_before_1970(tmp_path: Path) -> None:
 def test_late_events_and_old_ones_online(tmp_path: Path) -> None:
     """Between loads a late event arrives inside the window; what the window has passed is no longer stored."""
     first = [{"k": 1, "ts": hours(i), "x": 1} for i in range(3)]
-    world = world_of(first, {"x": "INTEGER"}, items_of("x", {"sum": "HUGEINT", "count": "BIGINT"}, DAY), [])
+    world = world_of(first, {"x": "INTEGER"}, items_of("x", {"sum": "BIGINT", "count": "BIGINT"}, DAY), [])
     folder = write_project(world, tmp_path)
 
     def read(at: datetime) -> Any:

@@ -71,14 +71,15 @@ AGGREGATES: dict[str, Taking] = {
     "list": Taking(SCALARS, ("list", "array_agg")),
 }
 UNFILTERED = ("first", "last")  # DuckDB has no FILTER for these over a window
-SUMS = {"DOUBLE": "DOUBLE", "DECIMAL(10,2)": "DECIMAL(38,2)"}
+SUMS = {"DOUBLE": "DOUBLE", "DECIMAL(10,2)": "DECIMAL(38,2)", "BIGINT": "HUGEINT"}
+"""The types of sums, for columns of other types BIGINT; those of BIGINT do not fit there, and are cast."""
 
 
 def result_type(aggregate: str, kind: str) -> str:
-    """The type of an aggregate over a column of type ``kind``, as DuckDB has it."""
+    """The type of an aggregate over a column of type ``kind``: DuckDB's, but sums of integers are BIGINT (rule 7)."""
     match aggregate:
         case "sum":
-            return SUMS.get(kind, "HUGEINT")
+            return SUMS.get(kind, "BIGINT")
         case "median" | "quantile_cont":
             return kind if kind.startswith("DECIMAL") else "DOUBLE"
         case "list":
@@ -185,7 +186,8 @@ class Made:
 def single_items(draw: st.DrawFn, scope: Scope) -> Made:
     """One aggregate over one window."""
     call = draw(calls(scope, tuple(AGGREGATES), scope.columns))
-    return Made(call.sql, call.type, WindowFeature((call.window,)), call.exact)
+    sql = f"cast({call.sql} as hugeint)" if call.type == "HUGEINT" else call.sql
+    return Made(sql, call.type, WindowFeature((call.window,)), call.exact)
 
 
 @st.composite

@@ -25,6 +25,7 @@ BIGQUERY = Dialect(
         "from_zone": "DATETIME(TIMESTAMP(:x, :zone), 'UTC')",
         "whole_division": "DIV(:x, :y)",
         "row_number": "ROW_NUMBER() OVER ()",
+        "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS FLOAT64) / NULLIF(:y, 0) "
         f"WHEN NOT :x IS NULL THEN ERROR({_TOO_LARGE}) END",
     },

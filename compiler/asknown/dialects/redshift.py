@@ -25,6 +25,7 @@ REDSHIFT = Dialect(
         "whole_division": ":x / :y",
         "row_number": "ROW_NUMBER() OVER ()",
         "null_safe_equal": "(:x = :y OR (:x IS NULL AND :y IS NULL))",
+        "raise": "CASE WHEN :condition THEN CAST(CASE WHEN :condition THEN :message END AS INTEGER) > 0 ELSE TRUE END",
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE PRECISION) / NULLIF(:y, 0) "
         f"ELSE CAST(CASE WHEN NOT :x IS NULL THEN {_TOO_LARGE} END AS DOUBLE PRECISION) END",
     },

@@ -63,6 +63,7 @@ SNOWFLAKE = Dialect(
         "whole_division": _DIVIDED.format(x=":x", y=":y"),
         "row_number": "ROW_NUMBER() OVER (ORDER BY NULL)",
         "any_order": "NULL",  # functions/row_number: ORDER BY is obligatory
+        "raise": "CASE WHEN :condition THEN CAST(CASE WHEN :condition THEN :message END AS INTEGER) > 0 ELSE TRUE END",
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE) / NULLIF(:y, 0) "
         f"ELSE CAST(CASE WHEN NOT :x IS NULL THEN {_TOO_LARGE} END AS DOUBLE) END",
     },

@@ -45,6 +45,7 @@ TRINO = Dialect(
         "from_zone": _utc("WITH_TIMEZONE(:x, :zone)"),
         "whole_division": ":x / :y",
         "row_number": "ROW_NUMBER() OVER ()",
+        "raise": "CASE WHEN :condition THEN CAST(CASE WHEN :condition THEN :message END AS INTEGER) > 0 ELSE TRUE END",
         "ratio": "CASE WHEN ABS(:x) < 9007199254740992 THEN CAST(:x AS DOUBLE) / NULLIF(:y, 0) "
         f"ELSE CAST(CASE WHEN NOT :x IS NULL THEN {_TOO_LARGE} END AS DOUBLE) END",
     },

@@ -12,6 +12,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.fetch import fetch_rows
 from asknown.emit.asof.match import match_moments
 from asknown.emit.asof.scope import AsOfScope
+from asknown.emit.feature_types import fits
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, snippet
@@ -106,7 +107,7 @@ def _output(output: Output, plan: Plan, writer: _Writer, known: exp.Expr, dialec
         case Derived() as derived:
             model = derived.model
             # A NULL instant gives NULL, not the aggregate over no rows.
-            value: exp.Expr = exp.Case(ifs=[exp.If(this=known.copy(), true=writer.derived(derived))])
+            value = writer.derived(derived, known.copy())
         case AsOfJoin() as join:
             model = join.view.model
             value = col(output.column.name, writer.joined[output.step][0])
@@ -130,8 +131,14 @@ class _Writer:
     t: exp.Expr
     dialect: Dialect
 
-    def derived(self, derived: Derived) -> exp.Expr:
-        """The expression of a derived step."""
+    def derived(self, derived: Derived, *conditions: exp.Expr) -> exp.Expr:
+        """The expression of a derived step; NULL where one of the ``conditions`` does not hold."""
+        value, feature = self._expression(derived), derived.narrowed
+        fitting = None if feature is None else fits(self.dialect, value, feature, derived.model)
+        checked = [*conditions, *([] if fitting is None else [fitting])]
+        return exp.Case(ifs=[exp.If(this=all_of(checked), true=value)]) if checked else value
+
+    def _expression(self, derived: Derived) -> exp.Expr:
         dialect, model = self.dialect, derived.model
         kinds = {name: self._kind(value) for name, value in derived.inputs.items()}
         types = {name.casefold(): kind for name, kind in kinds.items() if kind is not None}
@@ -173,7 +180,7 @@ class _Writer:
                 inner = self.plan.steps[step]
                 assert isinstance(inner, Derived)
                 written = self.derived(inner)
-                native = inner.model.dialect == self.dialect.sqlglot
+                native = inner.model.dialect == self.dialect.sqlglot and inner.narrowed is None
                 return exp.paren(written) if native else cast(self.dialect, written, kind)
         assert_never(value)
 

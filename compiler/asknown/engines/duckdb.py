@@ -117,7 +117,8 @@ class DuckDB:
         if path.suffix == ".csv":
             return write_batches(self.stream(self._in_text(sql)), path)
         with whole_file(path) as beside:
-            copy = f"COPY (\n{sql}\n) TO {_literal(str(beside))} (FORMAT PARQUET, COMPRESSION zstd)"
+            query = self._in_parquet_types(sql)
+            copy = f"COPY (\n{query}\n) TO {_literal(str(beside))} (FORMAT PARQUET, COMPRESSION zstd)"
             rows = self._run(lambda: self._con.execute(copy).fetchall())
         return int(rows[0][0])
 
@@ -128,6 +129,18 @@ class DuckDB:
             return sql
         casts = ", ".join(f"CAST({_quote(name)} AS VARCHAR) AS {_quote(name)}" for name in others)
         return f"SELECT * REPLACE ({casts}) FROM (\n{sql}\n)"
+
+    def _in_parquet_types(self, sql: str) -> str:
+        """The query with decimals of 38 digits for integers of 128 bits, as in Arrow. DuckDB would write doubles."""
+        columns = self.describe(sql)
+        casts = {name: _parquet_type(kind) for name, kind in columns if "HUGEINT" in kind.name.upper()}
+        if not casts:
+            return sql
+        if lost := next((name for name, kind in casts.items() if kind is None), None):
+            message = f"column '{lost}' holds integers of 128 bits in a {dict(columns)[lost]}, and Parquet has none"
+            raise AsknownError("output", message, hint="cast it to decimal(38,0), or write a CSV")
+        written = ", ".join(f"CAST({_quote(name)} AS {kind}) AS {_quote(name)}" for name, kind in casts.items())
+        return f"SELECT * REPLACE ({written}) FROM (\n{sql}\n)"
 
     def build(self, name: str, sql: str, *, kind: str) -> None:
         quoted = _quote(name)
@@ -230,6 +243,26 @@ class DuckDB:
             raise
 
 
+RAISED = "Invalid Input Error: asknown: "
+"""How DuckDB's message begins where SQL of ours raised the error."""
+
+
+def _parquet_type(kind: SqlType) -> str | None:
+    """The type in which Parquet keeps values of ``kind`` with its integers of 128 bits; None if there is none."""
+    match kind.kind:
+        case "integer" if kind.bits > 64:
+            return "DECIMAL(38,0)"
+        case "list" if kind.element is not None:
+            element = _parquet_type(kind.element)
+            return None if element is None else element + kind.name[len(kind.element.name) :]
+        case "struct":
+            fields = [(name, _parquet_type(inner)) for name, inner in kind.fields]
+            known = [f"{_quote(name)} {inner}" for name, inner in fields if inner is not None]
+            return f"STRUCT({', '.join(known)})" if len(known) == len(fields) else None
+        case _:
+            return None if "HUGEINT" in kind.name.upper() else kind.name
+
+
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -241,7 +274,7 @@ def _literal(text: str) -> str:
 def translate(error: Exception) -> AsknownError:
     """DuckDB's error as one of ours: the first lines say what, the candidates become the hint."""
     text = str(error)
-    message = _first_line(error)
+    message = _first_line(error).removeprefix(RAISED)
     hint = None
     if found := re.search(r"(?:Candidate bindings|Did you mean|Candidate functions):?\s*(.+)", text, re.S):
         hint = "did you mean " + found[1].strip().splitlines()[0].strip()

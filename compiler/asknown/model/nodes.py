@@ -88,13 +88,15 @@ class Item:
     """One feature of the select, with its expression over columns of the lifted rows and over window calls.
 
     ``windows`` are the indexes of its calls among all calls. In the expression, ``@i`` (an ``exp.Parameter``) stands
-    for call ``i``. An item without windows is an as-of feature and has no expression.
+    for call ``i``. An item without windows is an as-of feature and has no expression. ``narrowed``: it is a sum of
+    integers, and has a narrower type than in the engine's own SQL (rule 7).
     """
 
     name: str
     expression: exp.Expr | None
     windows: tuple[int, ...]
     columns: tuple[str, ...]  # hidden as-of columns that the expression reads
+    narrowed: bool = False
 
     @property
     def computes(self) -> bool:

@@ -185,7 +185,8 @@ def _derive(
     assert item.expression is not None and view.lifted is not None
     columns = {name: fetched[name] for name in item.columns}
     calls = {f"@{call}": windows[call] for call in item.windows}
-    return Derived(view.model, item.expression, {**columns, **calls}, view.lifted.call_types)
+    narrowed = view.feature(item.name) if item.narrowed else None
+    return Derived(view.model, item.expression, {**columns, **calls}, view.lifted.call_types, narrowed=narrowed)
 
 
 def _check_keys(item: RequestedFeature) -> None:

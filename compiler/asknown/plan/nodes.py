@@ -175,6 +175,7 @@ class Derived:
     The expression is in the SQL of ``model``. It reads each of ``inputs`` under its name: that of a column, or ``@i``
     (an ``exp.Parameter``) for window call ``i``. ``call_types`` are the types of the view's calls, if they are known.
     ``feature`` names a feature of an on-demand view; it is None for an item of a feature view.
+    ``narrowed`` is a feature that is a sum of integers, which the engine gives in a wider type than the feature has.
     """
 
     model: Model
@@ -182,6 +183,7 @@ class Derived:
     inputs: Mapping[str, Value]
     call_types: tuple[SqlType, ...] = ()
     feature: Column | None = None
+    narrowed: Column | None = None
 
 
 Step = AsOfJoin | TrailingWindow | Derived

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
 from asknown.dialects.dialect import Dialect
+from asknown.emit.feature_types import with_sums
 from asknown.emit.load import compile_call_types
 from asknown.emit.models import (
     file_query,
@@ -101,6 +102,8 @@ class TypedCatalog:
             )
             if view.lifted is not None and any(item.computes for item in view.lifted.items):
                 view = replace(view, lifted=replace(view.lifted, call_types=tuple(self.call_types(view))))
+            dialect, doc = self._types.dialect, self.project.docs.get(name)
+            view = with_sums(view, doc, lambda query: self._types.describe(write(query, dialect)), dialect)
             self._views[name] = view
         return self._views[name]
 

@@ -69,6 +69,8 @@ ZONED_BY_ROW = _zoned(f"{SHOWN} - ({{at}})")  # timezoneOffset takes a column of
 
 SNIPPETS = {
     "cast.integer": "accurateCast(:x, :type)",  # a plain one wraps around
+    # An Int128 does not convert to a decimal by itself.
+    "cast.decimal": "accurateCast(:x * toDecimal256('1', 0), concat('Nullable(', :type, ')'))",
     "cast.time": "toTime64(:x, 6)",  # sqlglot does not know its type's name
     "instant.timestamp": MICROS,
     "instant.timestamptz": MICROS,

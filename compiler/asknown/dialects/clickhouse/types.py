@@ -70,7 +70,7 @@ CASTS = {
     "cast.text.integer": f"accurateCast({_read(f'toInt128({_BARE})', _WHOLE, 'whole number')}, :type)",
     "cast.unknown.integer": "accurateCast(:this, :type)",
     "cast.text.float": f"accurateCast({_read(f'toFloat64({_BARE})', _NUMBER, 'number')}, :type)",
-    "cast.integer.decimal": "accurateCast(:this, :type)",
+    "cast.integer.decimal": "accurateCast(:this * toDecimal256('1', 0), :type)",  # an Int128 does not convert
     "cast.decimal.decimal": "accurateCast(round(:this, :scale), :type)",
     "cast.float.decimal": f"accurateCast(accurateCast({_SCALED}, 'Int128') * {_UNIT}, :type)",
     **{f"cast.to.{kind}": f"CAST(:this AS {TYPES[name]})" for kind, name in _INSTANTS.items()},

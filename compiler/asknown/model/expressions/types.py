@@ -143,6 +143,7 @@ def convert_exactly(part: Part, kind: SqlType) -> Part:
     widens = (
         part.type in (kind, NULL)
         or source.kind == kind.kind == "integer"
+        or (source.kind == "integer" and kind.kind == "decimal")
         or (source.kind == kind.kind == "decimal" and source.scale <= kind.scale)
         or (source.name, kind) == ("FLOAT", DOUBLE)
     )

@@ -152,7 +152,18 @@ SELECT
   s.user_id,
   s.event_timestamp,
   CAST(confirmed.last_amount AS INT) AS last_amount,
-  CAST(CASE WHEN NOT s.t IS NULL THEN confirmed_windows.w0 END AS DECIMAL(38, 0)) AS amount_3h
+  CAST(CASE
+    WHEN NOT s.t IS NULL
+    AND CASE
+      WHEN NOT confirmed_windows.w0 BETWEEN -9223372036854775808 AND 9223372036854775807
+      THEN CAST(CASE
+        WHEN NOT confirmed_windows.w0 BETWEEN -9223372036854775808 AND 9223372036854775807
+        THEN 'asknown: feature \'amount_3h\' of \'confirmed\' is a sum of integers beyond 64 bits: declare data_type: decimal(38,0) for it'
+      END AS INT) > 0
+      ELSE TRUE
+    END
+    THEN confirmed_windows.w0
+  END AS BIGINT) AS amount_3h
 FROM spine AS s
 LEFT JOIN confirmed__rows AS confirmed
   ON s.user_id = confirmed.user_id AND s.t = confirmed.t
