@@ -88,7 +88,7 @@ lock: $(VENV)/.made ## write requirements.lock again: the newest versions in pyp
 
 clean: ## remove all that make made, .venv included
 	rm -rf $(VENV) .venv-lowest .venv-newest .venv-lock dist build .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f online.db* warehouse.duckdb* train.parquet
+	rm -f online*.db* warehouse.duckdb* train.parquet
 	find compiler tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: what they stand for is done, and is done again only when pyproject.toml or the lock file has changed since.

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
-from asknown.project import find_root, load_profile, load_project, load_settings
+from asknown.project import find_root, load_online, load_profile, load_project, load_settings
 from asknown.project.loader import standard_macros
 from asknown.project.nodes import Key, Profile, Project, Settings
 from asknown.project.reader import Reader
@@ -308,6 +308,29 @@ def test_target_and_profile_may_come_from_elsewhere(make: Make, monkeypatch: pyt
     assert profile_of(root, target="x").target.type == "duckdb"
 
 
+def test_a_target_may_have_its_own_online_table(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb}\n    old: {type: duckdb, online: }\n"
+        "    prod: {type: postgres, dsn: \"{{ env_var('DSN') }}\", online: {path: 'p/{{target.name}}.db'}}\n"
+        "    lab: {type: snowflake, online: {max_skew: 1 second}}\n"
+        "  online: {path: \"{{ env_var('PLACE', 'x') }}/{{ target.name }}.db\", max_skew: 2 seconds}\n"
+    )
+    root = make({"profiles.yml": text})
+    monkeypatch.setenv("DSN", "postgresql://h/d")
+    found = {name: profile_of(root, target=name) for name in ("dev", "old", "prod", "lab")}
+    assert {name: (p.online.path, p.online.max_skew) for name, p in found.items()} == {
+        "dev": (root / "x/dev.db", 2_000_000),
+        "old": (root / "x/old.db", 2_000_000),
+        "prod": (root / "p/prod.db", 0),
+        "lab": (root / "online.db", 1_000_000),
+    }
+    assert {(p.online.project, p.online.target == name) for name, p in found.items()} == {("shop", True)}
+    assert not any("online" in p.target.options for p in found.values())
+    monkeypatch.delenv("DSN")  # a read needs none of the target's variables
+    assert load_online(load_settings(root), "prod") == found["prod"].online
+    assert load_online(load_settings(root)) == found["dev"].online
+
+
 def test_environment_values_are_typed_where_a_type_is_wanted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("T", "3")
     monkeypatch.setenv("P", "12")
@@ -383,6 +406,16 @@ def test_other_engines_keep_their_options(make: Make, kind: str) -> None:
         (dev("type: duckdb\n      path: {§{ env_var('A') }}/x"), "bad-yaml", "must be text", "put quotes around"),
         (dev("{type: duckdb}") + "  online: {type: §redis}\n", "wrong-type", "only be sqlite", "sqlite"),
         (dev("{type: duckdb}") + "  online: {§file: x}\n", "unknown-key", "no key 'file'", "type"),
+        (dev("{type: duckdb, online: {§file: x}}"), "unknown-key", "no key 'file'", "type"),
+        (dev("{type: duckdb, online: §o.db}"), "wrong-type", "'online' must be a mapping", "key: value"),
+        (dev("{type: duckdb, §onlin: {}}"), "unknown-key", "no key 'onlin'", "'online'"),
+        (dev("{type: duckdb, path: §'{{ target.name }}.db'}"), "undefined", "only env_var is", "env_var"),
+        (
+            dev("{type: duckdb, online: {path: §'{{ target.nme }}.db'}}"),
+            "undefined",
+            "only env_var and target.name are",
+            "{{ target.name }}",
+        ),
         (dev("{type: duckdb}") + "  online: {path: §':memory:'}\n", "wrong-type", "must be a file", "online.db"),
     ],
 )

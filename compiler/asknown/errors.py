@@ -64,6 +64,7 @@ CODES: dict[str, str] = {
     "no-online": "The online table has not been made yet.",
     "online-corrupt": "The online file is damaged, or is not an online table.",
     "online-layout": "The online file was written by another version of asknown.",
+    "online-owner": "The online file is that of another target or project.",
     "online-stale": "The online table no longer fits the project's definition of a view.",
     "not-online": "A feature's expression cannot be computed in the online table to the bit.",
     "online-write": "The online table cannot be written (read-only, locked, or the disk is full).",

@@ -69,7 +69,7 @@ def test_get_one_entity(project: Path) -> None:
     assert output.stderr == ""
 
 
-def test_get_needs_no_secret_of_the_warehouse(project: Path) -> None:
+def test_get_needs_no_secret_of_the_warehouse(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["get", "customer_orders:last_items", "customer_id=1", "--at", JULY, "--format", "csv"]
     expected = succeed(*words).stdout
     write(
@@ -80,8 +80,10 @@ def test_get_needs_no_secret_of_the_warehouse(project: Path) -> None:
   online: {{type: sqlite, path: online.db}}
 """,
     )
-    assert succeed(*words).stdout == expected
+    assert "ASKNOWN_TEST_TARGET is not set" in fail(*words)  # whose table is to be read cannot be known
     assert succeed(*words, "--target", "dev").stdout == expected
+    monkeypatch.setenv("ASKNOWN_TEST_TARGET", "dev")
+    assert succeed(*words).stdout == expected
     assert "no target 'prod' among its outputs" in fail(*words, "--target", "prod")
     assert "error[missing-env]" in fail("materialize", "--target", "dev")
 

@@ -27,7 +27,8 @@ def write_layout(path: Path, number: int, world: World, load: Load) -> None:
         parts: list[dict[str, object]] = [
             {"view": name, "alias": None, "features": None, "keys": {}} for name in world.names
         ]
-        connection.execute("INSERT INTO _asknown_services VALUES ('everything', ?)", (json.dumps(parts),))
+        services = "INSERT INTO _asknown_services (service, parts) VALUES ('everything', ?)"
+        connection.execute(services, (json.dumps(parts),))
         connection.commit()
 
 

@@ -33,10 +33,12 @@ class Session:
     @contextmanager
     def open_reader(self) -> Iterator[OnlineReader]:
         """The project's online table. The models are not read, because a read of the table does not need them."""
+        from asknown.online.nodes import Owner
         from asknown.online.reader import OnlineReader
         from asknown.project import load_online, load_settings
 
-        with OnlineReader(load_online(load_settings(self.project), self.target).path) as reader:
+        online = load_online(load_settings(self.project), self.target)
+        with OnlineReader(online.path, owner=Owner(online.project, online.target)) as reader:
             yield reader
 
 

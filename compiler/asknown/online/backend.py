@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 
 if TYPE_CHECKING:
     from asknown.errors import AsknownError
@@ -25,9 +25,12 @@ Library = Literal["sqlite3", "apsw"]
 
 
 class Backend(Protocol):
-    """One online table, open for reading by any number of threads. ``library`` names what reads it."""
+    """One online table, open for reading by any number of threads.
 
-    def __init__(self, path: str | Path, library: Library) -> None: ...
+    ``library`` names what reads it. The table must be that of ``owner``, where one is given.
+    """
+
+    def __init__(self, path: str | Path, library: Library, owner: Owner | None = None) -> None: ...
 
     def views(self) -> Mapping[str, StoredView]:
         """The views in the table, by name."""
@@ -95,9 +98,9 @@ BACKENDS: dict[str, Callable[[], type[Backend]]] = {"sqlite": _sqlite}
 """The backends by their type in profiles.yml, each a function that imports its class."""
 
 
-def open_backend(path: str | Path, library: Library, kind: str = "sqlite") -> Backend:
+def open_backend(path: str | Path, library: Library, owner: Owner | None = None, kind: str = "sqlite") -> Backend:
     """The online table at ``path``, open for reading. Errors: those of :class:`asknown.OnlineReader`."""
-    return BACKENDS[kind]()(path, library)
+    return BACKENDS[kind]()(path, library, owner)
 
 
 def open_writer(
@@ -106,20 +109,25 @@ def open_writer(
     timeout: float = 5.0,
     max_skew: timedelta | None = None,
     on_wait: Callable[[str], None] | None = None,
+    owner: Owner | None = None,
 ) -> LoadWriter:
-    """A load of the online table at ``path``, to be used in a ``with`` statement."""
+    """A load of the online table of ``owner`` at ``path``, to be used in a ``with`` statement."""
     from asknown.online.sqlite.writer import OnlineWriter
 
-    return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait)
+    return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait, owner=owner)
 
 
 def inspect_table(
-    path: str | Path, definitions: Mapping[str, OnlineView | AsknownError] | AsknownError | None = None
+    path: str | Path,
+    definitions: Mapping[str, OnlineView | AsknownError] | AsknownError | None = None,
+    *,
+    owner: Owner | None = None,
 ) -> Inspection:
     """Looks the online table at ``path`` over, and compares it with ``definitions``, the views that the project loads.
 
-    Never raises for what is wrong with the table: that is a finding.
+    Where ``owner`` is given, the table must be that of this target. Never raises for what is wrong
+    with the table: that is a finding.
     """
     from asknown.online.sqlite.doctor import inspect_file
 
-    return inspect_file(path, definitions)
+    return inspect_file(path, definitions, owner=owner)

@@ -11,6 +11,17 @@ from asknown.types import Column, SqlType
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The project and the target whose online table a file is. A load stamps its file with them."""
+
+    project: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"target '{self.target}' of project '{self.project}'"
+
+
+@dataclass(frozen=True)
 class StoredCall:
     """One aggregate over one frame: the rows from ``oldest`` to ``newest`` microseconds before the instant read at.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from asknown.online.answer import OnlineResponse
     from asknown.online.backend import Library
-    from asknown.online.nodes import OnlineOnDemand, OnlineService, StoredView
+    from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
     from asknown.online.request import EntityRows
 
 
@@ -23,11 +23,12 @@ class OnlineReader:
     """The online table at ``path``, open for reading. May be shared by threads and carried across a fork.
 
     ``library`` is what reads the file: Python's own ``sqlite3``, or ``apsw`` (``pip install 'asknown[apsw]'``), which
-    is a current SQLite, for processes that only read. Errors: ``no-online`` (nothing there yet), ``online-corrupt``,
-    ``online-layout``, ``missing-extra``.
+    is a current SQLite, for processes that only read. Where ``owner`` is given, the table must be that of this project
+    and target. Errors: ``no-online`` (nothing there yet), ``online-corrupt``, ``online-layout``, ``online-owner``,
+    ``missing-extra``.
     """
 
-    def __init__(self, path: str | Path, *, library: Library = "sqlite3") -> None:
+    def __init__(self, path: str | Path, *, library: Library = "sqlite3", owner: Owner | None = None) -> None:
         from pathlib import Path  # with the first reader: not all who import this will read
 
         from asknown.online.answer import OnlineResponse
@@ -35,7 +36,7 @@ class OnlineReader:
         from asknown.online.request import make_query, read_at
 
         self._make_query, self._read_at, self._respond = make_query, read_at, OnlineResponse
-        self._backend = open_backend(path, library)
+        self._backend = open_backend(path, library, owner)
         self.path = Path(path).absolute()
 
     def __enter__(self) -> OnlineReader:

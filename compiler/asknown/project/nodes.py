@@ -34,12 +34,14 @@ class Target:
 
 @dataclass(frozen=True)
 class OnlineTarget:
-    """Where the online table lives: an SQLite file, absolute.
+    """Where the online table of the target ``target`` of ``project`` lives: an SQLite file, absolute.
 
     ``max_skew`` is how far, in microseconds, a load's instant may lie after this machine's clock.
     """
 
     path: Path
+    project: str
+    target: str
     max_skew: int = 0
 
 

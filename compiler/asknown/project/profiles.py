@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asknown.errors import AsknownError, Where, did_you_mean, keep_secret
 from asknown.project.files import is_file, read_bytes, show_path
 from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
 from asknown.project.reader import Reader, as_mapping, as_text
-from asknown.project.targets import IN_MEMORY, ONLINE_FILE, read_online, read_target
+from asknown.project.targets import IN_MEMORY, ONLINE_FILE, read_online, read_target, split_online
 from asknown.project.values import Entry, Mapping, Scalar, Sequence, Value
 
 FILE = "profiles.yml"
@@ -36,21 +36,24 @@ def load_profile(settings: Settings, target: str | None = None, *, profile: str 
     outputs = _outputs(reader)
     name = _choose(reader, outputs, target)
     entry = outputs.entries[name]
-    chosen = read_target(name, resolve(entry.value, f"target '{name}'"), settings.root, entry.at)
-    return Profile(name=profile or settings.profile, target=chosen, online=_read_online(reader, settings))
+    output, online = split_online(as_mapping(entry.value, f"target '{name}'"))
+    chosen = read_target(name, resolve(output, Scope(f"target '{name}'")), settings.root, entry.at)
+    return Profile(name=profile or settings.profile, target=chosen, online=_online_of(reader, online, name, settings))
 
 
 def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
-    """The online table of the profile. Environment variables of targets are not looked up, because a read needs none.
+    """The online table of the target ``target``, or of the one that the profile chooses.
 
-    A ``target`` that the profile does not have is still an error. Errors: as :func:`load_profile`.
+    Environment variables of the target itself are not looked up, because a read needs none. Errors: as
+    :func:`load_profile`.
     """
     reader = _open(settings, None)
     if reader is None:
         return _default(settings, target, None).online
-    if target is not None:
-        _choose(reader, _outputs(reader), target)
-    return _read_online(reader, settings)
+    outputs = _outputs(reader)
+    name = _choose(reader, outputs, target)
+    online = split_online(as_mapping(outputs.entries[name].value, f"target '{name}'"))[1]
+    return _online_of(reader, online, name, settings)
 
 
 def _open(settings: Settings, profile: str | None) -> Reader | None:
@@ -76,9 +79,12 @@ def _outputs(reader: Reader) -> Mapping:
     return outputs
 
 
-def _read_online(reader: Reader, settings: Settings) -> OnlineTarget:
-    online = reader.value("online")
-    return _online(settings) if online is None else read_online(resolve(online, "'online'"), settings.root)
+def _online_of(reader: Reader, own: Value | None, target: str, settings: Settings) -> OnlineTarget:
+    """The online table of the target called ``target``: its ``own``, else the profile's, else the default file."""
+    online = reader.value("online") if own is None else own
+    if online is None:
+        return OnlineTarget(settings.root / ONLINE_FILE, settings.name, target)
+    return read_online(resolve(online, Scope("'online'", target=target)), settings, target)
 
 
 def _find(settings: Settings) -> Path | None:
@@ -116,11 +122,8 @@ def _default(settings: Settings, target: str | None, profile: str | None) -> Pro
             at=at,
             hint=f"write a {FILE} beside pyproject.toml",
         )
-    return Profile(settings.profile, Target(DEFAULT_TARGET, "duckdb", {"path": IN_MEMORY}, at), _online(settings))
-
-
-def _online(settings: Settings) -> OnlineTarget:
-    return OnlineTarget(settings.root / ONLINE_FILE)
+    online = OnlineTarget(settings.root / ONLINE_FILE, settings.name, DEFAULT_TARGET)
+    return Profile(settings.profile, Target(DEFAULT_TARGET, "duckdb", {"path": IN_MEMORY}, at), online)
 
 
 def _read(path: Path, shown: str, name: str) -> Value:
@@ -156,7 +159,7 @@ def _choose(reader: Reader, outputs: Mapping, requested: str | None) -> str:
             at=reader.at,
             hint=f"target: {next(iter(names))}",
         )
-    value = resolve(choice, reader.what)
+    value = resolve(choice, Scope(reader.what, public=names))
     name = as_text(value, f"'target' of {reader.what}")
     if name in names:
         return name
@@ -184,53 +187,74 @@ _CALL = re.compile(
         (?: , \s* (?P<d>['"]) (?P<default>.*?) (?P=d) \s* )? \) \s* \}\}""",
     re.VERBOSE,
 )
+_TARGET = re.compile(r"\{\{\s*target\.name\s*\}\}")
 _OPENING = re.compile(r"\{\{|\{%")
 
 
-def resolve(value: Value, owner: str) -> Value:
-    """The value with every ``env_var`` in it replaced. ``owner`` names its place in errors, as in "target 'dev'".
+@dataclass(frozen=True)
+class Scope:
+    """What the braces of a value may name.
+
+    ``owner`` is the value's place in errors, as in "target 'dev'". ``target`` is the text of ``{{ target.name }}``,
+    or None where it may not stand. What a variable holds is a secret, unless it is one of the ``public`` texts.
+    """
+
+    owner: str
+    target: str | None = None
+    public: Collection[str] = ()
+
+
+def resolve(value: Value, scope: Scope) -> Value:
+    """The value with everything in braces replaced: ``env_var``, and ``target.name`` where ``scope`` has it.
 
     Errors: ``missing-env``, and ``undefined`` for anything else inside braces.
     """
     match value:
         case Mapping():
-            entries = {key: Entry(entry.at, resolve(entry.value, owner)) for key, entry in value.entries.items()}
+            entries = {key: Entry(entry.at, resolve(entry.value, scope)) for key, entry in value.entries.items()}
             return Mapping(entries, value.at)
         case Sequence():
-            return Sequence(tuple(resolve(item, owner) for item in value.items), value.at)
+            return Sequence(tuple(resolve(item, scope) for item in value.items), value.at)
         case Scalar(value=str()) if _OPENING.search(value.text):
-            text = _substitute(value, owner)
+            text = _substitute(value, scope)
             return replace(value, value=text, text=text, untyped=True)
     return value
 
 
-def _substitute(value: Scalar, owner: str) -> str:
+def _substitute(value: Scalar, scope: Scope) -> str:
     parts: list[str] = []
     position = 0
     while (opening := _OPENING.search(value.text, position)) is not None:
-        call = _CALL.match(value.text, opening.start())
-        if call is None:
-            raise AsknownError(
-                "undefined",
-                "only env_var is available between braces here",
-                at=value.at,
-                hint="write {{ env_var('NAME') }} or {{ env_var('NAME', 'default') }}",
-            )
-        parts += value.text[position : opening.start()], _look_up(call, value, owner)
-        position = call.end()
+        start = opening.start()
+        parts.append(value.text[position:start])
+        if scope.target is not None and (named := _TARGET.match(value.text, start)):
+            parts.append(scope.target)
+            position = named.end()
+        elif call := _CALL.match(value.text, start):
+            parts.append(_look_up(call, value, scope))
+            position = call.end()
+        else:
+            raise _unknown_braces(value, scope)
     return "".join(parts) + value.text[position:]
 
 
-def _look_up(call: re.Match[str], value: Scalar, owner: str) -> str:
+def _unknown_braces(value: Scalar, scope: Scope) -> AsknownError:
+    known, write = "only env_var is", "write {{ env_var('NAME') }} or {{ env_var('NAME', 'default') }}"
+    if scope.target is not None:
+        known, write = "only env_var and target.name are", f"{write} or {{{{ target.name }}}}"
+    return AsknownError("undefined", f"{known} available between braces here", at=value.at, hint=write)
+
+
+def _look_up(call: re.Match[str], value: Scalar, scope: Scope) -> str:
     name = call["name"]
     found = os.environ.get(name, call["default"])
     if found is None:
         raise AsknownError(
             "missing-env",
-            f"the environment variable {name} is not set, and {owner} asks for it",
+            f"the environment variable {name} is not set, and {scope.owner} asks for it",
             at=value.at,
             hint=f"export {name}=…  or give a default: env_var('{name}', '…')",
         )
-    if name in os.environ:
+    if name in os.environ and found not in scope.public:
         keep_secret(found)
     return found

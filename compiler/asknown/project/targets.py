@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.project.nodes import OnlineTarget, Target
+from asknown.project.nodes import OnlineTarget, Settings, Target
 from asknown.project.reader import Reader, as_mapping, wrong_type
 from asknown.project.values import Mapping, Scalar, Value, to_plain
 
@@ -28,6 +28,9 @@ TYPES = (
 
 _Option: TypeAlias = Callable[[Reader, str, Path], Any]
 
+ONLINE = "online"
+"""The key of an output that says where the target's own online table lies. It is no option of the engine."""
+
 IN_MEMORY = ":memory:"
 ONLINE_FILE = "online.db"
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT](i?B)?|%)", re.IGNORECASE)
@@ -41,9 +44,9 @@ def read_target(name: str, value: Value, root: Path, at: Where) -> Target:
     given = as_mapping(value, who)
     kind = _read_type(given, who)
     if kind == "duckdb":
-        options = _read_options(Reader(value, who, ("type", *_DUCKDB)), _DUCKDB, root)
+        options = _read_options(Reader(value, who, ("type", ONLINE, *_DUCKDB)), _DUCKDB, root)
     elif kind == "postgres":
-        options = _read_options(Reader(value, who, ("type", *_POSTGRES)), _POSTGRES, root)
+        options = _read_options(Reader(value, who, ("type", ONLINE, *_POSTGRES)), _POSTGRES, root)
     else:
         options = {key: to_plain(entry.value) for key, entry in given.entries.items() if key != "type"}
     return Target(name, kind, options, at)
@@ -54,8 +57,16 @@ def _read_options(reader: Reader, known: dict[str, _Option], root: Path) -> dict
     return {key: found for key, found in read.items() if found is not None}
 
 
-def read_online(value: Value, root: Path) -> OnlineTarget:
-    """The online table, checked: an SQLite file, ``online.db`` in the project unless it says otherwise."""
+def split_online(output: Mapping) -> tuple[Mapping, Value | None]:
+    """(the output without its key ``online``, the value of that key; None where it has none)."""
+    entries = dict(output.entries)
+    own = entries.pop(ONLINE, None)
+    empty = own is None or (isinstance(own.value, Scalar) and own.value.value is None)
+    return Mapping(entries, output.at), None if own is None or empty else own.value
+
+
+def read_online(value: Value, settings: Settings, target: str) -> OnlineTarget:
+    """The online table of a target, checked: an SQLite file, ``online.db`` in the project unless it says otherwise."""
     reader = Reader(value, "'online'", ("type", "path", "max_skew"))
     if (reader.optional_text("type") or "sqlite") != "sqlite":
         raise AsknownError(
@@ -74,7 +85,7 @@ def read_online(value: Value, root: Path) -> OnlineTarget:
         )
     skew = reader.optional_text("max_skew")
     max_skew = 0 if skew is None else microseconds(skew, at=reader.place("max_skew"))
-    return OnlineTarget(_below(root, path), max_skew)
+    return OnlineTarget(_below(settings.root, path), settings.name, target, max_skew)
 
 
 def _read_type(given: Mapping, who: str) -> str:

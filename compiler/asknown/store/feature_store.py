@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from asknown.errors import AsknownError, did_you_mean, hidden
 from asknown.instants import read_instant
 from asknown.online.answer import OnlineResponse
+from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
 from asknown.project import load_project
 from asknown.project.nodes import Project
@@ -240,7 +241,8 @@ class FeatureStore:
         The call needs neither the models nor the engine.
         """
         if self._reader is None:
-            self._reader = OnlineReader(self.project.profile.online.path)
+            online = self.project.profile.online
+            self._reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
         return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
 
     @_in_turn
@@ -262,7 +264,8 @@ class FeatureStore:
             definitions = read_definitions(self._typed, self._online_views(), comparison)
         except AsknownError as error:
             definitions = error
-        inspection = inspect_table(self.project.profile.online.path, definitions)
+        online = self.project.profile.online
+        inspection = inspect_table(online.path, definitions, owner=Owner(online.project, online.target))
         return replace(inspection, checks=(*inspection.checks, *checks))
 
     def check(self) -> list[Finding]:

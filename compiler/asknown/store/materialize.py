@@ -18,6 +18,7 @@ from asknown.online.nodes import (
     OnlineService,
     OnlineView,
     OnlineWindows,
+    Owner,
     ServicePart,
     StoredCall,
     StoredFeature,
@@ -64,7 +65,8 @@ def load_views(
     reports = []
     target = project.profile.online
     skew = timedelta(microseconds=target.max_skew)
-    with open_writer(target.path, timeout=wait, max_skew=skew, on_wait=on_wait) as writer:
+    owner = Owner(target.project, target.target)
+    with open_writer(target.path, timeout=wait, max_skew=skew, on_wait=on_wait, owner=owner) as writer:
         if keep is not None:  # before the loads: a new view may differ from a removed one in letter case alone
             for gone in writer.stored().keys() - {*keep, *names}:
                 writer.forget(gone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from asknown.cli.session import ProjectCommand, Session
 
 if TYPE_CHECKING:
     from asknown.online.report import Check
+    from asknown.store import FeatureStore
 
 
 @click.command("doctor", cls=ProjectCommand)
@@ -27,8 +29,8 @@ def command(ctx: click.Context, *, kind: Format) -> None:
     a line for each of these: ok, note (worth knowing) or act (needs something done). Changes nothing, and disturbs
     neither readers nor loads. Exits with 1 where something needs to be done.
 
-    With --target it connects to that target instead, and says what it is, what it lacks, and which of the project's
-    sources are not there.
+    With --target it also connects to that target, and says what it is, what it lacks, and which of the project's
+    sources are not there; the online table is then the target's, and may be one that no load has made yet.
 
     \b
     Examples:
@@ -39,7 +41,7 @@ def command(ctx: click.Context, *, kind: Format) -> None:
     session = ctx.ensure_object(Session)
     with session.open_store() as store:
         if session.target is not None:
-            checks, subject = store.check_target(), f"target '{session.target}'"
+            checks, subject = (*store.check_target(), *_check_table(store)), f"target '{session.target}'"
         else:
             inspection = store.doctor()
             checks, subject = inspection.checks, str(inspection.path)
@@ -49,6 +51,17 @@ def command(ctx: click.Context, *, kind: Format) -> None:
         say(f"{subject}: {findings} of {len(checks)} checks need something done")
         ctx.exit(1)
     say(f"{subject} is healthy")
+
+
+def _check_table(store: FeatureStore) -> tuple[Check, ...]:
+    """The checks of the target's online table; a note where there is none, since a target need not have one."""
+    from asknown.online.report import Check
+
+    online = store.project.profile.online
+    if os.path.lexists(online.path):
+        return store.doctor().checks
+    run = f"asknown materialize --target {online.target}"
+    return (Check("file", online.path.name, "note", "does not exist: the target has no online table yet", run),)
 
 
 def _write(kind: Format, checks: Sequence[Check]) -> None:

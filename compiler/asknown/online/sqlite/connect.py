@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asknown.errors import AsknownError
 from asknown.online.backend import Library
-from asknown.online.nodes import OnlineOnDemand, OnlineService, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
 from asknown.online.sqlite.errors import check_sqlite, explain
 from asknown.online.sqlite.metadata import find_layout, read_on_demand, read_services, read_views
+from asknown.online.sqlite.owner import check_owner
 
 if TYPE_CHECKING:
     from asknown.online.sqlite.read_plan import ReadPlan
@@ -212,10 +213,12 @@ class Session:
             raise
         self.cursor.execute("COMMIT")
 
-    def refresh(self, path: Path) -> None:
-        """Reads the metadata anew where another connection has changed the file."""
+    def refresh(self, path: Path, owner: Owner | None) -> None:
+        """Reads the metadata anew where another connection has changed the file, which must be that of ``owner``."""
         version = self.cursor.execute("PRAGMA data_version").fetchall()[0][0]
         if version != self._version:
+            if owner is not None:
+                check_owner(self.connection, path, owner)
             self.views = read_views(self.connection, path)
             self.services = read_services(self.connection, path)
             self.on_demand = read_on_demand(self.connection, path)
@@ -235,8 +238,9 @@ _inherited: list[Session] = []
 class Sessions:
     """The sessions of one reader, by thread. A thread that ended leaves its session to the next of its number."""
 
-    def __init__(self, path: Path, library: Library) -> None:
+    def __init__(self, path: Path, library: Library, owner: Owner | None = None) -> None:
         self.path = path
+        self.owner = owner
         self.errors = errors(library)
         self._library = library
         self._by_thread: dict[int, Session] = {}
@@ -248,7 +252,7 @@ class Sessions:
         try:
             session = self.current()
             with session.transaction():
-                session.refresh(self.path)
+                session.refresh(self.path, self.owner)
                 yield session
         except self.errors as error:
             same = as_sqlite3(error)

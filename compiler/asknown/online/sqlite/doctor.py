@@ -16,14 +16,22 @@ from pathlib import Path
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online.nodes import OnlineView, StoredView
+from asknown.online.nodes import OnlineView, Owner, StoredView
 from asknown.online.report import Check, Inspection
 from asknown.online.sqlite.codec import quote, spell_instant
 from asknown.online.sqlite.connect import claimed
 from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import CORRUPT_HINT, check_sqlite, explain
 from asknown.online.sqlite.layout import event_table, tile_table
-from asknown.online.sqlite.metadata import LAYOUT, differs, find_layout, read_on_demand, read_services, sort_views
+from asknown.online.sqlite.metadata import (
+    LAYOUT,
+    differs,
+    find_layout,
+    read_on_demand,
+    read_services,
+    sort_views,
+)
+from asknown.online.sqlite.owner import check_owner
 
 _FIXED = (3, 51, 3)
 _BACKPORTS = {(3, 44): 6, (3, 50): 7}  # release lines that have the fix as well, from this patch on
@@ -31,11 +39,16 @@ _MOST_SHOWN = 3
 
 
 def inspect_file(
-    path: str | Path, definitions: Definitions | AsknownError | None = None, *, at: datetime | None = None
+    path: str | Path,
+    definitions: Definitions | AsknownError | None = None,
+    *,
+    at: datetime | None = None,
+    owner: Owner | None = None,
 ) -> Inspection:
     """Looks the online table at ``path`` over; ``definitions``, where given, are what the project has by now.
 
-    Never raises for what is wrong with the file: that is a finding.
+    Where ``owner`` is given, the table must be that of this project and target. Never raises for what is wrong
+    with the file: that is a finding.
     """
     path = Path(path).absolute()
     at = datetime.now(UTC) if at is None else at
@@ -43,7 +56,7 @@ def inspect_file(
     try:
         with claimed(path, "sqlite3"), closing(_open(path)) as connection:
             connection.execute("BEGIN")
-            checks.extend(_check_file(connection, path, definitions, at))  # up to a failure, if there is one
+            checks.extend(_check_file(connection, path, definitions, at, owner))  # up to a failure, if there is one
     except (*FAILURES, OSError, AsknownError) as error:
         checks.append(unreadable("file", path.name, path, error))
     return Inspection(path, at, tuple(checks))
@@ -64,11 +77,24 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _check_file(
-    connection: sqlite3.Connection, path: Path, definitions: Definitions | AsknownError | None, at: datetime
+    connection: sqlite3.Connection,
+    path: Path,
+    definitions: Definitions | AsknownError | None,
+    at: datetime,
+    owner: Owner | None,
 ) -> Iterator[Check]:
     if not (layout := find_layout(connection, path)):
         yield Check("file", path.name, "act", "is empty: no load has finished", "asknown materialize")
         return
+    if owner is not None:
+        try:
+            found = check_owner(connection, path, owner)
+        except AsknownError as error:
+            yield Check("owner", path.name, "act", error.message, error.hint)
+            if error.code == "online-owner":
+                return  # the rest would compare one target's table with another's project
+        else:
+            yield _check_stamp(found, path)
     yield _check_layout(layout, path)
     yield _check_log(path)
     yield guarded("integrity", path.name, path, lambda: _check_integrity(connection, path.name))
@@ -105,6 +131,14 @@ def _check_library() -> Check:
         f"{said}: has the WAL-reset bug; one writer under a lock, and readers that never checkpoint, do not meet it",
         facts=facts,
     )
+
+
+def _check_stamp(found: Owner | None, path: Path) -> Check:
+    if found is None:
+        unstamped = "carries no stamp yet: the next load says whose table it is"
+        return Check("owner", path.name, "note", unstamped, "asknown materialize")
+    facts = {"project": found.project, "target": found.target}
+    return Check("owner", path.name, "ok", str(found), facts=facts)
 
 
 def _check_layout(layout: int, path: Path) -> Check:

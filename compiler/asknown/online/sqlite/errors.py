@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from asknown.errors import AsknownError
+from asknown.online.nodes import Owner
 
 CORRUPT_HINT = "move the file away and run: asknown materialize --full-refresh"
 
@@ -93,6 +94,21 @@ def not_ours(path: Path) -> AsknownError:
         f"{path} is an SQLite database, but not an online table of asknown",
         hint="name another path under 'online' in profiles.yml; this file was not touched",
     )
+
+
+def other_owner(path: Path, found: Owner, asked: Owner) -> AsknownError:
+    """The error for a file that another target or project has loaded."""
+    if found.project == asked.project:
+        hint = (
+            f"give '{asked.target}' a file of its own: under 'online' in profiles.yml "
+            f"path: {path.stem}_{{{{ target.name }}}}{path.suffix}, or an 'online' in the output itself"
+        )
+    else:
+        hint = (
+            "name another path under 'online' in profiles.yml; if the project was renamed, "
+            "move the file away and run: asknown materialize"
+        )
+    return AsknownError("online-owner", f"the online table {path} is that of {found}, and this is {asked}", hint=hint)
 
 
 def other_layout(path: Path, found: int, known: int) -> AsknownError:

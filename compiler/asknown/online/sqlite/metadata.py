@@ -99,7 +99,12 @@ def add_on_demand(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes, add_on_demand)
+def add_owner(connection: sqlite3.Connection) -> None:
+    """Step 5: whose table the file is. It comes with the next load; until then the table has no row."""
+    connection.execute("CREATE TABLE _asknown_owner (project TEXT NOT NULL, target TEXT NOT NULL, hash TEXT) STRICT")
+
+
+MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes, add_on_demand, add_owner)
 LAYOUT = len(MIGRATIONS)
 
 
@@ -148,10 +153,10 @@ def sort_views(connection: sqlite3.Connection) -> tuple[dict[str, StoredView], d
     """The views in the file that can be used, by name; and those that cannot, with what is wrong with their row."""
     views: dict[str, StoredView] = {}
     broken: dict[str, str] = {}
-    for row in _rows(connection, "_asknown_views"):
+    for row in metadata_rows(connection, "_asknown_views"):
         name = str(row.get("view"))
         try:
-            if not _is_as_written(row):
+            if not is_as_written(row):
                 broken[name] = "is not what was written"
             else:
                 views[name] = _stored_view(row)
@@ -169,9 +174,9 @@ def broken_view(path: Path, name: str, why: str) -> AsknownError:
 def read_services(connection: sqlite3.Connection, path: Path) -> dict[str, OnlineService]:
     """The feature services in the file, by name."""
     services: dict[str, OnlineService] = {}
-    for row in _rows(connection, "_asknown_services"):
+    for row in metadata_rows(connection, "_asknown_services"):
         try:
-            why = None if _is_as_written(row) else "is not what was written"
+            why = None if is_as_written(row) else "is not what was written"
             name, parts = row["service"], tuple(_part(part) for part in json.loads(row["parts"]))
             services[name] = OnlineService(name, parts)
         except (ValueError, TypeError, KeyError) as error:
@@ -186,9 +191,9 @@ def read_on_demand(connection: sqlite3.Connection, path: Path) -> dict[str, Onli
     """The on-demand views in the file, by name."""
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_asknown_on_demand'").fetchone()
     views: dict[str, OnlineOnDemand] = {}
-    for row in _rows(connection, "_asknown_on_demand") if there else ():  # a file of an older layout has none
+    for row in metadata_rows(connection, "_asknown_on_demand") if there else ():  # a file of an older layout has none
         try:
-            why = None if _is_as_written(row) else "is not what was written"
+            why = None if is_as_written(row) else "is not what was written"
             views[row["view"]] = _on_demand(row)
         except (ValueError, TypeError, KeyError) as error:
             why = f"cannot be read: {error!r}"
@@ -232,7 +237,7 @@ def write_on_demand(connection: sqlite3.Connection, views: Iterable[OnlineOnDema
                 ]
             ),
         }
-        _write(connection, "INSERT INTO _asknown_on_demand", row)
+        write_row(connection, "INSERT INTO _asknown_on_demand", row)
 
 
 def hash_values(values: Mapping[str, Any]) -> str:
@@ -241,13 +246,13 @@ def hash_values(values: Mapping[str, Any]) -> str:
     return f"{crc32(dump(there).encode()):08x}"
 
 
-def _is_as_written(row: Mapping[str, Any]) -> bool:
+def is_as_written(row: Mapping[str, Any]) -> bool:
     """Whether the row has its checksum, or none: such a file was of a layout before there were any."""
     others = {name: value for name, value in row.items() if name != "hash"}
     return row.get("hash") in (None, hash_values(others))
 
 
-def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+def metadata_rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
     """The rows of a metadata table, by the names of its columns; in the order of the first, which names them."""
     cursor = connection.execute(f"SELECT * FROM {table}")  # unordered: an index might give what the row no longer has
     names = [column[0] for column in cursor.description]
@@ -357,7 +362,7 @@ def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
         "events_hash": stored.hashes.events,
         "tiles_hash": stored.hashes.tiles,
     }
-    _write(connection, "INSERT OR REPLACE INTO _asknown_views", row)
+    write_row(connection, "INSERT OR REPLACE INTO _asknown_views", row)
 
 
 def forget_view(connection: sqlite3.Connection, name: str) -> None:
@@ -378,10 +383,10 @@ def write_services(connection: sqlite3.Connection, services: Iterable[OnlineServ
             }
             for part in service.parts
         ]
-        _write(connection, "INSERT INTO _asknown_services", {"service": service.name, "parts": dump(parts)})
+        write_row(connection, "INSERT INTO _asknown_services", {"service": service.name, "parts": dump(parts)})
 
 
-def _write(connection: sqlite3.Connection, insert: str, row: dict[str, Any]) -> None:
+def write_row(connection: sqlite3.Connection, insert: str, row: dict[str, Any]) -> None:
     """Writes a row of the metadata, with its hash."""
     row = {**row, "hash": hash_values(row)}
     columns, places = ", ".join(row), ", ".join(f":{name}" for name in row)

@@ -10,7 +10,7 @@ from typing import Any
 from asknown.errors import AsknownError
 from asknown.online.answer import Answer, UnreadableError
 from asknown.online.backend import Library
-from asknown.online.nodes import OnlineOnDemand, OnlineService, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
 from asknown.online.request import MISSING, Query
 from asknown.online.resolve import resolve
 from asknown.online.sqlite.connect import Session, Sessions
@@ -22,18 +22,22 @@ _MOST_PLANS = 256  # request shapes kept resolved
 
 
 class SQLiteBackend:
-    """The file at ``path``, open for reading with ``library``: its sessions, and the ways of a query through them."""
+    """The file of ``owner`` at ``path``, open for reading with ``library``."""
 
-    def __init__(self, path: str | Path, library: Library) -> None:
-        self.sessions = Sessions(Path(path).absolute(), library)
+    def __init__(self, path: str | Path, library: Library, owner: Owner | None = None) -> None:
+        self.sessions = Sessions(Path(path).absolute(), library, owner)
         self._doubts: tuple[type[Exception], ...] = (
             AsknownError,
             UnreadableError,
             TypeError,
             *self.sessions.errors,
         )
-        with self.sessions.snapshot():
-            pass  # a file that cannot be read is an error now, not at the first request
+        try:
+            with self.sessions.snapshot():
+                pass  # a file that cannot be read is an error now, not at the first request
+        except BaseException:
+            self.sessions.close()
+            raise
 
     def views(self) -> Mapping[str, StoredView]:
         """The views in the file, by name."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.online.report import EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
 from asknown.online.sqlite.batches import StoredRows, read_events, read_rows
@@ -28,6 +28,7 @@ from asknown.online.sqlite.errors import check_sqlite, damaged, explain
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
 from asknown.online.sqlite.merge import LostRowError, merge_rows
 from asknown.online.sqlite.metadata import migrate
+from asknown.online.sqlite.owner import check_owner, write_owner
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -43,8 +44,9 @@ class OnlineWriter:
     """One load of the file at ``path``, as a context manager: committed at its end, undone by any exception.
 
     Waits ``timeout`` seconds for another writer to finish; ``on_wait`` is told, once, that it does. Watermarks may
-    lie ``max_skew`` after this machine's clock, where it is given. Errors: ``online-write``, ``online-corrupt``,
-    ``online-layout``.
+    lie ``max_skew`` after this machine's clock, where it is given. The file must be that of ``owner``, where one is
+    given; a file without a stamp gets its. Errors: ``online-write``, ``online-corrupt``, ``online-layout``,
+    ``online-owner``.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class OnlineWriter:
         timeout: float = 5.0,
         max_skew: timedelta | None = None,
         on_wait: Callable[[str], None] | None = None,
+        owner: Owner | None = None,
     ) -> None:
         self.path = Path(path).absolute()
         self.load_id = uuid.uuid4().hex
         self._timeout = timeout
         self._max_skew = max_skew
         self._on_wait = on_wait
+        self._owner = owner
         self._lock: int | None = None
         self._claim = ExitStack()
         self._connection: sqlite3.Connection | None = None
@@ -241,6 +245,8 @@ class OnlineWriter:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")
         migrate(connection, metadata.find_layout(connection, self.path))
+        if self._owner is not None and check_owner(connection, self.path, self._owner) is None:
+            write_owner(connection, self._owner)
 
     def _checked(self, watermark: datetime) -> datetime:
         """The watermark in UTC (naive: UTC already), unless it lies further in the future than clocks may differ."""
@@ -320,9 +326,10 @@ def open_writer(
     timeout: float = 5.0,
     max_skew: timedelta | None = None,
     on_wait: Callable[[str], None] | None = None,
+    owner: Owner | None = None,
 ) -> OnlineWriter:
     """A load of the file at ``path``, to be used in a ``with`` statement."""
-    return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait)
+    return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait, owner=owner)
 
 
 def write_view(
