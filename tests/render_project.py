@@ -22,6 +22,7 @@ from asknown.project.nodes import (
     SourceTable,
     Target,
 )
+from asknown.project.options import DuckDBOptions
 from asknown.render import Rendered, Renderer
 
 ROOT = Path("/project")
@@ -45,7 +46,7 @@ def make_project(
     """A project of these models, with its own ``macros`` (by file name) over the standard library."""
     return Project(
         settings=Settings("test", ROOT, "test", macro_paths=(ROOT / "macros",), vars=dict(variables or {})),
-        profile=Profile("test", Target("dev", "duckdb", {}, YML), OnlineTarget(ROOT / "online.db", "test", "dev")),
+        profile=Profile("test", Target("dev", DuckDBOptions(), YML), OnlineTarget(ROOT / "online.db", "test", "dev")),
         sources={(s, t): SourceTable(s, t, f"{t}.parquet", None, None, "", (), YML) for s, t in SOURCES},
         entities={name: Entity(name, tuple(map(Key, keys)), "", YML) for name, keys in ENTITIES.items()},
         services={},

@@ -21,6 +21,7 @@ from asknown.engines.duckdb import DuckDB
 from asknown.engines.files import write_batches
 from asknown.errors import Where
 from asknown.project.nodes import Target
+from asknown.project.options import DuckDBOptions
 
 FLOATS = [
     *(0.0, -0.0, 1.0, 0.1, -1.5, 1e-4, 1e-5, 1e-6, 1e-7, 123456.789e-9, 1e14, 1e15, 1e16, 1e17, 1e21, 1e22, 1e100),
@@ -112,7 +113,7 @@ def test_no_rows_are_a_line_of_names(tmp_path: Path) -> None:
 
 
 def test_what_arrow_has_no_text_for_is_text_of_duckdb(tmp_path: Path) -> None:
-    engine = DuckDB(Target("dev", "duckdb", {}, Where("profiles.yml")), tmp_path)
+    engine = DuckDB(Target("dev", DuckDBOptions(), Where("profiles.yml")), tmp_path)
     sql = "SELECT INTERVAL 1 DAY AS i, '101'::BIT AS b, MAP {'k': 1} AS m, NULL AS u"
     assert engine.write_file(sql, tmp_path / "x.csv") == 1
     engine.close()

@@ -13,9 +13,10 @@ import click
 import pytest
 
 import generate
-from asknown.engines.spark.session import OPTIONS
+from asknown.engines.engine import ENGINES
 from asknown.errors import CODES
 from asknown.project import settings
+from asknown.project.targets import option_keys
 from asknown.render.config import READERS
 from asknown.render.scope import NAMES
 
@@ -71,12 +72,6 @@ def test_the_keys_of_the_docs_are_those_of_the_code() -> None:
     assert documented == sorted(sorted(keys) for keys in configuration_keys())
 
 
-def test_the_options_of_spark_are_documented() -> None:
-    """Those that its engine itself checks."""
-    (rows,) = re.findall(r"^\| option \|.*\n\|[-| :]+\|\n((?:\|.*\n?)+)", read(DOCS / "configuration.md"), re.MULTILINE)
-    assert set(re.findall(r"^\| `([^`]+)` \|", rows, re.MULTILINE)) == {"type", *OPTIONS}
-
-
 def test_every_name_of_a_template_is_documented() -> None:
     (names,) = key_tables(read(DOCS / "macros.md"))
     assert {name.partition("(")[0] for name in names} == set(NAMES)
@@ -84,10 +79,12 @@ def test_every_name_of_a_template_is_documented() -> None:
 
 def configuration_keys() -> list[tuple[str, ...]]:
     """The keys of each section: pyproject.toml's, ``config()``'s, and those of every mapping read out of YAML."""
-    found = [settings.KEYS, tuple(READERS)]
+    found = [settings.KEYS, tuple(READERS), *(option_keys(row.options) for row in ENGINES.values())]
     for path in sorted(PROPERTIES.glob("*.py")):
         for node in ast.walk(ast.parse(read(path))):
             match node:
+                case ast.Call(func=ast.Name(id="Reader"), args=[_, _, ast.Call()]):
+                    assert path.stem == "targets"  # whose options are those of the engines
                 case ast.Call(func=ast.Name(id="Reader"), args=[_, _, keys]):
                     module = import_module(f"asknown.project.{path.stem}")
                     found.append(tuple(eval(ast.unparse(keys), vars(module))))

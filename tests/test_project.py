@@ -14,11 +14,20 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asknown.engines.engine import ENGINES
 from asknown.errors import AsknownError
 from asknown.project import find_root, load_online, load_profile, load_project, load_settings
 from asknown.project.loader import standard_macros
 from asknown.project.nodes import Key, Profile, Project, Settings
+from asknown.project.options import (
+    ClickHouseOptions,
+    DuckDBOptions,
+    PostgresOptions,
+    SparkOptions,
+    UnreadOptions,
+)
 from asknown.project.reader import Reader
+from asknown.project.targets import TYPES, WRITTEN
 from asknown.project.values import Entry, Mapping, Scalar, Value, to_plain
 from asknown.project.yaml import read_yaml
 
@@ -258,7 +267,7 @@ def test_without_profiles_it_is_duckdb_in_memory(make: Make) -> None:
     root = make()
     profile = profile_of(root)
     assert (profile.name, profile.target.name, profile.target.type) == ("shop", "dev", "duckdb")
-    assert profile.target.options == {"path": ":memory:"}
+    assert profile.target.options == DuckDBOptions(path=":memory:")
     assert profile.online.path == root / "online.db"
     assert profile_of(root, target="dev").target == profile.target
     assert "'prod'" in refused(lambda: profile_of(root, target="prod"), "unknown-profile").message
@@ -269,12 +278,9 @@ def test_the_chosen_target_is_read(make: Make, monkeypatch: pytest.MonkeyPatch) 
     root = make({"profiles.yml": PROFILES})
     profile = profile_of(root)
     assert (profile.name, profile.target.name, profile.target.type) == ("shop", "dev", "duckdb")
-    assert profile.target.options == {
-        "path": str(root / "data/w.duckdb"),
-        "threads": 2,
-        "memory_limit": "4GB",
-        "temp_directory": "/tmp/x",
-    }
+    assert profile.target.options == DuckDBOptions(
+        path=str(root / "data/w.duckdb"), threads=2, memory_limit="4GB", temp_directory="/tmp/x"
+    )
     assert (profile.target.at.path, profile.target.at.line) == ("profiles.yml", 4)
     assert profile.online.path == root / "online/o.db"
     monkeypatch.setenv("ONLINE", "/somewhere/else.db")
@@ -292,7 +298,8 @@ def test_other_targets_variables_are_not_asked_for(make: Make, monkeypatch: pyte
     monkeypatch.setenv("PG_HOST", "db.example")
     assert "PG_PASSWORD" in refused(lambda: profile_of(root, target="prod"), "missing-env").message
     monkeypatch.setenv("PG_PASSWORD", "0123")
-    assert profile_of(root, target="prod").target.options == {"host": "db.example", "password": "0123", "port": 5432}
+    options = profile_of(root, target="prod").target.options
+    assert options == PostgresOptions(host="db.example", password="0123", port=5432)
 
 
 def test_target_and_profile_may_come_from_elsewhere(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +332,7 @@ def test_a_target_may_have_its_own_online_table(make: Make, monkeypatch: pytest.
         "lab": (root / "online.db", 1_000_000),
     }
     assert {(p.online.project, p.online.target == name) for name, p in found.items()} == {("shop", True)}
-    assert not any("online" in p.target.options for p in found.values())
+    assert found["lab"].target.options == UnreadOptions("snowflake", {})
     monkeypatch.delenv("DSN")  # a read needs none of the target's variables
     assert load_online(load_settings(root), "prod") == found["prod"].online
     assert load_online(load_settings(root)) == found["dev"].online
@@ -336,7 +343,7 @@ def test_environment_values_are_typed_where_a_type_is_wanted(make: Make, monkeyp
     monkeypatch.setenv("P", "12")
     text = dev("{type: duckdb, threads: \"{{ env_var('T') }}\", path: \"{{env_var('P')}}-{{ env_var('Q', 'q') }}\"}")
     root = make({"profiles.yml": text})
-    assert profile_of(root).target.options == {"path": str(root / "12-q"), "threads": 3}
+    assert profile_of(root).target.options == DuckDBOptions(path=str(root / "12-q"), threads=3)
     monkeypatch.setenv("T", "three")
     fault = refused(lambda: profile_of(root), "wrong-type")
     assert fault.message == "'threads' of target 'dev' must be a whole number, not text"
@@ -345,27 +352,44 @@ def test_environment_values_are_typed_where_a_type_is_wanted(make: Make, monkeyp
 
 def test_settings_of_duckdb_are_texts(make: Make) -> None:
     text = dev("{type: duckdb, settings: {preserve_insertion_order: false, s3_region: eu, x: 1}}")
-    assert profile_of(make({"profiles.yml": text})).target.options["settings"] == {
-        "preserve_insertion_order": "false",
-        "s3_region": "eu",
-        "x": "1",
-    }
+    options = profile_of(make({"profiles.yml": text})).target.options
+    assert options == DuckDBOptions(settings={"preserve_insertion_order": "false", "s3_region": "eu", "x": "1"})
 
 
 @pytest.mark.parametrize("path", [":memory:", "md:shop", "s3://bucket/w.duckdb", "/abs/w.duckdb"])
 def test_paths_that_are_not_relative_stay(make: Make, path: str) -> None:
-    assert profile_of(make({"profiles.yml": dev(f'{{type: duckdb, path: "{path}"}}')})).target.options["path"] == path
+    options = profile_of(make({"profiles.yml": dev(f'{{type: duckdb, path: "{path}"}}')})).target.options
+    assert options == DuckDBOptions(path=path)
 
 
 def test_home_is_understood(make: Make) -> None:
     options = profile_of(make({"profiles.yml": dev("{type: duckdb, path: ~/w.duckdb}")})).target.options
-    assert options["path"] == str(Path.home() / "w.duckdb")
+    assert options == DuckDBOptions(path=str(Path.home() / "w.duckdb"))
 
 
-@pytest.mark.parametrize("kind", ["clickhouse", "spark", "snowflake", "bigquery", "trino"])
-def test_other_engines_keep_their_options(make: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_targets_without_an_engine_keep_their_options(make: Make, kind: str) -> None:
     target = profile_of(make({"profiles.yml": dev(f"{{type: {kind}, a: [1, x], b: {{c: 012}}}}")})).target
-    assert (target.type, target.options) == (kind, {"a": [1, "x"], "b": {"c": "012"}})
+    assert target.type == kind
+    assert target.options == UnreadOptions(kind, {"a": [1, "x"], "b": {"c": "012"}})
+
+
+def test_each_engine_has_options_of_its_own(make: Make) -> None:
+    root = make({"profiles.yml": dev("{type: clickhouse, path: w, secure: true, settings: {max_threads: 2, a: true}}")})
+    wanted = ClickHouseOptions(path=str(root / "w"), secure=True, settings={"max_threads": "2", "a": "true"})
+    assert profile_of(root).target.options == wanted
+    make({"profiles.yml": dev("{type: spark, master: 'local[2]', warehouse: 's3a://b/w', settings: {spark.x-y: 1}}")})
+    wanted_spark = SparkOptions(master="local[2]", warehouse="s3a://b/w", settings={"spark.x-y": "1"})
+    assert profile_of(root).target.options == wanted_spark
+    assert {row.options.type for row in ENGINES.values()} == set(ENGINES) == set(TYPES) - set(WRITTEN)
+
+
+def test_a_truth_may_come_from_the_environment(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make({"profiles.yml": dev("{type: clickhouse, host: h, secure: \"{{ env_var('S') }}\"}")})
+    monkeypatch.setenv("S", "false")
+    assert profile_of(root).target.options == ClickHouseOptions(host="h", secure=False)
+    monkeypatch.setenv("S", "perhaps")
+    assert "perhaps" not in str(refused(lambda: profile_of(root), "wrong-type"))
 
 
 @pytest.mark.parametrize(
@@ -387,6 +411,9 @@ def test_other_engines_keep_their_options(make: Make, kind: str) -> None:
         (dev("§{typo: duckdb}"), "missing-key", "lacks 'type'", "type: duckdb"),
         (dev("{type: §duckbd}"), "wrong-type", "'duckbd'", "'duckdb'"),
         (dev("{type: §sqlite, path: w.db}"), "wrong-type", "'sqlite'", "under 'online:'"),
+        (dev("{type: clickhouse, §pasword: x}"), "unknown-key", "no key 'pasword'", "'password'"),
+        (dev("{type: spark, §mater: x}"), "unknown-key", "no key 'mater'", "'master'"),
+        (dev("{type: spark, settings: §fast}"), "wrong-type", "must be a mapping", None),
         (dev("{type: §[duckdb]}"), "wrong-type", "must be text, not a list", None),
         (dev("{type: duckdb, §thread: 2}"), "unknown-key", "no key 'thread'", "'threads'"),
         (dev("{type: duckdb, threads: §0}"), "wrong-type", "at least 1", None),
@@ -441,7 +468,9 @@ def test_the_folder_of_profiles_may_be_elsewhere(make: Make, tmp_path: Path, mon
     elsewhere.mkdir()
     (elsewhere / "profiles.yml").write_text(dev("{type: duckdb, path: w.duckdb}"))
     profile = profile_of(root)
-    assert profile.target.options["path"] == str(root / "w.duckdb"), "relative to the project, wherever the profile is"
+    assert profile.target.options == DuckDBOptions(path=str(root / "w.duckdb")), (
+        "relative to the project, wherever the profile is"
+    )
     assert profile.target.at.path == str(elsewhere / "profiles.yml")
 
 
@@ -500,7 +529,7 @@ def test_a_target_does_not_show_its_options(make: Make, monkeypatch: pytest.Monk
     monkeypatch.setenv("SECRET", SECRET)
     root = make({"profiles.yml": dev("{type: postgres, password: \"{{ env_var('SECRET') }}\"}")})
     profile = profile_of(root)
-    assert profile.target.options == {"password": SECRET}
+    assert profile.target.options == PostgresOptions(password=SECRET)
     assert SECRET not in repr(profile)
 
 

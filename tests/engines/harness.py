@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from asknown.engines.engine import open_engine
 from asknown.errors import Where
 from asknown.project.nodes import Target
-from asknown.store.opening import ENGINES
+from asknown.project.options import Options
+from asknown.project.targets import read_target
+from asknown.project.yaml import read_yaml
 
 LIGHT = ("postgres",)
 """Engines that start in a second and need little to install."""
@@ -34,11 +37,7 @@ class Warehouse:
 
     def load(self, folder: Path, tables: Mapping[str, pa.Table]) -> None:
         """Makes the tables in the engine, in place of older ones of their names."""
-        options = dict(self.target(folder))
-        kind = options.pop("type")
-        module, name = ENGINES[kind]
-        where = Where("profiles.yml", 1)
-        engine = getattr(import_module(module), name)(Target("dev", kind, options, where), folder, writable=True)
+        engine = open_engine(read_options(self.name, self.options, folder), folder, writable=True)
         try:
             for table, data in tables.items():
                 loaded = engine.load_spine(data)
@@ -46,6 +45,14 @@ class Warehouse:
                 engine.build(table, f"SELECT {columns} FROM {loaded.relation}", kind="table")
         finally:
             engine.close()
+
+
+def read_options(kind: str, options: Mapping[str, Any], root: Path, *, name: str = "dev") -> Target[Options]:
+    """The target that line 3 of a profiles.yml describes with these options."""
+    text = "\n\n" + json.dumps({"type": kind, **options})
+    value = read_yaml(text.encode(), "profiles.yml", secret=True)
+    assert value is not None
+    return read_target(name, value, root, Where("profiles.yml", 3))
 
 
 def quote(engine: str, name: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from asknown.engines.spark import Spark
 from asknown.errors import Where
 from asknown.project.nodes import Target
+from asknown.project.options import SparkOptions
 
 KEYS, EVENTS, MOMENTS = 200, 40_000, 8_000
 START = datetime(2024, 1, 1)
@@ -40,9 +41,7 @@ def run(folder: Path) -> dict[str, object]:
     """The match by a cluster of two executors, each a process with one core."""
     settings = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "4"}
     settings["spark.sql.warehouse.dir"] = str(folder / "warehouse")
-    target = Target(
-        "cluster", "spark", {"master": "local-cluster[2,1,1024]", "settings": settings}, Where("profiles.yml")
-    )
+    target = Target("cluster", SparkOptions(master="local-cluster[2,1,1024]", settings=settings), Where("profiles.yml"))
     engine = Spark(target, folder)
     try:
         events, moments = (engine.load_spine(table).relation for table in tables())

@@ -25,10 +25,13 @@ from asknown.engines.clickhouse import ClickHouse
 from asknown.engines.clickhouse.errors import translate
 from asknown.engines.clickhouse.options import WISHED
 from asknown.engines.duckdb import DuckDB
+from asknown.engines.engine import open_engine
 from asknown.errors import AsknownError, Where
 from asknown.project.nodes import Target
+from asknown.project.options import DuckDBOptions
 from engines.clickhouse_server import run_server
 from engines.conftest import named_engines
+from engines.harness import read_options
 
 if "clickhouse" not in named_engines():
     pytest.skip("ASKNOWN_ENGINES does not name clickhouse", allow_module_level=True)
@@ -39,7 +42,9 @@ EPOCH = datetime(1970, 1, 1)
 
 
 def open_target(options: dict[str, Any], root: Path = Path()) -> ClickHouse:
-    return ClickHouse(Target("warehouse", "clickhouse", options, Where("profiles.yml", 3)), root)
+    opened = open_engine(read_options("clickhouse", options, root, name="warehouse"), root)
+    assert isinstance(opened, ClickHouse)
+    return opened
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +118,7 @@ def typed(column: pa.ChunkedArray | pa.Array) -> list[Any]:
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_spine_comes_back_as_from_duckdb(engine: ClickHouse, name: str) -> None:
     table = pa.table({name: COLUMNS[name], "n": list(range(len(COLUMNS[name])))})
-    duck = DuckDB(Target("", "duckdb", {}, Where("")), Path())
+    duck = DuckDB(Target("", DuckDBOptions(), Where("")), Path())
     theirs = duck.stream(f"SELECT * FROM {duck.load_spine(table).relation} ORDER BY n").read_all()
     spine = engine.load_spine(table)
     every = f"SELECT * EXCEPT {spine.row} FROM {spine.relation}"
@@ -357,7 +362,7 @@ TARGETS: list[tuple[dict[str, Any], str, str]] = [
     ({}, "missing-key", "must have one of 'dsn', 'host' and 'path'"),
     ({"path": "x", "host": "h"}, "wrong-type", "has path and host"),
     ({"path": ":memory:", "pasword": PASSWORD}, "unknown-key", "pasword"),
-    ({"path": ":memory:", "settings": {"a b": 1}}, "wrong-type", "'settings'"),
+    ({"path": ":memory:", "settings": {"a b": 1}}, "wrong-type", "'a b' is no name of a setting"),
     ({"path": ":memory:", "settings": {"no_such_setting": 1}}, "engine", "no_such_setting"),
     ({"path": "no/folder"}, "no-data", "does not exist"),
     ({"host": "127.0.0.1", "port": 1, "user": "u", "password": PASSWORD}, "engine", "Connection refused"),
@@ -459,9 +464,11 @@ from pathlib import Path
 from asknown.engines.clickhouse import ClickHouse
 from asknown.errors import Where
 from asknown.project.nodes import Target
+from asknown.project.options import ClickHouseOptions
 
-target = Target("t", "clickhouse", {"path": "warehouse"}, Where("profiles.yml"))
-engine = ClickHouse(target, Path(sys.argv[1]), writable=sys.argv[2] == "write")
+root = Path(sys.argv[1])
+target = Target("t", ClickHouseOptions(path=str(root / "warehouse")), Where("profiles.yml"))
+engine = ClickHouse(target, root, writable=sys.argv[2] == "write")
 if sys.argv[2] == "write":
     engine.build("m", "SELECT 5 AS x", kind="table")
 print(list(engine.built()), engine.rows("SELECT x FROM m"))

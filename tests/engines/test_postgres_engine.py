@@ -25,6 +25,7 @@ from asknown.engines.postgres.options import address, hide_secrets
 from asknown.errors import AsknownError, Where
 from asknown.project.loader import load_project
 from asknown.project.nodes import Target
+from asknown.project.options import PostgresOptions
 from engines.postgres_server import PostgresServer, run_postgres
 
 SECRET = "p@ss word"
@@ -40,8 +41,8 @@ def server() -> Iterator[PostgresServer]:
         yield started
 
 
-def target(**options: Any) -> Target:
-    return Target("prod", "postgres", options, Where("profiles.yml", 4))
+def target(**options: Any) -> Target[PostgresOptions]:
+    return Target("prod", PostgresOptions(**options), Where("profiles.yml", 4))
 
 
 @pytest.fixture
@@ -213,7 +214,6 @@ def test_a_query_may_end_in_a_comment(engine: Postgres) -> None:
     [
         ({}, "missing-key", "lacks 'dsn' or 'host'"),
         ({"dsn": "x", "host": "y"}, "wrong-type", "both 'dsn' and 'host'"),
-        ({"host": "x", "settings": {"work mem": "1MB"}}, "wrong-type", "names of settings"),
         ({"host": "127.0.0.1", "port": 1, "password": SECRET}, "engine", "cannot be reached"),
         ({"dsn": "postgresql://me:p%40ss word@127.0.0.1:1/db"}, "engine", "cannot be reached"),
         ({"dsn": f"host=127.0.0.1 port=1 password='{SECRET}' nonsense"}, "engine", "cannot be reached"),
@@ -230,11 +230,13 @@ def test_a_server_that_is_not_there_is_an_error_without_secrets(options: dict[st
     assert not any(part in str(error) for part in (SECRET, "p%40ss", "ss word"))
 
 
-def read_options(folder: Path, text: str) -> dict[str, Any]:
+def read_options(folder: Path, text: str) -> PostgresOptions:
     (folder / "models").mkdir()
     (folder / "pyproject.toml").write_text('[tool.asknown]\nname = "shop"\n')
     (folder / "profiles.yml").write_text(f"shop:\n  outputs:\n    dev: {text}\n")
-    return load_project(folder).profile.target.options
+    options = load_project(folder).profile.target.options
+    assert isinstance(options, PostgresOptions)
+    return options
 
 
 @pytest.mark.parametrize(
@@ -244,6 +246,7 @@ def read_options(folder: Path, text: str) -> dict[str, Any]:
         ("{type: postgres, host: x, port: five}", "wrong-type", "'port'"),
         ("{type: postgres, host: x, password: [a]}", "wrong-type", "'password'"),
         ("{type: postgres, dsn: '', host: x}", "bad-name", "'dsn'"),
+        ("{type: postgres, host: x, settings: {work mem: 1MB}}", "wrong-type", "'work mem' is no name of a setting"),
     ],
 )
 def test_options_are_read_where_they_stand(tmp_path: Path, text: str, code: str, said: str) -> None:
@@ -258,7 +261,7 @@ def test_options_become_an_address(tmp_path: Path) -> None:
     options = read_options(
         tmp_path, "{type: postgres, host: /a b, port: 5433, user: u@x, password: 'p&=%', schema: s, sslmode: require}"
     )
-    assert options["schema"] == "s"
+    assert options.schema == "s"
     assert address(options) == "postgresql://?host=%2Fa%20b&port=5433&user=u%40x&password=p%26%3D%25&sslmode=require"
 
 
@@ -266,7 +269,7 @@ def test_options_become_an_address(tmp_path: Path) -> None:
     "dsn", ["postgresql://me:s3cr3t@h/db", "host=h password=s3cr3t", "postgresql://h/db?password=s3cr3t"]
 )
 def test_secrets_are_hidden_wherever_they_stand(dsn: str) -> None:
-    assert "s3cr3t" not in hide_secrets(f'at "{dsn}", and s3cr3t', {"dsn": dsn})
+    assert "s3cr3t" not in hide_secrets(f'at "{dsn}", and s3cr3t', PostgresOptions(dsn=dsn))
 
 
 def test_a_database_that_is_not_there_is_named(server: PostgresServer) -> None:
@@ -433,7 +436,8 @@ from pathlib import Path
 from asknown.engines.postgres import Postgres
 from asknown.errors import Where
 from asknown.project.nodes import Target
-engine = Postgres(Target("prod", "postgres", {"dsn": sys.argv[1]}, Where("profiles.yml", 4)), Path())
+from asknown.project.options import PostgresOptions
+engine = Postgres(Target("prod", PostgresOptions(dsn=sys.argv[1]), Where("profiles.yml", 4)), Path())
 print("connected", flush=True)
 engine.rows("SELECT count(*) AS n FROM (SELECT generate_series(1, 100000000000)) g")
 """

@@ -17,6 +17,7 @@ from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.errors import AsknownError
 from asknown.model.nodes import Call
 from asknown.project.nodes import Target
+from asknown.project.options import IN_MEMORY, DuckDBOptions
 from asknown.types import SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class DuckDB:
     The file is attached read-only, so that others may read it too; ``writable`` is for `asknown run`.
     """
 
-    def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
+    def __init__(self, target: Target[DuckDBOptions], root: Path, *, writable: bool = False) -> None:
         import duckdb
 
         self._duckdb = duckdb
@@ -45,19 +46,19 @@ class DuckDB:
         self._root = root
         self._spines = 0
         options = target.options
-        self.keeps_builds = options.get("path") not in (None, ":memory:")
-        limited = options.get("memory_limit") or "memory_limit" in dict(options.get("settings") or {})
+        self.keeps_builds = options.path != IN_MEMORY
+        limited = options.memory_limit or "memory_limit" in options.settings
         self._con = duckdb.connect(":memory:", config=_config(options))
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=WORKER)
         try:
-            for name, value in dict(options.get("settings") or {}).items():
-                self._set(name, str(value))
+            for name, value in options.settings.items():
+                self._set(name, value)
             self.dialect: Dialect = under_a_limit(self._memory()) if limited else DUCKDB
             for statement in DUCKDB.session:  # last, for results depend on them
                 self._con.execute(statement)
             self._set("file_search_path", str(root))
             if self.keeps_builds:
-                self._attach(Path(options["path"]), writable=writable)
+                self._attach(Path(options.path), writable=writable)
         except BaseException:
             self._con.close()
             raise
@@ -174,9 +175,8 @@ class DuckDB:
             "select version(), current_setting('TimeZone'), current_setting('threads')::varchar, "
             "current_setting('memory_limit')"
         )
-        path = self._target.options.get("path") or ":memory:"
         names = ("database", "session zone", "threads", "memory limit")
-        return EngineCheck(version, tuple(zip(names, (str(path), zone, threads, memory), strict=True)))
+        return EngineCheck(version, tuple(zip(names, (self._target.options.path, zone, threads, memory), strict=True)))
 
     def close(self) -> None:
         self._worker.shutdown()
@@ -291,6 +291,11 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _config(options: dict[str, Any]) -> dict[str, Any]:
-    config = {name: options[name] for name in ("threads", "memory_limit", "temp_directory") if options.get(name)}
-    return {**config, "python_enable_replacements": "false"}
+def _config(options: DuckDBOptions) -> dict[str, Any]:
+    config = {
+        "threads": options.threads,
+        "memory_limit": options.memory_limit,
+        "temp_directory": options.temp_directory,
+        "python_enable_replacements": "false",
+    }
+    return {name: value for name, value in config.items() if value is not None}

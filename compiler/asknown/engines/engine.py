@@ -1,14 +1,24 @@
-"""The protocol of an engine: the methods that the store calls."""
+"""The protocol of an engine, and the table of the engines there are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from asknown.dialects.dialect import Dialect
+from asknown.dialects.registry import find_dialect
+from asknown.errors import AsknownError
 from asknown.model.nodes import Call
+from asknown.project.nodes import Target
+from asknown.project.options import (
+    ClickHouseOptions,
+    DuckDBOptions,
+    Options,
+    PostgresOptions,
+    SparkOptions,
+)
 from asknown.types import SqlType
 
 if TYPE_CHECKING:
@@ -81,3 +91,73 @@ class TellsCalls(Protocol):
 
     def calls(self, sql: str, functions: Set[str]) -> list[Call] | None:
         """The calls of some functions in a query; None if the engine cannot tell of this query."""
+
+
+_Options = TypeVar("_Options", bound=Options)
+_Options_contra = TypeVar("_Options_contra", bound=Options, contravariant=True)
+
+
+class EngineClass(Protocol[_Options_contra]):
+    """How an engine is opened. ``writable`` is for `asknown run`, and ``root`` is the project's folder."""
+
+    def __call__(self, target: Target[_Options_contra], root: Path, *, writable: bool = False) -> Engine: ...
+
+
+@dataclass(frozen=True)
+class EngineRow(Generic[_Options]):
+    """An engine: the options of its targets, and the function that imports its class."""
+
+    options: type[_Options]
+    load: Callable[[], EngineClass[_Options]]
+
+    def open(self, target: Target[Options], root: Path, *, writable: bool) -> Engine:
+        """The engine of a target with these options, open."""
+        options = target.options
+        assert isinstance(options, self.options)
+        return self.load()(Target(target.name, options, target.at), root, writable=writable)
+
+
+def _clickhouse() -> EngineClass[ClickHouseOptions]:
+    from asknown.engines.clickhouse import ClickHouse
+
+    return ClickHouse
+
+
+def _duckdb() -> EngineClass[DuckDBOptions]:
+    from asknown.engines.duckdb import DuckDB
+
+    return DuckDB
+
+
+def _postgres() -> EngineClass[PostgresOptions]:
+    from asknown.engines.postgres import Postgres
+
+    return Postgres
+
+
+def _spark() -> EngineClass[SparkOptions]:
+    from asknown.engines.spark import Spark
+
+    return Spark
+
+
+ENGINES: Mapping[str, EngineRow[Any]] = {
+    "clickhouse": EngineRow[ClickHouseOptions](ClickHouseOptions, _clickhouse),
+    "duckdb": EngineRow[DuckDBOptions](DuckDBOptions, _duckdb),
+    "postgres": EngineRow[PostgresOptions](PostgresOptions, _postgres),
+    "spark": EngineRow[SparkOptions](SparkOptions, _spark),
+}
+"""The engines that run, by the type of their targets. Each is imported when a target names it."""
+
+
+def open_engine(target: Target[Options], root: Path, *, writable: bool = False) -> Engine:
+    """The engine of a target of the project in ``root``, open. ``writable`` where models are to be built in it."""
+    if target.type not in ENGINES:
+        find_dialect(target.type)
+        raise AsknownError(
+            "not-yet",
+            f"asknown writes SQL for {target.type}, and does not run it",
+            at=target.at,
+            hint=f"asknown compile NAME --dialect {target.type}; targets that run: {', '.join(ENGINES)}",
+        )
+    return ENGINES[target.type].open(target, root, writable=writable)

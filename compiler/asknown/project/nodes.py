@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from asknown.errors import Where
+from asknown.project.options import Options
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,21 @@ class Settings:
     vars: dict[str, Any] = field(default_factory=dict)
 
 
+_Options_co = TypeVar("_Options_co", bound=Options, covariant=True)
+
+
 @dataclass(frozen=True)
-class Target:
-    """One output of a profile: which engine, and its options (``path``, ``threads``, ``memory_limit``, …)."""
+class Target(Generic[_Options_co]):
+    """One output of a profile. The options say which engine it is for."""
 
     name: str
-    type: str
-    options: dict[str, Any] = field(repr=False)  # may hold secrets
+    options: _Options_co = field(repr=False)  # may hold secrets
     at: Where
+
+    @property
+    def type(self) -> str:
+        """The name of the engine, as profiles.yml has it."""
+        return self.options.type
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Profile:
     """The chosen target of a profile, and its online table. Other targets' environment variables were not read."""
 
     name: str
-    target: Target
+    target: Target[Options]
     online: OnlineTarget
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from asknown.errors import AsknownError, Where, did_you_mean, keep_secret
 from asknown.project.files import is_file, read_bytes, show_path
 from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
+from asknown.project.options import DuckDBOptions
 from asknown.project.reader import Reader, as_mapping, as_text
-from asknown.project.targets import IN_MEMORY, ONLINE_FILE, read_online, read_target, split_online
+from asknown.project.targets import ONLINE_FILE, read_online, read_target, split_online
 from asknown.project.values import Entry, Mapping, Scalar, Sequence, Value
 
 FILE = "profiles.yml"
@@ -123,7 +124,7 @@ def _default(settings: Settings, target: str | None, profile: str | None) -> Pro
             hint=f"write a {FILE} beside pyproject.toml",
         )
     online = OnlineTarget(settings.root / ONLINE_FILE, settings.name, DEFAULT_TARGET)
-    return Profile(settings.profile, Target(DEFAULT_TARGET, "duckdb", {"path": IN_MEMORY}, at), online)
+    return Profile(settings.profile, Target(DEFAULT_TARGET, DuckDBOptions(), at), online)
 
 
 def _read(path: Path, shown: str, name: str) -> Value:

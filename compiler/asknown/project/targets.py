@@ -4,57 +4,119 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.nodes import OnlineTarget, Settings, Target
+from asknown.project.options import (
+    IN_MEMORY,
+    ClickHouseOptions,
+    DuckDBOptions,
+    Options,
+    PostgresOptions,
+    SparkOptions,
+    UnreadOptions,
+)
 from asknown.project.reader import Reader, as_mapping, wrong_type
 from asknown.project.values import Mapping, Scalar, Value, to_plain
 
-TYPES = (
-    "bigquery",
-    "clickhouse",
-    "databricks",
-    "duckdb",
-    "postgres",
-    "redshift",
-    "snowflake",
-    "spark",
-    "trino",
-)
-"""The types that a target may have. The options of some are checked here; the others' engines check theirs."""
-
-_Option: TypeAlias = Callable[[Reader, str, Path], Any]
-
 ONLINE = "online"
 """The key of an output that says where the target's own online table lies. It is no option of the engine."""
-
-IN_MEMORY = ":memory:"
 ONLINE_FILE = "online.db"
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT](i?B)?|%)", re.IGNORECASE)
 _SQLITE = "SQLite is the online store, set under 'online:'; the embedded warehouse is DuckDB: type: duckdb"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:name or s3://…; one letter is a drive
+_ANY_SETTING = r".+"
+_SETTING = r"[a-z_][a-z_0-9.]*"
 
 
-def read_target(name: str, value: Value, root: Path, at: Where) -> Target:
+def read_target(name: str, value: Value, root: Path, at: Where) -> Target[Options]:
     """The target called ``name``, checked. Its environment variables have been looked up."""
     who = f"target '{name}'"
     given = as_mapping(value, who)
     kind = _read_type(given, who)
-    if kind == "duckdb":
-        options = _read_options(Reader(value, who, ("type", ONLINE, *_DUCKDB)), _DUCKDB, root)
-    elif kind == "postgres":
-        options = _read_options(Reader(value, who, ("type", ONLINE, *_POSTGRES)), _POSTGRES, root)
-    else:
-        options = {key: to_plain(entry.value) for key, entry in given.entries.items() if key != "type"}
-    return Target(name, kind, options, at)
+    if kind in WRITTEN:
+        values = {key: to_plain(entry.value) for key, entry in given.entries.items() if key != "type"}
+        return Target(name, UnreadOptions(kind, values), at)
+    options, read = _READ[kind]
+    return Target(name, read(Reader(value, who, option_keys(options)), root), at)
 
 
-def _read_options(reader: Reader, known: dict[str, _Option], root: Path) -> dict[str, Any]:
-    read = {key: option(reader, key, root) for key, option in known.items()}
-    return {key: found for key, found in read.items() if found is not None}
+def option_keys(options: type[Options]) -> tuple[str, ...]:
+    """The keys that a target with these options may have."""
+    return ("type", ONLINE, *(key.name for key in fields(options)))
+
+
+def _read_duckdb(reader: Reader, root: Path) -> DuckDBOptions:
+    return DuckDBOptions(
+        path=_place(reader, "path", root) or IN_MEMORY,
+        threads=reader.integer("threads", least=1),
+        memory_limit=_memory(reader, "memory_limit"),
+        temp_directory=_folder(reader, "temp_directory", root),
+        settings=_settings(reader, _ANY_SETTING),
+    )
+
+
+def _read_postgres(reader: Reader, root: Path) -> PostgresOptions:
+    return PostgresOptions(
+        dsn=_text(reader, "dsn"),
+        host=_text(reader, "host"),
+        port=reader.integer("port", least=1),
+        user=_text(reader, "user"),
+        password=_text(reader, "password"),
+        dbname=_text(reader, "dbname"),
+        connect_timeout=reader.integer("connect_timeout", least=1),
+        sslmode=_text(reader, "sslmode"),
+        sslrootcert=_text(reader, "sslrootcert"),
+        sslcert=_text(reader, "sslcert"),
+        sslkey=_text(reader, "sslkey"),
+        schema=_text(reader, "schema"),
+        role=_text(reader, "role"),
+        settings=_settings(reader, _SETTING),
+    )
+
+
+def _read_clickhouse(reader: Reader, root: Path) -> ClickHouseOptions:
+    return ClickHouseOptions(
+        path=_place(reader, "path", root),
+        dsn=_text(reader, "dsn"),
+        host=_text(reader, "host"),
+        port=reader.integer("port", least=1),
+        user=_text(reader, "user"),
+        password=_text(reader, "password"),
+        database=_text(reader, "database"),
+        secure=_truth(reader, "secure"),
+        verify=_truth(reader, "verify"),
+        ca_cert=_text(reader, "ca_cert"),
+        connect_timeout=reader.integer("connect_timeout", least=1),
+        send_receive_timeout=reader.integer("send_receive_timeout", least=1),
+        settings=_settings(reader, _SETTING),
+    )
+
+
+def _read_spark(reader: Reader, root: Path) -> SparkOptions:
+    return SparkOptions(
+        remote=_text(reader, "remote"),
+        master=_text(reader, "master"),
+        catalog=_text(reader, "catalog"),
+        schema=_text(reader, "schema"),
+        warehouse=_place(reader, "warehouse", root),
+        settings=_settings(reader, _ANY_SETTING),
+    )
+
+
+_READ: dict[str, tuple[type[Options], Callable[[Reader, Path], Options]]] = {
+    "clickhouse": (ClickHouseOptions, _read_clickhouse),
+    "duckdb": (DuckDBOptions, _read_duckdb),
+    "postgres": (PostgresOptions, _read_postgres),
+    "spark": (SparkOptions, _read_spark),
+}
+WRITTEN = ("bigquery", "databricks", "redshift", "snowflake", "trino")
+"""The types of targets that asknown writes SQL for and does not run."""
+TYPES = (*sorted((*_READ, *WRITTEN)),)
+"""The types that a target may have."""
 
 
 def split_online(output: Mapping) -> tuple[Mapping, Value | None]:
@@ -106,25 +168,29 @@ def _read_type(given: Mapping, who: str) -> str:
     raise AsknownError("wrong-type", f"'type' of {who} is none that asknown knows: {said}", at=value.at, hint=hint)
 
 
-def _file(reader: Reader, key: str, root: Path) -> str:
-    path = reader.text(key) if reader.value(key) else IN_MEMORY
-    return path if path == IN_MEMORY or _ADDRESS.match(path) else str(_below(root, path))
+def _place(reader: Reader, key: str, root: Path) -> str | None:
+    """An absolute path, an address, or ``:memory:``."""
+    path = _text(reader, key)
+    return path if path is None or path == IN_MEMORY or _ADDRESS.match(path) else str(_below(root, path))
 
 
 def _folder(reader: Reader, key: str, root: Path) -> str | None:
     return str(_below(root, reader.text(key))) if reader.value(key) else None
 
 
-def _text(reader: Reader, key: str, root: Path) -> str | None:
+def _text(reader: Reader, key: str) -> str | None:
     return reader.text(key) if reader.value(key) else None
 
 
-def _count(reader: Reader, key: str, root: Path) -> int | None:
-    return reader.integer(key, least=1)
+def _truth(reader: Reader, key: str) -> bool | None:
+    value = reader.value(key)
+    if isinstance(value, Scalar) and value.untyped and value.text.strip() in ("true", "false"):
+        return value.text.strip() == "true"
+    return None if value is None else reader.truth(key)
 
 
-def _memory(reader: Reader, key: str, root: Path) -> str | None:
-    limit = reader.text(key) if reader.value(key) else None
+def _memory(reader: Reader, key: str) -> str | None:
+    limit = _text(reader, key)
     if limit is not None and not _MEMORY.fullmatch(limit.strip()):
         raise AsknownError(
             "wrong-type",
@@ -135,33 +201,18 @@ def _memory(reader: Reader, key: str, root: Path) -> str | None:
     return limit
 
 
-def _settings(reader: Reader, key: str, root: Path) -> dict[str, str] | None:
-    given = reader.mapping(key)
-    if given is None:
-        return None
+def _settings(reader: Reader, name_pattern: str) -> dict[str, str]:
+    """The settings of a session, as texts. Their names must match the pattern."""
     settings: dict[str, str] = {}
-    for name, entry in given.entries.items():
-        if not isinstance(entry.value, Scalar) or entry.value.value is None:
-            raise wrong_type(f"the setting '{name}' of {reader.what}", "text", entry.value)
-        settings[name] = entry.value.text
+    given = reader.mapping("settings")
+    for name, entry in given.entries.items() if given is not None else ():
+        value = entry.value
+        if not isinstance(value, Scalar) or value.value is None:
+            raise wrong_type(f"the setting '{name}' of {reader.what}", "text", value)
+        if not re.fullmatch(name_pattern, name):
+            raise AsknownError("wrong-type", f"'{name}' is no name of a setting, in {reader.what}", at=entry.at)
+        settings[name] = str(value.value).lower() if isinstance(value.value, bool) else value.text
     return settings
-
-
-_DUCKDB: dict[str, _Option] = {
-    "path": _file,
-    "threads": _count,
-    "memory_limit": _memory,
-    "temp_directory": _folder,
-    "settings": _settings,
-}
-_POSTGRES: dict[str, _Option] = {
-    **dict.fromkeys(("dsn", "host"), _text),
-    "port": _count,
-    **dict.fromkeys(("user", "password", "dbname"), _text),
-    "connect_timeout": _count,
-    **dict.fromkeys(("sslmode", "sslrootcert", "sslcert", "sslkey", "schema", "role"), _text),
-    "settings": _settings,
-}
 
 
 def _below(root: Path, path: str) -> Path:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from asknown.catalog.catalog import Catalog
 from asknown.emit.models import model_text
 from asknown.emit.statement import Statement, check_sql, write
+from asknown.engines.engine import open_engine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
-from asknown.store.opening import open_engine, open_type_engine
+from asknown.store.opening import open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
 
 
@@ -28,7 +29,7 @@ def build_models(
             "there is nothing to build: no model is materialized as a table or a view",
             hint="models are put into each query as CTEs; config(materialized='table') keeps one in the target instead",
         )
-    engine = open_engine(project, writable=True)
+    engine = open_engine(project.profile.target, project.settings.root, writable=True)
     try:
         if not engine.keeps_builds:
             raise AsknownError(

@@ -331,9 +331,9 @@ class FeatureStore:
 
     @cached_property
     def _engine(self) -> Engine:
-        from asknown.store.opening import open_engine
+        from asknown.engines.engine import open_engine
 
-        return open_engine(self.project)
+        return open_engine(self.project.profile.target, self.project.settings.root)
 
     @cached_property
     def _typed(self) -> TypedCatalog:

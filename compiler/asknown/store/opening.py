@@ -1,36 +1,12 @@
-"""Opens the engine that a target names."""
+"""Opens the engine that says which types a project's models have."""
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from asknown.dialects.dialect import Dialect
-from asknown.dialects.registry import find_dialect
-from asknown.engines.engine import Engine
+from asknown.engines.engine import Engine, open_engine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project, Target
-
-# By a target's type: the module, imported when it is used, and the class in it.
-ENGINES = {
-    "clickhouse": ("asknown.engines.clickhouse", "ClickHouse"),
-    "duckdb": ("asknown.engines.duckdb", "DuckDB"),
-    "postgres": ("asknown.engines.postgres", "Postgres"),
-    "spark": ("asknown.engines.spark", "Spark"),
-}
-
-
-def open_engine(project: Project, *, writable: bool = False) -> Engine:
-    """The engine of the project's target, open. ``writable`` where models are to be built in it."""
-    target = project.profile.target
-    if target.type not in ENGINES:
-        find_dialect(target.type)
-        raise AsknownError(
-            "not-yet",
-            f"asknown writes SQL for {target.type}, and does not run it",
-            at=target.at,
-            hint=f"asknown compile NAME --dialect {target.type}; targets that run: {', '.join(ENGINES)}",
-        )
-    return _open(target, project, writable=writable)
+from asknown.project.options import DuckDBOptions
 
 
 def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
@@ -52,17 +28,12 @@ def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
 
 def open_bare_engine(project: Project) -> Engine:
     """An engine in memory that says which types DuckDB's SQL has, and holds no table."""
-    return _open(Target("types", "duckdb", {}, project.profile.target.at), project)
+    return open_engine(Target("types", DuckDBOptions(), project.profile.target.at), project.settings.root)
 
 
 def open_offline(project: Project, dialect: Dialect) -> tuple[Engine | None, Engine]:
     """(the engine that reads the sources' files, if that takes no connection; the one that says types)."""
     type_engine = open_type_engine(project, dialect)
-    own = _open(project.profile.target, project) if project.profile.target.type == "duckdb" else None
+    target = project.profile.target
+    own = open_engine(target, project.settings.root) if isinstance(target.options, DuckDBOptions) else None
     return own, type_engine or own or open_bare_engine(project)
-
-
-def _open(target: Target, project: Project, *, writable: bool = False) -> Engine:
-    module, name = ENGINES[target.type]
-    engine: Engine = getattr(import_module(module), name)(target, project.settings.root, writable=writable)
-    return engine

@@ -12,6 +12,7 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
+from asknown.project.options import ClickHouseOptions, DuckDBOptions
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class InputFiles:
             for folder in (Path.cwd(), root):
                 yield "the spine", str(folder / self.spine)
         yield "the online table", str(self.project.profile.online.path)
-        database = self.project.profile.target.options.get("path")
-        if database:
-            yield "the target's database", str(root / str(database))
+        options = self.project.profile.target.options
+        if isinstance(options, DuckDBOptions | ClickHouseOptions) and options.path is not None:
+            yield "the target's database", str(root / options.path)
 
 
 def _is_read(output: Path, pattern: str) -> bool:

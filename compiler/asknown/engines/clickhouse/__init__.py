@@ -16,7 +16,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.engines.clickhouse.arrow import arrow_type, convert
 from asknown.engines.clickhouse.embedded import Embedded
 from asknown.engines.clickhouse.errors import translate
-from asknown.engines.clickhouse.options import FASTER, REQUIRED, WISHED, check_options
+from asknown.engines.clickhouse.options import FASTER, REQUIRED, WISHED, check_options, client_options
 from asknown.engines.clickhouse.server import Server
 from asknown.engines.clickhouse.session import ServerError, Session
 from asknown.engines.clickhouse.spine import to_columns
@@ -25,6 +25,7 @@ from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.engines.files import write_batches
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
+from asknown.project.options import IN_MEMORY, ClickHouseOptions
 from asknown.types import SqlType
 
 SPINE = "_asknown_spine"
@@ -37,22 +38,22 @@ class ClickHouse:
 
     dialect: Dialect = CLICKHOUSE
 
-    def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
+    def __init__(self, target: Target[ClickHouseOptions], root: Path, *, writable: bool = False) -> None:
         self._target = target
-        self._root = root
         self._spines: list[str] = []
         self._streaming = False
-        self.keeps_builds = target.options.get("path") != ":memory:"
-        self._session = self._open(check_options(target), writable=writable)
+        self.keeps_builds = target.options.path != IN_MEMORY
+        check_options(target)
+        self._session = self._open(target.options, writable=writable)
         try:
             self._pin()
         except BaseException:
             self._session.close()
             raise
 
-    def _open(self, options: dict[str, Any], *, writable: bool) -> Session:
-        if path := options.get("path"):
-            folder = None if path == ":memory:" else self._root / path
+    def _open(self, options: ClickHouseOptions, *, writable: bool) -> Session:
+        if path := options.path:
+            folder = None if path == IN_MEMORY else Path(path)
             if folder and not writable and not folder.is_dir():
                 raise AsknownError(
                     "no-data",
@@ -60,11 +61,8 @@ class ClickHouse:
                     at=self._target.at,
                     hint="correct its path, or make it with `asknown run`",
                 )
-            return Embedded(folder, options.get("database"))
-        named = {name: value for name, value in options.items() if name != "settings"}
-        if "user" in named:
-            named["username"] = named.pop("user")
-        return Server(named, self._target.name, self._target.at)
+            return Embedded(folder, options.database)
+        return Server(client_options(options), self._target.name, self._target.at)
 
     def _pin(self) -> None:
         known = {name for (name,) in self.rows("SELECT name FROM system.settings")}
@@ -72,10 +70,9 @@ class ClickHouse:
             raise AsknownError(
                 "engine", f"the ClickHouse of target '{self._target.name}' is too old: it has no setting {missing[0]}"
             )
-        given = dict(self._target.options.get("settings") or {})
         wished = {name: value for name, value in WISHED.items() if name in known}
         faster = {name: value for name, value in FASTER.items() if name in known}
-        settings = faster | {str(name): str(value) for name, value in given.items()} | wished | REQUIRED
+        settings = faster | dict(self._target.options.settings) | wished | REQUIRED
         self._ask(lambda: self._session.set(settings))
 
     # -- asking ------------------------------------------------------------------------------------------------

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
-from asknown.errors import AsknownError, did_you_mean
+from asknown.errors import AsknownError
 from asknown.project.nodes import Target
+from asknown.project.options import ClickHouseOptions
 
 REQUIRED = {
     "session_timezone": "UTC",
@@ -56,24 +55,11 @@ FASTER = {
 }
 """Settings that results do not depend on; a target's own go before them."""
 
-_OPTIONS = (
-    *("path", "dsn", "host", "port", "user", "password", "database", "secure", "verify", "ca_cert"),
-    *("connect_timeout", "send_receive_timeout", "settings"),
-)
 
-
-def check_options(target: Target) -> dict[str, Any]:
-    """The target's options, none of them unknown, with one way to connect."""
-    options = {name: value for name, value in target.options.items() if value is not None}
-    for name in options:
-        if name not in _OPTIONS:
-            raise AsknownError(
-                "unknown-key",
-                f"target '{target.name}' has a key '{name}', which a target of type clickhouse has not",
-                at=target.at,
-                hint=did_you_mean(name, _OPTIONS, what="its keys"),
-            )
-    ways = [name for name in ("path", "dsn", "host") if name in options]
+def check_options(target: Target[ClickHouseOptions]) -> None:
+    """Raises unless the target's options have exactly one way to connect."""
+    options = target.options
+    ways = [name for name in ("path", "dsn", "host") if getattr(options, name) is not None]
     if len(ways) != 1:
         raise AsknownError(
             "missing-key" if not ways else "wrong-type",
@@ -82,9 +68,21 @@ def check_options(target: Target) -> dict[str, Any]:
             at=target.at,
             hint="dsn: \"{{ env_var('CLICKHOUSE_DSN') }}\" for a server, as in clickhouse://user:password@host:8123/db",
         )
-    settings = options.get("settings") or {}
-    if not isinstance(settings, Mapping) or not all(re.fullmatch(r"[a-z_0-9]+", str(name)) for name in settings):
-        raise AsknownError(
-            "wrong-type", f"'settings' of target '{target.name}' must be names of settings and values", at=target.at
-        )
-    return options
+
+
+def client_options(options: ClickHouseOptions) -> dict[str, Any]:
+    """The options of a server's client, under the names that clickhouse-connect has for them."""
+    named = {
+        "dsn": options.dsn,
+        "host": options.host,
+        "port": options.port,
+        "username": options.user,
+        "password": options.password,
+        "database": options.database,
+        "secure": options.secure,
+        "verify": options.verify,
+        "ca_cert": options.ca_cert,
+        "connect_timeout": options.connect_timeout,
+        "send_receive_timeout": options.send_receive_timeout,
+    }
+    return {name: value for name, value in named.items() if value is not None}

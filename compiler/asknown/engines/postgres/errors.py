@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from asknown.engines.postgres.options import hide_secrets
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
+from asknown.project.options import PostgresOptions
 
 OURS = "asknown: "  # what a query of ours raises itself
 
@@ -46,9 +45,9 @@ def translate(error: Exception) -> BaseException:
     return AsknownError("engine", f"{message} ({detail})" if detail else message, hint=hint)
 
 
-def unreachable(text: str, target: Target, options: Mapping[str, Any]) -> AsknownError:
+def unreachable(text: str, target: Target[PostgresOptions]) -> AsknownError:
     """The error for a server that does not let us in. No secret of the target is in it."""
-    said = hide_secrets(_first_line(text), options).removeprefix("connection to ")
+    said = hide_secrets(_first_line(text), target.options).removeprefix("connection to ")
     hint = "check its host and port, and that the server runs"
     if "password authentication" in said or "no password supplied" in said or "role" in said:
         hint = "check its user and password"

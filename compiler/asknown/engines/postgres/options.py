@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
+from asknown.project.options import PostgresOptions
 
 _ADDRESS = (
     *("host", "port", "user", "password", "dbname", "connect_timeout"),
@@ -18,47 +17,41 @@ _ADDRESS = (
 HIDDEN = "***"
 
 
-def check_options(target: Target) -> dict[str, Any]:
-    """The target's options, with one way to connect. Raises what is wrong with them; no value is repeated."""
-    options = {name: value for name, value in target.options.items() if value is not None}
-    beside = [name for name in _ADDRESS if name in options]
-    if "dsn" in options and beside:
+def check_options(target: Target[PostgresOptions]) -> None:
+    """Raises where the target's options have no way to connect, or two. No value is repeated."""
+    options = target.options
+    beside = list(_parts(options))
+    if options.dsn is not None and beside:
         raise AsknownError(
             "wrong-type",
             f"target '{target.name}' has both 'dsn' and '{beside[0]}'",
             at=target.at,
             hint=f"write the {beside[0]} into the dsn, or leave the dsn out",
         )
-    if not beside and "dsn" not in options:
+    if not beside and options.dsn is None:
         raise AsknownError(
             "missing-key",
             f"target '{target.name}' does not say where its server is: it lacks 'dsn' or 'host'",
             at=target.at,
             hint="dsn: \"{{ env_var('POSTGRES_DSN') }}\", as in postgresql://user:password@host:5432/database",
         )
-    settings = options.get("settings") or {}
-    if not isinstance(settings, Mapping) or not all(re.fullmatch(r"[a-z_][a-z_0-9.]*", str(name)) for name in settings):
-        raise AsknownError(
-            "wrong-type",
-            f"'settings' of target '{target.name}' must be names of settings and values",
-            at=target.at,
-            hint="settings: {work_mem: 256MB}",
-        )
-    return options
 
 
-def address(options: Mapping[str, Any]) -> str:
+def address(options: PostgresOptions) -> str:
     """The address that libpq connects to. It holds the password."""
-    if "dsn" in options:
-        return str(options["dsn"])
-    parts = {name: str(options[name]) for name in _ADDRESS if name in options}
-    return "postgresql://?" + urlencode(parts, quote_via=quote, safe="")
+    return options.dsn or "postgresql://?" + urlencode(_parts(options), quote_via=quote, safe="")
 
 
-def hide_secrets(text: str, options: Mapping[str, Any]) -> str:
+def _parts(options: PostgresOptions) -> dict[str, str]:
+    """The parts of an address that the options give, by libpq's own names."""
+    given = {name: getattr(options, name) for name in _ADDRESS}
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def hide_secrets(text: str, options: PostgresOptions) -> str:
     """``text`` without the target's address and password, which a message of the driver may repeat."""
-    dsn = str(options.get("dsn") or "")
-    secrets = {str(options.get("password") or ""), dsn}
+    dsn = options.dsn or ""
+    secrets = {options.password or "", dsn}
     try:
         parts = urlsplit(dsn)
         secrets |= {parts.password or "", parts.query, parts.netloc, parts.netloc.rpartition("@")[0]}

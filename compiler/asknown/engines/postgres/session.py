@@ -15,6 +15,7 @@ from asknown.engines.postgres.errors import translate, unreachable
 from asknown.engines.postgres.options import address, check_options
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
+from asknown.project.options import PostgresOptions
 from asknown.types import SqlType
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ class Postgres:
     dialect: Dialect = POSTGRES
     keeps_builds = True
 
-    def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
+    def __init__(self, target: Target[PostgresOptions], root: Path, *, writable: bool = False) -> None:
         self._target = target
-        self._options = check_options(target)
+        check_options(target)
+        self._options = target.options
         self._writable = writable
         self._spines = 0
         self._reading: weakref.ref[Generator[pa.RecordBatch]] | None = None  # the result that is being read
@@ -55,7 +57,7 @@ class Postgres:
         try:
             self._con = connect(address(self._options), autocommit=True)
         except self._adbc.Error as error:
-            raise unreachable(str(error), target, self._options) from None
+            raise unreachable(str(error), target) from None
         try:
             self._pin()
         except BaseException:
@@ -65,10 +67,10 @@ class Postgres:
     def _pin(self) -> None:
         with contextlib.suppress(AsknownError):
             self._do(LOOK_FOR_READER)
-        for name, value in {**PLANNING, **dict(self._options.get("settings") or {})}.items():
-            self._do(f"SET {name} = {_literal(str(value))}")
-        if role := self._options.get("role"):
-            self._do(f"SET ROLE {_quote(str(role))}")
+        for name, value in {**PLANNING, **self._options.settings}.items():
+            self._do(f"SET {name} = {_literal(value)}")
+        if role := self._options.role:
+            self._do(f"SET ROLE {_quote(role)}")
         for statement in (*SESSION, *POSTGRES.session):  # last, for results depend on them
             self._do(statement)
         ((version, shown),) = self.rows("SELECT current_setting('server_version_num')::int4, version()")
@@ -79,10 +81,10 @@ class Postgres:
                 at=self._target.at,
                 hint=f"asknown needs PostgreSQL {OLDEST // 10_000} or newer",
             )
-        if schema := self._options.get("schema"):
+        if schema := self._options.schema:
             if self._writable:
-                self._do(f"CREATE SCHEMA IF NOT EXISTS {_quote(str(schema))}")
-            self._do(f"SELECT set_config('search_path', {_literal(_quote(str(schema)))} || ', public', false)")
+                self._do(f"CREATE SCHEMA IF NOT EXISTS {_quote(schema)}")
+            self._do(f"SELECT set_config('search_path', {_literal(_quote(schema))} || ', public', false)")
         if not self._writable:
             self._do("SET default_transaction_read_only = on")
 

@@ -17,11 +17,10 @@ from asknown.dialects.dialect import Dialect
 from asknown.dialects.spark import SPARK
 from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.engines.files import write_batches
-from asknown.engines.spark.session import is_remote, open_session, quote
+from asknown.engines.spark.session import SparkTarget, is_remote, open_session, quote
 from asknown.engines.spark.types import columns_of, result_schema, to_spark
 from asknown.engines.spark.worker import Worker
 from asknown.errors import AsknownError
-from asknown.project.nodes import Target
 from asknown.types import SqlType
 
 if TYPE_CHECKING:
@@ -41,14 +40,14 @@ class Spark:
     dialect: Dialect = SPARK
     keeps_builds = True
 
-    def __init__(self, target: Target, root: Path, *, writable: bool = False) -> None:
+    def __init__(self, target: SparkTarget, root: Path, *, writable: bool = False) -> None:
         self._target = target
         self._spines = count(1)
         self._views: list[str] = []
         self._folder: Path | None = None
         self._worker = Worker()
         try:
-            self._session = self._worker.run(lambda: open_session(target, root, writable=writable))
+            self._session = self._worker.run(lambda: open_session(target, writable=writable))
             self._worker.adopt(self._session)
         except BaseException:
             self._worker.close()

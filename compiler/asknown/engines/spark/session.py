@@ -1,7 +1,4 @@
-"""Opens a Spark session for a target: over Spark Connect, in a cluster, the one that runs already, or one of its own.
-
-What a target of ``type: spark`` may say is in :data:`OPTIONS`.
-"""
+"""Opens a Spark session for a target: over Spark Connect, in a cluster, the one that runs already, or its own."""
 
 from __future__ import annotations
 
@@ -11,20 +8,21 @@ import os
 import shutil
 import socket
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from asknown.engines.spark.errors import first_line
-from asknown.errors import AsknownError, did_you_mean
+from asknown.errors import AsknownError
 from asknown.project.nodes import Target
+from asknown.project.options import SparkOptions
 
 EXTRA = "pip install 'asknown[spark]'"
-OPTIONS = ("remote", "master", "catalog", "schema", "warehouse", "settings")
 THREAD = "asknown-spark"  # the name of the threads that talk to Spark for us
 PATIENCE = 10.0  # seconds until a server that does not answer is given up
 
-SparkSession = Any  # pyspark's, which is imported when it is used
+SparkTarget: TypeAlias = Target[SparkOptions]
+SparkSession: TypeAlias = Any  # pyspark's, which is imported when it is used
 
 PINS = {
     "spark.sql.session.timeZone": "UTC",
@@ -57,17 +55,16 @@ _OWN = {
 """A local session that asknown starts: it writes nothing to the terminal and listens to no other machine."""
 
 
-def open_session(target: Target, root: Path, *, writable: bool) -> SparkSession:
-    """A session of its own, pinned. Raises ``missing-extra``, ``unknown-key``, or ``engine`` where none answers."""
+def open_session(target: SparkTarget, *, writable: bool) -> SparkSession:
+    """A session of its own, pinned. Raises ``missing-extra``, or ``engine`` where none answers."""
     _check_options(target)
     _require_library(target)
     _hush()
-    options = target.options
-    if options.get("remote"):
-        session = _connect(target, str(options["remote"]))
+    if remote := target.options.remote:
+        session = _connect(target, remote)
     else:
-        session = _join_or_start(target, root, writable=writable)
-    for name, value in {**_settings(target), **PINS}.items():
+        session = _join_or_start(target, writable=writable)
+    for name, value in {**target.options.settings, **PINS}.items():
         _set(session, name, value, target)
     _use(session, target, writable=writable)
     return session
@@ -78,29 +75,18 @@ def is_remote(session: SparkSession) -> bool:
     return type(session).__module__.startswith("pyspark.sql.connect")
 
 
-def _check_options(target: Target) -> None:
-    for name in target.options:
-        if name not in OPTIONS:
-            hint = did_you_mean(name, OPTIONS, what="a spark target's keys")
-            raise AsknownError("unknown-key", f"target '{target.name}' has no key '{name}'", at=target.at, hint=hint)
-    if target.options.get("remote") and target.options.get("master"):
+def _check_options(target: SparkTarget) -> None:
+    if target.options.remote and target.options.master:
         raise AsknownError(
             "wrong-type",
             f"target '{target.name}' has both 'remote' and 'master': it connects to a server, or is a driver itself",
             at=target.at,
             hint="remove one of them",
         )
-    if not isinstance(target.options.get("settings") or {}, Mapping):
-        raise AsknownError(
-            "wrong-type",
-            f"'settings' of target '{target.name}' must be names and values",
-            at=target.at,
-            hint='settings: {spark.sql.shuffle.partitions: "64"}',
-        )
 
 
-def _require_library(target: Target) -> None:
-    needed = ("pyspark", "grpc", "pandas") if target.options.get("remote") else ("pyspark",)
+def _require_library(target: SparkTarget) -> None:
+    needed = ("pyspark", "grpc", "pandas") if target.options.remote else ("pyspark",)
     for library in needed:
         if importlib.util.find_spec(library) is None:
             raise AsknownError("missing-extra", f"{library} is not installed, which Spark needs", hint=EXTRA)
@@ -125,7 +111,7 @@ def _is_not_ours(record: logging.LogRecord) -> bool:
     return not (record.threadName or "").startswith(THREAD)
 
 
-def _connect(target: Target, url: str) -> SparkSession:
+def _connect(target: SparkTarget, url: str) -> SparkSession:
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client import DefaultChannelBuilder
     from pyspark.sql.connect.session import SparkSession as RemoteSession
@@ -169,7 +155,7 @@ def _speaks_grpc(channel: Any) -> bool:
     return True
 
 
-def _no_connection(target: Target, why: str) -> AsknownError:
+def _no_connection(target: SparkTarget, why: str) -> AsknownError:
     return AsknownError(
         "engine",
         f"target '{target.name}' does not reach Spark Connect at {why}",
@@ -179,7 +165,7 @@ def _no_connection(target: Target, why: str) -> AsknownError:
     )
 
 
-def _join_or_start(target: Target, root: Path, *, writable: bool) -> SparkSession:
+def _join_or_start(target: SparkTarget, *, writable: bool) -> SparkSession:
     import pyspark
     import pyspark.sql
 
@@ -187,7 +173,7 @@ def _join_or_start(target: Target, root: Path, *, writable: bool) -> SparkSessio
     builder = pyspark.sql.SparkSession.builder
     if not running:
         _require_java(target)
-        for name, value in _start_settings(target, root, writable=writable).items():
+        for name, value in _start_settings(target, writable=writable).items():
             builder = builder.config(name, value)
     try:
         session = builder.getOrCreate()
@@ -198,7 +184,7 @@ def _join_or_start(target: Target, root: Path, *, writable: bool) -> SparkSessio
             at=target.at,
             hint="check 'master' and 'settings', and that Java 17 or newer runs: java -version",
         ) from None
-    master = target.options.get("master")
+    master = target.options.master
     if running and master and session.conf.get("spark.master", None) != master:
         raise AsknownError(
             "engine",
@@ -209,7 +195,7 @@ def _join_or_start(target: Target, root: Path, *, writable: bool) -> SparkSessio
     return session.newSession()
 
 
-def _require_java(target: Target) -> None:
+def _require_java(target: SparkTarget) -> None:
     home = os.environ.get("JAVA_HOME")
     if not shutil.which(str(Path(home) / "bin" / "java") if home else "java"):
         raise AsknownError(
@@ -221,44 +207,34 @@ def _require_java(target: Target) -> None:
         )
 
 
-def _start_settings(target: Target, root: Path, *, writable: bool) -> dict[str, str]:
+def _start_settings(target: SparkTarget, *, writable: bool) -> dict[str, str]:
     options = target.options
-    master = str(options.get("master") or "")
+    master = options.master or ""
     local = master.startswith("local") or (not master and "SPARK_REMOTE" not in os.environ)
     settings = dict(_OWN) if local else {"spark.app.name": "asknown"}
     if master:
         settings["spark.master"] = master
-    warehouse = options.get("warehouse")
-    if warehouse:
-        folder = root / str(warehouse)
-        settings["spark.sql.warehouse.dir"] = str(folder)
+    if options.warehouse:
+        settings["spark.sql.warehouse.dir"] = options.warehouse
         if local:  # tables are remembered in the folder too
+            folder = Path(options.warehouse)
             folder.mkdir(parents=True, exist_ok=True)
             settings["spark.sql.catalogImplementation"] = "hive"
             settings["spark.hadoop.javax.jdo.option.ConnectionURL"] = (
                 f"jdbc:derby:;databaseName={folder / 'metastore_db'};create=true"
             )
             settings["spark.driver.extraJavaOptions"] = f"-Dderby.stream.error.file={folder / 'derby.log'}"
-    elif writable and local and "spark.sql.warehouse.dir" not in _settings(target):
+    elif writable and local and "spark.sql.warehouse.dir" not in options.settings:
         raise AsknownError(
             "missing-key",
             f"target '{target.name}' has no place to keep tables",
             at=target.at,
             hint="warehouse: spark-warehouse",
         )
-    return {**settings, **_settings(target)}
+    return {**settings, **options.settings}
 
 
-def _settings(target: Target) -> dict[str, str]:
-    given = target.options.get("settings") or {}
-    return {str(name): _text(value) for name, value in given.items()}
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _set(session: SparkSession, name: str, value: str, target: Target) -> None:
+def _set(session: SparkSession, name: str, value: str, target: SparkTarget) -> None:
     from pyspark.errors import PySparkException
 
     try:
@@ -275,7 +251,7 @@ def _set(session: SparkSession, name: str, value: str, target: Target) -> None:
         ) from None
 
 
-def _use(session: SparkSession, target: Target, *, writable: bool) -> None:
+def _use(session: SparkSession, target: SparkTarget, *, writable: bool) -> None:
     from pyspark.errors import PySparkException
 
     def use_schema(name: str) -> None:
@@ -283,16 +259,15 @@ def _use(session: SparkSession, target: Target, *, writable: bool) -> None:
             session.sql(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")
         session.catalog.setCurrentDatabase(name)
 
-    steps: tuple[tuple[str, Callable[[str], None]], ...] = (
-        ("catalog", session.catalog.setCurrentCatalog),
-        ("schema", use_schema),
+    steps: tuple[tuple[str, str | None, Callable[[str], None]], ...] = (
+        ("catalog", target.options.catalog, session.catalog.setCurrentCatalog),
+        ("schema", target.options.schema, use_schema),
     )
-    for option, use in steps:
-        name = target.options.get(option)
+    for option, name, use in steps:
         if name is None:
             continue
         try:
-            use(str(name))
+            use(name)
         except PySparkException as error:
             raise AsknownError(
                 "no-data",
