@@ -1,9 +1,12 @@
-"""An online table belongs to one target of one project: every command of another stops, and names both."""
+"""An online table belongs to one target of one project, and nothing else is in it: else every command stops."""
 
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -17,12 +20,13 @@ from asknown.online.nodes import Owner
 from asknown.online.sqlite.connect import Library
 from asknown.online.sqlite.doctor import inspect_file
 from asknown.online.sqlite.writer import open_writer
-from online_tables import NOON, load, make_batch, make_view
+from online_tables import NOON, dump, load, make_batch, make_view
 from test_online_content import check
 from test_online_migrations import write_layout
 
 DEV, PROD, OTHER = Owner("shop", "dev"), Owner("shop", "prod"), Owner("other", "dev")
 VIEW = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"})
+MAKE = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])"
 FILES = {
     "pyproject.toml": '[tool.asknown]\nname = "shop"\n',
     "models/shop.yml": "entities:\n  - name: member\n",
@@ -190,3 +194,39 @@ def test_a_file_of_an_earlier_layout_has_no_stamp_yet(tmp_path: Path, layout: in
     with open_writer(path, owner=PROD):
         pass
     assert stamp(path) == [("shop", "prod")]
+
+
+TRIGGER = "CREATE TRIGGER watch AFTER INSERT ON orders BEGIN DELETE FROM orders; END"
+PARTS = {
+    "trigger 'watch'": (TRIGGER, "sqlite3 online.db 'drop trigger watch'"),
+    "view 'v'": ("CREATE VIEW v AS SELECT 1", "sqlite3 online.db 'drop view v'"),
+    "view 'a\"b'": ('CREATE VIEW "a""b" AS SELECT 1', "move the file away"),
+    "view 'x\\x1b[2J'": ('CREATE VIEW "x\x1b[2J" AS SELECT 1', "move the file away"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("library", ["sqlite3", "apsw"])
+def test_triggers_and_views_in_the_file_are_refused(tmp_path: Path, part: str, library: Library) -> None:
+    path = tmp_path / "online.db"
+    statement, advice = PARTS[part]
+    load(path, VIEW, [{"id": 1, "ts": NOON, "amount": 1.0}])
+    content = dump(path, VIEW.name)
+    with OnlineReader(path, library=library) as before:
+        before.get_online_features([VIEW.name], [{"id": 1}])
+        subprocess.run([sys.executable, "-c", MAKE, str(path), statement], check=True)
+        with pytest.raises(AsknownError, match=re.escape(part)):
+            before.views()
+    with pytest.raises(AsknownError) as reading:
+        OnlineReader(path, library=library)
+    with pytest.raises(AsknownError) as writing, open_writer(path):
+        pass
+    for caught in (reading, writing):
+        assert caught.value.code == "online-corrupt"
+        assert f"has a {part} in it, which asknown did not make" in caught.value.message
+        assert advice in (caught.value.hint or "")
+    assert dump(path, VIEW.name) == content
+    found = [check for check in inspect_file(path).checks if check.state == "act"]
+    assert [check.check for check in found] == ["file"]
+    assert part in found[0].found
+    assert {"integrity", "content"} <= {check.check for check in inspect_file(path).checks}

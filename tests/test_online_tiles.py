@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import sqlite3
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -18,9 +17,10 @@ from hypothesis import strategies as st
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite import tiles
 from asknown.online.sqlite.tiles import code_of, pack, unpack
+from asknown.online.sqlite.writer import open_writer
 from asknown.types import parse_type
-from online_tables import NOON, dump, stored_rows
-from test_online_windows import DAY, call, load, read, windowed
+from online_tables import NOON, dump, make_batch, stored_rows
+from test_online_windows import DAY, call, event_batch, load, read, windowed
 
 HIDDEN = {
     "_1": "DOUBLE",
@@ -163,11 +163,11 @@ def test_a_load_that_changes_nothing_leaves_the_tiles_alone(tmp_path: Path) -> N
     events = [{"id": 1, "ts": NOON.replace(tzinfo=None), "_1": float(i)} for i in range(200)]
     load(path, view, events)
     before = dump(path, "orders.tiles")
-    connection = sqlite3.connect(path)
-    connection.execute('CREATE TRIGGER "no" BEFORE DELETE ON "orders.tiles" BEGIN SELECT RAISE(FAIL, \'written\'); END')
-    connection.commit()
-    connection.close()
-    load(path, view, events[::-1])
+    fail = "BEFORE DELETE ON main.\"orders.tiles\" BEGIN SELECT RAISE(FAIL, 'written'); END"
+    with open_writer(path) as writer:
+        writer.connection.execute(f'CREATE TEMP TRIGGER "no" {fail}')
+        writer.load(view, [make_batch(view, [])], NOON)
+        writer.load_events(view, [event_batch(view, events[::-1])], NOON)
     assert dump(path, "orders.tiles") == before
 
 

@@ -23,7 +23,7 @@ from asknown.online.backend import Library
 from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
 from asknown.online.sqlite.errors import check_sqlite, explain
 from asknown.online.sqlite.metadata import find_layout, read_on_demand, read_services, read_views
-from asknown.online.sqlite.owner import check_owner
+from asknown.online.sqlite.owner import check_owner, check_parts
 
 if TYPE_CHECKING:
     from asknown.online.sqlite.read_plan import ReadPlan
@@ -217,6 +217,7 @@ class Session:
         """Reads the metadata anew where another connection has changed the file, which must be that of ``owner``."""
         version = self.cursor.execute("PRAGMA data_version").fetchall()[0][0]
         if version != self._version:
+            check_parts(self.connection, path)
             if owner is not None:
                 check_owner(self.connection, path, owner)
             self.views = read_views(self.connection, path)

@@ -31,7 +31,7 @@ from asknown.online.sqlite.metadata import (
     read_services,
     sort_views,
 )
-from asknown.online.sqlite.owner import check_owner
+from asknown.online.sqlite.owner import check_owner, foreign, foreign_parts
 
 _FIXED = (3, 51, 3)
 _BACKPORTS = {(3, 44): 6, (3, 50): 7}  # release lines that have the fix as well, from this patch on
@@ -96,6 +96,9 @@ def _check_file(
         else:
             yield _check_stamp(found, path)
     yield _check_layout(layout, path)
+    for kind, name in foreign_parts(connection):
+        refusal = foreign(path, kind, name)
+        yield Check("file", path.name, "act", refusal.message, refusal.hint)
     yield _check_log(path)
     yield guarded("integrity", path.name, path, lambda: _check_integrity(connection, path.name))
     try:

@@ -1,10 +1,12 @@
-"""The stamp of a file: the project and the target whose online table it is."""
+"""Tells whose a file is: the project and the target that it is stamped with, and what in it is not asknown's."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
+from asknown.errors import AsknownError
 from asknown.online.nodes import Owner
 from asknown.online.sqlite.errors import damaged, other_owner
 from asknown.online.sqlite.metadata import is_as_written, metadata_rows, write_row
@@ -32,3 +34,29 @@ def check_owner(connection: sqlite3.Connection, path: Path, owner: Owner) -> Own
 def write_owner(connection: sqlite3.Connection, owner: Owner) -> None:
     """Stamps the file, which has no stamp yet."""
     write_row(connection, "INSERT INTO _asknown_owner", {"project": owner.project, "target": owner.target})
+
+
+def foreign_parts(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The (type, name) of each trigger and view in the file. asknown makes none.
+
+    A trigger changes what a load writes, and a view may stand where a table was.
+    """
+    query = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    return sorted((str(kind), str(name)) for kind, name in connection.execute(query))
+
+
+def check_parts(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuses a file with triggers or views in it: ``online-corrupt``."""
+    for kind, name in foreign_parts(connection):
+        raise foreign(path, kind, name)
+
+
+def foreign(path: Path, kind: str, name: str) -> AsknownError:
+    """The error for a trigger or a view in the file."""
+    hint = "move the file away and run: asknown materialize --full-refresh"
+    if re.fullmatch(r"\w+", name, re.ASCII):
+        drop = f"drop {kind} {name}"
+        hint = f"remove it: sqlite3 {path.name} '{drop}' and see what it has done: asknown doctor; or {hint}"
+    return AsknownError(
+        "online-corrupt", f"the online file {path} has a {kind} '{name}' in it, which asknown did not make", hint=hint
+    )

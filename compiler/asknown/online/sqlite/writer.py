@@ -28,7 +28,7 @@ from asknown.online.sqlite.errors import check_sqlite, damaged, explain
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
 from asknown.online.sqlite.merge import LostRowError, merge_rows
 from asknown.online.sqlite.metadata import migrate
-from asknown.online.sqlite.owner import check_owner, write_owner
+from asknown.online.sqlite.owner import check_owner, check_parts, write_owner
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -244,6 +244,7 @@ class OnlineWriter:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")
+        check_parts(connection, self.path)
         migrate(connection, metadata.find_layout(connection, self.path))
         if self._owner is not None and check_owner(connection, self.path, self._owner) is None:
             write_owner(connection, self._owner)
