@@ -91,7 +91,7 @@ def test_a_value_changed_by_hand_is_found(path: Path, table: str) -> None:
     run_sql(path, CHANGES[table])
     check = only(inspect_file(path))
     assert (check.check, check.of) == ("content", table)
-    assert check.found == "what the table holds is not what was written: damaged, or changed by hand"
+    assert check.found == "the table does not hold the rows that were written: it is damaged, or was changed by hand"
     assert check.run == f"asknown materialize {table.partition('.')[0]} --full-refresh"
 
 

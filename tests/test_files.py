@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[list[str], str, str]] = {
     "nanoseconds": (
         after_many("2024-03-01 10:00:00", "2024-03-01 10:00:00.123456789"),
         "",
-        f"t.csv, line {MANY + 2}: column 'x' has an instant that is no whole microsecond: '2024-03-01 10:00:00.",
+        f"t.csv, line {MANY + 2}: column 'x' has an instant that is not a whole microsecond: '2024-03-01 10:00:00.",
     ),
     "offsets and none": (
         after_many("2024-03-01 10:00:00", "2024-03-01 10:00:00+02:00"),

@@ -283,7 +283,7 @@ def test_names_that_sqlite_keeps_are_refused(path: Path, name: str) -> None:
 
 def test_views_that_differ_in_case_only_are_refused(path: Path) -> None:
     load(path, make_view(PLAIN, name="orders"), [])
-    with pytest.raises(AsknownError, match="does not tell 'Orders' from it"):
+    with pytest.raises(AsknownError, match="differs from 'Orders' only in case"):
         load(path, make_view(PLAIN, name="Orders"), [])
 
 

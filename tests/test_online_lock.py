@@ -74,7 +74,9 @@ def test_a_second_writer_times_out_with_a_clear_error(path: Path) -> None:
     with held(path) as holder:
         with pytest.raises(AsknownError) as caught:
             open_writer(path, timeout=0.2, on_wait=said.append).__enter__()
-        assert re.fullmatch(who(path, holder.pid) + ", and has not finished in 200 milliseconds", caught.value.message)
+        assert re.fullmatch(
+            who(path, holder.pid) + ", and has not finished within 200 milliseconds", caught.value.message
+        )
         with pytest.raises(AsknownError) as at_once:
             open_writer(path, timeout=0).__enter__()
         assert re.fullmatch(who(path, holder.pid), at_once.value.message)

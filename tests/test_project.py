@@ -205,7 +205,7 @@ def test_a_wrong_setting_is_refused_with_its_line(
 
 
 @pytest.mark.parametrize(
-    ("value", "line", "column", "says"), [("1" * 5000, 2, 5008, "not TOML"), ("[" * 5000, 0, 0, "nests too deep")]
+    ("value", "line", "column", "says"), [("1" * 5000, 2, 5008, "not TOML"), ("[" * 5000, 0, 0, "nested too deep")]
 )
 def test_toml_that_exhausts_its_parser_is_refused(make: Make, value: str, line: int, column: int, says: str) -> None:
     root = make({"pyproject.toml": f"[tool.asknown]\nname = {value}"})
@@ -293,7 +293,7 @@ def test_other_targets_variables_are_not_asked_for(make: Make, monkeypatch: pyte
     profile_of(root)
     fault = refused(lambda: profile_of(root, target="prod"), "missing-env")
     assert places(fault) == ("profiles.yml", 7, 13)
-    assert fault.message == "the environment variable PG_HOST is not set, and target 'prod' asks for it"
+    assert fault.message == "the environment variable PG_HOST is not set, but target 'prod' needs it"
     assert fault.hint == "export PG_HOST=…  or give a default: env_var('PG_HOST', '…')"
     monkeypatch.setenv("PG_HOST", "db.example")
     assert "PG_PASSWORD" in refused(lambda: profile_of(root, target="prod"), "missing-env").message
@@ -628,7 +628,7 @@ def test_aliases_give_the_value_again() -> None:
         ("a: §!x 1\n", "tags", "quotes"),
         ("a: §*nobody\n", "names no anchor", None),
         ("a: &a [§*a]\n", "names no anchor", None),
-        ("a: 1\n§---\nb: 2\n", "a second document", "a file for each"),
+        ("a: 1\n§---\nb: 2\n", "a second document", "each document in a file"),
         ("a: x§\x00y\n", "U+0000", None),
         ("a: 1\nb: é§\x1b\n", "U+001B", None),
         ('a: §"\\0"\n', "NUL", None),
@@ -845,17 +845,17 @@ def names(item: str) -> str:
         (
             names("{name: t, path: a, timezone: §America/NewYork}"),
             "wrong-type",
-            "'America/NewYork' is no time zone",
+            "'America/NewYork' is not an IANA time zone",
             "'America/New_York'",
         ),
-        (names("{name: t, path: a, timezone: §America}"), "wrong-type", "no time zone", None),
-        (names("{name: t, path: a, timezone: §../UTC}"), "wrong-type", "no time zone", None),
-        (names("{name: t, path: a, timezone: §posix/UTC}"), "wrong-type", "no time zone", None),
+        (names("{name: t, path: a, timezone: §America}"), "wrong-type", "not an IANA time zone", None),
+        (names("{name: t, path: a, timezone: §../UTC}"), "wrong-type", "not an IANA time zone", None),
+        (names("{name: t, path: a, timezone: §posix/UTC}"), "wrong-type", "not an IANA time zone", None),
         (names("{name: t, path: a, columns: [§x]}"), "wrong-type", "a column must be a mapping", None),
         (
             names("{name: t, path: a, columns: [{name: x}, {name: §X}]}"),
             "duplicate-name",
-            "column 'X' is given twice: first at models/all.yml:1:68 ('x' there: letter case",
+            "column 'X' is given twice: first at models/all.yml:1:68 ('x' there: names that differ only in case",
             None,
         ),
         ("entities:\n  - §nme: a\n", "unknown-key", "an entity has no key 'nme'", "'name'"),
@@ -868,13 +868,13 @@ def names(item: str) -> str:
         (
             "entities:\n  - name: a\n    keys: [{name: b, data_type: §bigitn}]\n",
             "unsupported-type",
-            "'bigitn' is no type",
+            "'bigitn' is not a type",
             "bigint",
         ),
         (
             "entities:\n  - name: a\n    keys: [{name: b, data_type: §decimal(x)}]\n",
             "unsupported-type",
-            "'decimal(x)' is no type",
+            "'decimal(x)' is not a type",
             "bigint",
         ),
         (
@@ -887,8 +887,8 @@ def names(item: str) -> str:
         ("feature_services:\n  - §name: a\n", "missing-key", "no 'features'", "view"),
         ("feature_services:\n  - {name: §'a:b', features: [v]}\n", "bad-name", "'a:b'", None),
         ("feature_services:\n  - {name: a, features: §v}\n", "wrong-type", "must be a list", "brackets"),
-        ("feature_services:\n  - {name: a, features: [§'v:']}\n", "bad-name", "'v:' names no", "view:feature"),
-        ("feature_services:\n  - {name: a, features: [§':f']}\n", "bad-name", "':f' names no", "view:feature"),
+        ("feature_services:\n  - {name: a, features: [§'v:']}\n", "bad-name", "'v:' does not name a", "view:feature"),
+        ("feature_services:\n  - {name: a, features: [§':f']}\n", "bad-name", "':f' does not name a", "view:feature"),
         ("feature_services:\n  - {name: a, features: [§1]}\n", "wrong-type", "must be text", "quotes"),
         (
             "feature_services:\n  - name: a\n    features:\n      - §v: f\n",
@@ -1028,12 +1028,12 @@ def test_models_are_found_sorted_and_named(make: Make) -> None:
 @pytest.mark.parametrize(
     ("file", "says", "hint"),
     [
-        ("models/my-view.sql", "'my-view' cannot name a model", "my_view.sql"),
+        ("models/my-view.sql", "'my-view' is not a model name", "my_view.sql"),
         ("models/7days.sql", "'7days'", "_7days.sql"),
         ("models/a.b.sql", "'a.b'", "a_b.sql"),
         ("models/über.sql", "'über'", "_ber.sql"),
-        ("models/_asknown_moments.sql", "asknown's own", "rename"),
-        ("models/_ASKNOWN.sql", "asknown's own", "rename"),
+        ("models/_asknown_moments.sql", "are reserved", "rename"),
+        ("models/_ASKNOWN.sql", "are reserved", "rename"),
     ],
 )
 def test_models_with_unusable_names_are_refused(make: Make, file: str, says: str, hint: str) -> None:

@@ -285,14 +285,14 @@ def test_one_view_under_two_keys(reader: OnlineReader) -> None:
     ]
     error = refusal(reader, "both_ends", rows)
     assert error.code == "name-clash"
-    assert "weather:temp and dest:temp would both be called 'temp'" in error.message
+    assert "weather:temp and dest:temp would both be named 'temp'" in error.message
 
 
 def test_equal_short_names_are_refused_and_full_names_are_the_way_out(reader: OnlineReader) -> None:
     rows = [{"carrier": "UA", "origin": "EWR"}]
     error = refusal(reader, ["carriers:delay", "weather:delay"], rows)
     assert error.code == "name-clash"
-    assert "carriers:delay and weather:delay would both be called 'delay'" in error.message
+    assert "carriers:delay and weather:delay would both be named 'delay'" in error.message
     assert "full_feature_names=True" in str(error.hint)
     assert "--full-names" in str(error.hint)
     full = reader.get_online_features(["carriers:delay", "weather:delay"], rows, at=NOON, full_feature_names=True)

@@ -45,7 +45,7 @@ def test_one_renderer_keeps_models_apart() -> None:
         first, second = (renderer.render_model(project.models[name]) for name in "ab")
         assert (first.sql, first.refs) == ("carrier b", ("b",))
         assert (second.sql, second.refs) == ("origin,dest a", ("a",))
-        with pytest.raises(AsknownError, match="before it names them"):
+        with pytest.raises(AsknownError, match=r"before config\(\) names them"):
             renderer.render_model(project.models["c"])
 
 
@@ -150,7 +150,7 @@ def test_wrong_arguments_of_a_macro() -> None:
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [("", "before it names them"), ("{{ config(tags='a') }}", "is no feature view")],
+    [("", "before config() names them"), ("{{ config(tags='a') }}", "is not a feature view")],
 )
 def test_view_needs_a_feature_view(config: str, words: str) -> None:
     for use in ("{{ view.keys }}", "{{ view.event_time }}", "{{ last('1 day') }}"):

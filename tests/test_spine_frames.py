@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "periods": (lambda: pandas(extra=pd.period_range("2024-01", periods=2, freq="M")), "column 'extra' is of the type"),
     "intervals": (lambda: pandas(extra=pd.interval_range(0, 2)), "column 'extra' is of the type interval"),
     "a category of intervals": (lambda: pandas(extra=pd.cut(pd.Series([1, 2]), 2)), "column 'extra' is of the type"),
-    "lengths of time": (lambda: pandas(extra=pd.to_timedelta([1, 2])), "column 'extra' is a length of time"),
+    "lengths of time": (lambda: pandas(extra=pd.to_timedelta([1, 2])), "column 'extra' is a duration"),
     "an index with a name": (lambda: pandas().set_index("member_id"), "index 'member_id' would be lost"),
     "the instants in the index": (
         lambda: pandas().set_index("event_timestamp").rename_axis(None),
@@ -138,14 +138,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "names of several levels": (
         lambda: pandas().set_axis(pd.MultiIndex.from_tuples([("a", "b"), ("c", "d")]), axis=1),
-        "several levels",
+        "have a MultiIndex",
     ),
     "a number as a name": (lambda: pandas().set_axis(["member_id", 5], axis=1), "column 2 is 5, and not text"),
     "an empty name": (lambda: pandas(**{"": [1, 2]}), "column 3 is empty"),
     "a NUL in a name": (lambda: pandas(**{"a\0b": [1, 2]}), "column 3 cannot be used"),
     "two columns of one name": (
         lambda: pandas(a=[1, 2], b=[3, 4]).set_axis(["member_id", "event_timestamp", "a", "a"], axis=1),
-        "two columns of one name",
+        "two columns with the same name",
     ),
     "columns of two lengths": (
         lambda: {"member_id": [1], "event_timestamp": [WHEN, WHEN]},

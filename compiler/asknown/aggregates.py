@@ -65,9 +65,9 @@ class Aggregate:
         if self.name in ("sum", "avg") and kind.name == "UHUGEINT":
             return f"{self.name}() of a UHUGEINT is not exact in the training query: cast it to HUGEINT"
         if kind.kind not in self.kinds:
-            return f"{self.name}() of a {kind} is not offered online"
+            return f"{self.name}() of a {kind} is not supported online"
         if self.name in ("median", "quantile_cont") and (kind.name == "FLOAT" or kind.kind == "decimal"):
-            return f"{self.name}() of a {kind} is rounded by the engine in its own way: cast it to DOUBLE"
+            return f"{self.name}() of a {kind} rounds as only this engine does: cast it to DOUBLE"
         return None
 
     def result_type(self, value: SqlType | None) -> SqlType | None:
@@ -138,23 +138,23 @@ _ROWS = (
 AGGREGATES: dict[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ROWS}
 
 REFUSED: dict[str, str] = {
-    "approx_count_distinct": "its sketch is the engine's own: write count(distinct …), which is exact",
+    "approx_count_distinct": "it is an approximation, and engines differ: write count(distinct …), which is exact",
     "approx_quantile": "its result depends on the order in which rows are merged: write quantile_cont(…, …)",
-    "any_value": "which value it gives is left open: write first(…), last(…), min(…) or max(…)",
-    "arbitrary": "which value it gives is left open: write first(…), last(…), min(…) or max(…)",
+    "any_value": "it may return any of the values: write first(…), last(…), min(…) or max(…)",
+    "arbitrary": "it may return any of the values: write first(…), last(…), min(…) or max(…)",
     "string_agg": "text of any length has no place in an online table: write list(…)",
     "listagg": "text of any length has no place in an online table: write list(…)",
-    "mode": "among values that are as frequent, which one it gives is left open",
+    "mode": "which of several equally frequent values it returns is undefined",
     "fsum": "sum(…) over floats is correctly rounded already",
     "favg": "avg(…) over floats is correctly rounded already",
     "kahan_sum": "sum(…) over floats is correctly rounded already",
     "product": "its result depends on the order of multiplication",
-    "corr": "it is not offered yet",
-    "covar_pop": "it is not offered yet",
-    "covar_samp": "it is not offered yet",
-    "skewness": "it is not offered yet",
-    "kurtosis": "it is not offered yet",
-    "entropy": "it is not offered yet",
-    "histogram": "it is not offered yet",
+    "corr": "it is not supported yet",
+    "covar_pop": "it is not supported yet",
+    "covar_samp": "it is not supported yet",
+    "skewness": "it is not supported yet",
+    "kurtosis": "it is not supported yet",
+    "entropy": "it is not supported yet",
+    "histogram": "it is not supported yet",
 }
-"""Aggregates that are not offered in a trailing window, and why or what to write instead."""
+"""Aggregates that are not supported in a trailing window, and why or what to write instead."""

@@ -51,7 +51,7 @@ def microseconds(text: str, *, at: Where | None = None) -> int:
         if unit in _CALENDAR:
             raise AsknownError(
                 "bad-duration",
-                f"'{text}' has no fixed length: a {unit} is longer or shorter by where it starts",
+                f"'{text}' has no fixed length: the length of a {unit} depends on where it starts",
                 at=at,
                 hint="write days: '30 days' for a month, '365 days' for a year",
             )

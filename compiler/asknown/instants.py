@@ -17,7 +17,7 @@ def read_instant(value: Any, parameter: str, hint: str = HINT) -> datetime:
     """The instant that ``value`` names, naive, in UTC: ISO text, a date, a datetime, or pandas' or numpy's instant.
 
     Without a zone it is UTC; a date is its first moment. Raises ``bad-value``, which names the ``parameter``, for
-    anything else: a number, a missing value, a year outside 1 to 9999, an instant that is no whole microsecond.
+    anything else: a number, a missing value, a year outside 1 to 9999, an instant that is not a whole microsecond.
     """
     try:
         return _read(value)
@@ -50,7 +50,7 @@ def _read(value: Any) -> datetime:
     if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
     if getattr(value, "nanosecond", 0):
-        raise _NotExactError("it is no whole microsecond")
+        raise _NotExactError("it is not a whole microsecond")
     if type(value) is not datetime:  # pandas' Timestamp counts in its own units
         value = datetime.combine(value.date(), value.timetz())
     moment: datetime = value
@@ -60,7 +60,7 @@ def _read(value: Any) -> datetime:
 def _of_numpy(value: Any) -> Any:
     exact = value.astype("datetime64[us]") if value.dtype.kind == "M" else None
     if exact is None or exact != value:
-        raise _NotExactError("it is no whole microsecond") if exact is not None else TypeError(value)
+        raise _NotExactError("it is not a whole microsecond") if exact is not None else TypeError(value)
     return exact.item()
 
 

@@ -56,8 +56,8 @@ def test_compile_to_a_file(project: Path) -> None:
     ("words", "code", "says"),
     [
         (["stg_orders", "customer_orders"], 1, "'stg_orders' is a plain model"),
-        (["customer_orders", "--timestamp", "x"], 2, "give --spine, too"),
-        (["customer_orders", "--model", "--spine", "orders_spine"], 2, "has no --spine"),
+        (["customer_orders", "--timestamp", "x"], 2, "add --spine"),
+        (["customer_orders", "--model", "--spine", "orders_spine"], 2, "leave out --spine"),
         (["customer_orders", "customer_profile", "--model"], 2, "one model at a time"),
         (["custmer_orders"], 1, "did you mean 'customer_orders'"),
         ([], 2, "Missing argument"),

@@ -99,7 +99,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
 
 
 def test_init_refuses_a_project(project: Path) -> None:
-    assert "is a project of asknown already" in fail("init", ".")
+    assert "already has a [tool.asknown] table" in fail("init", ".")
 
 
 def test_init_refuses_a_place_where_no_folder_can_be(tmp_path: Path) -> None:

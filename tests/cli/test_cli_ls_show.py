@@ -139,7 +139,7 @@ def test_show_the_first_rows_of_a_model(project: Path) -> None:
 
 
 def test_show_has_rows_for_models_only(project: Path) -> None:
-    assert "'customer' is no model" in fail("show", "customer", "--limit", "2", code=2)
+    assert "'customer' is not a model" in fail("show", "customer", "--limit", "2", code=2)
     assert fail("show", "custmer", "--limit", "2").startswith("error[unknown-model]")
     assert "--limit" in fail("show", "stg_orders", "--limit", "-1", code=2)
 

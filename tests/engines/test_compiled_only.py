@@ -36,7 +36,7 @@ def test_doctor_says_that_it_does_not_run(folder: Path, dialect: str) -> None:
     with FeatureStore(folder, target=dialect) as store:
         (check,) = store.check_target()
     assert check.state == "act"
-    assert check.found == f"asknown writes SQL for {dialect}, and does not run it"
+    assert check.found == f"asknown writes SQL for {dialect} but does not run it"
     assert f"--dialect {dialect}" in (check.run or "")
 
 
@@ -44,7 +44,7 @@ def test_doctor_says_that_it_does_not_run(folder: Path, dialect: str) -> None:
 def test_train_says_that_it_does_not_run(folder: Path, dialect: str) -> None:
     with (
         FeatureStore(folder, target=dialect) as store,
-        pytest.raises(AsknownError, match=f"writes SQL for {dialect}, and does not run it") as raised,
+        pytest.raises(AsknownError, match=f"writes SQL for {dialect} but does not run it") as raised,
     ):
         store.get_historical_features('select 1 as "order", now() as event_timestamp', ["v"]).to_arrow()
     assert raised.value.code == "not-yet"

@@ -347,7 +347,7 @@ def test_a_spine_without_rows(engine: Postgres) -> None:
         (pa.array([{"a": 1}]), "struct"),
         (pa.array([[[1]]]), "list"),
         (pa.array([Decimal(1)], pa.decimal256(50, 0)), "decimal256"),
-        (pa.array(["a\0b"]), "the character 0"),
+        (pa.array(["a\0b"]), "the character NUL"),
     ],
 )
 def test_a_spine_that_cannot_be_kept_is_an_error(engine: Postgres, column: pa.Array, said: str) -> None:

@@ -362,7 +362,7 @@ def test_what_a_target_says_is_checked(local: Spark) -> None:
     assert refusal({"schema": "nope"}).code == "no-data"
     assert "runs already" in str(refusal({"settings": {"spark.executor.memory": "3g"}}).hint)
     assert "does not take" in refusal({"settings": {"spark.sql.shuffle.partitions": TOKEN}}).message
-    assert "another one runs here already" in refusal({"master": "local[7]"}).message
+    assert "another master already runs" in refusal({"master": "local[7]"}).message
 
 
 def test_a_server_that_is_not_there_is_named_without_the_token() -> None:

@@ -89,9 +89,9 @@ class Catalog:
                 circle = [*path[path.index(name) :], name]
                 raise AsknownError(
                     "cycle",
-                    "models refer to each other in a circle: " + " → ".join(circle),
+                    "models refer to each other in a cycle: " + " → ".join(circle),
                     at=self.model(name).rendered.where(1),
-                    hint="take one of these references out",
+                    hint="remove one of these references",
                 )
             path.append(name)
             model = self.model(name)
@@ -117,11 +117,11 @@ class Catalog:
             if below.is_feature_view and has_trailing_windows(below):
                 raise AsknownError(
                     "windows-below",
-                    f"'{model.name}' refers to feature view '{ref}', whose trailing windows would end at each event "
-                    "and not at the moment of asking",
+                    f"'{model.name}' refers to feature view '{ref}', whose trailing windows would end at each event, "
+                    "not at the instant asked for",
                     at=_reference(model, ref),
-                    hint=f"ask for the features of '{ref}' beside this, as in {ref}:…; or put the SQL that both need "
-                    "into a model below them",
+                    hint=f"request the features of '{ref}' separately, as in {ref}:…; or move the SQL that both need "
+                    "into a model that both refer to",
                 )
 
     def _refuse_on_demand_below(self, model: Model) -> None:

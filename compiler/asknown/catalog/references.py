@@ -1,7 +1,7 @@
 """How features are asked for by name, in training and online alike: a feature service, a view, or ``view:feature``.
 
-If a service and a view have one name, the service is meant. A project refuses such a pair; an online table written by
-two projects may hold one. The online reader imports this module, so it needs the standard library alone.
+If a service and a view have the same name, the name means the service. A project refuses such a pair; an online table
+written by two projects may hold one. The online reader imports this module, so it needs the standard library alone.
 """
 
 from __future__ import annotations

@@ -71,9 +71,7 @@ def _fields(request: Request) -> dict[str, _Field]:
 def _refuse_bare_keys(features: Sequence[str], keys: Sequence[str], known: Sequence[str]) -> None:
     for name in features:
         if name in keys and name not in known:
-            raise AsknownError(
-                "bad-value", f"'{name}' is a key, and has no value", hint=f"write {name}=…, with the entity's own key"
-            )
+            raise AsknownError("bad-value", f"key '{name}' has no value", hint=f"write {name}=…")
 
 
 def _check_typed(typed: Mapping[str, str], fields: Mapping[str, _Field]) -> None:
@@ -82,14 +80,14 @@ def _check_typed(typed: Mapping[str, str], fields: Mapping[str, _Field]) -> None
         if name not in fields:
             raise AsknownError(
                 "request-input" if inputs else "spine-key",
-                f"nothing that is asked for has a key {'or an input ' if inputs else ''}'{name}'",
+                f"none of the requested features has a key {'or an input ' if inputs else ''}'{name}'",
                 hint=did_you_mean(name, fields, what="keys and inputs" if inputs else "keys"),
             )
     missing = [name for name, field in fields.items() if name not in typed and not field.is_input]
     if missing:
         raise AsknownError(
             "spine-key",
-            f"the entity is not named: {_listed(missing)} missing",
+            f"{_listed(missing)} missing",
             hint="add " + " ".join(f"{name}=…" for name in missing) + ", or give many entities with --rows",
         )
 
@@ -111,13 +109,13 @@ def _read_csv(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
     try:
         head = next(reader, [])
         if len(set(head)) < len(head):
-            raise _bad_line(file, 1, "two of its columns have one name")
+            raise _bad_line(file, 1, "two of its columns have the same name")
         for cells in reader:
             row = cells or [""]  # an empty line is one empty field
             if len(row) != len(head):
                 if not cells:
                     continue
-                raise _bad_line(file, reader.line_num, f"it has {len(row)} fields, and the head has {len(head)}")
+                raise _bad_line(file, reader.line_num, f"it has {len(row)} fields, but the header has {len(head)}")
             yield {
                 name: _convert(text, fields[name], file, reader.line_num) if text and name in fields else text or None
                 for name, text in zip(head, row, strict=True)
@@ -130,7 +128,9 @@ def _read_json(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
     """The rows of a file of JSON lines, one object a line."""
     if file != STDIN and not file.casefold().endswith((".jsonl", ".ndjson", ".json")):
         raise AsknownError(
-            "bad-value", f"{file} has no ending that says how to read it", hint="end it in .jsonl or .csv, or give -"
+            "bad-value",
+            f"the format of {file} is unknown",
+            hint="name it .jsonl or .csv, or give - for JSON lines from stdin",
         )
     for number, line in enumerate(_lines(file), start=1):
         if not line.strip():
@@ -166,7 +166,7 @@ def _lines(file: str) -> Iterator[str]:
             yield from opened
     except OSError as error:
         raise AsknownError(
-            "bad-value", f"{file} cannot be read: {error.strerror}", hint="paths start where you are"
+            "bad-value", f"{file} cannot be read: {error.strerror}", hint="the path is relative to the current folder"
         ) from None
     except UnicodeDecodeError:
         raise AsknownError("bad-value", f"{_shown(file)} is not UTF-8 text") from None

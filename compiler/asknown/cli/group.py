@@ -21,15 +21,15 @@ from asknown.errors import AsknownError
 # Name and first line of help of each command, so that the group's help imports none of them.
 COMMANDS = {
     "init": "Make a folder with a small project that works.",
-    "ls": "List what the project has.",
+    "ls": "List the project's models, views, services, entities, sources.",
     "show": "Show a model, view, service, entity or source.",
     "compile": "Print the SQL that runs.",
     "check": "Find what is wrong with the project, without reading a row.",
-    "run": "Build the models that are kept as tables or views.",
+    "run": "Build the models that are materialized as tables or views.",
     "train": "Build a training set: each row as known at its instant.",
-    "materialize": "Load the online table with the newest of every entity.",
+    "materialize": "Load each entity's newest values into the online table.",
     "get": "Read features from the online table.",
-    "doctor": "Look the online table over, or a target, and say what to run.",
+    "doctor": "Check the online table, or a target, and say what to run.",
 }
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -43,8 +43,8 @@ Examples:
   asknown get carrier_delays carrier=UA
 
 \b
-The options --project, --target and --debug may also stand behind the command.
-Data goes to stdout, talk and progress to stderr.
+The options --project, --target and --debug may also follow the command.
+Data goes to stdout, messages and progress to stderr.
 
 \b
 Formats:
@@ -133,5 +133,5 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Features in SQL, as known at the moment of the decision.
 
-    One definition gives the training set and the online table: the same values.
+    One definition gives the same values in the training set and in the online table.
     """

@@ -5,26 +5,27 @@ Usage: asknown [OPTIONS] COMMAND [ARGS]...
 
   Features in SQL, as known at the moment of the decision.
 
-  One definition gives the training set and the online table: the same values.
+  One definition gives the same values in the training set and in the online
+  table.
 
 Options:
-  --project DIR  A folder of the project (default: this one).
-  --target NAME  One of the profile's targets (default: its own choice).
+  --project DIR  Any folder of the project (default: the current one).
+  --target NAME  A target in profiles.yml (default: the profile's 'target').
   --debug        Show where in asknown an error comes from.
   --version      Show the version.
   --help         Show this message.
 
 Commands:
   init         Make a folder with a small project that works.
-  ls           List what the project has.
+  ls           List the project's models, views, services, entities, sources.
   show         Show a model, view, service, entity or source.
   compile      Print the SQL that runs.
   check        Find what is wrong with the project, without reading a row.
-  run          Build the models that are kept as tables or views.
+  run          Build the models that are materialized as tables or views.
   train        Build a training set: each row as known at its instant.
-  materialize  Load the online table with the newest of every entity.
+  materialize  Load each entity's newest values into the online table.
   get          Read features from the online table.
-  doctor       Look the online table over, or a target, and say what to run.
+  doctor       Check the online table, or a target, and say what to run.
 
   Examples:
     asknown init my_features
@@ -32,8 +33,8 @@ Commands:
     asknown materialize
     asknown get carrier_delays carrier=UA
 
-  The options --project, --target and --debug may also stand behind the command.
-  Data goes to stdout, talk and progress to stderr.
+  The options --project, --target and --debug may also follow the command.
+  Data goes to stdout, messages and progress to stderr.
 
   Formats:
     table  for people

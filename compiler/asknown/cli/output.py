@@ -29,7 +29,7 @@ FORMATS: tuple[Format, ...] = ("table", "json", "csv")
 
 def format_option(name: str = "kind") -> Callable[[_Function], _Function]:
     """Adds ``--format`` to a command, as its argument ``name``."""
-    return click.option("--format", name, type=click.Choice(FORMATS), default="table", help="How to print it.")
+    return click.option("--format", name, type=click.Choice(FORMATS), default="table", help="Output format.")
 
 
 def write_rows(

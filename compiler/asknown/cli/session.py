@@ -49,7 +49,7 @@ def shared_options(*, hidden: bool = False) -> list[click.Parameter]:
             ["--project"],
             metavar="DIR",
             type=click.Path(),
-            help="A folder of the project (default: this one).",
+            help="Any folder of the project (default: the current one).",
             expose_value=False,
             callback=_keep,
             hidden=hidden,
@@ -57,7 +57,7 @@ def shared_options(*, hidden: bool = False) -> list[click.Parameter]:
         click.Option(
             ["--target"],
             metavar="NAME",
-            help="One of the profile's targets (default: its own choice).",
+            help="A target in profiles.yml (default: the profile's 'target').",
             expose_value=False,
             callback=_keep,
             hidden=hidden,
@@ -89,7 +89,7 @@ class ProjectCommand(click.Command):
         super().format_options(ctx, formatter)
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text("And --project, --target, --debug, as in asknown --help.")
+            formatter.write_text("Also --project, --target and --debug, as in asknown --help.")
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:

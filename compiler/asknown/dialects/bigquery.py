@@ -54,10 +54,10 @@ BIGQUERY = Dialect(
         filters=False,
         nearest={
             "sum.float": FLOATS,
-            "list": "BigQuery gives [] where an ARRAY is NULL: last(x) is the newest of them",
+            "list": "BigQuery returns [] for a NULL ARRAY: write last(x) for the newest value",
             **dict.fromkeys(
                 ("median", "quantile_cont", "quantile_disc"),
-                "percentiles are no aggregates here but of windows: compute them in the table that the source reads",
+                "BigQuery has percentiles only as window functions: compute them in the source's table",
             ),
             **UNDOCUMENTED,
         },

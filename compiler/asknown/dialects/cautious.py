@@ -7,7 +7,7 @@ refuses all others, with a hint what to write instead.
 from __future__ import annotations
 
 _TESTED = "asknown has not tested it on this engine: "
-_KEPT = _TESTED + "compute it in the table that the source reads"
+_KEPT = _TESTED + "compute it in the source's table"
 
 REWRITES: dict[str, str] = {
     # sqlglot's own translation, if the kinds of the operands leave no doubt.
@@ -68,67 +68,67 @@ REWRITES: dict[str, str] = {
 }
 
 REFUSED: dict[str, str] = {
-    **dict.fromkeys(("add", "sub", "mul"), "the types of both sides are not known here, or are no numbers: cast them"),
+    **dict.fromkeys(("add", "sub", "mul"), "the types of both sides are unknown, or not numbers: cast them"),
     **{
-        f"mul.{pair}": "not every engine multiplies intervals: compute the instant in the table that the source reads"
+        f"mul.{pair}": "not every engine multiplies intervals: compute the instant in the source's table"
         for kind in ("integer", "decimal", "float", "unknown")
         for pair in (f"{kind}.interval", f"interval.{kind}")
     },
-    "div": "engines divide in their own ways: " + _KEPT,
+    "div": "engines differ in division: " + _KEPT,
     **dict.fromkeys(
         ("bitwiseand", "bitwiseor", "bitwisexor", "bitwisenot", "bitwiseleftshift", "bitwiserightshift"),
-        "engines count bits in their own ways: " + _KEPT,
+        "engines differ in operations on bits: " + _KEPT,
     ),
-    **dict.fromkeys(("regexplike", "regexpilike", "similarto"), "patterns mean other things: write like"),
+    **dict.fromkeys(("regexplike", "regexpilike", "similarto"), "engines read patterns differently: write like"),
     **{
-        f"{key}.{pair}": "engines compare values of different kinds in their own ways: cast one side"
+        f"{key}.{pair}": "engines differ in comparing values of different types: cast one side"
         for key in ("eq", "neq", "lt", "lte", "gt", "gte", "is", "nullsafeeq", "nullsafeneq", "between", "in")
         for one in ("text", "boolean")
         for other in ("integer", "decimal", "float")
         for pair in (f"{one}.{other}", f"{other}.{one}")
     },
     **{
-        f"{key}.timestamptz": "some engines take the time of the zone that the value is in: write timezone('UTC', t)"
+        f"{key}.timestamptz": "some engines answer in the value's own time zone: write timezone('UTC', t)"
         for key in ("extract", "timestamptrunc", "datetrunc")
     },
-    "trim": "some engines cut other blanks than the space: write trim(s, ' ')",
+    "trim": "some engines also trim white space other than the space: write trim(s, ' ')",
     "windowspec.range": "not every engine has such a frame: write rows between …",
     "windowspec.groups": "not every engine has such a frame: write rows between …",
-    "windowspec.exclude": "not every engine leaves rows of a frame out",
-    "lastvalue": "its frame is another one on some engines: write first_value(x) over (order by … desc)",
+    "windowspec.exclude": "not every engine has EXCLUDE",
+    "lastvalue": "its default frame differs between engines: write first_value(x) over (order by … desc)",
     **{f"cast.as.{name}": "not every engine has 32-bit floats: cast to double" for name in ("float",)},
     **{
-        f"cast.as.{name}": "not every engine has such integers: cast to bigint"
+        f"cast.as.{name}": "not every engine has this integer type: cast to bigint"
         for name in ("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint")
     },
-    "limitoptions": "not every engine limits by percent",
+    "limitoptions": "not every engine has a LIMIT in percent",
     "interval.integer": "not every engine has intervals of a variable length: " + _KEPT,
-    "intdiv": _TESTED + "// is written between integers alone: cast both sides",
-    "attimezone": "whether its value has a zone is not known here: cast it to timestamp or timestamptz",
+    "intdiv": _TESTED + "// needs integers: cast both sides",
+    "attimezone": "it is unknown whether the value has a time zone: cast it to timestamp or timestamptz",
     "mod": _TESTED + "cast both sides to integers",
-    "cast": "engines round, cut and spell values in their own ways: " + _KEPT,
+    "cast": "engines differ in how they round, truncate and write values: " + _KEPT,
     "trycast": _KEPT,
-    "round": "engines round halves in their own ways: write floor(x + 0.5)",
-    "interval": "a month has no fixed length, and an interval of several units is spelled in many ways: write days",
-    "timestamptrunc": "where a week begins is a setting: truncate to days",
-    "datetrunc": "where a week begins is a setting: truncate to days",
-    "extract": _TESTED + "take year, month, day, hour or minute",
-    "like": "a backslash in a pattern means other things: write a pattern without it",
+    "round": "engines differ in rounding halves: write floor(x + 0.5)",
+    "interval": "a month has no fixed length, and engines write intervals of several units differently: write days",
+    "timestamptrunc": "the first day of a week is a setting: truncate to days",
+    "datetrunc": "the first day of a week is a setting: truncate to days",
+    "extract": _TESTED + "write year, month, day, hour or minute",
+    "like": "engines read a backslash in a pattern differently: write a pattern without one",
     "ilike": "write lower(s) like '…'",
-    "dpipe": "engines spell values in their own ways: join texts",
-    "upper": "engines have other capitals for some letters: write lower(s)",
-    **dict.fromkeys(("rand", "uuid"), "its values change from one reading to the next"),
+    "dpipe": "engines write values differently: join texts only",
+    "upper": "engines differ in the capitals of some letters: write lower(s)",
+    **dict.fromkeys(("rand", "uuid"), "it returns different values each time it is read"),
     **dict.fromkeys(("bracket", "array", "struct", "map", "explode", "unnest", "lateral"), _KEPT),
-    "collate": "collations are the engine's own: write lower(s)",
+    "collate": "collations differ between engines: write lower(s)",
     "glob": "write like",
     "ignorenulls": _KEPT,
-    "join.method": "engines have other as-of joins: declare a feature view, which is joined as of each moment",
-    "tablesample": "a sample changes from one reading to the next",
+    "join.method": "as-of joins differ between engines: declare a feature view, which asknown joins as of each instant",
+    "tablesample": "a sample differs each time it is read",
     "columns": "write the columns",
     "star.except_": "write the columns",
     "star.replace": "write the columns",
     "group.all": "write the columns",
-    "union.by_name": "write the columns in one order",
+    "union.by_name": "list the columns in the same order on both sides",
 }
 
 FUNCTIONS = frozenset(
@@ -143,13 +143,13 @@ FUNCTIONS = frozenset(
 """The functions that may be written without a rewrite, by sqlglot's keys."""
 
 FLOATS = (
-    "a sum of floats depends on their order here, a sum of decimals does not: "
-    "keep x as a decimal in the table that the source reads"
+    "a sum of floats depends on the order of rows on this engine, a sum of decimals does not: "
+    "store x as a decimal in the source's table"
 )
 """The hint for a sum or an average of floats."""
 
 UNDOCUMENTED = dict.fromkeys(
     ("var_pop", "var_samp", "stddev_pop", "stddev_samp"),
-    "by which steps it is taken is not documented: keep sum(x), sum(x * x) of decimals and count(x)",
+    "how it is computed is not documented: select sum(x), sum(x * x) of decimals and count(x)",
 )
 """The hints for aggregates that rule 5 promises to 1e-12."""

@@ -51,11 +51,11 @@ REDSHIFT = Dialect(
             "sum.float": FLOATS,
             **dict.fromkeys(
                 ("first", "last", "arg_min", "arg_max", "list"),
-                "Redshift orders no aggregate but LISTAGG: an as-of feature gives the last value",
+                "Redshift orders only LISTAGG: an as-of feature gives the last value",
             ),
             **dict.fromkeys(
                 ("median", "quantile_cont", "quantile_disc"),
-                "one select orders all its medians by one column here: compute it in the table that the source reads",
+                "Redshift allows one ORDER BY for all medians of a select: compute it in the source's table",
             ),
             **UNDOCUMENTED,
         },

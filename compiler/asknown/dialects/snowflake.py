@@ -101,7 +101,7 @@ SNOWFLAKE = Dialect(
         filters=False,
         nearest={
             "sum.float": FLOATS,
-            "list": "an ARRAY of Snowflake forgets the type of its elements; last(x) is the newest of them",
+            "list": "a Snowflake ARRAY loses the type of its elements: write last(x) for the newest value",
             "median": "median(x) over integers; or quantile_disc(x, 0.5), which is one of the values",
             "quantile_cont": "quantile_disc(x, 0.9), which is one of the values",
             **UNDOCUMENTED,
@@ -129,7 +129,7 @@ SNOWFLAKE = Dialect(
         tested=FUNCTIONS,
     ),
     names=NameRules(exact_names=True, folds_up=True, reserved=_RESERVED, quotes_all=False),
-    relations=RelationRules(unkept={"list": "an ARRAY of Snowflake forgets the type of its elements"}),
+    relations=RelationRules(unkept={"list": "a Snowflake ARRAY loses the type of its elements"}),
     executed=False,
     session=("ALTER SESSION SET TIMEZONE = 'UTC'", "ALTER SESSION SET TIMESTAMP_TYPE_MAPPING = 'TIMESTAMP_NTZ'"),
 )

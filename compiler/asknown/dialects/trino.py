@@ -26,7 +26,7 @@ def _utc(value: str) -> str:
 
 
 _AWARE = "TIMESTAMP(6) WITH TIME ZONE"
-_NAN = "what MIN and MAX make of NaN is not documented: keep a decimal in the table that the source reads"
+_NAN = "the result of MIN and MAX over NaN is not documented: store a decimal in the source's table"
 _LISTED = "ARRAY_AGG(:x ORDER BY :order)"
 _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
 

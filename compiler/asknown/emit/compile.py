@@ -222,7 +222,7 @@ def spine_ctes(
     query = exp.select(*columns).from_(table(raw))
     ctes = [
         Cte(raw, spine.relation.sql),
-        Cte(numbered, query, materialized=True, comment="the spine, in its own order"),
+        Cte(numbered, query, materialized=True, comment="the spine, with its instant in UTC"),
     ]
     return ctes, numbered, t
 
@@ -238,4 +238,6 @@ def moments_cte(join: AsOfJoin | TrailingWindow, scope: AsOfScope, spine: str, t
     query = exp.select(*columns, named(instants, scope.t)).from_(table(spine))
     query = query.where(*[not_null(column.copy()) for column in (*key_columns, instants)]).distinct()
     keys = ", ".join(scope.keys) or "no key"
-    return Cte(scope.name("moments"), query, materialized=True, comment=f"{join.label}: as of each moment, by {keys}")
+    return Cte(
+        scope.name("moments"), query, materialized=True, comment=f"{join.label}: the distinct moments, by {keys}"
+    )

@@ -178,9 +178,9 @@ def _reading(path: str, dialect: Dialect, *, at: Where | None = None, read: File
     if reader is None:
         raise AsknownError(
             "no-data",
-            f"'{path}' has no ending that says how to read it",
+            f"the format of '{path}' is unknown",
             at=at,
-            hint=f"read are {', '.join(sorted(dialect.relations.readers))}; a table is named by its 'identifier'",
+            hint=f"files may end in {', '.join(sorted(dialect.relations.readers))}; name a table with 'identifier'",
         )
     if reader.endswith("."):
         return exp.Table(this=ident(path), db=ident(reader.removesuffix(".")))
@@ -224,7 +224,7 @@ class ViewRows:
         elif _spells_roundings(self._dialect):
             body = spell_roundings(view.model, view.lifted.tree, self._dialect)
         materialized = None if is_repeatable(view.lifted.tree) else True
-        name, comment = self._event_ctes[view.name], f"{view.name} without its windows"
+        name, comment = self._event_ctes[view.name], f"rows of {view.name}, without its trailing windows"
         return [Cte(name, body, materialized=materialized, comment=comment)]
 
     def name(self, view: FeatureView) -> str:

@@ -89,7 +89,8 @@ def unsupported(dialect: Dialect, what: str, *, hint: str | None = None, at: Whe
         "not-in-dialect",
         f"{dialect.name} has no exact {what}",
         at=at,
-        hint=hint or "leave the feature out for this target, or run it on another: docs/dialects.md says what each can",
+        hint=hint
+        or "leave the feature out for this target, or use another target: docs/dialects.md lists what each supports",
     )
 
 

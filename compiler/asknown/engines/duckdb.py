@@ -196,7 +196,7 @@ class DuckDB:
                 "no-data",
                 f"the database {path} of target '{self._target.name}' does not exist",
                 at=self._target.at,
-                hint="correct its path, or make it with `asknown run`",
+                hint="correct its path, or create it with `asknown run`",
             )
         mode = "" if writable else " (READ_ONLY)"
         self._run(lambda: self._con.execute(f"ATTACH {_literal(str(path))} AS {WAREHOUSE}{mode}"))

@@ -156,7 +156,7 @@ def open_engine(target: Target[Options], root: Path, *, writable: bool = False) 
         find_dialect(target.type)
         raise AsknownError(
             "not-yet",
-            f"asknown writes SQL for {target.type}, and does not run it",
+            f"asknown writes SQL for {target.type} but does not run it",
             at=target.at,
             hint=f"asknown compile NAME --dialect {target.type}; targets that run: {', '.join(ENGINES)}",
         )

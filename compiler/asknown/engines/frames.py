@@ -83,14 +83,16 @@ def _of_pandas(frame: Any) -> list[tuple[Any, Any]]:
     if frame.columns.nlevels > 1:
         raise AsknownError(
             "spine",
-            "the spine's columns have names of several levels",
+            "the spine's columns have a MultiIndex",
             hint="join them: df.columns = ['_'.join(name) for name in df.columns]",
         )
     named = [str(name) for name in frame.index.names if name is not None]
     if named or frame.index.dtype.kind == "M":
         what = f"index {', '.join(map(repr, named))}" if named else "index of instants"
         raise AsknownError(
-            "spine", f"the spine's {what} would be lost: an index is no column", hint="df.reset_index() makes it one"
+            "spine",
+            f"the spine's {what} would be lost: an index is not a column",
+            hint="df.reset_index() makes it a column",
         )
     return [(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
 
@@ -104,7 +106,7 @@ def _of_polars(frame: Any) -> list[tuple[Any, Any]]:
     columns = []
     for series in frame.get_columns():
         if str(series.dtype) == "Object":  # polars exports the addresses of its objects
-            raise _refusal(series.name, "is a polars Object", "cast it, or make the series from its values anew")
+            raise _refusal(series.name, "is a polars Object", "cast it to a plain type")
         columns.append((series.name, series))
     return columns
 
@@ -125,8 +127,8 @@ def _check_names(names: Sequence[Any]) -> None:
         if other is not name or list(names).count(name) > 1:
             raise AsknownError(
                 "duplicate-column",
-                f"the spine has two columns of one name: '{other}' and '{name}'",
-                hint="rename one; letter case does not tell names apart",
+                f"the spine has two columns with the same name: '{other}' and '{name}'",
+                hint="rename one; names that differ only in case are the same",
             )
 
 
@@ -236,7 +238,7 @@ def _check_instants(name: str, values: Iterable[Any]) -> None:
         )
     for value in instants:
         if getattr(value, "nanosecond", 0):
-            raise _refusal(name, f"holds an instant that is no whole microsecond: {value}", "round it down yourself")
+            raise _refusal(name, f"holds an instant that is not a whole microsecond: {value}", "round it down yourself")
 
 
 # ---------------------------------------------------------------- types
@@ -277,7 +279,7 @@ def _check_type(name: str, kind: Any) -> None:
             what = str(getattr(kind, "extension_name", kind)).removeprefix("pandas.")
             raise _refusal(name, f"is of the type {what}", _INSTEAD.get(what, "convert it to a plain type"))
     elif pa.types.is_duration(kind):
-        raise _refusal(name, "is a length of time", "turn it into a number: df[name].dt.total_seconds()")
+        raise _refusal(name, "is a duration", "convert it to a number: df[name].dt.total_seconds()")
     elif pa.types.is_union(kind):
         raise _refusal(name, "is a union of types", "give it values of one type")
     elif pa.types.is_dictionary(kind):
@@ -290,8 +292,8 @@ def _check_type(name: str, kind: Any) -> None:
 
 
 _INSTEAD = {
-    "period": "turn it into instants: df[name].dt.to_timestamp()",
-    "interval": "give its ends as two columns",
+    "period": "convert it to instants: df[name].dt.to_timestamp()",
+    "interval": "give its start and end as two columns",
 }
 
 

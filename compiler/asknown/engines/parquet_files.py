@@ -27,7 +27,7 @@ def inspect_parquet(engine: Rows, path: str, options: Mapping[str, Any], at: Whe
         if precision is not None and precision > 38:
             raise AsknownError(
                 "file-value",
-                f"{file}: column '{name}' has numbers of {precision} digits, and DuckDB keeps 38",
+                f"{file}: column '{name}' has numbers of {precision} digits, and DuckDB keeps at most 38",
                 at=at,
                 hint="write it with at most 38 digits, or as text",
             )
@@ -96,11 +96,11 @@ def _why_not_exact(
         query = f"SELECT MAX(ABS(CAST({column} AS HUGEINT))) FROM READ_PARQUET([{listed}], union_by_name=true)"
         ((greatest,),) = engine.rows(query)
         if greatest is not None and greatest > _EXACT:
-            return f"a float does not keep the integer {greatest}"
+            return f"a float cannot hold the integer {greatest} exactly"
         return None
     if kinds <= {"date", "timestamp"} or len(kinds) == 1 == len({parsed.name for parsed in types.values()}):
         return None
-    return "no type keeps both exactly"
+    return "no type holds both exactly"
 
 
 def _literal(text: str) -> str:

@@ -230,8 +230,8 @@ class _Inspection:
             finer = rf"REGEXP_FULL_MATCH(x, '\s*{_DAY}[ T]\d{{1,2}}:\d{{2}}:\d{{2}}\.\d{{7,}}({_OFFSET})?\s*')"
             fits = f"({_FITS['TIMESTAMP']}) OR ({_FITS['TIMESTAMPTZ']}) OR {finer}"
             if not self._count({name: fits})[name][1]:
-                hint = f"columns: [{{name: {name}, data_type: varchar}}] reads it as text, for the model to cut"
-                raise self._refusal(name, "has an instant that is no whole microsecond", finer, hint)
+                hint = f"columns: [{{name: {name}, data_type: varchar}}] reads it as text, which a model can shorten"
+                raise self._refusal(name, "has an instant that is not a whole microsecond", finer, hint)
         return "VARCHAR"
 
     def _check_digits(self, name: str, kind: str) -> None:

@@ -12,8 +12,8 @@ from asknown.lint.nodes import Found, Subject
 from asknown.lint.order import way_of
 
 _ASKED_AT = "write the time itself as a feature, and take the difference in an on-demand view: asked_at is its clock"
-_ITS_CLOCK = "write asked_at, the moment of asking"
-_HASH = "take a hash of the key: it is as even, and the same in each run"
+_ITS_CLOCK = "write asked_at, the instant asked for"
+_HASH = "use a hash of the key: it is spread as evenly, and is the same in every run"
 
 # What sqlglot has a class for, and the words for it.
 CLOCK_NODES: dict[type[exp.Expr], tuple[str, ...]] = {
@@ -73,10 +73,10 @@ _MADE = (
 def reads_the_clock(subject: Subject) -> Iterator[Found]:
     """The run's clock, under all of its names."""
     for name, at in _calls(subject, CLOCK_NODES, _is_clock):
-        yield Found(subject.says(f"'{subject.model.name}' reads the clock of the run: {name}()"), at, _hint(subject))
+        yield Found(subject.says(f"'{subject.model.name}' reads the current time: {name}()"), at, _hint(subject))
     texts = sum(_is_moving_text(literal, subject) for literal in subject.model.tree.find_all(exp.Literal))
     for at in subject.places.texts(_NOW)[:texts]:
-        message = f"'{subject.model.name}' reads the clock of the run: a text that becomes the time of the run"
+        message = f"'{subject.model.name}' reads the current time: a text that is converted to the time of the run"
         yield Found(subject.says(message), at, _hint(subject))
 
 
@@ -87,13 +87,13 @@ def _hint(subject: Subject) -> str:
 def reads_chance(subject: Subject) -> Iterator[Found]:
     """Random numbers, new identifiers, sequences and samples."""
     for name, at in _calls(subject, CHANCE_NODES, lambda f: f.name.casefold() in CHANCE_FUNCTIONS):
-        yield Found(subject.says(f"'{subject.model.name}' is left to chance: {name}()"), at, _HASH)
+        yield Found(subject.says(f"'{subject.model.name}' is random: {name}()"), at, _HASH)
     samples = list(subject.model.tree.find_all(exp.TableSample))
     places = subject.places.words(("tablesample", "sample"))
     for place, _ in enumerate(samples):
         at = places[place] if place < len(places) else subject.places.start()
         hint = "sample by a hash of the key, as in: where hash(k) % 10 = 0"
-        yield Found(subject.says(f"'{subject.model.name}' is left to chance: a sample of rows"), at, hint)
+        yield Found(subject.says(f"'{subject.model.name}' is random: a sample of rows"), at, hint)
 
 
 def _calls(

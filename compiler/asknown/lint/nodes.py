@@ -77,7 +77,7 @@ class Subject:
 
     def says(self, what: str) -> str:
         """A message about the model that names the view too, where that is another."""
-        return what if self.is_view else f"{what}; feature view '{self.view.name}' stands on it"
+        return what if self.is_view else f"{what}; feature view '{self.view.name}' is built on it"
 
     def reads_static_alone(self, query: exp.Expr) -> bool:
         """Whether everything that a query reads is declared static, or stands in the SQL itself."""

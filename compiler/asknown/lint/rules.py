@@ -15,7 +15,7 @@ RULES: tuple[Rule, ...] = (
     Rule("leak-frame-ahead", "refusal", "A window gives a row a value from rows after it.", reads_ahead),
     Rule("leak-whole-partition", "refusal", "A window sees all rows of its partition.", reads_whole_partition),
     Rule("late-rows-in-window", "refusal", "A window sees rows that were not known yet.", reads_unknown_rows),
-    Rule("clock", "refusal", "A view reads the clock of the run.", reads_the_clock),
+    Rule("clock", "refusal", "A view reads the current time.", reads_the_clock),
     Rule("chance", "refusal", "A view depends on chance.", reads_chance),
 )
 

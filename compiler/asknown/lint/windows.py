@@ -112,7 +112,7 @@ def _shift(window: Ordered) -> tuple[str, str] | None:
     steps = 1 if offset is None else _integer(offset)
     if steps is None:
         return (
-            f"the offset of {window.name}() is no number that can be read here, and may reach forward",
+            f"the offset of {window.name}() is not a literal number, so it may reach forward",
             f"write a number, as in lag({value.sql()}, 1)",
         )
     if window.way == "constant":
@@ -121,7 +121,7 @@ def _shift(window: Ordered) -> tuple[str, str] | None:
     if ahead <= 0:
         return None
     if window.name.startswith("lead") and _is_time(window, value):
-        hint = "leave it out: a row counts until the next one comes, so an as-of feature needs no end of its validity"
+        hint = "leave it out: a row is valid until the next one, so an as-of feature needs no end of validity"
     elif window.subject.view.rendered.config.known_at is not None:
         hint = f"for earlier rows write {_known_rows(value)}"
     else:
@@ -153,7 +153,7 @@ def _frame(window: Ordered) -> tuple[str, str] | None:
             return None
         return (
             f"in the order {_terms(window)}, {window.name}() reads the rows after each row",
-            "order by the event time ascending; the newest value itself is a plain column, which is read as of",
+            "order by the event time ascending; for the newest value, select the plain column",
         )
     if "FOLLOWING" in (starts, ends):
         return "a frame with FOLLOWING", "end the frame at the current row: … and current row"
@@ -173,12 +173,12 @@ def _side(spec: exp.WindowSpec | None, side: str) -> str:
 def _whole(window: Ordered) -> str | None:
     """Why a window depends on its whole partition, or None where it surely does not."""
     if window.name in _SHARES:
-        return f"{window.name}() depends on how many rows there are in all"
+        return f"{window.name}() depends on the total number of rows"
     if window.name in _RANKS:
         if _picks(window):
             return None  # a row that is chosen: latest wins, say
         if window.way == "no time":
-            return f"{window.name}() is ordered by {_terms(window)}, which is no time"
+            return f"{window.name}() is ordered by {_terms(window)}, which is not a time"
     if window.way != "constant":
         return None
     if merged_order := window.window.args.get("order"):
@@ -279,7 +279,7 @@ def _instead(window: Ordered) -> str:
     else:
         inner = window.window.this.sql(window.subject.model.dialect)
         write = f"write {inner} over {{{{ last('365 days') }}}}"
-    return f"{write}, in the view's outermost select: it sees what was known at the moment of asking"
+    return f"{write}, in the view's outermost select: it sees what was known at the instant asked for"
 
 
 def _known_rows(value: exp.Expr) -> str:

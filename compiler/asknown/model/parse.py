@@ -103,7 +103,7 @@ def _refuse_left_over_jinja(rendered: Rendered, tokens: Sequence[Token]) -> None
         if left.token_type == right.token_type == TokenType.L_BRACE and right.start == left.end + 1:
             raise AsknownError(
                 "template",
-                f"'{rendered.name}' still has '{{{{' after rendering",
+                f"'{rendered.name}' still contains '{{{{' after rendering",
                 at=rendered.where(left.line, left.col),
                 hint="take it out of the {% raw %} block",
             )
@@ -118,7 +118,7 @@ def _refuse_cut_intervals(rendered: Rendered, tokens: Sequence[Token]) -> None:
         if left.token_type == TokenType.INTERVAL and right.token_type == TokenType.STRING and _CUT.match(right.text):
             raise AsknownError(
                 "sql-syntax",
-                f"the interval '{right.text}' in '{rendered.name}' is not one that asknown reads whole",
+                f"the interval '{right.text}' in '{rendered.name}' is not one that asknown can read",
                 at=rendered.where(left.line, left.col - len(left.text) + 1),
                 hint="write a number and a unit, such as interval '26 hours'",
             )
@@ -145,7 +145,7 @@ def _syntax(rendered: Rendered, error: ParseError) -> AsknownError:
         "sql-syntax",
         f"the SQL of '{rendered.name}' does not parse{f' near {near!r}' if near else ''}: {what.rstrip('.')}",
         at=rendered.where(line, column),
-        hint=f"`asknown compile {rendered.name}` cannot help before it parses; look at this line and the one above",
+        hint=f"`asknown compile {rendered.name}` works only once it parses; check this line and the one above",
     )
 
 

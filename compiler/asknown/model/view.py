@@ -118,7 +118,7 @@ def refuse_duplicate_columns(model: Model, columns: Sequence[str]) -> None:
             spelled = f"'{seen[folded]}' and '{column}'" if seen[folded] != column else f"'{column}'"
             raise AsknownError(
                 "duplicate-column",
-                f"'{model.name}' has two columns of one name: {spelled}",
+                f"'{model.name}' has two columns with the same name: {spelled}",
                 at=model.rendered.where(1),
                 hint="give one of them another name, as in: … as other_name",
             )
@@ -151,7 +151,7 @@ def _key(model: Model, find: Callable[[str, str], Column], entity: Entity, key: 
     if column.type.kind not in KEY_KINDS:
         raise AsknownError(
             "unsupported-type",
-            f"key '{column.name}' of '{model.name}' has type {column.type}, and values of it do not compare safely",
+            f"key '{column.name}' of '{model.name}' has type {column.type}, whose values do not compare reliably",
             at=at,
             hint=f"cast it in the model, as in: cast({column.name} as bigint) as {column.name}",
         )
@@ -195,7 +195,7 @@ def _refuse_rows(model: Model) -> None:
                     "bad-window",
                     f"feature '{name}' of '{model.name}' counts rows ({_spelled(spec, 'kind')}), not time",
                     at=place_of(model, window),
-                    hint="write over {{ last('7 days') }}: a window is a length of time before the instant asked at",
+                    hint="write over {{ last('7 days') }}: a window is a duration before the instant asked for",
                 )
 
 

@@ -40,7 +40,7 @@ def lift_windows(model: Model, keys: tuple[str, ...], event_time: str, columns: 
 
     ``columns`` are the names of all its columns, with stars expanded. Raises ``leak-frame-ahead`` for a frame that
     reaches ahead. Raises ``bad-window`` for a window that is no trailing window of the entity, for one in a place where
-    its frame cannot end at the spine's instant, and for an aggregate that is not offered.
+    its frame cannot end at the spine's instant, and for an aggregate that is not supported.
     """
     outer = [window for item in model.tree.selects for window in item.find_all(exp.Window)]
     named = model.tree.args.get("windows") or []
@@ -49,10 +49,10 @@ def lift_windows(model: Model, keys: tuple[str, ...], event_time: str, columns: 
         if inside and is_trailing(window, window.find_ancestor(exp.Select)):
             raise AsknownError(
                 "bad-window",
-                f"'{model.name}' has a trailing window inside a CTE or a subquery, where it ends at each event "
-                "and not at the moment of asking",
+                f"'{model.name}' has a trailing window inside a CTE or a subquery, where it ends at each event, "
+                "not at the instant asked for",
                 at=place_of(model, window),
-                hint="put it into the outermost select; if it is meant to end at each event, into a model before",
+                hint="move it to the outermost select; if it should end at each event, to a model below this one",
             )
     if not any(is_trailing(window, window.find_ancestor(exp.Select)) for window in outer):
         return None
@@ -91,13 +91,13 @@ class _Lifter:
         tree = self.model.tree
         if not isinstance(tree, exp.Select):
             raise self._refuse(
-                "a trailing window cannot stand in a union", "put the union into a CTE or a model before"
+                "a trailing window cannot stand in a union", "put the union into a CTE or into a model of its own"
             )
         for part, what in (("group", "GROUP BY"), ("distinct", "DISTINCT"), ("limit", "LIMIT"), ("qualify", "QUALIFY")):
             if tree.args.get(part) is not None:
                 raise self._refuse(
                     f"a trailing window cannot stand in a select with {what}",
-                    f"put the {what} into a CTE or a model before, and the window after it",
+                    f"move the {what} into a CTE or a model of its own, and read from that",
                 )
         return tree
 
@@ -113,7 +113,7 @@ class _Lifter:
         def replace(node: exp.Expr) -> exp.Expr:
             if isinstance(node, exp.Window):
                 if not is_trailing(node, select):
-                    raise self._refuse(f"feature '{name}' mixes windows of two kinds", "compute the other in a CTE")
+                    raise self._refuse(f"feature '{name}' mixes windows of two kinds", "compute one of them in a CTE")
                 place = self._call(node, select, name)
                 used.append(place)
                 return exp.Parameter(this=exp.Literal.number(place))
@@ -164,14 +164,14 @@ class _Lifter:
         if not found or spelled in REFUSED:
             known = sorted({name for a in AGGREGATES.values() for name in a.sql})
             hint = REFUSED.get(spelled) or did_you_mean(spelled, known, what="aggregates")
-            raise self._refuse_aggregate(feature, f"{spelled}() is not offered", hint, window)
+            raise self._refuse_aggregate(feature, f"{spelled}() is not supported", hint, window)
         if distinct and spelled not in ("count", "min", "max"):
-            hint = "count(distinct …) is; or remove duplicates in a model before"
-            raise self._refuse_aggregate(feature, f"{spelled}(distinct …) is not offered", hint, window)
+            hint = "count(distinct …) is; or remove duplicates in a model below this one"
+            raise self._refuse_aggregate(feature, f"{spelled}(distinct …) is not supported", hint, window)
         aggregate = max(found, key=lambda a: a.distinct == distinct)
         if any(isinstance(argument, exp.Order | exp.RespectNulls) for argument in arguments):
             hint = "rows are in the order of event_time, NULLs are skipped; for another order use arg_min or arg_max"
-            raise self._refuse_aggregate(feature, f"an order inside {spelled}() is not offered", hint, window)
+            raise self._refuse_aggregate(feature, f"an order inside {spelled}() is not supported", hint, window)
         if aggregate.name == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
             return aggregate, None, None, None
         expected = 1 if aggregate.arguments in ("none", "value") else 2
@@ -191,7 +191,7 @@ class _Lifter:
         if isinstance(second, exp.Literal) and not second.is_string and 0 <= float(second.name) <= 1:
             return float(second.name)
         raise self._refuse(
-            f"feature '{feature}': {spelled}() takes one number from 0 to 1 behind the value",
+            f"feature '{feature}': {spelled}() takes a number from 0 to 1 as its second argument",
             f"write: {spelled}(x, 0.9) over …",
             near=window,
         )
@@ -266,7 +266,7 @@ class _Lifter:
             bound = exp.Interval(this=bound.this)
         if not isinstance(bound, exp.Interval) or not isinstance(bound.this, exp.Literal | exp.Paren):
             raise self._refuse(
-                f"the window of feature '{feature}' has a bound that is no fixed interval",
+                f"the window of feature '{feature}' has a bound that is not a fixed interval",
                 "write: range between interval '7 days' preceding and current row",
                 near=window,
             )

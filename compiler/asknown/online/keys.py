@@ -53,7 +53,7 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
             raise AsknownError(
                 "key-type",
                 f"key '{column}' of '{view}' is {kind}, and {_show(value)} was given",
-                hint=f"give {_EXPECTED.get(kind.kind, kind.name)}; a key compares by its type and is never converted",
+                hint=f"give {_EXPECTED.get(kind.kind, kind.name)}; a key is compared by its type and never converted",
             ) from None
 
     return checked

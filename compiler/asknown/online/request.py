@@ -266,7 +266,7 @@ class Request:
                 raise AsknownError(
                     "name-clash",
                     f"the feature {output.reference} and the column '{folded[output.name.casefold()]}' "
-                    "of the request would have one name",
+                    "of the request would have the same name",
                     hint=self._clash_hint("rename the request's column"),
                 )
 
@@ -282,7 +282,7 @@ class Request:
                     raise missing_input(column, kind, view, row)
 
     def check_names(self) -> None:
-        """Refuses two features that would have one name; letter case does not tell names apart."""
+        """Refuses two features that would have the same name; names that differ only in case are the same."""
         seen: dict[str, Output] = {}
         for output in self.outputs:
             other = seen.setdefault(output.name.casefold(), output)
@@ -290,7 +290,7 @@ class Request:
                 continue
             raise AsknownError(
                 "name-clash",
-                f"the features {other.reference} and {output.reference} would both be called '{output.name}'",
+                f"the features {other.reference} and {output.reference} would both be named '{output.name}'",
                 hint=self._clash_hint("give one of them another alias in a feature service"),
             )
         for column in self.keys().keys() & self.inputs().keys():
@@ -311,7 +311,7 @@ def missing_key(column: str, view: str, columns: Sequence[str], row: int | None 
     whose = "the request" if row is None else f"row {row} of the request"
     return AsknownError(
         "spine-key",
-        f"{whose} has no key '{column}', by which '{view}' is read",
+        f"{whose} has no key '{column}', which '{view}' is read by",
         hint=did_you_mean(column, columns, what="its columns") or f"give '{column}' in every row",
     )
 

@@ -221,7 +221,7 @@ def _spine_key(spine: Spine, view: View, key: Column, name: str) -> Column:
             "key-type",
             f"the spine's '{column.name}' is {column.type}, the key of {kind_of(view)} '{view.name}' is {key.type}",
             hint=f"cast the spine's column to {key.type}"
-            + (" (whole numbers with missing ones become floats in pandas: use its Int64)"
+            + (" (pandas turns integers with missing values into floats: use its Int64)"
                if (column.type.kind, key.type.kind) == ("float", "integer") else ""),
         )  # fmt: skip
     return column

@@ -49,7 +49,7 @@ def read_request(
     """
     names = list_references(features)
     if not names:
-        raise AsknownError("bad-value", "no features are asked for", hint="name a feature service or a feature view")
+        raise AsknownError("bad-value", "no features requested", hint="name a feature service or a feature view")
     requests: list[FeatureRequest] = []
     for name in names:
         if not isinstance(name, str):
@@ -113,7 +113,7 @@ def name_features(
             if output.casefold() in owners:
                 raise AsknownError(
                     "name-clash",
-                    f"{owner} and {owners[output.casefold()]} would both be the column '{output}'",
+                    f"{owner} and {owners[output.casefold()]} would both be named '{output}'",
                     hint="rename the spine's column, or give a view another alias"
                     if full_names
                     else "ask for full names: full_feature_names=True, or --full-names on the command line",

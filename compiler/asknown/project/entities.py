@@ -67,11 +67,11 @@ def _check_type(text: str, what: str, at: Where) -> None:
     except ValueError:
         kind = "other"
     if kind == "other":
-        raise AsknownError("unsupported-type", f"'{text}' is no type that asknown knows", at=at, hint=_TYPES_HINT)
+        raise AsknownError("unsupported-type", f"'{text}' is not a type that asknown knows", at=at, hint=_TYPES_HINT)
     if kind not in KEY_KINDS:
         raise AsknownError(
             "unsupported-type",
-            f"{what} cannot be {text}: its values do not compare the same everywhere",
+            f"{what} cannot be {text}: its values do not compare alike on all engines",
             at=at,
             hint=_TYPES_HINT,
         )

@@ -41,7 +41,7 @@ def read_options(reader: Reader, what: str, path: str | None) -> tuple[tuple[str
         if key in _TEXT_OPTIONS and not _is_text(path):
             raise AsknownError(
                 "unknown-key",
-                f"'{key}' of {what} is an option of text files, and {path} is none",
+                f"'{key}' of {what} is an option of text files, which {path} is not",
                 at=options.place(key),
                 hint=f"options of all files: {', '.join(_FILE_OPTIONS)}",
             )

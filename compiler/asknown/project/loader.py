@@ -74,7 +74,7 @@ def standard_macros() -> Path:
     for folder in (package / "_macros", package.parents[1] / "macros"):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(f"this installation of asknown lacks its macros: {package / '_macros'}")
+    raise FileNotFoundError(f"this installation of asknown is missing its macro files: {package / '_macros'}")
 
 
 def _check_model_name(name: str, shown: str) -> None:
@@ -83,14 +83,14 @@ def _check_model_name(name: str, shown: str) -> None:
         better = better if _MODEL_NAME.fullmatch(better) else f"_{better}"
         raise AsknownError(
             "bad-name",
-            f"'{name}' cannot name a model: a model's file is named with letters, digits and '_', no digit first",
+            f"'{name}' is not a model name: use letters, digits and '_', and do not start with a digit",
             at=Where(shown),
             hint=f"rename the file to {better}.sql",
         )
     if name.casefold().startswith(_RESERVED):
         raise AsknownError(
             "bad-name",
-            f"'{name}' cannot name a model: names that start with '{_RESERVED}' are asknown's own",
+            f"'{name}' is not a model name: names that start with '{_RESERVED}' are reserved",
             at=Where(shown),
             hint="rename the file",
         )

@@ -96,13 +96,13 @@ def _find(settings: Settings) -> Path | None:
     if named:
         raise AsknownError(
             "unknown-profile",
-            f"there is no {path}, where {FOLDER} says it is",
+            f"{FOLDER} names {path}, which does not exist",
             hint=f"put {FILE} there, or unset {FOLDER}",
         )
     misspelt = path.with_suffix(".yaml")
     if is_file(misspelt):
         raise AsknownError(
-            "unknown-profile", f"asknown reads {FILE}, and finds {misspelt.name}", hint=f"mv {misspelt.name} {FILE}"
+            "unknown-profile", f"the file must be named {FILE}, not {misspelt.name}", hint=f"mv {misspelt.name} {FILE}"
         )
     return None
 
@@ -167,7 +167,7 @@ def _choose(reader: Reader, outputs: Mapping, requested: str | None) -> str:
     if isinstance(value, Scalar) and value.untyped:  # out of the environment: not repeated
         raise AsknownError(
             "unknown-profile",
-            f"{reader.what} has no output of the name that the environment gives for 'target'",
+            f"{reader.what} has no output with the name that the environment gives for 'target'",
             at=value.at,
             hint=did_you_mean("", names, what="outputs"),
         )
@@ -252,7 +252,7 @@ def _look_up(call: re.Match[str], value: Scalar, scope: Scope) -> str:
     if found is None:
         raise AsknownError(
             "missing-env",
-            f"the environment variable {name} is not set, and {scope.owner} asks for it",
+            f"the environment variable {name} is not set, but {scope.owner} needs it",
             at=value.at,
             hint=f"export {name}=…  or give a default: env_var('{name}', '…')",
         )

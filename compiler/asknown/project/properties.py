@@ -50,7 +50,7 @@ def read_properties(settings: Settings, models: Collection[str], names: Names) -
         if model is not None:
             raise AsknownError(
                 "duplicate-name",
-                f"feature service '{service.name}' has the name of a model ({model}), and both are asked for by name",
+                f"feature service '{service.name}' has the same name as a model ({model})",
                 at=service.at,
                 hint="rename one of them",
             )

@@ -107,7 +107,7 @@ class Names:
             self._entries[key] = (name, at)
             return
         first, place = self._entries[key]
-        alike = "" if first == name else f" ('{first}' there: letter case does not tell names apart)"
+        alike = "" if first == name else f" ('{first}' there: names that differ only in case are the same)"
         raise AsknownError(
             "duplicate-name",
             f"{kind} '{name}' is given twice: first at {place}{alike}",

@@ -18,7 +18,7 @@ def read_service(value: Value) -> Service:
     if ":" in name:
         raise AsknownError(
             "bad-name",
-            f"'{name}' cannot name a feature service: view:feature is what a ':' says",
+            f"'{name}' is not a name of a feature service: ':' separates view and feature",
             at=reader.place("name"),
         )
     items = reader.items("features")
@@ -56,7 +56,7 @@ def _split(reference: str, at: Where) -> ServiceFeatures:
     if not view.strip() or (colon and not feature):
         raise AsknownError(
             "bad-name",
-            f"'{reference}' names no feature",
+            f"'{reference}' does not name a feature",
             at=at,
             hint="write view:feature, or view for all its features",
         )

@@ -209,7 +209,7 @@ def _parse(text: str, shown: str) -> dict[str, Any]:
         at = Where(shown, line, column, lines[line - 1] if line <= len(lines) else "")
         raise AsknownError("bad-toml", f"this is not TOML: {complaint[:1].lower()}{complaint[1:]}", at=at) from None
     except RecursionError:
-        raise AsknownError("bad-toml", "the file nests too deep", at=Where(shown)) from None
+        raise AsknownError("bad-toml", "the file is nested too deep", at=Where(shown)) from None
 
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""

@@ -36,7 +36,7 @@ def _read_table(value: Value, source: str, schema: list[str], description: str |
     if path and identifier:
         raise AsknownError(
             "wrong-type",
-            f"table '{name}' of source '{source}' has both 'path' and 'identifier': it is files or a table, not both",
+            f"table '{name}' of source '{source}' has both 'path' and 'identifier', and can have only one",
             at=reader.place("identifier"),
             hint="remove one of them",
         )
@@ -95,7 +95,7 @@ def _check_zone(zone: str, at: Where) -> None:
     if zones:  # a machine without the tz database cannot tell
         raise AsknownError(
             "wrong-type",
-            f"'{zone}' is no time zone of the IANA database",
+            f"'{zone}' is not an IANA time zone",
             at=at,
             hint=did_you_mean(zone, zones, what="time zones"),
         )

@@ -90,7 +90,11 @@ class _Composer:
         next(self._events)  # the document's end
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise self._error("a second document starts here; asknown reads one a file", after, "write a file for each")
+            raise self._error(
+                "a second document starts here; a file may have only one",
+                after,
+                "write each document in a file of its own",
+            )
         return value
 
     def _value(self, event: yaml.Event, depth: int, label: Label | None) -> tuple[Value, int, int]:
@@ -237,7 +241,7 @@ class Page:
         indent = line[: len(line) - len(line.lstrip())]
         if "\t" in indent or line[mark.column : mark.column + 1] == "\t":
             tab = indent.find("\t") if "\t" in indent else mark.column
-            return self.error("a tab stands where YAML wants spaces", mark.line, tab, "indent with spaces")
+            return self.error("YAML needs spaces here, not a tab", mark.line, tab, "indent with spaces")
         context, problem = getattr(fault, "context", None) or "", getattr(fault, "problem", None) or ""
         opened = getattr(fault, "context_mark", None)
         message, at_opening, hint = self._say(context, problem)

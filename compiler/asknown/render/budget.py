@@ -76,7 +76,7 @@ class Budget:
         self.check(size)
         self._work -= size
         if self._work < 0:
-            raise RenderError("output-limit", f"the template makes more than {MAX_WORK:,} characters", hint=_HINT)
+            raise RenderError("output-limit", f"the template produces more than {MAX_WORK:,} characters", hint=_HINT)
 
     def step(self) -> None:
         """Counts one round of a loop, one call, or one filter."""
@@ -105,8 +105,10 @@ class Budget:
             through = f" through {', '.join(others)}" if again and others else ""
             raise RenderError(
                 "output-limit",
-                f"{macro} calls itself without end{through}" if again else f"{macro} is called too deep in others",
-                hint=f"macros may call each other {MAX_DEPTH} deep",
+                f"{macro} calls itself without end{through}"
+                if again
+                else f"{macro} is nested too deep in other macros",
+                hint=f"macros may nest at most {MAX_DEPTH} deep",
             )
 
     def leave(self, *, failed: bool) -> None:
@@ -165,14 +167,17 @@ def _no_text(value: Any) -> RenderError:
     if value is None:
         return RenderError(
             "template",
-            "the value is none, which has no text",
-            hint="leave the tag out with {% if … is not none %}, or write 'null' for SQL's NULL",
+            "the value is none, which cannot be written as text",
+            hint="skip the tag with {% if … is not none %}, or write 'null' for SQL's NULL",
         )
     if callable(value):
         name = str(getattr(value, "name", None) or getattr(value, "__name__", "")).removeprefix("_")
         return RenderError(
-            "template", f"'{name}' is not called", hint=f"write its arguments: {name}(…)", needle=rf"\b{name}\b"
+            "template",
+            f"'{name}' is a function that is not called",
+            hint=f"write its arguments: {name}(…)",
+            needle=rf"\b{name}\b",
         )
     if hasattr(value, "__next__"):
-        return RenderError("template", "a sequence has no text of its own", hint="write … | join(', ')")
-    return RenderError("template", f"a {type(value).__name__.lower()} has no text")
+        return RenderError("template", "a sequence cannot be written as text", hint="write … | join(', ')")
+    return RenderError("template", f"a {type(value).__name__.lower()} cannot be written as text")

@@ -23,7 +23,7 @@ _OF_VIEWS = ("event_time", "known_at", "created_at", "ttl")
 
 # Keys of kinds of views that are still to come, and what to do until then.
 _NOT_YET = {
-    "valid_until": "leave it out: a row counts until the next one of its key comes",
+    "valid_until": "leave it out: a row is valid until the next one of its key",
     "label": "leave it out: until there are label views, the label is a column of the spine",
     "maturity": "leave it out: until there are label views, the label is a column of the spine",
 }
@@ -35,7 +35,7 @@ def read_config(model: str, arguments: Mapping[str, Any], entities: Mapping[str,
         if key in _NOT_YET and value is not None:
             raise RenderError(
                 "not-yet",
-                f"config() will have the key '{key}', and does not have it yet",
+                f"config() does not support the key '{key}' yet",
                 hint=_NOT_YET[key],
                 needle=_assignment(key),
             )
@@ -69,7 +69,7 @@ def read_config(model: str, arguments: Mapping[str, Any], entities: Mapping[str,
         if config.event_time is None:
             raise RenderError(
                 "bad-config",
-                f"feature view '{model}' does not say when its rows happened",
+                f"feature view '{model}' has no event_time",
                 hint="name the column in config(): event_time='…'",
                 needle=_assignment("entity"),
             )
@@ -81,7 +81,7 @@ def _refuse_view_keys(model: str, values: Mapping[str, Any]) -> None:
         if key in values:
             raise RenderError(
                 "bad-config",
-                f"'{model}' gives {key} but no entity, so it is no feature view",
+                f"'{model}' has {key} but no entity, so it is not a feature view",
                 hint="add entity='…' to config(), or entity=[] for a view without keys",
                 needle=_assignment(key),
             )
@@ -205,7 +205,7 @@ def _inputs(key: str, value: Any) -> tuple[tuple[str, SqlType], ...]:
         if name.casefold() == ASKED_AT:
             raise RenderError(
                 "bad-config",
-                "asked_at is the moment of asking, and no input: every on-demand view has it",
+                "asked_at is the instant asked for, not an input: every on-demand view has it",
                 hint="take it out of inputs=",
                 needle=quoted(name),
             )

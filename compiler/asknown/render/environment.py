@@ -144,7 +144,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         try:
             code = self.compile(tree, shown, shown)
         except SyntaxError as error:  # Python's own limit on blocks in blocks
-            raise RenderError("template", "the tags of the template nest too deep") from error
+            raise RenderError("template", "the tags of the template are nested too deep") from error
         assert isinstance(code, CodeType)
         return Template.from_code(self, code, {})
 

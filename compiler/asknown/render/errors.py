@@ -127,7 +127,7 @@ def explain(
 
     frames = _template_frames(error, origins)
     if isinstance(error, RecursionError) and not frames:
-        return AsknownError("template", "the expressions or tags of the template nest too deep", at=otherwise)
+        return AsknownError("template", "the expressions or tags of the template are nested too deep", at=otherwise)
     own = [frame for frame in frames if not frame[0].standard] or frames
     at = own[-1][0].place(own[-1][1], needle) if own else otherwise
     message = refused.message
@@ -154,7 +154,7 @@ def _describe(error: Exception, known: Known) -> AsknownError:
         return _unknown_name(error.name, known)
     message = ((error.message if isinstance(error, TemplateError) else str(error)) or type(error).__name__).rstrip(".")
     if isinstance(error, _ENDLESS):
-        return RenderError("output-limit", f"the template grows beyond all bounds: {message}")
+        return RenderError("output-limit", f"the template is too large to render: {message}")
     return _by_message(message, known) or RenderError(
         "undefined" if isinstance(error, UndefinedError) else "template", message
     )
@@ -172,9 +172,9 @@ def _by_message(message: str, known: Known) -> RenderError | None:
     if found := _UNSAFE.search(message):
         name, kind = found.groups()
         hint = (
-            "templates do not change what they are given; build a new value: {% set xs = xs + [x] %}"
+            "templates cannot change the values they are given; build a new value: {% set xs = xs + [x] %}"
             if kind in ("list", "dict", "set")
-            else "it is closed to templates"
+            else "templates cannot use it"
         )
         return RenderError("template", f"'{name}' of a {kind} cannot be used here", hint=hint, needle=rf"\b{name}\b")
     return None

@@ -97,7 +97,7 @@ def _refuse_taken_name(macro: MacroSource, reserved: frozenset[str], layer: dict
     if macro.name in reserved:
         raise AsknownError(
             "duplicate-name",
-            f"a macro cannot have the name '{macro.name}': it is asknown's own",
+            f"a macro cannot have the name '{macro.name}': the name is reserved",
             at=place,
             hint="give the macro another name",
         )
@@ -116,7 +116,7 @@ def _read_file(environment: BoundedEnvironment, file: MacroFile, origin: Origin)
         if isinstance(node, nodes.Macro):
             yield MacroSource(node, origin)
         elif not isinstance(node, nodes.Output) or not _is_blank(node):
-            message = "a macro file holds {% macro %} blocks and {# comments #} only"
+            message = "a macro file may contain only {% macro %} blocks and {# comments #}"
             raise TemplateSyntaxError(message, _first_visible_line(node), file.shown)
 
 

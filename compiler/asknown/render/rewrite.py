@@ -45,7 +45,7 @@ def _refuse_closed_tags(tree: nodes.Template, name: str) -> None:
     for kind, tag in _CLOSED_TAGS:
         for node in tree.find_all(kind):
             raise TemplateSyntaxError(
-                f"there is no {{% {tag} %}} here: macros are found by their names, and models with ref()",
+                f"{{% {tag} %}} is not supported: call a macro by its name, and name a model with ref()",
                 node.lineno,
                 name,
             )

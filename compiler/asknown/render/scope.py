@@ -44,7 +44,7 @@ class ModelScope:
             raise RenderError("wrong-type", "config() takes key=value pairs", hint="write config(entity='…', …)")
         if self.config is not None:
             raise RenderError(
-                "bad-config", f"'{self._model.name}' calls config() twice", hint="put both into one config()"
+                "bad-config", f"'{self._model.name}' calls config() twice", hint="merge them into one config()"
             )
         self.config = read_config(self._model.name, keywords, self._project.entities)
         self.config_line = self._line()
@@ -155,13 +155,13 @@ class ModelScope:
         if config is None:
             raise RenderError(
                 "template",
-                f"'{name}' uses the view's keys and times before it names them",
+                f"'{name}' uses the view's keys and event_time before config() names them",
                 hint="put {{ config(entity='…', event_time='…') }} first",
             )
         if config.entity is None or config.event_time is None:
             raise RenderError(
                 "template",
-                f"'{name}' is no feature view, so it has no keys and no event_time to make a window of",
+                f"'{name}' is not a feature view, so it has no keys and no event_time for a window",
                 hint="add entity='…' and event_time='…' to config(), or write the window out",
             )
         entities = self._project.entities

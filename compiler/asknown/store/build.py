@@ -27,14 +27,14 @@ def build_models(
         raise AsknownError(
             "bad-value",
             "there is nothing to build: no model is materialized as a table or a view",
-            hint="models are put into each query as CTEs; config(materialized='table') keeps one in the target instead",
+            hint="models become CTEs of each query; config(materialized='table') builds one in the target instead",
         )
     engine = open_engine(project.profile.target, project.settings.root, writable=True)
     try:
         if not engine.keeps_builds:
             raise AsknownError(
                 "bad-value",
-                f"target '{project.profile.target.name}' is in memory: what is built there is gone at once",
+                f"target '{project.profile.target.name}' is in memory, so anything built there would be lost",
                 at=project.profile.target.at,
                 hint="give the target a path, as in: path: warehouse.duckdb",
             )

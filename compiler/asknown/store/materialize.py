@@ -75,7 +75,7 @@ def load_views(
             reports.append(_load(writer, catalog, view, online, watermark, full_refresh=full_refresh, tell=tell))
         writer.services(map(_stored_service, project.services.values()), on_demand)
     if refused:
-        raise refusal_of(refused, "all was loaded except")
+        raise refusal_of(refused, "everything was loaded except")
     return reports
 
 
@@ -89,7 +89,7 @@ def _without_affected(
         left, found = without_affected(online, comparison)
         named = {f"{online.name}:{feature}": difference for feature, difference in found.items()}
         if not left.features:
-            raise refusal_of(named, f"nothing of '{online.name}' can be loaded")
+            raise refusal_of(named, f"'{online.name}' cannot be loaded")
         kept.append(left)
         refused |= named
     return kept, refused
@@ -189,7 +189,7 @@ def _derived(view: FeatureView, item: Item, types: Sequence[SqlType]) -> StoredF
 def _not_online(view: FeatureView, what: str, reason: str) -> AsknownError:
     return AsknownError(
         "not-online",
-        f"{what} cannot be computed online to the bit: {reason}",
+        f"{what} cannot be computed online to the same bits: {reason}",
         at=view.model.rendered.template_place(view.model.rendered.config_line or 1),
-        hint="write it plainer, cast its input, or keep the view out of the online table: config(online=false)",
+        hint="simplify it, cast its input, or keep the view out of the online table: config(online=false)",
     )

@@ -109,7 +109,7 @@ def _view(item: FeatureRequest, catalog: TypedCatalog, path: Sequence[str]) -> V
     if item.view in path:
         circle = " → ".join([*path[path.index(item.view) :], item.view])
         raise AsknownError(
-            "cycle", f"on-demand views read each other in a circle: {circle}", hint="take one of these references out"
+            "cycle", f"on-demand views read each other in a circle: {circle}", hint="remove one of these references"
         )
     return catalog.asked(item.view, path)
 

@@ -20,7 +20,7 @@ def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
     if authored != "duckdb":
         raise AsknownError(
             "not-in-dialect",
-            f"the project's models are written in {authored}, and are not translated to {dialect.name}",
+            f"the project's models are written in {authored}, which is not translated to {dialect.name}",
             hint='write them in DuckDB\'s SQL (dialect = "duckdb" in pyproject.toml) to run them on any target',
         )
     return open_bare_engine(project)

@@ -30,7 +30,7 @@ class InputFiles:
             if _is_read(output, pattern):
                 raise AsknownError(
                     "output",
-                    f"{path} is read as {what}: the result would replace it, or be read with it",
+                    f"{path} is read as {what}: the result would overwrite it or be read with it",
                     hint="choose another name, in a folder that no source reads",
                 )
 

@@ -116,7 +116,7 @@ def check_parity(comparison: Comparison) -> tuple[Check, ...]:
             Check("parity", name, "act", f"{difference.operation}: {difference}", run)
             for difference in comparison.differences.values()
         )
-    said = "computes what features over windows may use as the online table does"
+    said = "computes expressions over windows as the online table does"
     return (Check("parity", name, "ok", said, facts={"expressions": count}),) if count else ()
 
 

@@ -46,7 +46,7 @@ class RetrievalJob:
         if os.getpid() != self._process:
             raise AsknownError(
                 "engine",
-                "this training set was asked for before the process forked, and its session stayed behind",
+                "this training set belongs to the process before a fork",
                 hint="call get_historical_features() in this process",
             )
         return self._opened
@@ -108,7 +108,7 @@ class RetrievalJob:
         if path.suffix not in FILE_ENDINGS:
             raise AsknownError(
                 "output",
-                f"{path} has no ending that says how to write it",
+                f"the format of {path} is unknown",
                 hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
         self.check_output(path)

@@ -69,7 +69,7 @@ def find_instant(columns: Sequence[Column], timestamp: str | None) -> Column:
     listed = ", ".join(c.name for c in times or columns)
     raise AsknownError(
         "spine-time",
-        f"the spine has {len(times)} datetime columns and none is called {INSTANT}: which is the instant?"
+        f"the spine has {len(times)} datetime columns and none is called {INSTANT}: which one is the instant?"
         if times
         else f"the spine has no datetime column; its columns: {listed}",
         hint=f"pass timestamp= (--timestamp on the command line); {'candidates' if times else 'columns'}: {listed}",
@@ -83,7 +83,7 @@ def _check_instant(column: Column) -> Column:
     raise AsknownError(
         "spine-time",
         f"the spine's instant '{column.name}' is {kind}, not a timestamp",
-        hint="turn it into a timestamp in UTC first",
+        hint="convert it to a timestamp in UTC first",
     )
 
 
@@ -104,7 +104,7 @@ def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     if not re.search(r"\s", name):
         raise AsknownError(
             "spine",
-            f"'{name}' is no model, no file and no SQL",
+            f"'{name}' is not a model, a file or SQL",
             hint=did_you_mean(name, catalog.models.names, what="models"),
         )
     return _of_text(raw, catalog, renderer)
@@ -136,7 +136,9 @@ def _of_file(path: str, catalog: TypedCatalog) -> Relation:
     root = catalog.project.settings.root
     if not re.search(r"[*?\[]|://", path):
         if not here.exists() and not (root / path).exists():
-            raise AsknownError("spine", f"the spine's file {path} does not exist", hint="paths start where you are")
+            raise AsknownError(
+                "spine", f"the spine's file {path} does not exist", hint="the path is relative to the current folder"
+            )
         if here.is_dir():
             raise AsknownError("spine", f"{path} is a folder", hint=f"give its files: {path.rstrip('/')}/*.parquet")
         if here.exists():
@@ -190,8 +192,8 @@ def _refuse_alike(columns: Sequence[Column]) -> None:
         if other is not column.name:
             raise AsknownError(
                 "duplicate-column",
-                f"the spine has two columns of one name: '{other}' and '{column.name}'",
-                hint="rename one; letter case does not tell names apart",
+                f"the spine has two columns with the same name: '{other}' and '{column.name}'",
+                hint="rename one; names that differ only in case are the same",
             )
 
 
@@ -209,7 +211,7 @@ def _measure(relation: Relation, instant: Column, catalog: TypedCatalog) -> Boun
     if unread:
         raise AsknownError(
             "spine-time",
-            f"{unread} of {rows} values of the spine's instant '{column}' do not read as timestamps: {example!r}",
+            f"{unread} of {rows} values of the spine's instant '{column}' cannot be read as timestamps: {example!r}",
             hint="write them as 2013-01-31 23:59:59, with +00:00 or another offset behind where they are not UTC",
         )
     if 0 < aware < split:

@@ -84,7 +84,7 @@ class TypedCatalog:
     @property
     def engine(self) -> Engine:
         """The engine that has the rows."""
-        assert self._engine is not None, "nothing is run without an engine"
+        assert self._engine is not None, "no query runs without an engine"
         return self._engine
 
     def view(self, name: str) -> FeatureView:
@@ -355,8 +355,8 @@ class TypedCatalog:
             message, hint = f"source '{source_name(table)}': {error.message}", error.hint
             if error.code == "no-data" and table.path is not None and not engine.dialect.relations.readers:
                 file = table.path.rpartition("/")[2]
-                hint = f"{engine.dialect.name} reads no files here: put the rows of {file} into that table, "
-                hint += "or name the one that has them: identifier: …"
+                hint = f"{engine.dialect.name} reads no files here: load {file} into that table, "
+                hint += "or name the table that has its rows: identifier: …"
             raise AsknownError(error.code, message, at=table.at, hint=hint) from None
         return tuple(Column(name, kind) for name, kind in found)
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.command("compile", cls=ProjectCommand)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete(everything))
 @click.option(
-    "--spine", metavar="SPINE", shell_complete=complete(models), help="The query on this spine, as train runs it."
+    "--spine", metavar="SPINE", shell_complete=complete(models), help="Print the training query for this spine."
 )
-@click.option("--timestamp", metavar="COLUMN", help="The spine's instant, where it is not event_timestamp.")
-@click.option("--full-names", is_flag=True, help="Call the columns view__feature.")
-@click.option("--dialect", metavar="NAME", help="Write it for another engine; nothing is connected to.")
-@click.option("--model", "as_model", is_flag=True, help="A feature view's own select, and no training query.")
+@click.option("--timestamp", metavar="COLUMN", help="The spine's timestamp column, if it is not event_timestamp.")
+@click.option("--full-names", is_flag=True, help="Name the columns view__feature.")
+@click.option("--dialect", metavar="NAME", help="Write SQL for another engine, without a connection.")
+@click.option("--model", "as_model", is_flag=True, help="Print a feature view's own select, not a training query.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
 @click.pass_obj
 def command(
@@ -54,7 +54,7 @@ def command(
     """
     _check_usage(names, spine, timestamp, as_model)
     if dialect is not None and spine is not None:
-        raise click.UsageError("--dialect writes for an engine that is not asked; it has no --spine")
+        raise click.UsageError("--dialect works without a connection, and --spine needs one: leave one of them out")
     with session.open_store() as store:
         if spine is not None:
             sql = store.get_historical_features(spine, list(names), full_names, timestamp=timestamp).sql()
@@ -70,9 +70,9 @@ def command(
 def _check_usage(names: tuple[str, ...], spine: str | None, timestamp: str | None, as_model: bool) -> None:
     context = click.get_current_context()
     if timestamp is not None and spine is None:
-        raise click.UsageError("--timestamp names a column of the spine: give --spine, too", context)
+        raise click.UsageError("--timestamp names a column of the spine: add --spine", context)
     if as_model and spine is not None:
-        raise click.UsageError("--model is the view's own select; it has no --spine", context)
+        raise click.UsageError("--model prints the view's own select, which has no spine: leave out --spine", context)
     if as_model and len(names) > 1:
         raise click.UsageError("--model prints one model at a time", context)
 
@@ -83,7 +83,7 @@ def _is_plain_model(store: FeatureStore, names: tuple[str, ...]) -> bool:
     if plain and len(names) > 1:
         raise AsknownError(
             "bad-value",
-            f"'{plain[0]}' is a plain model: it has no features to join",
+            f"'{plain[0]}' is a plain model, which has no features",
             hint=f"compile it alone: asknown compile {plain[0]}",
         )
     return bool(plain)

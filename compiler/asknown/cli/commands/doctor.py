@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @format_option()
 @click.pass_context
 def command(ctx: click.Context, *, kind: Format) -> None:
-    """Look the online table over, or a target, and say what to run.
+    """Check the online table, or a target, and say what to run.
 
     Reads the whole file: its structure, and whether every table holds, to the bit, what was written. Says how old each
     view's watermark is, how many of its rows are beyond their ttl, and whether it fits the project's definition. Prints
@@ -48,7 +48,7 @@ def command(ctx: click.Context, *, kind: Format) -> None:
     _write(kind, checks)
     findings = sum(check.state == "act" for check in checks)
     if findings:
-        say(f"{subject}: {findings} of {len(checks)} checks need something done")
+        say(f"{subject}: {findings} of {len(checks)} checks need attention")
         ctx.exit(1)
     say(f"{subject} is healthy")
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.command("get", cls=ProjectCommand)
 @click.argument("words", nargs=-1, required=True, metavar="FEATURES... [KEY=VALUE]...", shell_complete=complete(stored))
 @click.option("--rows", "file", metavar="FILE", help="Many entities: JSON lines (.jsonl, or - for stdin) or CSV.")
-@click.option("--at", metavar="INSTANT", help="As of this instant (default: now). It decides what is too old.")
-@click.option("--full-names", is_flag=True, help="Call the features view__feature.")
+@click.option("--at", metavar="INSTANT", help="The instant to read at (default: now).")
+@click.option("--full-names", is_flag=True, help="Name the features view__feature.")
 @format_option()
 @click.pass_obj
 def command(
@@ -40,9 +40,9 @@ def command(
     features = [word for word in words if "=" not in word]
     typed = _read_pairs([word for word in words if "=" in word])
     if not features:
-        raise _usage("no features are named: name a feature service, a feature view or view:feature")
+        raise _usage("no features given: name a feature service, a feature view or view:feature")
     if file is not None and typed:
-        raise _usage("entities are given as KEY=VALUE or by --rows, not by both")
+        raise _usage("give entities as KEY=VALUE or with --rows, not both")
     instant = None if at is None else parse_instant(at, "--at")
     with session.open_reader() as reader:
         entities = read_entities(reader, features, typed, file, full_names=full_names)
@@ -57,7 +57,7 @@ def _read_pairs(words: list[str]) -> dict[str, str]:
         if not name:
             raise _usage(f"'{word}' names no key: write KEY=VALUE")
         if name in pairs:
-            raise _usage(f"the key '{name}' is given twice; for several entities there is --rows")
+            raise _usage(f"the key '{name}' is given twice; give several entities with --rows")
         pairs[name] = value
     return pairs
 

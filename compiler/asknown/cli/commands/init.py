@@ -35,7 +35,7 @@ def command(session: Session, folder: str) -> None:
       asknown init my_features
     """
     if session.project != "." or session.target is not None:
-        raise click.UsageError("init takes the folder as its argument, and no --project or --target")
+        raise click.UsageError("init takes the folder as its argument, and neither --project nor --target")
     path = Path(folder)
     name = derive_name(path.resolve().name)
     texts = read_scaffold(name)
@@ -80,13 +80,13 @@ def _check_free(path: Path, texts: dict[str, str]) -> None:
         text = (path / "pyproject.toml").read_text(encoding="utf-8", errors="replace")
         if "[tool.asknown]" in text:
             raise AsknownError(
-                "output", f"{path / 'pyproject.toml'} says that this is a project of asknown already", hint="asknown ls"
+                "output", f"{path / 'pyproject.toml'} already has a [tool.asknown] table", hint="asknown ls"
             )
     if existing:
         raise AsknownError(
             "output",
             f"{path} has files that would be overwritten: {', '.join(existing)}",
-            hint="make the project in a folder of its own: asknown init my_features",
+            hint="create the project in a new folder: asknown init my_features",
         )
 
 

@@ -15,7 +15,7 @@ from asknown.cli.session import ProjectCommand, Session
 @format_option("shape")
 @click.pass_obj
 def command(session: Session, *, kind: str | None, shape: Format) -> None:
-    """List what the project has.
+    """List the project's models, views, services, entities, sources.
 
     Prints everything, or one KIND with its details: models, views, services, entities, sources or features. Only
     features need the data to be there.

@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 @click.command("materialize", cls=ProjectCommand)
 @click.argument("views", nargs=-1, metavar="[VIEW]...", shell_complete=complete(requestable))
 @click.option(
-    "--until", metavar="INSTANT", help="As of this instant (default: now). A date is its first moment, in UTC."
+    "--until",
+    metavar="INSTANT",
+    help="Load what is known at this instant (default: now); a date means its start, in UTC.",
 )
-@click.option("--full-refresh", is_flag=True, help="Drop what was loaded before, and load anew.")
-@click.option("--prune", is_flag=True, help="Remove views that the project no longer has, or has online=false.")
+@click.option("--full-refresh", is_flag=True, help="Delete what was loaded before and load everything again.")
+@click.option("--prune", is_flag=True, help="Remove views that the project no longer loads.")
 @click.option(
-    "--wait", metavar="DURATION", default="1 minute", show_default=True, help="How long to wait for another load."
+    "--wait",
+    metavar="DURATION",
+    default="1 minute",
+    show_default=True,
+    help="How long to wait while another load runs.",
 )
 @format_option()
 @click.pass_obj
@@ -41,7 +47,7 @@ def command(
     wait: str,
     kind: Format,
 ) -> None:
-    """Load the online table with the newest of every entity.
+    """Load each entity's newest values into the online table.
 
     Loads each VIEW (default: all with online true) as of one instant, all of them or none. A newer row is never
     replaced by an older one, and a load that is repeated changes nothing. Prints what changed, a line for each view.

@@ -17,7 +17,7 @@ from asknown.cli.session import ProjectCommand, Session
 @format_option()
 @click.pass_obj
 def command(session: Session, *, names: tuple[str, ...], kind: Format) -> None:
-    """Build the models that are kept as tables or views.
+    """Build the models that are materialized as tables or views.
 
     Makes every model whose config() says materialized='table' or 'view' in the target's database, upstream first; or
     only each MODEL and what it stands on. Prints what was built. Other models are part of each query, and need no run.

@@ -56,7 +56,7 @@ def _print_rows(session: Session, name: str, limit: int, kind: Format) -> None:
     with session.open_store() as store:
         if name not in store.project.models and find_descriptions(store, name, []):
             context = click.get_current_context()
-            raise click.UsageError(f"--limit prints a model's rows, and '{name}' is no model", context)
+            raise click.UsageError(f"--limit prints a model's rows, and '{name}' is not a model", context)
         with working(f"reading {name}"):
             table = store.preview(name, limit)
         write_rows(kind, table.column_names, rows_of(table.to_batches()))

@@ -29,9 +29,9 @@ BY_ENGINE = (".parquet", ".csv", "/")
     required=True,
     metavar="SPINE",
     shell_complete=complete(models),
-    help="A model, a Parquet or CSV file, or SQL: the keys and the instants.",
+    help="The keys and instants: a model, a Parquet or CSV file, or SQL.",
 )
-@click.option("--timestamp", metavar="COLUMN", help="The spine's instant, where it is not event_timestamp.")
+@click.option("--timestamp", metavar="COLUMN", help="The spine's timestamp column, if it is not event_timestamp.")
 @click.option(
     "-o",
     "--output",
@@ -39,13 +39,13 @@ BY_ENGINE = (".parquet", ".csv", "/")
     metavar="FILE",
     help="Write to a .parquet or .csv file; on Spark also to a new FOLDER/.",
 )
-@click.option("--full-names", is_flag=True, help="Call the columns view__feature.")
+@click.option("--full-names", is_flag=True, help="Name the columns view__feature.")
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N", help=f"Print N rows (table: {FIRST}; json, csv: all)."
 )
-@click.option("--explain", is_flag=True, help="Print how it would be built, and build nothing.")
+@click.option("--explain", is_flag=True, help="Print the plan, and build nothing.")
 @click.option("--hindsight", is_flag=True, help="Count the rows where known_at hides a newer value.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="How to print it (default: table).")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Output format (default: table).")
 @click.pass_obj
 def command(
     session: Session,
@@ -94,7 +94,7 @@ def _check_output(output: str | None, kind: Format | None, limit: int | None) ->
         raise click.UsageError("--limit is for printing; --output writes every row", context)
     ending = _ending(output)
     if kind == "table" or (kind is not None and ending in BY_ENGINE and ending != f".{kind}"):
-        raise click.UsageError(f"--format {kind} does not go with --output {output}", context)
+        raise click.UsageError(f"--format {kind} contradicts --output {output}", context)
 
 
 def _ending(output: str) -> str:
@@ -132,14 +132,14 @@ def _write_file(job: RetrievalJob, output: str, kind: Format | None) -> None:
 
 
 def _say_hindsight(job: RetrievalJob) -> None:
-    with working("counting what is hidden"):
+    with working("counting the rows that known_at hides"):
         found = job.hindsight()
     total = job.plan.spine.bounds.rows
     for view, rows in found.items():
         share = f" of {total:,} rows ({rows / total:.1%})" if total else " rows"
-        say(f"hidden by known_at: {rows:,}{share} would see a newer {view}, before it was known")
+        say(f"hidden by known_at: for {rows:,}{share}, a newer row of {view} was not known yet")
     if not found:
-        say("hidden by known_at: nothing, because no view here has one")
+        say("hidden by known_at: nothing, because none of these views has a known_at")
 
 
 def _shape(rows: str, job: RetrievalJob) -> str:

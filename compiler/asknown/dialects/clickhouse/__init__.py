@@ -41,7 +41,7 @@ CLICKHOUSE = Dialect(
         readers={".parquet": "file", ".csv": "file"},
         files_in_order=False,
         values_name_columns=True,
-        unkept={"list": "an Array of ClickHouse is never NULL, and becomes [] where there is no row"},
+        unkept={"list": "a ClickHouse Array is never NULL: it would be [] where there is no row"},
     ),
     clock="microseconds",
     session=tuple(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()),

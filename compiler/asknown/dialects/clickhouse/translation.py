@@ -140,7 +140,7 @@ _NUMBERS = {
 _BOTH = r"\\x{14A}-\\x{17E}\\x{400}-\\x{52F}\\x{2000}-\\x{206F}\\x{3000}-\\x{D7A3}"
 _SAME_UPPER = rf"'^[\\x{{00}}-\\x{{DE}}\\x{{E0}}-\\x{{148}}{_BOTH}]*$'"
 _SAME_LOWER = rf"'^[\\x{{00}}-\\x{{12F}}\\x{{131}}-\\x{{149}}{_BOTH}]*$'"
-_OTHER_LETTERS = "letters whose other case ClickHouse has otherwise"
+_OTHER_LETTERS = "letters whose upper or lower case differs in ClickHouse"
 _PATTERN = "concat('(?-s)', :expression)"  # else a dot is a line break too
 _TEXTS = {
     "upper": f"upperUTF8({stop(':this', f'NOT match(:this, {_SAME_UPPER})', _OTHER_LETTERS)})",

@@ -97,13 +97,13 @@ CASTS = {
 
 _NO_TEXT = "cast it to a decimal first, or leave it a number"
 REFUSED_CASTS = {
-    "cast.to.blob": "ClickHouse has no bytes but texts",
-    "cast.blob.text": "ClickHouse has no bytes but texts",
-    "cast.float.text": f"ClickHouse writes other digits of a float: {_NO_TEXT}",
-    "cast.unknown.text": "the type of what is cast to text is not known here, and ClickHouse writes some otherwise",
-    "cast.list.text": "ClickHouse writes a list otherwise",
-    "cast.text.decimal": "ClickHouse cuts the digits of a text that do not fit: cast(cast(… as double) as decimal(…))",
-    "cast.unknown.decimal": "the type of what is cast is not known here, and decimals are rounded by it: cast it twice",
-    "cast.to.interval": "an interval of text is not read: write interval '2 hours'",
-    "trycast": "only text is tried as an integer, a double, a date or a timestamp",
+    "cast.to.blob": "ClickHouse has no type for bytes",
+    "cast.blob.text": "ClickHouse has no type for bytes",
+    "cast.float.text": f"ClickHouse writes floats with other digits: {_NO_TEXT}",
+    "cast.unknown.text": "the value's type is unknown, and ClickHouse writes some types differently",
+    "cast.list.text": "ClickHouse writes lists differently",
+    "cast.text.decimal": "ClickHouse truncates digits that do not fit: cast(cast(… as double) as decimal(…))",
+    "cast.unknown.decimal": "the value's type is unknown, and decides how it is rounded: cast it twice",
+    "cast.to.interval": "a text is not converted to an interval: write interval '2 hours'",
+    "trycast": "try_cast is translated from text to an integer, a double, a date or a timestamp",
 }

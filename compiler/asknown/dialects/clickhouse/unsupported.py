@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from asknown.dialects.clickhouse.types import REFUSED_CASTS
 
-_NO_LISTS = "an Array of ClickHouse is never NULL: keep lists out of models for it"
-_UNIX = "epoch_ms(), make_timestamp() and to_timestamp() are not told apart: write epoch_us(…)"
+_NO_LISTS = "a ClickHouse Array is never NULL: avoid lists in models for this target"
+_UNIX = "epoch_ms(), make_timestamp() and to_timestamp() cannot be told apart: write epoch_us(…)"
 REFUSED: dict[str, str] = {
     **REFUSED_CASTS,
     "unixtotime": _UNIX,
     **{f"unixtotime.{kind}": _UNIX for kind in ("timestamp", "timestamptz", "date")},
-    "interval.integer": "an interval of so many is not translated: write to_days(…), to_hours(…)",
+    "interval.integer": "an interval of a variable length is not translated: write to_days(…), to_hours(…)",
     **{
         f"sub.{kind}.{other}": "ClickHouse has no such interval: write date_diff, or epoch_us(…) - epoch_us(…)"
         for kind in ("timestamp", "timestamptz", "date")
@@ -18,41 +18,41 @@ REFUSED: dict[str, str] = {
         if (kind, other) != ("date", "date")
     },
     "timetounix.interval": "the epoch of an interval is not translated",
-    "windowspec.interval": "a frame of ClickHouse has no intervals: order by epoch_us(…), and count microseconds",
-    "limitoptions": "ClickHouse has no limit by percent",
-    "levenshtein": "DuckDB counts bytes up to 2.0.0, and characters since",
+    "windowspec.interval": "ClickHouse frames take no intervals: order by epoch_us(…), and count microseconds",
+    "limitoptions": "ClickHouse has no LIMIT in percent",
+    "levenshtein": "DuckDB counted bytes up to 2.0.0 and counts characters since",
     "datebin": "time_bucket() is not translated: write date_trunc()",
     "strtotime": "strptime() is not translated: write cast(… as timestamp)",
     "date_sub": "date_sub() is not translated: write date_diff()",
     "age": "age() is not translated: write date_diff()",
     "intdiv": "// is translated between integers: write floor(a / b), or cast both",
     "mod": "% is translated between integers: write a - b * floor(a / b), or cast both",
-    "round.unknown.decimals": "the type of what is rounded is not known here: cast it",
-    "bitwiserightshift": "ClickHouse shifts by fewer bits: write floor(x / 4)",
-    "bitwiseleftshift": "ClickHouse shifts bits out without a word: write x * 4",
+    "round.unknown.decimals": "the type of the rounded value is unknown: cast it",
+    "bitwiserightshift": "ClickHouse shifts fewer bits: write floor(x / 4)",
+    "bitwiseleftshift": "ClickHouse drops the bits that are shifted out: write x * 4",
     "greatest.float": "greatest() of more than two floats is not translated: write greatest(greatest(a, b), c)",
     "in.value": "ClickHouse skips a NULL among the rows of IN: write exists (…), or not exists (…)",
     "any": "ClickHouse skips a NULL beside any(…): write in (…)",
-    "jsonextractscalar": "ClickHouse gives an empty text for what is not there: keep it in a column",
+    "jsonextractscalar": "ClickHouse returns '' for a missing field: store the field in a column",
     "in.null": "ClickHouse skips a NULL in the list of IN: leave it out",
     **{
         f"concat.{kind}": "concat() is translated for texts and integers: write cast(… as varchar)"
         for kind in ("float", "decimal", "boolean", "timestamp", "timestamptz", "unknown", "list")
     },
-    "concatws": "concat_ws() with a NULL gives another text: write ||",
-    "dpipe.float": "ClickHouse writes other digits of a float: cast it to a decimal first",
-    "dpipe": "write cast(… as varchar) || …: types are written otherwise",
+    "concatws": "concat_ws() treats NULL differently: write ||",
+    "dpipe.float": "ClickHouse writes floats with other digits: cast it to a decimal first",
+    "dpipe": "write cast(… as varchar) || …: ClickHouse writes some types differently",
     "reverse": "reverse() is not translated",
     "ascii": "ascii() is not translated",
     "unicode": "unicode() is not translated",
     "ord": "ord() is not translated",
     "chr": "chr() is not translated: write the character",
-    "timetostr": "of formats, %Y %m %d %H %M %S %f are translated, and the signs between them",
+    "timetostr": "a format may have %Y %m %d %H %M %S %f and punctuation",
     "printf": "printf() is not translated: write ||",
-    "approxdistinct": "ClickHouse approximates otherwise: write count(distinct x)",
+    "approxdistinct": "ClickHouse approximates differently: write count(distinct x)",
     "format": "format() is not translated: write ||",
     "bar": "bar() is not translated",
-    "hash": "hash() is another number: write md5()",
+    "hash": "hash() returns another number: write md5()",
     "glob": "write like, or regexp_matches()",
     "collate": "comparisons are binary: write lower(…)",
     "bracket.text": "write substring()",
@@ -63,27 +63,27 @@ REFUSED: dict[str, str] = {
     "percentilecont": "write quantile_cont(x, 0.5)",
     "percentiledisc": "write quantile_disc(x, 0.5)",
     **{
-        f"{name}.order": "an aggregate of ClickHouse takes no order: write arg_min(x, by), or arg_max(x, by)"
+        f"{name}.order": "ClickHouse aggregates take no ORDER BY: write arg_min(x, by), or arg_max(x, by)"
         for name in ("first", "last", "anyvalue", "groupconcat")
     },
-    "first": "first() follows the order in which rows happen to be read: write arg_min(x, by)",
-    "last": "last() follows the order in which rows happen to be read: write arg_max(x, by)",
-    "sum.integer.distinct": "sum(distinct …) is not translated: group by it in a model before",
-    "avg.integer.distinct": "avg(distinct …) is not translated: group by it in a model before",
-    "sum.distinct": "sum(distinct …) is not translated: group by it in a model before",
-    "avg.distinct": "avg(distinct …) is not translated: group by it in a model before",
+    "first": "first() depends on the order in which rows are read: write arg_min(x, by)",
+    "last": "last() depends on the order in which rows are read: write arg_max(x, by)",
+    "sum.integer.distinct": "sum(distinct …) is not translated: remove duplicates in a model below this one",
+    "avg.integer.distinct": "avg(distinct …) is not translated: remove duplicates in a model below this one",
+    "sum.distinct": "sum(distinct …) is not translated: remove duplicates in a model below this one",
+    "avg.distinct": "avg(distinct …) is not translated: remove duplicates in a model below this one",
     "escape": "a backslash is ClickHouse's only escape: write contains(), or regexp_matches()",
     "distinct.float": "-0.0 and 0.0 are two values in ClickHouse: write count(distinct x + 0.0)",
-    "attimezone": "a time zone is given to a timestamp or a timestamptz: cast it first",
-    **{name: f"{name}() of one row is another number: write it out" for name in ("corr", "covarsamp")},
+    "attimezone": "it is unknown whether the value has a time zone: cast it to timestamp or timestamptz",
+    **{name: f"{name}() of a single row differs: write the formula" for name in ("corr", "covarsamp")},
     "mode": "mode() is not translated",
-    "lag.ignorenulls": "lag and lead of ClickHouse skip no NULLs: filter them out before",
-    "lead.ignorenulls": "lag and lead of ClickHouse skip no NULLs: filter them out before",
+    "lag.ignorenulls": "ClickHouse's lag and lead cannot skip NULLs: filter them out first",
+    "lead.ignorenulls": "ClickHouse's lag and lead cannot skip NULLs: filter them out first",
     "generateseries": "ClickHouse has no generate_series(): write a recursive with",
     "unnest": "write unnest() in the select",
     "lateral": "ClickHouse has no lateral joins: write a subquery in the select",
     "columns": "write the columns",
-    "union.by_name": "write the columns in one order",
+    "union.by_name": "list the columns in the same order on both sides",
 }
 
 AGGREGATING = frozenset(("varSampStable", "varPopStable", "stddevSampStable", "stddevPopStable", "covarPopStable"))

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-_PATTERN = "its patterns mean other things here: write like, [0-9] for digits, split_part(), or a CASE"
-_LISTS = "Postgres keeps no lists of lists"
+_PATTERN = "Postgres reads patterns differently: write like, [0-9] for digits, split_part(), or a CASE"
+_LISTS = "Postgres has no lists of lists"
 _STRUCT = "Postgres has no structs without a type of their own: write a column for each field"
-_UNSIGNED = "Postgres has no such integers: cast to a wider one with a sign, such as smallint or bigint"
-_SPELLED = "Postgres spells floats in another way: cast to a decimal first"
+_UNSIGNED = "Postgres lacks this integer type: cast to a wider signed one, such as smallint or bigint"
+_SPELLED = "Postgres writes floats differently: cast to a decimal first"
 
 REFUSED: dict[str, str] = {
-    "splitpart": "a separator that may be empty: write it as a literal",
-    "bracket": "an element that may be counted from the end: write its number",
-    "generateseries": "a list of numbers: write from generate_series(…)",
-    "cast.text.blob": "Postgres reads bytes of a text in another way",
-    "intdiv.float": "whole division of floats: write floor(x / y)",
-    "intdiv.decimal": "whole division of decimals: write floor(x / y)",
-    "mod.float": "Postgres has no remainder of floats: write x - y * trunc(x / y)",
-    "log.expression": "a logarithm of a base is rounded in another way: write ln(x) / ln(2)",
-    "bitwiseleftshift": "bits that are shifted out vanish here: write i * 4",
+    "splitpart": "the separator may be empty: write it as a literal",
+    "bracket": "the index may count from the end: write it as a number",
+    "generateseries": "generate_series() returns rows, not a list: write from generate_series(…)",
+    "cast.text.blob": "Postgres converts text to bytes differently",
+    "intdiv.float": "// of floats is not translated: write floor(x / y)",
+    "intdiv.decimal": "// of decimals is not translated: write floor(x / y)",
+    "mod.float": "Postgres has no % for floats: write x - y * trunc(x / y)",
+    "log.expression": "log() with a base rounds differently: write ln(x) / ln(2)",
+    "bitwiseleftshift": "Postgres drops the bits that are shifted out: write i * 4",
     "trycast": "Postgres has no TRY_CAST: write a CASE that tests the text before the cast",
-    "cast.text.boolean": "Postgres reads other words as true and false: write s = 'true'",
+    "cast.text.boolean": "Postgres accepts other words for true and false: write s = 'true'",
     "cast.float.text": _SPELLED,
-    "cast.list.text": "Postgres spells lists in another way: write array_to_string(l, ',')",
-    "cast.blob.text": "Postgres spells bytes in another way",
+    "cast.list.text": "Postgres writes lists differently: write array_to_string(l, ',')",
+    "cast.blob.text": "Postgres writes bytes differently",
     "cast.float.as.hugeint": "Postgres's NUMERIC keeps 15 digits of a float: cast to bigint",
     **{
         f"cast.as.{name}": _UNSIGNED for name in ("tinyint", "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint")
@@ -30,29 +30,29 @@ REFUSED: dict[str, str] = {
     "dpipe.float": _SPELLED,
     "concat.float": _SPELLED,
     "concatws.float": _SPELLED,
-    "concat.boolean": "concat() spells booleans t and f: write b::varchar",
-    "concatws.boolean": "concat_ws() spells booleans t and f: write b::varchar",
-    "strtotime": "to_timestamp() takes texts that strptime() refuses: write cast(… as timestamp)",
-    "timetostr": "letters in a format, and %-d and its like, mean other things to to_char(): "
-    "take %Y %m %d %H %M %S %f, and write the letters by ||",
-    "unixtotime.scale": "epoch_ms() and make_timestamp() of what may be a number or an instant: cast it first",
-    "datebin.unit": "buckets of time from an origin of their own",
-    "date_part": "this part of an instant: write extract(hour from t), or epoch(t)",
-    "date_sub": "date_sub() of this unit: write date_diff(), or the difference of extract(year from t)",
+    "concat.boolean": "concat() writes booleans as t and f: write b::varchar",
+    "concatws.boolean": "concat_ws() writes booleans as t and f: write b::varchar",
+    "strtotime": "to_timestamp() accepts texts that strptime() refuses: write cast(… as timestamp)",
+    "timetostr": "to_char() reads letters, and codes such as %-d, differently: "
+    "write %Y %m %d %H %M %S %f, and add letters with ||",
+    "unixtotime.scale": "epoch_ms() and make_timestamp() need to know whether the value is a number: cast it first",
+    "datebin.unit": "time_bucket() with an origin is not translated",
+    "date_part": "this part of a timestamp is not translated: write extract(hour from t), or epoch(t)",
+    "date_sub": "date_sub() with this unit is not translated: write date_diff(), or subtract extract(year from t)",
     **dict.fromkeys(
         ("regexplike", "regexpfullmatch", "similarto", "regexpreplace", "regexpextract", "regexpextractall"), _PATTERN
     ),
-    "bracket.text": "a slice of a text: write substr(s, 1, 2)",
+    "bracket.text": "a slice of a text is not translated: write substr(s, 1, 2)",
     "glob": "Postgres has no GLOB: write LIKE",
-    "reverse": "reverse() turns letters around that are put together of several characters",
-    "format": "format() has other places than {}: write ||",
+    "reverse": "reverse() splits letters made of several characters",
+    "format": "format() has other placeholders than {}: write ||",
     "printf": "Postgres has no printf(): write ||",
-    "collate": "its collations are not DuckDB's: write lower(s)",
+    "collate": "its collations differ from DuckDB's: write lower(s)",
     "struct": _STRUCT,
     "structextract": _STRUCT,
     "map": _STRUCT,
     "tomap": _STRUCT,
-    "jsonextract": "JSON as a value: write json_extract_string(), or ->>",
+    "jsonextract": "JSON as a value is not translated: write json_extract_string(), or ->>",
     "first.list": _LISTS,
     "last.list": _LISTS,
     "anyvalue.list": _LISTS,
@@ -60,14 +60,14 @@ REFUSED: dict[str, str] = {
     "argmin.list": _LISTS,
     "arrayagg.list": _LISTS,
     "array.list": _LISTS,
-    "argmax.count": "the greatest several: write row_number() and list()",
-    "argmin.count": "the least several: write row_number() and list()",
-    "median.decimal": "a median of decimals is rounded in another way: cast to double",
-    "percentilecont.decimal.decimal": "a quantile of decimals is rounded in another way: cast to double",
-    "approxdistinct": "its sketch is DuckDB's own: write count(distinct …)",
-    "hash": "its numbers are DuckDB's own: write md5()",
-    "ignorenulls": "Postgres has no IGNORE NULLS: filter them out before, or count the values to group by",
-    "mode": "among values that are as frequent, which one it gives is left open",
+    "argmax.count": "the n greatest are not translated: write row_number() and list()",
+    "argmin.count": "the n least are not translated: write row_number() and list()",
+    "median.decimal": "a median of decimals rounds differently: cast to double",
+    "percentilecont.decimal.decimal": "a quantile of decimals rounds differently: cast to double",
+    "approxdistinct": "its approximation differs: write count(distinct …)",
+    "hash": "its numbers differ: write md5()",
+    "ignorenulls": "Postgres has no IGNORE NULLS: filter them out first, or count the values to group by",
+    "mode": "which of several equally frequent values it returns is undefined",
     "group.all": "Postgres has no GROUP BY ALL: name the columns",
     "star.except_": "Postgres has no SELECT * EXCLUDE: name the columns",
     "star.replace": "Postgres has no SELECT * REPLACE: name the columns",
@@ -75,8 +75,8 @@ REFUSED: dict[str, str] = {
     "union.by_name": "Postgres has no UNION BY NAME: name the columns in their order",
     "join.asof": "Postgres has no ASOF JOIN: write a feature view, or a lateral subquery with order by and limit 1",
     "join.positional": "Postgres has no POSITIONAL JOIN: join by row_number()",
-    "limitoptions.percent": "Postgres has no LIMIT of percents",
-    "tablesample": "samples are of stored tables alone, and others each time",
+    "limitoptions.percent": "Postgres has no LIMIT in percent",
+    "tablesample": "Postgres samples only stored tables, and differently each time",
     "pivot": "Postgres has no PIVOT: write count(*) filter (where …) for each column",
 }
 

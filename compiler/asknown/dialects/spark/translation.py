@@ -80,7 +80,7 @@ _READ = (  # a CASE that raises could not stand in VALUES
 _TRIED = SNIPPETS["try_instant"].replace(":x", ":this")
 _WHOLE = r"'^\\s*[+-]?\\d{1,38}\\s*$'"
 _NUMBER = r"'(?i)^\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)(e[+-]?\\d+)?\\s*$|^\\s*[+-]?(nan|inf|infinity)\\s*$'"
-_UNSIGNED = "Spark has no such integers: cast to a wider one with a sign, such as smallint or bigint"
+_UNSIGNED = "Spark lacks this integer type: cast to a wider signed one, such as smallint or bigint"
 _INTEGERS = {"tinyint": "TINYINT", "smallint": "SMALLINT", "integer": "INT", "bigint": "BIGINT"}
 _FLOATS = {"float": "FLOAT", "double": "DOUBLE"}
 
@@ -217,61 +217,61 @@ _LISTS = {
 
 REWRITES: dict[str, str] = {**_NUMBERS, **_CASTS, **_DATES, **_TEXTS, **_AGGREGATES, **_LISTS}
 
-_UNORDERED = "an aggregate of Spark takes no order: write arg_min(x, by), or arg_max(x, by)"
-_SPELLED = "Spark spells floats in another way: cast to a decimal first"
+_UNORDERED = "Spark aggregates take no ORDER BY: write arg_min(x, by), or arg_max(x, by)"
+_SPELLED = "Spark writes floats differently: cast to a decimal first"
 REFUSED: dict[str, str] = {
-    "unixtotime.scale": "epoch_ms() and make_timestamp() of what may be a number or an instant: cast it first",
-    "attimezone": "whether its value has a zone is not known here: cast it first",
+    "unixtotime.scale": "epoch_ms() and make_timestamp() need to know whether the value is a number: cast it first",
+    "attimezone": "it is unknown whether the value has a time zone: cast it first",
     "date_sub": "date_sub() is not translated: write date_diff()",
     "age": "age() is not translated: write date_diff()",
     **{
-        f"sub.{kind}.{other}": "Spark keeps no intervals: write date_diff, or epoch_us(…) - epoch_us(…)"
+        f"sub.{kind}.{other}": "Spark does not store intervals: write date_diff, or epoch_us(…) - epoch_us(…)"
         for kind in ("timestamp", "timestamptz", "date")
         for other in ("timestamp", "timestamptz", "date")
         if (kind, other) != ("date", "date")
     },
     "timetounix.interval": "the epoch of an interval is not translated",
-    "cast.to.time": "Spark keeps no time of day in tables: keep the timestamp, or extract(hour from t)",
-    "cast.float.as.hugeint": "a float becomes another decimal in Spark: cast it to a bigint",
-    "cast.float.decimal": "a float becomes another decimal in Spark: round it to a bigint first",
-    "cast.unknown.decimal": "the type of what is cast is not known here, and floats become other decimals",
+    "cast.to.time": "Spark does not store times of day: select the timestamp, or extract(hour from t)",
+    "cast.float.as.hugeint": "Spark converts floats to decimals differently: cast it to a bigint",
+    "cast.float.decimal": "Spark converts floats to decimals differently: round it to a bigint first",
+    "cast.unknown.decimal": "the value's type is unknown, and Spark converts floats to decimals differently",
     "cast.float.text": _SPELLED,
     "dpipe.float": _SPELLED,
     "concat.float": _SPELLED,
     "concatws.float": _SPELLED,
-    "cast.list.text": "Spark spells lists in another way: write array_to_string(l, ',')",
-    "cast.struct.text": "Spark spells structs in another way: write its fields",
-    "cast.blob.text": "Spark reads bytes as letters",
-    "cast.text.blob": "Spark reads bytes of a text in another way",
-    "cast.text.boolean": "Spark reads other words as true and false: write s = 'true'",
+    "cast.list.text": "Spark writes lists differently: write array_to_string(l, ',')",
+    "cast.struct.text": "Spark writes structs differently: write its fields",
+    "cast.blob.text": "Spark reads bytes as characters",
+    "cast.text.blob": "Spark converts text to bytes differently",
+    "cast.text.boolean": "Spark accepts other words for true and false: write s = 'true'",
     **{f"cast.as.{name}": _UNSIGNED for name in ("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint")},
-    "trycast": "only text is tried as an integer, a double, a date or a timestamp",
-    "regexpreplace": "Spark replaces every match, and $1 and \\1 mean other things: write replace(…) or translate(…)",
-    "format": "its templates are other ones: write a || b",
-    "printf": "a missing value becomes the word null: write a || b",
-    "levenshtein": "DuckDB counts bytes up to 2.0.0, and characters since",
+    "trycast": "try_cast is translated from text to an integer, a double, a date or a timestamp",
+    "regexpreplace": "Spark replaces every match, and reads $1 and \\1 differently: write replace(…) or translate(…)",
+    "format": "its placeholders differ: write a || b",
+    "printf": "a NULL becomes the text 'null': write a || b",
+    "levenshtein": "DuckDB counted bytes up to 2.0.0 and counts characters since",
     "chr": "Spark has the first 256 characters only: write the character",
     "glob": "Spark has no GLOB: write LIKE",
     "similarto": "write regexp_matches(), or LIKE",
-    "collate": "its collations are not DuckDB's: write lower(s)",
+    "collate": "its collations differ from DuckDB's: write lower(s)",
     "bar": "bar() is not translated",
-    "hash": "hash() is another number: write md5()",
+    "hash": "hash() returns another number: write md5()",
     "even": "even() is not translated",
     "gcd": "gcd() is not translated",
     "product": "product() is not translated",
     "entropy": "entropy() is not translated",
     "histogram": "histogram() is not translated",
-    "skewness": "Spark's is of the population and DuckDB's of the sample",
+    "skewness": "Spark computes the skewness of the population, DuckDB that of the sample",
     "intdiv": "// is translated between integers: write floor(a / b), or cast both",
     **{f"{name}.order": _UNORDERED for name in ("first", "last", "anyvalue")},
-    "arrayagg.order": "a list of Spark takes no order: write string_agg(x, ',' order by …)",
+    "arrayagg.order": "Spark's list takes no ORDER BY: write string_agg(x, ',' order by …)",
     "in.value": "Spark gives FALSE where IN over a query is NULL: write exists (…), or not exists (…)",
-    "bitwiseleftshift": "bits that are shifted out vanish in Spark: write i * 4",
-    "join.asof": "Spark has no ASOF JOIN: declare a feature view, which is joined as of each moment",
+    "bitwiseleftshift": "Spark drops the bits that are shifted out: write i * 4",
+    "join.asof": "Spark has no ASOF JOIN: declare a feature view, which asknown joins as of each instant",
     "bracket.text": "write substring()",
     "map": "a map is not translated",
     "tomap": "a map is not translated",
-    "union.by_name": "write the columns in one order",
+    "union.by_name": "list the columns in the same order on both sides",
     "columns": "write the columns",
-    "limitoptions": "Spark has no limit by percent",
+    "limitoptions": "Spark has no LIMIT in percent",
 }

@@ -58,7 +58,7 @@ def fetch_rows(
         match, times = ctes[-1].name, (scope.event_time, scope.known_at)
     distinct = (*scope.keys, *times)
     asked = exp.select(*map(ident, distinct)).from_(table(match)).distinct()
-    ctes.append(Cte(scope.name("asked"), asked, materialized=True, comment="what the moments have in common"))
+    ctes.append(Cte(scope.name("asked"), asked, materialized=True, comment="each key and event time once"))
     winners = _choose(scope, _Contest(ctes[-1].name, distinct, times), outputs, distinct, scope.name("winners"))
     on = [col(name, scope.m).eq(col(name, scope.v)) for name in distinct]
     rows = (
@@ -83,7 +83,9 @@ def _match_known_at(scope: AsOfScope, match: str) -> Cte:
         .from_(table(match, scope.m))
         .join(subquery(tied.where(*scope.in_reach()), scope.v), on=all_of(on), join_type="asof")
     )
-    return Cte(scope.name("known"), query, materialized=True, comment="of rows that tie, the one known last")
+    return Cte(
+        scope.name("known"), query, materialized=True, comment="among rows of one event time, the newest known_at"
+    )
 
 
 def _choose(
@@ -104,7 +106,7 @@ def _choose(
     tied = tied.qualify(_is_first(scope, contest, _by_columns(scope, deciding)))
     names = [ident(part) for part in (*shown, *(column.name for column in outputs))]
     union = exp.union(alone, exp.select(*names).from_(subquery(tied, scope.m)), distinct=False)
-    comment = "where rows tie in every time, the select's columns decide"
+    comment = "ties in every time are broken by the select's columns"
     return [Cte(best, _best(scope, contest), materialized=True), Cte(name, union, comment=comment)]
 
 

@@ -110,7 +110,7 @@ def _cascade(scope: AsOfScope, moments: str, how: Match) -> list[Cte]:
         rest = exp.select(*columns).from_(table(moments)).join(table(near), using=columns, join_type="anti")
         ctes += [
             Cte(near, newest, materialized=True, comment=comment),
-            Cte(left, rest, materialized=True, comment="moments that found nothing near"),
+            Cte(left, rest, materialized=True, comment="moments without a row in the nearer buckets"),
         ]
         found.append(exp.select(*columns, ident(scope.event_time)).from_(table(near)))
         moments, comment = left, ""

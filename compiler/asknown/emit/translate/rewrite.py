@@ -199,7 +199,7 @@ def _refusal(node: exp.Expr, dialect: Dialect) -> str | None:
     """The reason why a function cannot be written, if the dialect lists the functions that it has."""
     tested, functions = dialect.translation.tested, dialect.translation.functions
     if tested is not None and isinstance(node, exp.Func) and node.key not in tested:
-        return f"asknown has not tested {_called(node)}() on this engine: compute it in the table that the source reads"
+        return f"asknown has not tested {_called(node)}() on this engine: compute it in the source's table"
     if functions is None or not isinstance(node, exp.Func) or isinstance(node, exp.Binary | exp.Unary):
         return None
     called = _CALLED.match(node.sql(dialect.sqlglot))
@@ -251,9 +251,9 @@ def _first_line(error: SqlglotError, node: exp.Expr) -> str:
 def _untranslatable(model: str, dialect: Dialect, why: str, at: Where) -> AsknownError:
     return AsknownError(
         "not-in-dialect",
-        f"'{model}' cannot be said in {dialect.name}: {why}",
+        f"'{model}' cannot be written in the SQL of {dialect.name}: {why}",
         at=at,
-        hint="write it another way; docs/dialects.md lists what is translated, and what is not",
+        hint="write it in another way; docs/dialects.md lists what is translated and what is not",
     )
 
 

@@ -265,7 +265,7 @@ class Waiting:
         return self._scope.inner(f"s{place}")
 
     def _name(self, column: exp.Expr) -> str:
-        """The name of a column of the pass. Equal columns have one name."""
+        """The name of a column of the pass. Equal columns have the same name."""
         return self._names.setdefault(column, self._scope.inner(f"p{len(self._names)}"))
 
 
@@ -320,7 +320,7 @@ def round_long(scope: AsOfScope, sums: Mapping[int, ExactSum], parts: str) -> li
         unrounded  SELECT k, t, 0 AS sum, p0 AS w, p1 AS a, n FROM parts WHERE NOT p1 IS NULL UNION ALL …
         sums       SELECT k, t, MAX(value) FILTER (WHERE sum = 0) AS w0 FROM (stages over unrounded) GROUP BY k, t
     """
-    rows = Cte(scope.name("unrounded"), _in_rows(scope, sums, parts), comment="exact sums, each in a row of its own")
+    rows = Cte(scope.name("unrounded"), _in_rows(scope, sums, parts), comment="exact sums, one per row")
     query = exp.select(exp.Star()).from_(table(rows.name))
     for stage in _long_stages(exact_sums(scope.dialect), sums.values()):
         query = _project(scope, query, stage)

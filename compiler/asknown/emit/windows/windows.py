@@ -102,7 +102,7 @@ class _Windows:
         states = States(self.scope)
         values = self._from_bands(states)
         scope, pairs = self.scope, self.pairs
-        comment = "tiles as long as it pays for the key, where it has many rows"
+        comment = "keys with many rows, and the length of their tiles"
         lengths = Cte(scope.name("lengths"), self._lengths(many), materialized=True, comment=comment)
         rows = self.columns.query(named(pairs.tile_of(scope.when()), pairs.tile)).where(*self._in_sight())
         prompt = self.columns.with_digits(pairs.with_length(rows, lengths.name, scope.v).where(*self._prompt()))
@@ -112,7 +112,7 @@ class _Windows:
         by = [*scope.keys_of(scope.v), col(pairs.tile, scope.v), *self._grades()]
         tiles = exp.select(*by, *times, *states.columns()).from_(subquery(prompt, scope.v), copy=False)
         tiles = tiles.group_by(*[column.copy() for column in by], copy=False)
-        kept = Cte(scope.name("tiles"), tiles, materialized=True, comment="their rows, added up by tiles of time")
+        kept = Cte(scope.name("tiles"), tiles, materialized=True, comment="rows of these keys, aggregated by tile")
         bands, merged = self._by_band(), states.merged(scope.v)
         union = exp.union(
             pairs.in_whole_wide_tiles(self._wide(kept.name, lengths.name, merged), lengths.name, merged, by=bands),
@@ -219,7 +219,7 @@ class _Windows:
             return [], self._by_moment(subquery(states, "bands"), values)
         scope = self.scope
         bands = Cte(
-            scope.name("bands"), states, materialized=True, comment="by bands of age, and by the grade of the numbers"
+            scope.name("bands"), states, materialized=True, comment="aggregated by band of age and grade of float"
         )
         uncommon = exp.or_(*[column(grade).neq(exp.Literal.number(0)) for grade in self.columns.grades])
         others = self._by_moment(table(bands.name), rare).where(uncommon)

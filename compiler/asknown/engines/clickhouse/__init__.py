@@ -59,7 +59,7 @@ class ClickHouse:
                     "no-data",
                     f"the folder {folder} of target '{self._target.name}' does not exist",
                     at=self._target.at,
-                    hint="correct its path, or make it with `asknown run`",
+                    hint="correct its path, or create it with `asknown run`",
                 )
             return Embedded(folder, options.database)
         return Server(client_options(options), self._target.name, self._target.at)
@@ -195,7 +195,7 @@ class ClickHouse:
             raise AsknownError(
                 "engine",
                 "an earlier result is still being read, and a ClickHouse session runs one query at a time",
-                hint="read it to its end, or close it, first",
+                hint="read it to the end or close it first",
             )
 
 

@@ -120,7 +120,7 @@ def _checked_text(array: pa.Array, column: str) -> pa.Array:
     except pa.ArrowInvalid:
         raise AsknownError(
             "unsupported-type",
-            f"column '{column}' holds bytes that are no text in UTF-8",
+            f"column '{column}' holds bytes that are not UTF-8 text",
             hint=f"write hex({column}) as {column}, or toValidUTF8({column}) in ClickHouse's own SQL",
         ) from None
     return array
@@ -169,5 +169,7 @@ def _check_day(ticks: pa.Array, column: str) -> None:
     least, most = pc.min(ticks).as_py(), pc.max(ticks).as_py()
     if least is not None and (least < 0 or most >= DAY):
         raise AsknownError(
-            "unsupported-type", f"column '{column}' holds a time that is not within a day", hint="cast it to VARCHAR"
+            "unsupported-type",
+            f"column '{column}' holds a time of day outside 00:00 to 24:00",
+            hint="cast it to VARCHAR",
         )

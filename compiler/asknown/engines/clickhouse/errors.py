@@ -21,5 +21,7 @@ def translate(text: str) -> AsknownError:
     if named and named[-1] in _NO_DATA:
         if named[-1] == "UNKNOWN_TABLE":
             hint = hint or "is it a model? then write {{ ref('…') }}"
-        return AsknownError("no-data", said, hint=hint or "correct the source; the server must be able to read it")
+        return AsknownError(
+            "no-data", said, hint=hint or "correct the path in the source; the server must be able to read it"
+        )
     return AsknownError("engine", said, hint=hint)

@@ -145,7 +145,7 @@ class _Body:
         with contextlib.suppress(Exception):
             self.read()
         found = re.search(r"Code: \d+\. DB::.*", self._tail.decode("utf-8", "replace"), re.S)
-        raise ServerError(found[0] if found else f"the result broke off: {reason}") from None
+        raise ServerError(found[0] if found else f"the result ended early: {reason}") from None
 
     def close(self) -> None:
         self.closed = True

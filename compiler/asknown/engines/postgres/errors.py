@@ -27,18 +27,18 @@ def translate(error: Exception) -> BaseException:
         return AsknownError("engine", found[1])
     if found := re.fullmatch(r'relation "(.+)" does not exist', message):
         return AsknownError(
-            "no-data", f"table '{found[1]}' does not exist", hint=hint or "is it a model? write ref('…')"
+            "no-data", f"table '{found[1]}' does not exist", hint=hint or "is it a model? then write ref('…')"
         )
     if state in _NO_TABLE:
         return AsknownError("no-data", message, hint=hint)
     if state == "25006":
         again = message.endswith("during recovery")
-        hint = "this server is a copy that takes no tables: give the spine as SQL or a model" if again else hint
-        return AsknownError("engine", message, hint=hint or "a query may only read; models are built by `asknown run`")
+        hint = "this server is a read-only standby: give the spine as SQL or as a model" if again else hint
+        return AsknownError("engine", message, hint=hint or "a query may only read; `asknown run` builds models")
     if state == "42501" and "temporary" in message:
         return AsknownError("engine", message, hint="grant it: grant temporary on database … to …")
     if state == "22021" and "0x00" in message:
-        return AsknownError("spine", "a text holds the character 0, which Postgres cannot keep", hint="take it out")
+        return AsknownError("spine", "a text holds the character NUL, which Postgres cannot store", hint="take it out")
     if state in _LOST or "server closed the connection" in str(error):
         return AsknownError("engine", f"the server ended the connection: {message}", hint="try again")
     detail = facts.get("MESSAGE_DETAIL")

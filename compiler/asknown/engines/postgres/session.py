@@ -283,7 +283,7 @@ class Postgres:
             raise AsknownError(
                 "engine",
                 "an earlier result is still being read, and a Postgres session runs one query at a time",
-                hint="read it to its end, or let go of it, first",
+                hint="read it to the end or close it first",
             )
 
     def _stop_reading(self) -> None:

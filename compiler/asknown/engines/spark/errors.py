@@ -28,7 +28,7 @@ def translate(error: Exception) -> AsknownError:
     message, _, proposal = message.partition(" Did you mean one of the following? ")
     hint = f"did you mean {proposal.strip('[].')}" if proposal else None
     if condition == "REMOTE":
-        hint = "is the server still there? `asknown doctor` tells"
+        hint = "check the connection: asknown doctor --target NAME"
     return AsknownError("engine", message, hint=hint)
 
 

@@ -132,7 +132,7 @@ def _connect(target: SparkTarget, url: str) -> SparkSession:
     except OSError as error:
         raise _no_connection(target, f"{where}: {error.strerror or error}") from None
     if not _speaks_grpc(channel):  # Spark would try again for ten minutes
-        raise _no_connection(target, f"{where}: something else answers there, or it wants another kind of connection")
+        raise _no_connection(target, f"{where}: something else answers there, or expects another kind of connection")
     try:
         session = RemoteSession.builder.remote(url).create()
         session.version  # noqa: B018  the first word with the server
@@ -188,7 +188,8 @@ def _join_or_start(target: SparkTarget, *, writable: bool) -> SparkSession:
     if running and master and session.conf.get("spark.master", None) != master:
         raise AsknownError(
             "engine",
-            f"target '{target.name}' asks for master {master}, but a Spark session with another one runs here already",
+            f"target '{target.name}' needs master {master}, "
+            "but a Spark session with another master already runs in this process",
             at=target.at,
             hint="stop it first: spark.stop()",
         )
@@ -200,7 +201,7 @@ def _require_java(target: SparkTarget) -> None:
     if not shutil.which(str(Path(home) / "bin" / "java") if home else "java"):
         raise AsknownError(
             "engine",
-            f"target '{target.name}' needs Java to start Spark, and there is none"
+            f"target '{target.name}' needs Java to start Spark, and Java is not installed"
             + (" where JAVA_HOME points" if home else ""),
             at=target.at,
             hint="install Java 17 or newer (apt-get install openjdk-17-jre-headless), or set JAVA_HOME",
@@ -227,7 +228,7 @@ def _start_settings(target: SparkTarget, *, writable: bool) -> dict[str, str]:
     elif writable and local and "spark.sql.warehouse.dir" not in options.settings:
         raise AsknownError(
             "missing-key",
-            f"target '{target.name}' has no place to keep tables",
+            f"target '{target.name}' has nowhere to store tables",
             at=target.at,
             hint="warehouse: spark-warehouse",
         )
@@ -247,7 +248,7 @@ def _set(session: SparkSession, name: str, value: str, target: SparkTarget) -> N
             "wrong-type",
             f"Spark does not take the setting {name}" + ("" if fixed else ": " + first_line(error).replace(value, "…")),
             at=target.at,
-            hint="it is set when Spark starts, and this one runs already" if fixed else None,
+            hint="it can only be set when Spark starts, and this session already runs" if fixed else None,
         ) from None
 
 
@@ -273,7 +274,7 @@ def _use(session: SparkSession, target: SparkTarget, *, writable: bool) -> None:
                 "no-data",
                 f"target '{target.name}' has no {option} '{name}': {first_line(error)}",
                 at=target.at,
-                hint=f"correct '{option}', or make it in Spark",
+                hint=f"correct '{option}', or create it in Spark",
             ) from None
 
 

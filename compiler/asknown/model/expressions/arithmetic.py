@@ -117,7 +117,7 @@ def remainder(writer: Writer, node: exp.Expr) -> Part:
 def _of_integers(sign: str, writer: Writer, node: exp.Expr) -> Part:
     left, right = _operands(writer, node)
     if {left.type.kind, right.type.kind} != {"integer"}:
-        raise NotPortableError(f"{sign} of a {left.type} and a {right.type}: only whole numbers are offered")
+        raise NotPortableError(f"{sign} of a {left.type} and a {right.type}: only whole numbers are supported")
     kind = integer_type(left, right)
     return operation(sign, kind, convert(left, kind), convert(right, kind))
 
@@ -142,7 +142,7 @@ def _common(left: Part, right: Part, of_decimals: Callable[[SqlType, SqlType], S
 
 def _require_number(part: Part) -> None:
     if part.type.kind not in ("integer", "float", "decimal") or part.type.name == "UHUGEINT":
-        raise NotPortableError(f"arithmetic with a {part.type} is not offered")
+        raise NotPortableError(f"arithmetic with a {part.type} is not supported")
 
 
 def rounded(writer: Writer, node: exp.Expr) -> Part:
@@ -151,7 +151,7 @@ def rounded(writer: Writer, node: exp.Expr) -> Part:
     places = node.args.get("decimals")
     whole = part.type.kind == "integer" and part.type.signed
     if part.type != DOUBLE and not whole:
-        raise NotPortableError(f"round() of a {part.type} is not offered: cast it to DOUBLE first")
+        raise NotPortableError(f"round() of a {part.type} is not supported: cast it to DOUBLE first")
     digits = None if places is None else writer.part(places)
     if digits is not None and (digits.literal is None or not 0 <= digits.literal <= 15):
         raise NotPortableError("round() takes a number of places from 0 to 15")
@@ -170,7 +170,7 @@ def of_double(name: str, kind: SqlType = DOUBLE) -> Write:
         if part.type.kind == "integer":
             part = as_double(part)
         if part.type != DOUBLE:
-            raise NotPortableError(f"{name} of a {part.type} is not offered: cast it to DOUBLE first")
+            raise NotPortableError(f"{name} of a {part.type} is not supported: cast it to DOUBLE first")
         return operation(name, kind, part)
 
     return write

@@ -43,7 +43,7 @@ def literal_integer(value: int) -> Part:
     for kind in (INTEGER, BIGINT, HUGEINT):
         if holds(kind, value):
             return Part(("literal", kind.name, value), kind, value)
-    raise NotPortableError(f"the number {value} is not offered")
+    raise NotPortableError(f"the number {value} is not supported")
 
 
 def holds(kind: SqlType, value: int) -> bool:
@@ -113,14 +113,14 @@ def _unify_types(left: SqlType, right: SqlType) -> SqlType:
         return DOUBLE
     if kinds <= {"integer", "decimal"}:
         return add_type(left, right, bare=True)
-    raise NotPortableError(f"values of {left} and {right} together are not offered: cast one of them")
+    raise NotPortableError(f"values of {left} and {right} together are not supported: cast one of them")
 
 
 def _wider(left: SqlType, right: SqlType) -> SqlType:
     if left == right:
         return left
     if not (left.signed and right.signed):
-        raise NotPortableError(f"values of {left} and {right} together are not offered: cast one of them")
+        raise NotPortableError(f"values of {left} and {right} together are not supported: cast one of them")
     return left if left.bits >= right.bits else right
 
 
@@ -133,7 +133,7 @@ def convert(part: Part, kind: SqlType, *, explicit: bool = False) -> Part:
     if part.literal is not None and kind.kind == "integer" and holds(kind, part.literal):
         return Part(("literal", kind.name, part.literal), kind)
     if not _converts(part, kind, explicit=explicit):
-        raise NotPortableError(f"a conversion from {part.type} to {kind} is not offered")
+        raise NotPortableError(f"a conversion from {part.type} to {kind} is not supported")
     return Part(("cast", kind.name, part.tree), kind)
 
 

@@ -127,7 +127,7 @@ class _Tree:
         """The node's tree and type."""
         write = _NODES.get(type(node))
         if write is None:
-            raise NotPortableError(f"{_spell(node)} is not offered{_instead(node)}")
+            raise NotPortableError(f"{_spell(node)} is not supported{_instead(node)}")
         part = write(self, node)
         self.nodes.setdefault(id(part.tree), (part.tree, node))  # of x and (x), which have one tree, it is x
         return part
@@ -141,7 +141,7 @@ class _Tree:
         if part.type is NULL:
             return convert(part, BOOLEAN)
         if part.type != BOOLEAN:
-            raise NotPortableError(f"{_spell(node)} is no condition, but a {part.type}")
+            raise NotPortableError(f"{_spell(node)} is a {part.type}, not a condition")
         return part
 
 
@@ -174,7 +174,7 @@ def _literal(_writer: Writer, node: exp.Expr) -> Part:
     whole, _, places = text.partition(".")
     whole = whole.lstrip("0")
     if not (whole + places).isdecimal() or len(whole + places) > 38:
-        raise NotPortableError(f"the number {text} is not offered")
+        raise NotPortableError(f"the number {text} is not supported")
     kind = parse_type(f"DECIMAL({max(len(whole + places), 1)},{len(places)})")
     return Part(("literal", kind.name, f"{whole or '0'}.{places}" if places else whole), kind)
 
@@ -203,7 +203,7 @@ def _unified(parts: Sequence[Part], kinds: frozenset[Kind]) -> list[Part]:
     """The parts converted to one type, whose values Python compares as the engine does."""
     kind = unify(parts)
     if kind is not NULL and (kind.kind not in kinds or kind.name.upper().startswith("ENUM")):
-        raise NotPortableError(f"a comparison of {kind} values is not offered")
+        raise NotPortableError(f"a comparison of {kind} values is not supported")
     return [convert(part, kind) for part in parts]
 
 
@@ -225,7 +225,7 @@ def _is(writer: Writer, node: exp.Expr) -> Part:
     if isinstance(other, exp.Boolean):
         same = operation("is distinct", BOOLEAN, writer.condition(node.this), writer.part(other))
         return operation("not", BOOLEAN, same)
-    raise NotPortableError(f"{_spell(node)} is not offered")
+    raise NotPortableError(f"{_spell(node)} is not supported")
 
 
 def _distinct(*, same: bool) -> Write:
@@ -244,7 +244,7 @@ def _between(writer: Writer, node: exp.Expr) -> Part:
 
 def _in(writer: Writer, node: exp.Expr) -> Part:
     if not node.expressions:
-        raise NotPortableError("IN with a subquery is not offered")
+        raise NotPortableError("IN with a subquery is not supported")
     value, *listed = _unified(writer.parts(node.this, *node.expressions), _EQUAL)
     return operation("or", BOOLEAN, *(operation("=", BOOLEAN, value, item) for item in listed))
 
@@ -302,14 +302,14 @@ def _extreme(name: str) -> Write:
 def _cast(writer: Writer, node: exp.Expr) -> Part:
     part, kind = writer.part(node.this), parse_type(node.args["to"].sql("duckdb"))
     if isinstance(node, exp.TryCast) or node.args.get("format") is not None:
-        raise NotPortableError(f"{_spell(node)} is not offered")
+        raise NotPortableError(f"{_spell(node)} is not supported")
     return convert(part, kind, explicit=True)
 
 
 def _anonymous(writer: Writer, node: exp.Expr) -> Part:
     write = _FUNCTIONS.get(node.name.lower())
     if write is None or len(node.expressions) != 1:
-        raise NotPortableError(f"{_spell(node)} is not offered{_instead(node)}")
+        raise NotPortableError(f"{_spell(node)} is not supported{_instead(node)}")
     return write(writer, exp.Abs(this=node.expressions[0]))
 
 

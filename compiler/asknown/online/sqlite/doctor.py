@@ -148,7 +148,7 @@ def _check_layout(layout: int, path: Path) -> Check:
     facts = {"layout": layout, "bytes": _size(path)}
     found = f"layout {layout}, {_size(path):,} bytes"
     if layout < LAYOUT:
-        found += f"; this version's layout is {LAYOUT}, and a load brings the file to it"
+        found += f"; this version's layout is {LAYOUT}; the next load converts the file"
         return Check("file", path.name, "act", found, "asknown materialize", facts)
     return Check("file", path.name, "ok", found, facts=facts)
 
@@ -164,7 +164,7 @@ def _check_log(path: Path) -> Check:
 def _check_integrity(connection: sqlite3.Connection, name: str) -> Check:
     faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(100)")]
     if faults == ["ok"]:
-        return Check("integrity", name, "ok", "SQLite finds no fault in its structure")
+        return Check("integrity", name, "ok", "SQLite finds its structure intact")
     more = f" (and {len(faults) - _MOST_SHOWN} more)" if len(faults) > _MOST_SHOWN else ""
     lines = "; ".join(" ".join(fault.split()) for fault in faults[:_MOST_SHOWN])
     return Check("integrity", name, "act", f"it is damaged: {lines}{more}", CORRUPT_HINT, {"faults": len(faults)})
@@ -173,7 +173,7 @@ def _check_integrity(connection: sqlite3.Connection, name: str) -> Check:
 def _check_services(connection: sqlite3.Connection, path: Path) -> Check:
     services = read_services(connection, path)
     read_on_demand(connection, path)
-    return Check("content", "feature services", "ok", f"{len(services)}, as they were written")
+    return Check("content", "feature services", "ok", f"{len(services)}, as written")
 
 
 def _size(path: str | Path) -> int:
@@ -217,8 +217,8 @@ def _compare(table: str, view: str, same: bool | None) -> Check:
     if same is None:
         return Check("content", table, "act", "has no hash yet: no load has come since an older version wrote it", load)
     if same:
-        return Check("content", table, "ok", "holds what was written")
-    found = "what the table holds is not what was written: damaged, or changed by hand"
+        return Check("content", table, "ok", "holds the rows that were written")
+    found = "the table does not hold the rows that were written: it is damaged, or was changed by hand"
     return Check("content", table, "act", found, f"{load} --full-refresh")
 
 
@@ -233,7 +233,7 @@ def _check_watermark(stored: StoredView, at: datetime) -> Check:
     facts = {"watermark": watermark, "age_seconds": (at - watermark).total_seconds(), "loaded_at": stored.loaded_at}
     said = f"{watermark.replace(tzinfo=None)} UTC"
     if watermark > at:
-        found = f"{said} lies in the future: reads before it are refused"
+        found = f"{said} is in the future: reads before it are refused"
         return Check("watermark", name, "act", found, f"asknown materialize {name} --full-refresh", facts)
     return Check("watermark", name, "ok", f"{said}, {_age(at - watermark)} ago", facts=facts)
 

@@ -31,7 +31,7 @@ def check_name(view: str) -> None:
         if view.lower().startswith(prefix):
             raise AsknownError(
                 "bad-name",
-                f"the view '{view}' cannot have an online table: names that start with '{prefix}' are taken",
+                f"the view '{view}' cannot have an online table: names that start with '{prefix}' are reserved",
                 hint="rename the model's file, or set online=false in its config()",
             )
 
@@ -139,7 +139,8 @@ def check_case(view: str, held: list[str], path: Path) -> None:
         if name != view and name.lower() == view.lower():
             raise AsknownError(
                 "name-clash",
-                f"the online file {path} holds the view '{name}', and SQLite does not tell '{view}' from it",
+                f"the online file {path} holds the view '{name}', which differs from '{view}' only in case: "
+                "SQLite ignores case",
                 hint="rename one of them, or remove those that the project no longer has: asknown materialize --prune",
             )
 

@@ -59,7 +59,7 @@ def _wait(held: int, path: Path, timeout: float, on_wait: Callable[[str], None] 
     while not _try_lock(held):
         left = deadline - time.monotonic()
         if left <= 0:
-            longer = f", and has not finished in {_seconds(timeout)}" if timeout else ""
+            longer = f", and has not finished within {_seconds(timeout)}" if timeout else ""
             raise AsknownError(
                 "online-write",
                 f"another load is writing {path}{_holder(held)}{longer}",

@@ -1,3 +1,3 @@
 -- asknown compile floats zeros texts flags lists --dialect bigquery
 -- error[not-in-dialect]: bigquery has no exact feature of type INTEGER[]: BigQuery gives [] where an ARRAY is NULL
--- hint: leave the feature out for this target, or run it on another: docs/dialects.md says what each can
+-- hint: leave the feature out for this target, or use another target: docs/dialects.md lists what each supports

@@ -9,7 +9,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     ROW_NUMBER() OVER () AS `row`,
@@ -17,7 +17,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -26,7 +26,7 @@ WITH
     late AS `_2`
   FROM `raw-payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -101,7 +101,7 @@ WITH
     `user_id`,
     `t`
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 `wide_sums__events` AS (
   SELECT
     user_id,
@@ -110,7 +110,7 @@ WITH
     cents AS `_1`
   FROM `raw-payments`
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 `wide_sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -161,7 +161,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `wide_sums__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -310,7 +310,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     ROW_NUMBER() OVER () AS `row`,
@@ -318,7 +318,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 `wide_sums__events` AS (
   SELECT
     user_id,
@@ -327,7 +327,7 @@ WITH
     cents AS `_1`
   FROM `raw-payments`
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 `wide_sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -378,7 +378,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `wide_sums__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -492,7 +492,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     ROW_NUMBER() OVER () AS `row`,
@@ -500,7 +500,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -509,7 +509,7 @@ WITH
     late AS `_2`
   FROM `raw-payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -626,7 +626,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     ROW_NUMBER() OVER () AS `row`,
@@ -634,7 +634,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -643,7 +643,7 @@ WITH
     late AS `_2`
   FROM `raw-payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -733,7 +733,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     ROW_NUMBER() OVER () AS `row`,
@@ -741,7 +741,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -750,7 +750,7 @@ WITH
     late AS `_2`
   FROM `raw-payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -809,7 +809,7 @@ WITH
     `m`.`user_id`,
     `m`.`t`
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 `wide_sums__events` AS (
   SELECT
     user_id,
@@ -818,7 +818,7 @@ WITH
     cents AS `_1`
   FROM `raw-payments`
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 `wide_sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -869,7 +869,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `wide_sums__asked` AS (
   SELECT DISTINCT
     `user_id`,

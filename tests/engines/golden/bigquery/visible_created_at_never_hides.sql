@@ -17,7 +17,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     ROW_NUMBER() OVER () AS `row`,
@@ -25,7 +25,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 `balance__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -76,7 +76,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `balance__asked` AS (
   SELECT DISTINCT
     `user_id`,

@@ -1,3 +1,3 @@
 -- asknown compile spending --dialect bigquery
 -- error[not-in-dialect]: bigquery has no exact sum() over DOUBLE
--- hint: in 'spending': a sum of floats depends on their order here, a sum of decimals does not: keep x as a decimal in the table that the source reads
+-- hint: in 'spending': a sum of floats depends on the order of rows on this engine, a sum of decimals does not: store x as a decimal in the source's table

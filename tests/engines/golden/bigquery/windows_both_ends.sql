@@ -1,3 +1,3 @@
 -- asknown compile ends --dialect bigquery
 -- error[not-in-dialect]: bigquery has no exact list() over VARCHAR
--- hint: in 'ends': BigQuery gives [] where an ARRAY is NULL: last(x) is the newest of them
+-- hint: in 'ends': BigQuery returns [] for a NULL ARRAY: write last(x) for the newest value

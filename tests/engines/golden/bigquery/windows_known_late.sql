@@ -9,7 +9,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     ROW_NUMBER() OVER () AS `row`,
@@ -17,7 +17,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- confirmed without its windows
+-- rows of confirmed, without its trailing windows
 `confirmed__events` AS (
   SELECT
     user_id,
@@ -27,7 +27,7 @@ WITH
     amount AS `_1`
   FROM `raw-purchases`
 ),
--- confirmed: as of each moment, by user_id
+-- confirmed: the distinct moments, by user_id
 `confirmed__moments` AS (
   SELECT DISTINCT
     `user_id`,

@@ -69,7 +69,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -77,7 +77,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- floats: as of each moment, by user_id
+-- floats: the distinct moments, by user_id
 `floats__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -128,7 +128,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `floats__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -162,7 +162,7 @@ WITH
   JOIN `floats__winners` AS `v`
     ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`event_time`
 ),
--- zeros: as of each moment, by user_id
+-- zeros: the distinct moments, by user_id
 `zeros__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -213,7 +213,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `zeros__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -247,7 +247,7 @@ WITH
   JOIN `zeros__winners` AS `v`
     ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`event_time`
 ),
--- texts: as of each moment, by user_id
+-- texts: the distinct moments, by user_id
 `texts__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -298,7 +298,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `texts__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -330,7 +330,7 @@ WITH
   JOIN `texts__winners` AS `v`
     ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`event_time`
 ),
--- flags: as of each moment, by user_id
+-- flags: the distinct moments, by user_id
 `flags__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -381,7 +381,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `flags__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -413,7 +413,7 @@ WITH
   JOIN `flags__winners` AS `v`
     ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`event_time`
 ),
--- lists: as of each moment, by user_id
+-- lists: the distinct moments, by user_id
 `lists__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -464,7 +464,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `lists__asked` AS (
   SELECT DISTINCT
     `user_id`,

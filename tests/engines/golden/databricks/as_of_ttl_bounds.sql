@@ -16,7 +16,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -24,7 +24,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 `balance__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -79,7 +79,7 @@ WITH
       `v`.`t` - INTERVAL '2' HOUR
     )
 ),
--- what the moments have in common
+-- each key and event time once
 `balance__asked` AS (
   SELECT DISTINCT
     `user_id`,

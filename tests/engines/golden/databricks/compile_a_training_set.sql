@@ -29,7 +29,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -37,7 +37,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 `balance__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -92,7 +92,7 @@ WITH
       `v`.`t` - INTERVAL '2' HOUR
     )
 ),
--- what the moments have in common
+-- each key and event time once
 `balance__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -119,7 +119,7 @@ WITH
   JOIN `balance__winners` AS `v`
     ON `m`.`user_id` = `v`.`user_id` AND `m`.`event_time` = `v`.`event_time`
 ),
--- late: as of each moment, by user_id
+-- late: the distinct moments, by user_id
 `late__moments` AS (
   SELECT DISTINCT
     `user_id`,

@@ -28,7 +28,7 @@ WITH
 `given` AS (
   SELECT `the user`, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -36,7 +36,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- odd: as of each moment, by the user
+-- odd: the distinct moments, by the user
 `odd__moments` AS (
   SELECT DISTINCT
     `the user`,
@@ -87,7 +87,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `odd__asked` AS (
   SELECT DISTINCT
     `the user`,
@@ -193,7 +193,7 @@ WITH
 `given` AS (
   SELECT `the user`, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -201,7 +201,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- odd: as of each moment, by the user
+-- odd: the distinct moments, by the user
 `odd__moments` AS (
   SELECT DISTINCT
     `the user`,
@@ -252,7 +252,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `odd__asked` AS (
   SELECT DISTINCT
     `the user`,
@@ -270,7 +270,7 @@ WITH
   QUALIFY
     ROW_NUMBER() OVER (PARTITION BY `m`.`the user`, `m`.`event_time` ORDER BY NULL NULLS LAST) = 1
 ),
--- where rows tie in every time, the select's columns decide
+-- ties in every time are broken by the select's columns
 `odd__winners` AS (
   SELECT
     `m`.`the user`,

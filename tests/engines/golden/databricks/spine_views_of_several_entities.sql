@@ -29,7 +29,7 @@ WITH
 `given` AS (
   SELECT item_id, user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -37,7 +37,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- price: as of each moment, by item_id
+-- price: the distinct moments, by item_id
 `price__moments` AS (
   SELECT DISTINCT
     `item_id`,
@@ -88,7 +88,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `price__asked` AS (
   SELECT DISTINCT
     `item_id`,
@@ -120,7 +120,7 @@ WITH
   JOIN `price__winners` AS `v`
     ON `m`.`item_id` = `v`.`item_id` AND `m`.`event_time` = `v`.`event_time`
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 `balance__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -171,7 +171,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `balance__asked` AS (
   SELECT DISTINCT
     `user_id`,

@@ -9,7 +9,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -17,7 +17,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -26,7 +26,7 @@ WITH
     late AS `_2`
   FROM `raw.payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -92,7 +92,7 @@ WITH
     `user_id`,
     `t`
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 `wide_sums__events` AS (
   SELECT
     user_id,
@@ -101,7 +101,7 @@ WITH
     cents AS `_1`
   FROM `raw.payments`
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 `wide_sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -152,7 +152,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `wide_sums__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -293,7 +293,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -301,7 +301,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 `wide_sums__events` AS (
   SELECT
     user_id,
@@ -310,7 +310,7 @@ WITH
     cents AS `_1`
   FROM `raw.payments`
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 `wide_sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -361,7 +361,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `wide_sums__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -467,7 +467,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -475,7 +475,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -484,7 +484,7 @@ WITH
     late AS `_2`
   FROM `raw.payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -592,7 +592,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -600,7 +600,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -609,7 +609,7 @@ WITH
     late AS `_2`
   FROM `raw.payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -689,7 +689,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -697,7 +697,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 `sums__events` AS (
   SELECT
     user_id,
@@ -706,7 +706,7 @@ WITH
     late AS `_2`
   FROM `raw.payments`
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 `sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -755,7 +755,7 @@ WITH
     `m`.`user_id`,
     `m`.`t`
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 `wide_sums__events` AS (
   SELECT
     user_id,
@@ -764,7 +764,7 @@ WITH
     cents AS `_1`
   FROM `raw.payments`
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 `wide_sums__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -815,7 +815,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `wide_sums__asked` AS (
   SELECT DISTINCT
     `user_id`,

@@ -35,7 +35,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -43,7 +43,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- readings: as of each moment, by user_id
+-- readings: the distinct moments, by user_id
 `readings__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -94,7 +94,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `readings__asked` AS (
   SELECT DISTINCT
     `user_id`,

@@ -41,7 +41,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -49,7 +49,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- kinds: as of each moment, by user_id
+-- kinds: the distinct moments, by user_id
 `kinds__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -100,7 +100,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `kinds__asked` AS (
   SELECT DISTINCT
     `user_id`,

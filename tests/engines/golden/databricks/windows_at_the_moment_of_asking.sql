@@ -9,7 +9,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -17,7 +17,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- spending without its windows
+-- rows of spending, without its trailing windows
 `spending__events` AS (
   SELECT
     user_id,
@@ -25,7 +25,7 @@ WITH
     amount AS `_1`
   FROM `raw.transactions`
 ),
--- spending: as of each moment, by user_id
+-- spending: the distinct moments, by user_id
 `spending__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -147,7 +147,7 @@ WITH
     `m`.`user_id`,
     `m`.`t`
 ),
--- exact sums, each in a row of its own
+-- exact sums, one per row
 `spending__unrounded` AS (
   SELECT
     `v`.`user_id`,

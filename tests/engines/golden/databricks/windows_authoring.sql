@@ -9,7 +9,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -17,7 +17,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- written without its windows
+-- rows of written, without its trailing windows
 `written__events` AS (
   SELECT
     user_id,
@@ -29,7 +29,7 @@ WITH
     refunded AS `_4`
   FROM `raw.purchases`
 ),
--- written: as of each moment, by user_id
+-- written: the distinct moments, by user_id
 `written__moments` AS (
   SELECT DISTINCT
     `user_id`,
@@ -80,7 +80,7 @@ WITH
   WHERE
     `v`.`place` = 1 AND NOT `v`.`event_time` IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 `written__asked` AS (
   SELECT DISTINCT
     `user_id`,
@@ -385,7 +385,7 @@ WITH
     `user_id`,
     `t`
 ),
--- exact sums, each in a row of its own
+-- exact sums, one per row
 `written__unrounded` AS (
   SELECT
     `v`.`user_id`,

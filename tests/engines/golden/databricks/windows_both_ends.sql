@@ -9,7 +9,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -17,7 +17,7 @@ WITH
     `given`.*
   FROM `given`
 ),
--- ends without its windows
+-- rows of ends, without its trailing windows
 `ends__events` AS (
   SELECT
     user_id,
@@ -25,7 +25,7 @@ WITH
     x AS `_1`
   FROM `raw.events`
 ),
--- ends: as of each moment, by user_id
+-- ends: the distinct moments, by user_id
 `ends__moments` AS (
   SELECT DISTINCT
     `user_id`,

@@ -27,7 +27,7 @@ WITH
 `given` AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 `spine` AS (
   SELECT
     MONOTONICALLY_INCREASING_ID() AS `row`,
@@ -35,14 +35,14 @@ WITH
     `given`.*
   FROM `given`
 ),
--- nights without its windows
+-- rows of nights, without its trailing windows
 `nights__events` AS (
   SELECT
     user_id,
     ts
   FROM `raw.events`
 ),
--- nights: as of each moment, by user_id
+-- nights: the distinct moments, by user_id
 `nights__moments` AS (
   SELECT DISTINCT
     `user_id`,

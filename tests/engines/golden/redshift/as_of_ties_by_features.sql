@@ -17,7 +17,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -25,7 +25,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- ties: as of each moment, by user_id
+-- ties: the distinct moments, by user_id
 "ties__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -76,7 +76,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "ties__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -139,7 +139,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -147,7 +147,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- ties: as of each moment, by user_id
+-- ties: the distinct moments, by user_id
 "ties__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -198,7 +198,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "ties__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -217,7 +217,7 @@ WITH
   QUALIFY
     ROW_NUMBER() OVER (PARTITION BY "m"."user_id", "m"."event_time") = 1
 ),
--- where rows tie in every time, the select's columns decide
+-- ties in every time are broken by the select's columns
 "ties__winners" AS (
   SELECT
     "m"."user_id",

@@ -16,7 +16,7 @@ WITH
 "given" AS (
   SELECT buyer_id, seller_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -24,7 +24,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- buyer: as of each moment, by user_id
+-- buyer: the distinct moments, by user_id
 "buyer__moments" AS (
   SELECT DISTINCT
     "buyer_id" AS "user_id",
@@ -75,7 +75,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "buyer__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -106,7 +106,7 @@ WITH
   JOIN "buyer__winners" AS "v"
     ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
 ),
--- seller: as of each moment, by user_id
+-- seller: the distinct moments, by user_id
 "seller__moments" AS (
   SELECT DISTINCT
     "seller_id" AS "user_id",
@@ -157,7 +157,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "seller__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -203,5 +203,5 @@ ORDER BY
   "s"."row"
 
 -- asknown compile deal --dialect redshift
--- error[name-clash]: 'seller:amount' and 'buyer:amount' would both be the column 'amount'
+-- error[name-clash]: 'seller:amount' and 'buyer:amount' would both be named 'amount'
 -- hint: ask for full names: full_feature_names=True, or --full-names on the command line

@@ -27,7 +27,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -35,7 +35,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- rates: as of each moment, by no key
+-- rates: the distinct moments, by no key
 "rates__moments" AS (
   SELECT DISTINCT
     "t"
@@ -76,7 +76,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "rates__asked" AS (
   SELECT DISTINCT
     "event_time"
@@ -100,7 +100,7 @@ WITH
   JOIN "rates__winners" AS "v"
     ON "m"."event_time" = "v"."event_time"
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 "balance__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -151,7 +151,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "balance__asked" AS (
   SELECT DISTINCT
     "user_id",

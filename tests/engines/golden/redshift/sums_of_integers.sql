@@ -9,7 +9,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -17,7 +17,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -26,7 +26,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -101,7 +101,7 @@ WITH
     "user_id",
     "t"
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 "wide_sums__events" AS (
   SELECT
     user_id,
@@ -110,7 +110,7 @@ WITH
     cents AS "_1"
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 "wide_sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -161,7 +161,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "wide_sums__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -317,7 +317,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -325,7 +325,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 "wide_sums__events" AS (
   SELECT
     user_id,
@@ -334,7 +334,7 @@ WITH
     cents AS "_1"
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 "wide_sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -385,7 +385,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "wide_sums__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -503,7 +503,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -511,7 +511,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -520,7 +520,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -639,7 +639,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -647,7 +647,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -656,7 +656,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -747,7 +747,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -755,7 +755,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -764,7 +764,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -823,7 +823,7 @@ WITH
     "m"."user_id",
     "m"."t"
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 "wide_sums__events" AS (
   SELECT
     user_id,
@@ -832,7 +832,7 @@ WITH
     cents AS "_1"
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 "wide_sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -883,7 +883,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "wide_sums__asked" AS (
   SELECT DISTINCT
     "user_id",

@@ -1,3 +1,3 @@
 -- asknown compile ends --dialect redshift
 -- error[not-in-dialect]: redshift has no exact list() over VARCHAR
--- hint: in 'ends': Redshift orders no aggregate but LISTAGG: an as-of feature gives the last value
+-- hint: in 'ends': Redshift orders only LISTAGG: an as-of feature gives the last value

@@ -1,3 +1,3 @@
 -- asknown compile floats zeros texts flags lists --dialect snowflake
--- error[not-in-dialect]: snowflake has no exact feature of type INTEGER[]: an ARRAY of Snowflake forgets the type of its elements
--- hint: leave the feature out for this target, or run it on another: docs/dialects.md says what each can
+-- error[not-in-dialect]: snowflake has no exact feature of type INTEGER[]: a Snowflake ARRAY loses the type of its elements
+-- hint: leave the feature out for this target, or use another target: docs/dialects.md lists what each supports

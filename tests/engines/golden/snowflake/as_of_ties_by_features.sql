@@ -17,7 +17,7 @@ ties AS (
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -25,7 +25,7 @@ spine AS (
     given.*
   FROM given
 ),
--- ties: as of each moment, by user_id
+-- ties: the distinct moments, by user_id
 ties__moments AS (
   SELECT DISTINCT
     user_id,
@@ -64,7 +64,7 @@ ties__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 ties__asked AS (
   SELECT DISTINCT
     user_id,
@@ -126,7 +126,7 @@ ties AS (
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -134,7 +134,7 @@ spine AS (
     given.*
   FROM given
 ),
--- ties: as of each moment, by user_id
+-- ties: the distinct moments, by user_id
 ties__moments AS (
   SELECT DISTINCT
     user_id,
@@ -173,7 +173,7 @@ ties__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 ties__asked AS (
   SELECT DISTINCT
     user_id,
@@ -191,7 +191,7 @@ ties__best AS (
   QUALIFY
     ROW_NUMBER() OVER (PARTITION BY m.user_id, m.event_time ORDER BY NULL) = 1
 ),
--- where rows tie in every time, the select's columns decide
+-- ties in every time are broken by the select's columns
 ties__winners AS (
   SELECT
     m.user_id,

@@ -29,7 +29,7 @@ late AS (
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -37,7 +37,7 @@ spine AS (
     given.*
   FROM given
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 balance__moments AS (
   SELECT DISTINCT
     user_id,
@@ -78,7 +78,7 @@ balance__match AS (
       m.t - INTERVAL '2 HOUR'
     )
 ),
--- what the moments have in common
+-- each key and event time once
 balance__asked AS (
   SELECT DISTINCT
     user_id,
@@ -105,7 +105,7 @@ balance__rows AS (
   JOIN balance__winners AS v
     ON m.user_id = v.user_id AND m.event_time = v.event_time
 ),
--- late: as of each moment, by user_id
+-- late: the distinct moments, by user_id
 late__moments AS (
   SELECT DISTINCT
     user_id,

@@ -16,7 +16,7 @@ balance AS (
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -24,7 +24,7 @@ spine AS (
     given.*
   FROM given
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 balance__moments AS (
   SELECT DISTINCT
     user_id,
@@ -63,7 +63,7 @@ balance__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 balance__asked AS (
   SELECT DISTINCT
     user_id,

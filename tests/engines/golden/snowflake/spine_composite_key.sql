@@ -17,7 +17,7 @@ purchases AS (
 given AS (
   SELECT user_id, item_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -25,7 +25,7 @@ spine AS (
     given.*
   FROM given
 ),
--- purchases: as of each moment, by user_id, item_id
+-- purchases: the distinct moments, by user_id, item_id
 purchases__moments AS (
   SELECT DISTINCT
     user_id,
@@ -68,7 +68,7 @@ purchases__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 purchases__asked AS (
   SELECT DISTINCT
     user_id,

@@ -28,7 +28,7 @@ odd AS (
 given AS (
   SELECT "the user", event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -36,7 +36,7 @@ spine AS (
     given.*
   FROM given
 ),
--- odd: as of each moment, by the user
+-- odd: the distinct moments, by the user
 odd__moments AS (
   SELECT DISTINCT
     "the user",
@@ -75,7 +75,7 @@ odd__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 odd__asked AS (
   SELECT DISTINCT
     "the user",
@@ -181,7 +181,7 @@ odd AS (
 given AS (
   SELECT "the user", event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -189,7 +189,7 @@ spine AS (
     given.*
   FROM given
 ),
--- odd: as of each moment, by the user
+-- odd: the distinct moments, by the user
 odd__moments AS (
   SELECT DISTINCT
     "the user",
@@ -228,7 +228,7 @@ odd__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 odd__asked AS (
   SELECT DISTINCT
     "the user",
@@ -246,7 +246,7 @@ odd__best AS (
   QUALIFY
     ROW_NUMBER() OVER (PARTITION BY m."the user", m.event_time ORDER BY NULL) = 1
 ),
--- where rows tie in every time, the select's columns decide
+-- ties in every time are broken by the select's columns
 odd__winners AS (
   SELECT
     m."the user",

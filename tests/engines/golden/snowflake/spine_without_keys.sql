@@ -27,7 +27,7 @@ balance AS (
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -35,7 +35,7 @@ spine AS (
     given.*
   FROM given
 ),
--- rates: as of each moment, by no key
+-- rates: the distinct moments, by no key
 rates__moments AS (
   SELECT DISTINCT
     t
@@ -59,7 +59,7 @@ rates__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 rates__asked AS (
   SELECT DISTINCT
     event_time
@@ -83,7 +83,7 @@ rates__rows AS (
   JOIN rates__winners AS v
     ON m.event_time = v.event_time
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 balance__moments AS (
   SELECT DISTINCT
     user_id,
@@ -122,7 +122,7 @@ balance__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 balance__asked AS (
   SELECT DISTINCT
     user_id,

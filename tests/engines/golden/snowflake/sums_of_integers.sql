@@ -9,7 +9,7 @@ WITH
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -17,7 +17,7 @@ spine AS (
     given.*
   FROM given
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 sums__events AS (
   SELECT
     user_id,
@@ -26,7 +26,7 @@ sums__events AS (
     late AS _2
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 sums__moments AS (
   SELECT DISTINCT
     user_id,
@@ -105,7 +105,7 @@ sums__windows AS (
     user_id,
     t
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 wide_sums__events AS (
   SELECT
     user_id,
@@ -114,7 +114,7 @@ wide_sums__events AS (
     cents AS _1
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 wide_sums__moments AS (
   SELECT DISTINCT
     user_id,
@@ -153,7 +153,7 @@ wide_sums__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 wide_sums__asked AS (
   SELECT DISTINCT
     user_id,
@@ -308,7 +308,7 @@ WITH
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -316,7 +316,7 @@ spine AS (
     given.*
   FROM given
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 wide_sums__events AS (
   SELECT
     user_id,
@@ -325,7 +325,7 @@ wide_sums__events AS (
     cents AS _1
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 wide_sums__moments AS (
   SELECT DISTINCT
     user_id,
@@ -364,7 +364,7 @@ wide_sums__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 wide_sums__asked AS (
   SELECT DISTINCT
     user_id,
@@ -481,7 +481,7 @@ WITH
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -489,7 +489,7 @@ spine AS (
     given.*
   FROM given
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 sums__events AS (
   SELECT
     user_id,
@@ -498,7 +498,7 @@ sums__events AS (
     late AS _2
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 sums__moments AS (
   SELECT DISTINCT
     user_id,
@@ -621,7 +621,7 @@ WITH
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -629,7 +629,7 @@ spine AS (
     given.*
   FROM given
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 sums__events AS (
   SELECT
     user_id,
@@ -638,7 +638,7 @@ sums__events AS (
     late AS _2
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 sums__moments AS (
   SELECT DISTINCT
     user_id,
@@ -733,7 +733,7 @@ WITH
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -741,7 +741,7 @@ spine AS (
     given.*
   FROM given
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 sums__events AS (
   SELECT
     user_id,
@@ -750,7 +750,7 @@ sums__events AS (
     late AS _2
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 sums__moments AS (
   SELECT DISTINCT
     user_id,
@@ -813,7 +813,7 @@ sums__windows AS (
     m.user_id,
     m.t
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 wide_sums__events AS (
   SELECT
     user_id,
@@ -822,7 +822,7 @@ wide_sums__events AS (
     cents AS _1
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 wide_sums__moments AS (
   SELECT DISTINCT
     user_id,
@@ -861,7 +861,7 @@ wide_sums__match AS (
   WHERE
     NOT v.event_time IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 wide_sums__asked AS (
   SELECT DISTINCT
     user_id,

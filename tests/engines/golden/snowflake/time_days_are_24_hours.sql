@@ -18,7 +18,7 @@ readings AS (
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -26,7 +26,7 @@ spine AS (
     given.*
   FROM given
 ),
--- readings: as of each moment, by user_id
+-- readings: the distinct moments, by user_id
 readings__moments AS (
   SELECT DISTINCT
     user_id,
@@ -67,7 +67,7 @@ readings__match AS (
       m.t - INTERVAL '1 DAY'
     )
 ),
--- what the moments have in common
+-- each key and event time once
 readings__asked AS (
   SELECT DISTINCT
     user_id,

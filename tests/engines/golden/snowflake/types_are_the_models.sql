@@ -1,3 +1,3 @@
 -- asknown compile kinds --dialect snowflake
--- error[not-in-dialect]: 'kinds' cannot be said in snowflake: asknown has not tested it on this engine: compute it in the table that the source reads
--- hint: write it another way; docs/dialects.md lists what is translated, and what is not
+-- error[not-in-dialect]: 'kinds' cannot be written in the SQL of snowflake: asknown has not tested it on this engine: compute it in the source's table
+-- hint: write it in another way; docs/dialects.md lists what is translated and what is not

@@ -17,7 +17,7 @@ balance AS (
 given AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 spine AS (
   SELECT
     ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
@@ -25,7 +25,7 @@ spine AS (
     given.*
   FROM given
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 balance__moments AS (
   SELECT DISTINCT
     user_id,

@@ -1,3 +1,3 @@
 -- asknown compile ends --dialect snowflake
 -- error[not-in-dialect]: snowflake has no exact list() over VARCHAR
--- hint: in 'ends': an ARRAY of Snowflake forgets the type of its elements; last(x) is the newest of them
+-- hint: in 'ends': a Snowflake ARRAY loses the type of its elements: write last(x) for the newest value

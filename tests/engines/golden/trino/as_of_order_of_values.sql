@@ -69,7 +69,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -83,7 +83,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- floats: as of each moment, by user_id
+-- floats: the distinct moments, by user_id
 "floats__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -146,7 +146,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "floats__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -197,7 +197,7 @@ WITH
   JOIN "floats__winners" AS "v"
     ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
 ),
--- zeros: as of each moment, by user_id
+-- zeros: the distinct moments, by user_id
 "zeros__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -260,7 +260,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "zeros__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -311,7 +311,7 @@ WITH
   JOIN "zeros__winners" AS "v"
     ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
 ),
--- texts: as of each moment, by user_id
+-- texts: the distinct moments, by user_id
 "texts__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -374,7 +374,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "texts__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -421,7 +421,7 @@ WITH
   JOIN "texts__winners" AS "v"
     ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
 ),
--- flags: as of each moment, by user_id
+-- flags: the distinct moments, by user_id
 "flags__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -484,7 +484,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "flags__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -531,7 +531,7 @@ WITH
   JOIN "flags__winners" AS "v"
     ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
 ),
--- lists: as of each moment, by user_id
+-- lists: the distinct moments, by user_id
 "lists__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -594,7 +594,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "lists__asked" AS (
   SELECT DISTINCT
     "user_id",

@@ -17,7 +17,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -31,7 +31,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- ties: as of each moment, by user_id
+-- ties: the distinct moments, by user_id
 "ties__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -94,7 +94,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "ties__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -171,7 +171,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -185,7 +185,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- ties: as of each moment, by user_id
+-- ties: the distinct moments, by user_id
 "ties__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -248,7 +248,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "ties__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -280,7 +280,7 @@ WITH
   WHERE
     "_w" = 1
 ),
--- where rows tie in every time, the select's columns decide
+-- ties in every time are broken by the select's columns
 "ties__winners" AS (
   SELECT
     "m"."user_id",

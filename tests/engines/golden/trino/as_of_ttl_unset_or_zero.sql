@@ -23,7 +23,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -37,7 +37,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- unset: as of each moment, by user_id
+-- unset: the distinct moments, by user_id
 "unset__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -100,7 +100,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "unset__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -141,7 +141,7 @@ WITH
   JOIN "unset__winners" AS "v"
     ON "m"."user_id" = "v"."user_id" AND "m"."event_time" = "v"."event_time"
 ),
--- zero: as of each moment, by user_id
+-- zero: the distinct moments, by user_id
 "zero__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -204,7 +204,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "zero__asked" AS (
   SELECT DISTINCT
     "user_id",

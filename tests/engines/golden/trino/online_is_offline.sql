@@ -16,7 +16,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -30,7 +30,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 "balance__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -97,7 +97,7 @@ WITH
       "v"."t" - 7200000000
     )
 ),
--- what the moments have in common
+-- each key and event time once
 "balance__asked" AS (
   SELECT DISTINCT
     "user_id",

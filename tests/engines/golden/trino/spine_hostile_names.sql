@@ -28,7 +28,7 @@ WITH
 "given" AS (
   SELECT "the user", event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -42,7 +42,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- odd: as of each moment, by the user
+-- odd: the distinct moments, by the user
 "odd__moments" AS (
   SELECT DISTINCT
     "the user",
@@ -105,7 +105,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "odd__asked" AS (
   SELECT DISTINCT
     "the user",
@@ -237,7 +237,7 @@ WITH
 "given" AS (
   SELECT "the user", event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -251,7 +251,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- odd: as of each moment, by the user
+-- odd: the distinct moments, by the user
 "odd__moments" AS (
   SELECT DISTINCT
     "the user",
@@ -314,7 +314,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "odd__asked" AS (
   SELECT DISTINCT
     "the user",
@@ -346,7 +346,7 @@ WITH
   WHERE
     "_w" = 1
 ),
--- where rows tie in every time, the select's columns decide
+-- ties in every time are broken by the select's columns
 "odd__winners" AS (
   SELECT
     "m"."the user",

@@ -27,7 +27,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -41,7 +41,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- rates: as of each moment, by no key
+-- rates: the distinct moments, by no key
 "rates__moments" AS (
   SELECT DISTINCT
     "t"
@@ -94,7 +94,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "rates__asked" AS (
   SELECT DISTINCT
     "event_time"
@@ -130,7 +130,7 @@ WITH
   JOIN "rates__winners" AS "v"
     ON "m"."event_time" = "v"."event_time"
 ),
--- balance: as of each moment, by user_id
+-- balance: the distinct moments, by user_id
 "balance__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -193,7 +193,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "balance__asked" AS (
   SELECT DISTINCT
     "user_id",

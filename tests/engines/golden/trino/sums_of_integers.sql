@@ -9,7 +9,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -23,7 +23,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -32,7 +32,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -114,7 +114,7 @@ WITH
     "user_id",
     "t"
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 "wide_sums__events" AS (
   SELECT
     user_id,
@@ -123,7 +123,7 @@ WITH
     cents AS "_1"
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 "wide_sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -186,7 +186,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "wide_sums__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -361,7 +361,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -375,7 +375,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 "wide_sums__events" AS (
   SELECT
     user_id,
@@ -384,7 +384,7 @@ WITH
     cents AS "_1"
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 "wide_sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -447,7 +447,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "wide_sums__asked" AS (
   SELECT DISTINCT
     "user_id",
@@ -584,7 +584,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -598,7 +598,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -607,7 +607,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -733,7 +733,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -747,7 +747,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -756,7 +756,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -853,7 +853,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -867,7 +867,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- sums without its windows
+-- rows of sums, without its trailing windows
 "sums__events" AS (
   SELECT
     user_id,
@@ -876,7 +876,7 @@ WITH
     late AS "_2"
   FROM "raw.payments"
 ),
--- sums: as of each moment, by user_id
+-- sums: the distinct moments, by user_id
 "sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -941,7 +941,7 @@ WITH
     "m"."user_id",
     "m"."t"
 ),
--- wide_sums without its windows
+-- rows of wide_sums, without its trailing windows
 "wide_sums__events" AS (
   SELECT
     user_id,
@@ -950,7 +950,7 @@ WITH
     cents AS "_1"
   FROM "raw.payments"
 ),
--- wide_sums: as of each moment, by user_id
+-- wide_sums: the distinct moments, by user_id
 "wide_sums__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -1013,7 +1013,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "wide_sums__asked" AS (
   SELECT DISTINCT
     "user_id",

@@ -18,7 +18,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -32,7 +32,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- readings: as of each moment, by user_id
+-- readings: the distinct moments, by user_id
 "readings__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -99,7 +99,7 @@ WITH
       "v"."t" - 86400000000
     )
 ),
--- what the moments have in common
+-- each key and event time once
 "readings__asked" AS (
   SELECT DISTINCT
     "user_id",

@@ -18,7 +18,7 @@ WITH
 "given" AS (
   SELECT user_id, event_timestamp FROM spine
 ),
--- the spine, in its own order
+-- the spine, with its instant in UTC
 "spine" AS (
   SELECT
     ROW_NUMBER() OVER () AS "row",
@@ -32,7 +32,7 @@ WITH
     "given".*
   FROM "given"
 ),
--- readings: as of each moment, by user_id
+-- readings: the distinct moments, by user_id
 "readings__moments" AS (
   SELECT DISTINCT
     "user_id",
@@ -95,7 +95,7 @@ WITH
   WHERE
     "v"."place" = 1 AND NOT "v"."event_time" IS NULL
 ),
--- what the moments have in common
+-- each key and event time once
 "readings__asked" AS (
   SELECT DISTINCT
     "user_id",
