@@ -73,9 +73,9 @@ def test_values_that_grow_are_refused(expression: str) -> None:
 )
 def test_what_doubles_in_a_loop_is_refused(step: str) -> None:
     macros = {"a.sql": "{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}"}
-    started = time.monotonic()
+    started = time.process_time()
     error = refuse(GROW.replace("GROW", step), "output-limit", macros)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     assert error.at is not None
     assert error.at.line >= 1
 
@@ -202,9 +202,9 @@ def test_templates_that_nest_too_deep_are_refused(template: str) -> None:
 def test_a_slow_template_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "MAX_SECONDS", 0.2)
     slow = "{% set s = 'a' * 1000000 %}{% for i in range(200000) %}{% if 'b' in s %}{% endif %}{% endfor %}"
-    started = time.monotonic()
+    started = time.process_time()
     assert "seconds" in refuse(slow.replace("200000", "100000"), "output-limit").message
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_failed_rendering_leaves_nothing_behind() -> None:

@@ -87,7 +87,7 @@ def test_a_forked_process_opens_everything_anew(folder: Path) -> None:
         start_new_session=True,
     )
     try:
-        said, _ = process.communicate(timeout=40)
+        said, _ = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,58 @@ from typed import ASKNOWN, JULY, asknown
 
 from asknown.cli.table import display_width
 
+PATIENCE = 120  # seconds until a silent process is a failed test
 
-def start(*words: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
+
+# The command, which makes a file of the name "begun" when it hands the endless query to the engine.
+ANNOUNCES = """
+from pathlib import Path
+from asknown.cli import main
+from asknown.engines.duckdb import DuckDB
+rows = DuckDB.rows
+def announce(engine, sql):
+    if "range(100000000000)" in sql:
+        Path("begun").touch()
+    return rows(engine, sql)
+DuckDB.rows = announce
+main()
+"""
+
+
+def start(
+    *words: str, folder: Path, command: Sequence[str | Path] = (ASKNOWN,), **options: Any
+) -> subprocess.Popen[str]:
     """A real process of the command."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen([ASKNOWN, *words], cwd=folder, text=True, **pipes)
+    return subprocess.Popen([*command, *words], cwd=folder, text=True, **pipes)
 
 
-def interrupt(process: subprocess.Popen[str], after: float) -> tuple[int, str, str]:
-    time.sleep(after)
+def interrupt(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     assert process.poll() is None, "it ended before it could be interrupted"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 
 def test_interrupted_while_waiting_for_input(project: Path) -> None:
-    code, out, err = interrupt(start("get", "customer_orders", "--rows", "-", folder=project), after=1.5)
+    process = start("get", "customer_orders", "--rows", "-", folder=project)
+    assert process.stdin is not None
+    process.stdin.write(" " * 1_000_000)  # more than a pipe holds: when it is written, the command is reading
+    process.stdin.flush()
+    code, out, err = interrupt(process)
     assert (code, out, err.strip()) == (130, "", "interrupted")
 
 
 def test_interrupted_in_the_midst_of_a_query(project: Path) -> None:
     endless = "select i as customer_id, timestamp '2024-01-01' as event_timestamp from range(100000000000) t(i)"
-    process = start("train", "customer_orders", "--spine", endless, "-o", "train.parquet", folder=project)
-    code, out, err = interrupt(process, after=3)
+    words = ["train", "customer_orders", "--spine", endless, "-o", "train.parquet"]
+    process = start(*words, folder=project, command=(sys.executable, "-c", ANNOUNCES))
+    deadline = time.monotonic() + PATIENCE
+    while not (project / "begun").exists():
+        assert time.monotonic() < deadline, "the query did not begin"
+        time.sleep(0.05)
+    time.sleep(0.5)  # time to be in its midst, which it stays
+    code, out, err = interrupt(process)
     assert (code, out, err.strip()) == (130, "", "interrupted")
     assert not list(project.glob("*train*"))
 
@@ -50,7 +78,7 @@ def test_interrupted_in_the_midst_of_a_query(project: Path) -> None:
 def test_a_full_disk_behind_stdout_is_an_error(typed: str, project: Path) -> None:
     with Path("/dev/full").open("w") as full:
         process = start(*typed.split(), folder=project, stdout=full)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert err == "error[output]: cannot write to stdout: No space left on device\n"
 
@@ -63,7 +91,7 @@ def test_a_closed_pipe_is_no_noise(project: Path) -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=PATIENCE) == 1
 
 
 def test_python_m_asknown_is_the_same_command(project: Path) -> None:
@@ -117,7 +145,7 @@ def terminal(project: Path) -> Callable[..., str]:
         )
         os.close(theirs)
         shown = read_all(ours)
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)
         return shown.decode("utf-8").replace("\r\n", "\n")
 
     return run

@@ -6,7 +6,10 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
+import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +64,12 @@ def asknown(
 
 
 def run_command(
-    _: Parent, *, words: list[str], folder: str, stdin: str, largest: int | None = None
+    parent: Parent, *, words: list[str], folder: str, stdin: str, largest: int | None = None, watch: str = ""
 ) -> tuple[int, str, str]:
-    """The job: the command's exit code, its output, and what it said."""
+    """The job: the command's exit code, its output, and what it said. It says ``watch`` as soon as stderr has it."""
     if largest is not None:
         limit_files(largest)
-    return _run_main(words, folder, stdin)
+    return _run_main(words, folder, stdin, on_stderr=(watch, parent.say) if watch else None)
 
 
 def run_command_as_nobody(
@@ -78,7 +81,9 @@ def run_command_as_nobody(
     return _run_main(words, folder, stdin)
 
 
-def _run_main(words: list[str], folder: str, stdin: str) -> tuple[int, str, str]:
+def _run_main(
+    words: list[str], folder: str, stdin: str, *, on_stderr: tuple[str, Callable[[str], None]] | None = None
+) -> tuple[int, str, str]:
     from asknown.cli.group import main
 
     os.chdir(folder)
@@ -90,6 +95,8 @@ def _run_main(words: list[str], folder: str, stdin: str) -> tuple[int, str, str]
     sys.stdin, sys.stdout, sys.stderr = (
         os.fdopen(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")
     )
+    if on_stderr is not None:
+        threading.Thread(target=_watch, args=(files[2].fileno(), *on_stderr), daemon=True).start()
     code: Any = 0
     try:
         main(words)
@@ -105,6 +112,13 @@ def _run_main(words: list[str], folder: str, stdin: str) -> tuple[int, str, str]
         file.seek(0)
         texts.append(file.read().decode("utf-8", "surrogatepass"))
     return code or 0, texts[0], texts[1]
+
+
+def _watch(file: int, text: str, tell: Callable[[str], None]) -> None:
+    """Tells ``text`` as soon as the file has it."""
+    while text.encode() not in os.pread(file, 65536, 0):
+        time.sleep(0.01)
+    tell(text)
 
 
 def limit_files(largest: int) -> None:

@@ -18,7 +18,7 @@ from asknown.online.sqlite.metadata import LAYOUT
 from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.old_layouts import write_layout
-from faults.workers import Crew, Parent, Worker, sleep_until
+from faults.workers import PATIENCE, Crew, Parent, Worker, sleep_until
 from faults.world import ALL, PLAIN, READ_AT, Load, World, features_of, find_load, keys_of, observe
 
 OPENS_IN = 0.1  # seconds
@@ -249,7 +249,7 @@ def write_in_pieces(parent: Parent, *, path: str, size: int, number: int, shape:
         with open_writer(path) as writer:
             World(size, (name,)).write(writer, load, batches, full=full)
         parent.say("open")
-    parent.say("done")
+        parent.told(PATIENCE)  # until it is killed
 
 
 def test_a_loader_that_commits_in_pieces_is_caught(tmp_path: Path, crew: Crew) -> None:

@@ -16,7 +16,7 @@ from asknown.online.reader import OnlineReader
 from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.reading import SHAPES, Checker, percentile, read_on
-from faults.workers import Crew, Parent, Worker
+from faults.workers import PATIENCE, Crew, Parent, Worker
 from faults.world import READ_AT, Load, World, features_of, find_load, keys_of, observe
 
 ALONE, BESIDE_WORK, BESIDE_LOADS = "alone", "beside other work", "beside loads"
@@ -215,7 +215,8 @@ def write_older(parent: Parent, *, path: str, size: int) -> None:
             world = World(size, names)
             with open_writer(path) as writer:
                 world.write(writer, Load(number), World(size).batches(Load(number)), full=True)
-            parent.told(0.2)
+            parent.say("written")
+            assert parent.told(PATIENCE)
 
 
 def test_a_loader_that_tears_and_goes_back_is_caught(tmp_path: Path, crew: Crew) -> None:
@@ -223,9 +224,11 @@ def test_a_loader_that_tears_and_goes_back_is_caught(tmp_path: Path, crew: Crew)
     start_table(path, world)
     with OnlineReader(path) as reader:
         loader = crew.start(write_older, path=str(path), size=20)
-        checker, ended = Checker(20), time.monotonic() + 1.5
-        while time.monotonic() < ended:
+        checker = Checker(20)
+        for _ in range(3 * 2):
+            loader.wait_for("written")
             rows = reader.get_online_features("everything", [keys_of(0)], at=READ_AT, full_feature_names=True).rows()
             checker.check([0], rows)
+            loader.tell("next")
     loader.answer()
     assert {"torn", "backwards"} <= set(checker.faults)
