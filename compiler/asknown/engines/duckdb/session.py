@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB, under_a_limit
-from asknown.engines.duckdb_plan import read_calls
+from asknown.engines.duckdb.errors import first_line, translate
+from asknown.engines.duckdb.plan import read_calls
 from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.errors import AsknownError
 from asknown.model.nodes import Call
@@ -217,7 +218,7 @@ class DuckDB:
             self._con.execute(f"SET {name} = {_literal(value)}")
         except self._duckdb.Error as error:
             raise AsknownError(
-                "wrong-type", f"DuckDB does not take the setting {name}: {_first_line(error)}", at=self._target.at
+                "wrong-type", f"DuckDB does not take the setting {name}: {first_line(error)}", at=self._target.at
             ) from None
 
     def _run(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection | None = None) -> _Result:
@@ -243,10 +244,6 @@ class DuckDB:
             raise
 
 
-RAISED = "Invalid Input Error: asknown: "
-"""How DuckDB's message begins where SQL of ours raised the error."""
-
-
 def _parquet_type(kind: SqlType) -> str | None:
     """The type in which Parquet keeps values of ``kind`` with its integers of 128 bits; None if there is none."""
     match kind.kind:
@@ -269,26 +266,6 @@ def _quote(name: str) -> str:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def translate(error: Exception) -> AsknownError:
-    """DuckDB's error as one of ours: the first lines say what, the candidates become the hint."""
-    text = str(error)
-    message = _first_line(error).removeprefix(RAISED)
-    hint = None
-    if found := re.search(r"(?:Candidate bindings|Did you mean|Candidate functions):?\s*(.+)", text, re.S):
-        hint = "did you mean " + found[1].strip().splitlines()[0].strip()
-    if "No files found" in text or "Could not open" in text or "Cannot open" in text:
-        return AsknownError("no-data", message, hint="correct the path in the source; it is relative to the project")
-    if re.search(r"Table with name .* does not exist", text):
-        return AsknownError("no-data", message, hint=hint or "is it a model? then write {{ ref('…') }}")
-    if "Could not set lock" in text:
-        return AsknownError("engine", message, hint="another process has the database open for writing; wait for it")
-    return AsknownError("engine", message, hint=hint)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 def _config(options: DuckDBOptions) -> dict[str, Any]:
