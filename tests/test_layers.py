@@ -21,7 +21,7 @@ project
 dialects   render
 model
 catalog
-plan       lint
+plan       lint     changes  registry
 emit       engines  online
 store
 cli
@@ -35,6 +35,7 @@ HOMES = {
     "rich": {"cli"},
     "jinja2": {"render"},
     "yaml": {"project"},
+    "sqlite_utils": {"registry"},
     "sqlglot": {"model", "catalog", "lint", "plan", "emit"},
     "duckdb": {"engines.duckdb"},
     "adbc_driver_manager": {"engines.postgres"},

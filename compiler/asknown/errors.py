@@ -69,6 +69,12 @@ CODES: dict[str, str] = {
     "not-online": "A feature's expression cannot be computed online to the same bits.",
     "online-write": "The online table cannot be written (read-only, locked, or the disk is full).",
     "before-watermark": "A read asks for an instant before the online table's watermark.",
+    # registry
+    "registry-moved": "Another revision was applied after the one that this was planned against.",
+    "registry-write": "The registry cannot be written or read (locked, read-only, or in a folder that is not there).",
+    "registry-corrupt": "The registry is damaged, or the file is not a registry of this version of asknown.",
+    "unknown-version": "The registry has no such version of a view, or no such revision.",
+    "breaking": "The changes break what was built on the applied versions, and nobody has accepted that.",
     "missing-extra": "An optional package that is needed is not installed.",
     "bad-value": "A value given on the command line or to the library cannot be read.",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,15 +12,19 @@ from asknown.model.nodes import Model
 from asknown.model.parse import literal_tables, parse_model
 from asknown.model.windows import has_trailing_windows
 from asknown.project.nodes import Project
-from asknown.render import Renderer
+from asknown.render import Rendered, Renderer
 
 
 class Catalog:
-    """The models of a project. The error of a broken model is raised when it, or a model downstream, is needed."""
+    """The models of a project. The error of a broken model is raised when it, or a model downstream, is needed.
 
-    def __init__(self, project: Project) -> None:
+    ``rendered`` has the models that are rendered already, by name: those of a frozen closure.
+    """
+
+    def __init__(self, project: Project, rendered: Mapping[str, Rendered] | None = None) -> None:
         self.project = project
         self.renderer = Renderer(project)
+        self._rendered = rendered or {}
         self._models: dict[str, Model] = {}
 
     @property
@@ -36,7 +40,7 @@ class Catalog:
                     f"there is no model '{name}'",
                     hint=did_you_mean(name, self.names, what="models"),
                 )
-            rendered = self.renderer.render_model(self.project.models[name])
+            rendered = self._rendered.get(name) or self.renderer.render_model(self.project.models[name])
             model = parse_model(rendered, self.project.settings.dialect)
             self._refuse_literal_references(model)
             self._models[name] = model

@@ -29,6 +29,11 @@ COMMANDS = {
     "train": "Build a training set: each row as known at its instant.",
     "materialize": "Load each entity's newest values into the online table.",
     "get": "Read features from the online table.",
+    "plan": "Show what would change against the registry.",
+    "apply": "Record the project in the registry.",
+    "history": "List the revisions of the project, newest first.",
+    "rollback": "Make an earlier revision the newest.",
+    "search": "Find applied features by their words.",
     "doctor": "Check the online table, or a target, and say what to run.",
 }
 

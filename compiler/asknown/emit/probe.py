@@ -1,7 +1,8 @@
-"""Compiles queries that measure: a sample of a view's rows, the bounds of a spine, and hindsight.
+"""Compiles queries that measure: a sample of a view's rows, the bounds of a spine, hindsight, and tied rows.
 
 The planner chooses forms from the sample (``compile_sample``) and from the spine's bounds (``compile_facts``).
-``compile_hindsight`` counts the answers that ``known_at`` prevents.
+``compile_hindsight`` counts the answers that ``known_at`` prevents, ``compile_ties`` the rows that only their values
+order.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import snippet
-from asknown.emit.sql import all_of, col, instant, microseconds, named, same_or_null, subquery, table
+from asknown.emit.sql import all_of, col, instant, microseconds, named, not_null, same_or_null, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.model.nodes import FeatureView
 from asknown.plan.nodes import AsOfJoin, Plan, Relation
@@ -153,3 +154,37 @@ def compile_hindsight(plan: Plan, models: Sequence[Cte], reserved_names: Sequenc
         .where(differs)
     )
     return Statement((*models, *events, *spines, moments, *known, *every), query)
+
+
+def compile_ties(
+    view: FeatureView, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
+) -> Statement:
+    """A query of one number: the rows that share keys and times with another and differ from it in an as-of feature.
+
+    Their order, and so the answer, follows from the order of the features in the select (rule 3). Rows without an
+    event time are never visible and do not count.
+    """
+    rows = ViewRows(Names([*reserved_names, *(cte.name for cte in models)]), dialect)
+    ctes = rows.of(view)
+    inside = Names([column.name for column in view.columns])
+    v, count, alike = inside.fresh("v"), inside.fresh("count"), inside.fresh("alike")
+    times = [column for column in (view.event_time, view.known_at, view.created_at) if column is not None]
+    shared = [column.name for column in dict.fromkeys([*view.keys, *times])]
+    all_columns = list(dict.fromkeys([*shared, *(column.name for column in view.fetched)]))
+    same = (
+        exp.select(*[col(name, v) for name in all_columns], named(exp.Count(this=exp.Star()), count))
+        .from_(table(rows.name(view), v))
+        .where(not_null(col(view.event_time.name, v)))
+        .group_by(*[col(name, v) for name in all_columns])
+    )
+    groups = (
+        exp.select(named(exp.Sum(this=col(count, v)), count), named(exp.Count(this=exp.Star()), alike))
+        .from_(subquery(same, v))
+        .group_by(*[col(name, v) for name in shared])
+    )
+    total = (
+        exp.select(exp.Sum(this=col(count, v)))
+        .from_(subquery(groups, v))
+        .where(exp.GT(this=col(alike, v), expression=exp.Literal.number(1)))
+    )
+    return Statement((*models, *ctes), total)

@@ -55,11 +55,15 @@ class OnlineTarget:
 
 @dataclass(frozen=True)
 class Profile:
-    """The chosen target of a profile, and its online table. Other targets' environment variables were not read."""
+    """The chosen target of a profile, its online table, and the file of its registry, absolute.
+
+    Other targets' environment variables were not read.
+    """
 
     name: str
     target: Target[Options]
     online: OnlineTarget
+    registry: Path
 
 
 @dataclass(frozen=True)

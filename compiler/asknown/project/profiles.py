@@ -16,7 +16,7 @@ from asknown.project.files import is_file, read_bytes, show_path
 from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
 from asknown.project.options import DuckDBOptions
 from asknown.project.reader import Reader, as_mapping, as_text
-from asknown.project.targets import ONLINE_FILE, read_online, read_target, split_online
+from asknown.project.targets import ONLINE_FILE, REGISTRY_FILE, read_online, read_registry, read_target, split_online
 from asknown.project.values import Entry, Mapping, Scalar, Sequence, Value
 
 FILE = "profiles.yml"
@@ -39,7 +39,12 @@ def load_profile(settings: Settings, target: str | None = None, *, profile: str 
     entry = outputs.entries[name]
     output, online = split_online(as_mapping(entry.value, f"target '{name}'"))
     chosen = read_target(name, resolve(output, Scope(f"target '{name}'")), settings.root, entry.at)
-    return Profile(name=profile or settings.profile, target=chosen, online=_online_of(reader, online, name, settings))
+    return Profile(
+        name=profile or settings.profile,
+        target=chosen,
+        online=_online_of(reader, online, name, settings),
+        registry=_read_registry(reader, settings),
+    )
 
 
 def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
@@ -57,6 +62,12 @@ def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
     return _online_of(reader, online, name, settings)
 
 
+def load_registry(settings: Settings) -> Path:
+    """The file of the registry. As for the online table, no environment variable of a target is looked up."""
+    reader = _open(settings, None)
+    return settings.root / REGISTRY_FILE if reader is None else _read_registry(reader, settings)
+
+
 def _open(settings: Settings, profile: str | None) -> Reader | None:
     """A reader of the profile's mapping in profiles.yml; None if there is no such file."""
     path = _find(settings)
@@ -64,7 +75,9 @@ def _open(settings: Settings, profile: str | None) -> Reader | None:
         return None
     name = profile or settings.profile
     return Reader(
-        _read(path, show_path(path, settings.root), name), f"profile '{name}'", ("target", "outputs", "online")
+        _read(path, show_path(path, settings.root), name),
+        f"profile '{name}'",
+        ("target", "outputs", "online", "registry"),
     )
 
 
@@ -86,6 +99,13 @@ def _online_of(reader: Reader, own: Value | None, target: str, settings: Setting
     if online is None:
         return OnlineTarget(settings.root / ONLINE_FILE, settings.name, target)
     return read_online(resolve(online, Scope("'online'", target=target)), settings, target)
+
+
+def _read_registry(reader: Reader, settings: Settings) -> Path:
+    registry = reader.value("registry")
+    if registry is None:
+        return settings.root / REGISTRY_FILE
+    return read_registry(resolve(registry, Scope("'registry'")), settings.root)
 
 
 def _find(settings: Settings) -> Path | None:
@@ -124,7 +144,7 @@ def _default(settings: Settings, target: str | None, profile: str | None) -> Pro
             hint=f"write a {FILE} beside pyproject.toml",
         )
     online = OnlineTarget(settings.root / ONLINE_FILE, settings.name, DEFAULT_TARGET)
-    return Profile(settings.profile, Target(DEFAULT_TARGET, DuckDBOptions(), at), online)
+    return Profile(settings.profile, Target(DEFAULT_TARGET, DuckDBOptions(), at), online, settings.root / REGISTRY_FILE)
 
 
 def _read(path: Path, shown: str, name: str) -> Value:

@@ -25,6 +25,7 @@ from asknown.project.values import Mapping, Scalar, Value, to_plain
 ONLINE = "online"
 """The key of an output that says where the target's own online table lies. It is no option of the engine."""
 ONLINE_FILE = "online.db"
+REGISTRY_FILE = "registry.db"
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT](i?B)?|%)", re.IGNORECASE)
 _SQLITE = "SQLite is the online store, set under 'online:'; the embedded warehouse is DuckDB: type: duckdb"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:name or s3://…; one letter is a drive
@@ -148,6 +149,21 @@ def read_online(value: Value, settings: Settings, target: str) -> OnlineTarget:
     skew = reader.optional_text("max_skew")
     max_skew = 0 if skew is None else microseconds(skew, at=reader.place("max_skew"))
     return OnlineTarget(_below(settings.root, path), settings.name, target, max_skew)
+
+
+def read_registry(value: Value, root: Path) -> Path:
+    """The file of the registry, absolute: ``registry.db`` in the project unless it says otherwise."""
+    reader = Reader(value, "'registry'", ("type", "path"))
+    kind = reader.optional_text("type") or "sqlite"
+    if kind != "sqlite":
+        yet = kind in ("postgres", "object_store")
+        raise AsknownError(
+            "not-yet" if yet else "wrong-type",
+            f"a registry of type {kind} does not exist yet" if yet else "'type' of 'registry' can only be sqlite",
+            at=reader.place("type"),
+            hint=f"registry: {{type: sqlite, path: {REGISTRY_FILE}}}",
+        )
+    return _below(root, reader.text("path") if reader.value("path") else REGISTRY_FILE)
 
 
 def _read_type(given: Mapping, who: str) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from asknown.online.report import Check, Inspection, LoadReport
     from asknown.plan.nodes import Plan
     from asknown.plan.rules import PlanOptions
+    from asknown.store.registry import ProjectRegistry
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.typed_catalog import TypedCatalog
 
@@ -64,6 +65,7 @@ class FeatureStore:
         self.project: Project = load_project(path, target=target)
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
+        self._frozen: list[FeatureStore] = []  # stores of versions that were asked for
         self._lock = threading.RLock()
         self._process = os.getpid()
 
@@ -89,6 +91,9 @@ class FeatureStore:
         The result has every row of the spine once, in order, with all its columns, then one column for each feature
         in the order asked for: its value as known at the row's instant, or NULL. Raises AsknownError.
         """
+        frozen, features = self._at_versions(features)
+        if frozen is not None:
+            return frozen.get_historical_features(entity_df, features, full_feature_names, timestamp=timestamp)
         from asknown.plan.build import build_plan
         from asknown.plan.request import name_features
         from asknown.store.inputs import check_inputs
@@ -115,6 +120,9 @@ class FeatureStore:
 
         In the target's dialect, or in ``dialect`` without a connection to anything but files.
         """
+        frozen, (name,) = self._at_versions([name])
+        if frozen is not None:
+            return frozen.compile_model(name, dialect=dialect)
         from asknown.emit.statement import check_sql, with_ctes, write
         from asknown.model.nodes import OnDemandView
         from asknown.store.on_demand import compile_alone
@@ -136,6 +144,9 @@ class FeatureStore:
 
         In the target's dialect, or in ``dialect`` without a connection to anything but files.
         """
+        frozen, features = self._at_versions(features)
+        if frozen is not None:
+            return frozen.compile_service(features, full_feature_names=full_feature_names, dialect=dialect)
         from asknown.emit.compile import compile_training
         from asknown.emit.statement import check_sql, write
         from asknown.plan.build import build_plan
@@ -298,6 +309,38 @@ class FeatureStore:
         checks += [Check("source", source, "act", error.message, error.hint) for source, error in lost.items()]
         return tuple(checks)
 
+    # -- the registry ------------------------------------------------------------------------------------------------
+
+    @property
+    def registry(self) -> ProjectRegistry:
+        """What was applied of the project, what applying it now would change, and doing so."""
+        from asknown.store.registry import ProjectRegistry
+
+        return ProjectRegistry(self.project, self._catalog, lambda: self._typed)
+
+    def at_version(self, name: str) -> tuple[FeatureStore, str]:
+        """(a store in which the view of ``carrier_delays@v3`` is that version, the view's name)."""
+        frozen, (plain,) = self._at_versions([name])
+        return self if frozen is None else frozen, plain
+
+    def _at_versions(self, names: Any) -> tuple[FeatureStore | None, list[str]]:
+        """(a store with the versions that the names ask for, the names without versions); None if they ask for none."""
+        listed = [names] if isinstance(names, str) else names
+        if not isinstance(listed, Iterable) or not any("@" in name for name in listed if isinstance(name, str)):
+            return None, names
+        from asknown.registry.read import RegistryReader
+        from asknown.store.versions import frozen_catalog, has_version
+
+        listed = list(listed)
+        if not any(map(has_version, listed)):
+            return None, listed
+        with RegistryReader(self.project.profile.registry) as reader:
+            catalog, plain = frozen_catalog(self._catalog, listed, reader)
+        store = FeatureStore(self.project.settings.root, self.project.profile.target.name)
+        store.project, store._catalog = catalog.project, catalog
+        self._frozen.append(store)
+        return store, plain
+
     # -- what there is -----------------------------------------------------------------------------------------------
 
     @_in_turn
@@ -389,6 +432,8 @@ class FeatureStore:
     def close(self) -> None:
         """Closes the engine and the online table. The store opens them again when it needs them."""
         self._close_reader()
+        while self._frozen:
+            self._frozen.pop().close()
         engine = self.__dict__.pop("_engine", None)
         self.__dict__.pop("_typed", None)
         if engine is not None:

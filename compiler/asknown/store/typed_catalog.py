@@ -133,7 +133,9 @@ class TypedCatalog:
         """The columns of a model or source by the name that SQL has for it; None where they cannot be told."""
         found = self._relations.get(name.casefold())
         try:
-            columns = () if found is None else self.columns(found) if isinstance(found, str) else self._source(found)
+            columns = (
+                () if found is None else self.columns(found) if isinstance(found, str) else self.source_columns(found)
+            )
         except AsknownError:
             return None
         return {column.name: column.type for column in columns} if found is not None else None
@@ -163,7 +165,7 @@ class TypedCatalog:
         if dialect is None:
             self._require_built(closure)
         dialect = dialect or self.engine.dialect
-        tables = [(self._located(key), self._source(key)) for key in _sources_of(closure, sources)]
+        tables = [(self._located(key), self.source_columns(key)) for key in _sources_of(closure, sources)]
         return [source_cte(table, columns, dialect) for table, columns in tables] + [
             model_cte(self.informed(model), dialect) for model in closure
         ]
@@ -187,7 +189,7 @@ class TypedCatalog:
         if self._type_engine is None:
             return model
         tables = [self.columns(ref) for ref in model.rendered.refs]
-        tables += [self._source(key) for key in model.rendered.sources]
+        tables += [self.source_columns(key) for key in model.rendered.sources]
         columns = [(column.name.casefold(), column) for listed in tables for column in listed]
         return replace(
             model,
@@ -202,7 +204,7 @@ class TypedCatalog:
         return self._calls[model.sql]
 
     def _find_calls(self, model: Model) -> tuple[Call, ...] | None:
-        tables = {source_name(self.project.sources[key]): self._source(key) for key in model.rendered.sources}
+        tables = {source_name(self.project.sources[key]): self.source_columns(key) for key in model.rendered.sources}
         tables |= {name: self.columns(name) for name in model.rendered.refs}
         return rounding_calls(model, tables, self._types)
 
@@ -274,7 +276,7 @@ class TypedCatalog:
             return self.ctes(names, sources=sources)
         closure = self.models.closure(names)
         tables = self.project.sources
-        typed = [typed_cte(source_name(tables[key]), self._source(key)) for key in _sources_of(closure, sources)]
+        typed = [typed_cte(source_name(tables[key]), self.source_columns(key)) for key in _sources_of(closure, sources)]
         return typed + [model_cte(model, self._types.dialect, built=False) for model in closure]
 
     def _describe(self, model: Model) -> tuple[Column, ...]:
@@ -283,7 +285,7 @@ class TypedCatalog:
         columns = self._described(model, with_ctes(self._typed_ctes([model.name]), model.name))
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
         sources = self.project.sources
-        upstream |= {source_name(sources[key]): self._source(key) for key in model.rendered.sources}
+        upstream |= {source_name(sources[key]): self.source_columns(key) for key in model.rendered.sources}
         written = written_columns(model, upstream, self.project.settings.dialect)
         refuse_duplicate_columns(model, written or [c.name for c in columns])
         return columns
@@ -306,7 +308,7 @@ class TypedCatalog:
         statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, dialect))
         return tuple(Column(n, k) for n, k in self._types.describe(write(statement, dialect)))
 
-    def _source(self, key: tuple[str, str]) -> tuple[Column, ...]:
+    def source_columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
         """The columns of a source's table."""
         if key not in self._sources:
             table = self._located(key)
@@ -323,7 +325,7 @@ class TypedCatalog:
         missing = {}
         for key, table in self.project.sources.items():
             try:
-                self._source(key)
+                self.source_columns(key)
             except AsknownError as error:
                 missing[source_name(table)] = error
         return missing

@@ -25,6 +25,8 @@ from asknown.errors import AsknownError
 def command(session: Session, *, name: str, limit: int | None, kind: Format) -> None:
     """Show a model, view, service, entity or source.
 
+    A view's name may have a version, as in carrier_delays@v3: then it is shown as it was applied.
+
     Prints its description, configuration and what it stands on, then its features or columns with their types; or with
     --limit a model's first rows. CSV has the features or columns alone.
 
@@ -38,7 +40,8 @@ def command(session: Session, *, name: str, limit: int | None, kind: Format) -> 
         _print_rows(session, name, limit, kind)
         return
     faults: list[AsknownError] = []
-    with session.open_store() as store:
+    with session.open_store() as opened:
+        store, name = opened.at_version(name)
         found = find_descriptions(store, name, faults)
     if kind == "json":
         write_json(one.as_record() for one in found)
@@ -53,7 +56,8 @@ def command(session: Session, *, name: str, limit: int | None, kind: Format) -> 
 
 
 def _print_rows(session: Session, name: str, limit: int, kind: Format) -> None:
-    with session.open_store() as store:
+    with session.open_store() as opened:
+        store, name = opened.at_version(name)
         if name not in store.project.models and find_descriptions(store, name, []):
             context = click.get_current_context()
             raise click.UsageError(f"--limit prints a model's rows, and '{name}' is not a model", context)

@@ -1,0 +1,131 @@
+"""The states that are compared, and the changes between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "text",
+    "metadata",
+    "new",
+    "order",
+    "values",
+    "type",
+    "removed",
+    "renamed",
+    "keys",
+    "entity",
+    "times",
+    "ttl",
+    "online",
+]
+
+# The kinds of changes, the mildest first. ``text``: other words for the same features, in the view or below it.
+# Which kinds break what was built on the old version, and after which a model must be trained again.
+BREAKING: frozenset[Kind] = frozenset({"removed", "renamed", "type", "keys", "entity"})
+RETRAIN: frozenset[Kind] = frozenset(
+    {"values", "order", "times", "ttl", "removed", "renamed", "type", "keys", "entity"}
+)
+# Kinds that leave the rows of the online table as they are.
+STAYS_ONLINE: frozenset[Kind] = frozenset({"text", "metadata", "ttl"})
+# Kinds that do not make a new version of the view.
+SAME_VERSION: frozenset[Kind] = frozenset({"text", "metadata", "online"})
+
+
+@dataclass(frozen=True)
+class FeatureState:
+    """A feature of one state, with its fingerprints. ``written`` is the text of its select item, for people."""
+
+    name: str
+    type: str
+    values: str
+    rows: str
+    unnamed: str
+    order: str | None
+    written: str
+    description: str
+    whole: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A thing that changed below a view: a model, macro-made or not, a source or an entity, and its file."""
+
+    kind: str
+    name: str
+    file: str
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """A view of one state. ``version`` is None if it was never applied. ``ttl`` is in microseconds."""
+
+    name: str
+    version: int | None
+    entity: tuple[str, ...]
+    keys: tuple[tuple[str, str], ...]
+    times: tuple[str | None, ...]
+    ttl: int | None
+    online: bool
+    metadata: str
+    features: tuple[FeatureState, ...]
+
+    def feature(self, name: str) -> FeatureState | None:
+        """The feature called ``name``."""
+        return next((feature for feature in self.features if feature.name == name), None)
+
+
+@dataclass(frozen=True)
+class FeatureChange:
+    """A change of one feature. ``before`` and ``after`` are select items; ``tied_rows`` counts the rows whose order
+    of ties may have changed, where the kind is ``order`` and somebody counted.
+    """
+
+    feature: str
+    kind: Kind
+    before: str = ""
+    after: str = ""
+    tied_rows: int | None = None
+    whole: str = ""
+
+
+@dataclass(frozen=True)
+class ViewChange:
+    """All changes of one view. ``kinds`` are those of the view itself, ``unchanged`` the number of other features.
+
+    ``before`` and ``after`` are version numbers, None for a view that was not there or goes. ``causes`` are the
+    lowest things below the view that changed.
+    """
+
+    view: str
+    before: int | None
+    after: int | None
+    kinds: tuple[Kind, ...]
+    features: tuple[FeatureChange, ...]
+    unchanged: int
+    causes: tuple[Place, ...] = ()
+
+    @property
+    def all_kinds(self) -> frozenset[Kind]:
+        """The kinds of the view and of its features."""
+        return frozenset(self.kinds) | {change.kind for change in self.features}
+
+    @property
+    def reload(self) -> bool:
+        """Whether the online table must be loaded again for the change to be served."""
+        return not self.all_kinds <= STAYS_ONLINE and self.after is not None
+
+
+@dataclass(frozen=True)
+class ServiceChange:
+    """A change of a feature service: ``kind`` is new, removed, ``loses`` features, ``reordered`` or ``gains`` some."""
+
+    service: str
+    kind: Literal["new", "removed", "loses", "reordered", "gains", "metadata"]
+    features: tuple[str, ...] = ()
+
+    @property
+    def breaking(self) -> bool:
+        """Whether a model that asks for the service no longer gets what it was trained on."""
+        return self.kind in ("removed", "loses", "reordered")

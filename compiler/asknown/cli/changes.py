@@ -1,0 +1,134 @@
+"""Lays out the changes between the project and its registry, for people and as records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from asknown.changes.nodes import RETRAIN
+
+if TYPE_CHECKING:
+    from asknown.changes.nodes import FeatureChange, ViewChange
+    from asknown.store.comparison import ProjectChanges
+
+_MARKS = {"new": "+", "removed": "-", "order": "?"}
+_SHOWN = 60  # characters of an expression
+
+
+def describe_changes(changes: ProjectChanges) -> Iterator[str]:
+    """The changes as lines, view by view, and one line that counts them."""
+    yield against(changes)
+    for view in changes.views:
+        yield ""
+        yield from _view(view, changes.consumers.get(view.view, ()))
+    if changes.services:
+        yield ""
+    for service in changes.services:
+        features = ", ".join(service.features) if service.kind in ("loses", "gains") else ""
+        breaking = "  → breaking" if service.breaking else ""
+        yield f"  service {service.service}  {service.kind}  {features}{breaking}".rstrip()
+    yield ""
+    yield _counted(changes)
+
+
+def against(changes: ProjectChanges) -> str:
+    """The line that says what the project is compared with."""
+    base = changes.base
+    if base is None:
+        return f"Nothing of {changes.project} was applied yet, target {changes.target}."
+    commit = f", {base.git_commit[:7]}" if base.git_commit else ""
+    other = "" if base.target == changes.target else f" (applied with target {base.target})"
+    return f"Against revision {base.n} of {changes.project} ({base.at[:10]}, {base.author}{commit}), target " + (
+        f"{changes.target}{other}."
+    )
+
+
+def _view(view: ViewChange, consumers: tuple[str, ...]) -> Iterator[str]:
+    head = [view.view]
+    if view.before is None:
+        head.append(f"v{view.after}")
+    elif view.after is None:
+        head.append(f"v{view.before} → gone")
+    elif view.after != view.before:
+        head.append(f"v{view.before} → v{view.after}")
+    else:
+        head.append(f"v{view.before}")
+    if view.kinds and view.kinds not in (("new",), ("removed",)):
+        head.append(", ".join(view.kinds))
+    causes = ", ".join(dict.fromkeys(cause.file or f"{cause.kind} {cause.name}" for cause in view.causes))
+    yield "  " + "  ".join([*head, *([causes] if causes else [])])
+    width = max((len(change.feature) for change in view.features), default=0)
+    for change in view.features:
+        yield f"    {_feature(change, width)}".rstrip()
+    if view.unchanged and not {"keys", "times", "entity"} & set(view.kinds):
+        yield f"    = {view.unchanged} feature{'' if view.unchanged == 1 else 's'} unchanged"
+    if view.reload and view.before is not None:
+        yield f"    reload the online table: asknown materialize {view.view}"
+    elif "removed" in view.kinds:
+        yield "    drop it from the online table: asknown materialize --prune"
+    if consumers and view.all_kinds & RETRAIN:
+        yield f"    retrain: {', '.join(consumers)}"
+
+
+def _feature(change: FeatureChange, width: int) -> str:
+    line = f"{_MARKS.get(change.kind, '~')} {change.feature.ljust(width)}  {change.kind}"
+    if change.kind == "order":
+        tied = change.tied_rows
+        line += "" if tied is None else f"  may change: {tied:,} tied rows" if tied else "  unchanged: no tied rows"
+    elif change.kind == "renamed":
+        line += f"  was {change.before}"
+    elif change.kind in ("values", "type") and change.before != change.after:
+        line += f"  {_short(change.before)}  →  {_short(change.after)}"
+    elif change.kind == "values":
+        line += "  by what it stands on"
+    if change.whole and change.kind != "new":
+        line += f"  (whole view: {_short(change.whole)})"
+    return line
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+def _counted(changes: ProjectChanges) -> str:
+    if not changes.views and not changes.services:
+        return f"Nothing to do: {changes.unchanged} views are as applied."
+    breaking = changes.breaking
+    counts = {
+        "breaking": len(breaking),
+        "with other values": sum("values" in view.all_kinds for view in changes.views),
+        "new": sum(view.kinds == ("new",) for view in changes.views),
+    }
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    changed = f"{len(changes.views)} views change" if len(changes.views) != 1 else "1 view changes"
+    return f"{changed}{f' ({said})' if said else ''}, {changes.unchanged} are as applied."
+
+
+def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:
+    """One record for each change of a view, of a feature and of a service."""
+    for view in changes.views:
+        common = {
+            "view": view.view,
+            "from": view.before,
+            "to": view.after,
+            "reload": view.reload,
+            "causes": [{"kind": c.kind, "name": c.name, "file": c.file} for c in view.causes],
+        }
+        consumers = [{"kind": "service", "name": name} for name in changes.consumers.get(view.view, ())]
+        for kind in view.kinds:
+            yield {**common, "feature": None, "kind": kind, "before": "", "after": "", "tied_rows": None} | {
+                "consumers": consumers if kind in RETRAIN else []
+            }
+        for change in view.features:
+            yield {
+                **common,
+                "feature": change.feature,
+                "kind": change.kind,
+                "before": change.before,
+                "after": change.after,
+                "tied_rows": change.tied_rows,
+                "consumers": consumers if change.kind in RETRAIN else [],
+            }
+    for service in changes.services:
+        yield {"service": service.service, "kind": service.kind, "features": list(service.features)}

@@ -1,0 +1,56 @@
+"""`asknown apply`: records the project in the registry."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from asknown.cli.changes import describe_changes
+from asknown.cli.progress import is_terminal, say
+from asknown.cli.session import ProjectCommand, Session
+
+if TYPE_CHECKING:
+    from asknown.store.comparison import ProjectChanges
+
+
+@click.command("apply", cls=ProjectCommand)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("-m", "--message", default="", metavar="TEXT", help="Why, for the history.")
+@click.option(
+    "--accept", multiple=True, metavar="REF", help="A breaking change that is meant: a view, view:feature or service."
+)
+@click.pass_obj
+def command(session: Session, *, yes: bool, message: str, accept: tuple[str, ...]) -> None:
+    """Record the project in the registry.
+
+    Shows what changes, as plan does, asks, and writes one revision: each changed view gets a new version. Nothing is
+    loaded: materialize does that. Refuses a breaking change unless --accept names it.
+
+    \b
+    Examples:
+      asknown apply --yes -m 'late means 20 minutes'
+      asknown apply --yes --accept route_history:route_carriers_7d
+    """
+
+    asked = False
+
+    def confirm(changes: ProjectChanges) -> bool:
+        nonlocal asked
+        asked = True
+        for line in describe_changes(changes):
+            say(line)
+        if yes:
+            return True
+        if not is_terminal(sys.stderr) or not sys.stdin.isatty():
+            raise click.UsageError("apply asks before it writes, and there is no terminal to ask: give --yes")
+        return click.confirm("Apply?", err=True)
+
+    with session.open_store() as store:
+        revision = store.registry.apply(message, accept, confirm)
+        name, path = store.project.settings.name, store.project.profile.registry
+    if revision is not None:
+        say(f"revision {revision.n} of {name} written to {path}")
+    else:
+        say("nothing was written" if asked else "nothing to do: the registry has the project as it is")

@@ -1,0 +1,41 @@
+"""`asknown rollback`: makes an earlier revision the newest."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from asknown.cli.progress import is_terminal, say
+from asknown.cli.session import ProjectCommand, Session
+
+
+@click.command("rollback", cls=ProjectCommand)
+@click.argument("revision", type=click.IntRange(min=1))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("-m", "--message", default="", metavar="TEXT", help="Why, for the history.")
+@click.pass_obj
+def command(session: Session, *, revision: int, yes: bool, message: str) -> None:
+    """Make an earlier revision the newest.
+
+    Appends a revision that says again what REVISION said; nothing is taken out of the history. The project's files
+    stay as they are, so check the commit of that revision out as well, and load the online table again.
+
+    \b
+    Example:
+      asknown rollback 1 --yes -m 'the new threshold was wrong'
+    """
+    if not yes:
+        if not is_terminal(sys.stderr) or not sys.stdin.isatty():
+            raise click.UsageError("rollback asks before it writes, and there is no terminal to ask: give --yes")
+        if not click.confirm(f"Make revision {revision} the newest again?", err=True):
+            say("nothing was written")
+            return
+    with session.open_store() as store:
+        written = store.registry.rollback(revision, message)
+        earlier = next((r for r in store.registry.history() if r.n == revision), None)
+        name = store.project.settings.name
+    say(f"revision {written.n} of {name} says what revision {revision} said")
+    if earlier is not None and earlier.git_commit:
+        say(f"its files: git checkout {earlier.git_commit[:12]}")
+    say("the online table follows with the next load: asknown materialize")

@@ -1,0 +1,44 @@
+"""`asknown search`: finds features by their words."""
+
+from __future__ import annotations
+
+import click
+
+from asknown.cli.output import Format, format_option, write_rows
+from asknown.cli.progress import say
+from asknown.cli.session import ProjectCommand, Session
+
+COLUMNS = ("feature", "type", "version", "owner", "project", "description")
+
+
+@click.command("search", cls=ProjectCommand)
+@click.argument("words", nargs=-1, required=True)
+@click.option("--all", "everywhere", is_flag=True, help="In all projects of the registry, not this one alone.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many features.")
+@format_option("shape")
+@click.pass_obj
+def command(session: Session, *, words: tuple[str, ...], everywhere: bool, limit: int, shape: Format) -> None:
+    """Find applied features by their words.
+
+    Looks for features that have all WORDS in their name, view, description, tags or SQL, best first; the last may be
+    the start of a word. Any text may be searched for.
+
+    \b
+    Examples:
+      asknown search delay carrier
+      asknown search "average delay" --all
+    """
+    from asknown.project import load_settings
+    from asknown.project.profiles import load_registry
+    from asknown.registry.read import RegistryReader
+
+    settings = load_settings(session.project)
+    path = load_registry(settings)
+    with RegistryReader(path) as reader:
+        hits = reader.search(" ".join(words).split(), None if everywhere else settings.name, limit)
+    rows = [(f"{h.view}:{h.feature}", h.type, f"v{h.version}", h.owner, h.project, h.description) for h in hits]
+    write_rows(shape, COLUMNS, rows, null="", shorten=True)
+    if reader.absent:
+        say("nothing was applied yet, so nothing is found: asknown apply")
+    elif not hits:
+        say("no applied feature has all these words")

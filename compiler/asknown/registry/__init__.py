@@ -1,0 +1,1 @@
+"""The registry: what was applied, by whom, in which version."""

@@ -1,0 +1,110 @@
+"""The parts of a registry, as its readers get them and its writer takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One apply, or rollback, of one project. ``at`` is an instant in UTC in ISO form; ``n`` counts from 1."""
+
+    n: int
+    kind: str
+    at: str
+    author: str
+    git_commit: str | None
+    git_dirty: bool | None
+    asknown: str
+    sqlglot: str
+    target: str
+    dialect: str
+    message: str
+    changes: str
+    manifest: str
+
+
+@dataclass(frozen=True)
+class ViewVersion:
+    """``view@vV``: the hash of its object, and the revision that last wrote it."""
+
+    view: str
+    v: int
+    hash: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class StoredFeature:
+    """A feature of the head. ``since`` is the version of the view in which its values last may have changed."""
+
+    view: str
+    name: str
+    version: int
+    place: int
+    type: str
+    description: str
+    sql: str
+    fingerprint: str
+    rows: str
+    tie_order: str | None
+    since: int
+
+
+@dataclass(frozen=True)
+class StoredView:
+    """A view of the head. Times are names of columns, ``ttl`` is in microseconds."""
+
+    name: str
+    version: int
+    entity: str
+    keys: str
+    event_time: str
+    known_at: str | None
+    ttl: int | None
+    online: bool
+    owner: str
+    tags: str
+    description: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class StoredService:
+    """A feature service of the head; ``features`` are its references, in order."""
+
+    name: str
+    description: str
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NextRevision:
+    """All that one revision writes. ``base`` is the number of the revision that it was planned against, 0 for none.
+
+    ``objects`` are bodies by hash. ``versions`` are those that the revision makes or writes again.
+    """
+
+    base: int
+    revision: Revision
+    objects: Mapping[str, Mapping[str, Any]]
+    versions: tuple[ViewVersion, ...]
+    views: tuple[StoredView, ...]
+    features: tuple[StoredFeature, ...]
+    services: tuple[StoredService, ...]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A feature that a search found, best first; ``score`` is lower for a better one."""
+
+    project: str
+    view: str
+    feature: str
+    type: str
+    description: str
+    owner: str
+    version: int
+    score: float

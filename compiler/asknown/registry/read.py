@@ -1,0 +1,162 @@
+"""Reads a registry, with the standard library alone."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from asknown.errors import AsknownError
+from asknown.registry.nodes import Hit, Revision, StoredFeature, StoredService, StoredView, ViewVersion
+from asknown.registry.schema import APPLICATION_ID, LAYOUT
+
+_Node = TypeVar("_Node", Revision, ViewVersion, StoredView, StoredFeature)
+
+
+class RegistryReader:
+    """A registry file, open for reading. ``absent`` is True if there is no file yet: then nothing was applied."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.absent = not path.exists()
+        self._connection = None if self.absent else _open(path)
+
+    def head(self, project: str) -> Revision | None:
+        """The project's newest revision."""
+        return next(iter(self.revisions(project, limit=1)), None)
+
+    def revisions(self, project: str, limit: int = -1) -> list[Revision]:
+        """The project's revisions, newest first."""
+        return self._nodes(
+            Revision, "select {} from revision where project = ? order by n desc limit ?", (project, limit)
+        )
+
+    def revision(self, project: str, n: int) -> Revision | None:
+        """The project's revision ``n``."""
+        found = self._nodes(Revision, "select {} from revision where project = ? and n = ?", (project, n))
+        return found[0] if found else None
+
+    def versions(self, project: str, view: str) -> list[ViewVersion]:
+        """The versions of a view, newest first."""
+        where = "select {} from version where project = ? and view = ? order by v desc"
+        return self._nodes(ViewVersion, where, (project, view))
+
+    def views(self, project: str) -> list[StoredView]:
+        """The views of the project's head."""
+        return self._nodes(StoredView, "select {} from view where project = ? order by name", (project,))
+
+    def features(self, project: str) -> list[StoredFeature]:
+        """The features of the project's head, each view's in the order of its select."""
+        return self._nodes(StoredFeature, "select {} from feature where project = ? order by view, place", (project,))
+
+    def services(self, project: str) -> list[StoredService]:
+        """The feature services of the project's head."""
+        rows = self._rows("select name, description, features from service where project = ? order by name", (project,))
+        return [StoredService(name, description, tuple(json.loads(names))) for name, description, names in rows]
+
+    def object(self, digest: str) -> dict[str, Any]:
+        """The body of an object."""
+        rows = self._rows("select body from object where hash = ?", (digest,))
+        if not rows:
+            raise AsknownError(
+                "registry-corrupt", f"the registry {self.path} lacks the object {digest[:12]}", hint="restore a copy"
+            )
+        return dict(json.loads(rows[0][0]))
+
+    def search(self, words: Sequence[str], project: str | None = None, limit: int = 20) -> list[Hit]:
+        """The features whose name, view, description, tags, owner or SQL have all ``words``, best first.
+
+        Any text may be a word; the last may be the start of one.
+        """
+        if self._connection is None:
+            return []
+        return find(self._connection, words, project, limit)
+
+    def _nodes(self, kind: type[_Node], query: str, values: Sequence[Any]) -> list[_Node]:
+        names = ", ".join(field.name for field in fields(kind))
+        return [kind(*row) for row in self._rows(query.format(names), values)]
+
+    def _rows(self, query: str, values: Sequence[Any]) -> list[Any]:
+        if self._connection is None:
+            return []
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise broken(self.path, error) from None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+    except sqlite3.Error as error:
+        raise broken(path, error) from None
+    check_layout(connection, path)
+    return connection
+
+
+def check_layout(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises ``registry-corrupt`` unless the file is a registry of this layout."""
+    try:
+        with closing(connection.execute("pragma application_id")) as found:
+            (application,) = found.fetchone()
+        (layout,) = connection.execute("pragma user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise broken(path, error) from None
+    if application != APPLICATION_ID:
+        raise AsknownError(
+            "registry-corrupt",
+            f"{path} is not a registry",
+            hint="name another file in profiles.yml: registry: {type: sqlite, path: registry.db}",
+        )
+    if layout != LAYOUT:
+        raise AsknownError(
+            "registry-corrupt",
+            f"{path} has layout {layout}, and this version of asknown reads layout {LAYOUT}",
+            hint="use the version of asknown that wrote it",
+        )
+
+
+def broken(path: Path, error: sqlite3.Error) -> AsknownError:
+    """The error of a registry that SQLite cannot read or write."""
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return AsknownError("registry-write", f"the registry {path} is in use by another process", hint="try again")
+    if isinstance(error, sqlite3.OperationalError):
+        return AsknownError("registry-write", f"the registry {path} cannot be used: {error}")
+    return AsknownError("registry-corrupt", f"the registry {path} is damaged: {error}", hint="restore a copy")
+
+
+_WEIGHTS = "8.0, 4.0, 4.0, 2.0, 1.0"
+
+
+def find(connection: sqlite3.Connection, words: Sequence[str], project: str | None, limit: int) -> list[Hit]:
+    """Searches the table ``search`` of an open registry."""
+    quoted = ['"' + word.replace('"', '""').replace("\0", " ") + '"' for word in words if word.strip()]
+    if not quoted:
+        return []
+    query = f"""
+        select f.project, f.view, f.name, f.type, f.description, v.owner, f.version, bm25(search, {_WEIGHTS}) as score
+        from search
+        join feature f on f.project = search.project and f.view = search.view and f.name = search.name
+        join view v on v.project = f.project and v.name = f.view
+        where search match ? and (? is null or f.project = ?)
+        order by score, f.project, f.view, f.place limit ?"""
+    matching = " AND ".join([*quoted[:-1], quoted[-1] + " *"])
+    rows = connection.execute(query, (matching, project, project, limit)).fetchall()
+    return [Hit(*row) for row in rows]

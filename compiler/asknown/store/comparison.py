@@ -1,0 +1,315 @@
+"""Compares the project with its registry: what an apply would change, and the revision that it would write."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from asknown import __version__
+from asknown.catalog.catalog import Catalog
+from asknown.catalog.closure import Body, Frozen, changed_parts, freeze, name_object, reach, thawed_service
+from asknown.changes.compare import compare_services, compare_views
+from asknown.changes.nodes import (
+    BREAKING,
+    Place,
+    ServiceChange,
+    ViewChange,
+    ViewState,
+)
+from asknown.errors import AsknownError
+from asknown.project.nodes import Project
+from asknown.registry.nodes import (
+    NextRevision,
+    Revision,
+    StoredFeature,
+    StoredService,
+    StoredView,
+    ViewVersion,
+)
+from asknown.registry.read import RegistryReader
+from asknown.store.states import (
+    count_ties,
+    list_features,
+    old_features,
+    read_state,
+    stored_features,
+    stored_view,
+    view_object,
+    view_state,
+)
+from asknown.store.typed_catalog import TypedCatalog
+
+
+@dataclass(frozen=True)
+class ProjectChanges:
+    """What an apply would change, against the revision ``base`` (None: nothing was applied yet).
+
+    ``consumers`` maps each changed view to the feature services that read it; ``unchanged`` counts the other views.
+    """
+
+    project: str
+    target: str
+    base: Revision | None
+    views: tuple[ViewChange, ...]
+    services: tuple[ServiceChange, ...]
+    consumers: Mapping[str, tuple[str, ...]]
+    unchanged: int
+
+    @property
+    def breaking(self) -> tuple[str, ...]:
+        """The references of what breaks: ``view`` for keys or a removed view, ``view:feature``, or a service."""
+        found = []
+        for view in self.views:
+            if BREAKING & set(view.kinds):
+                found.append(view.view)
+            else:
+                found += [
+                    f"{view.view}:{change.before if change.kind == 'renamed' else change.feature}"
+                    for change in view.features
+                    if change.kind in BREAKING
+                ]
+        return (*found, *(change.service for change in self.services if change.breaking))
+
+
+class Comparison:
+    """The project beside its registry's head. Only views whose text differs are typed, so the rest asks no engine."""
+
+    def __init__(self, catalog: Catalog, typed: Callable[[], TypedCatalog], reader: RegistryReader) -> None:
+        self._catalog = catalog
+        self._typed = typed
+        self._reader = reader
+        self.name = catalog.project.settings.name
+        self.frozen: Frozen = freeze(catalog)
+        self.head = reader.head(self.name)
+        self.manifest = _manifest(reader, self.head)
+        self.states: dict[str, ViewState] = {}
+        self.changes = self._compare()
+
+    def _compare(self) -> ProjectChanges:
+        names = sorted({*self.manifest["views"], *self.frozen.views})
+        differ = [name for name in names if self._stored(name) != self.frozen.views.get(name)]
+        views = tuple(self._change(name) for name in differ)
+        services = tuple(self._services())
+        return ProjectChanges(
+            self.name,
+            self._catalog.project.profile.target.name,
+            self.head,
+            views,
+            services,
+            {change.view: tuple(self._consumers(change.view)) for change in views},
+            len(names) - len(differ),
+        )
+
+    def _stored(self, name: str) -> str | None:
+        entry = self.manifest["views"].get(name)
+        return None if entry is None else str(entry["model"])
+
+    def _change(self, name: str) -> ViewChange:
+        entry = self.manifest["views"].get(name)
+        old = None if entry is None else read_state(self._reader, self._catalog.project, name, entry)[0]
+        new = None
+        if name in self.frozen.views:
+            new = self.states[name] = view_state(self._typed(), name, None)
+        change = compare_views(name, old, new, next_version(self._reader, self.name, name))
+        if old is not None and new is not None:
+            objects = reach([str(self._stored(name))], self._reader.object) | self.frozen.objects
+            parts = changed_parts(str(self._stored(name)), self.frozen.views[name], objects)
+            change = replace(change, causes=tuple(Place(*part) for part in parts))
+        return self._with_ties(change)
+
+    def _with_ties(self, change: ViewChange) -> ViewChange:
+        """Counts the tied rows of a view of which a feature's order changed."""
+        if not any(feature.kind == "order" for feature in change.features):
+            return change
+        tied = count_ties(self._typed(), change.view)
+        features = tuple(
+            replace(feature, tied_rows=tied) if feature.kind == "order" else feature for feature in change.features
+        )
+        return replace(change, features=features)
+
+    def _services(self) -> Iterable[ServiceChange]:
+        old, new = self.manifest["services"], self.frozen.services
+        for name in sorted({*old, *new}):
+            was = None if name not in old else self._reader.object(old[name])
+            now = None if name not in new else self.frozen.objects[new[name]]
+            found = compare_services(
+                name,
+                None if was is None else self._listed(was, old_features(self._reader, self.name)),
+                None if now is None else self._listed(now, self._new_features()),
+            )
+            if found is not None:
+                yield found
+            elif old[name] != new[name]:
+                yield ServiceChange(name, "metadata")
+
+    def _listed(self, body: Body, features: Mapping[str, Sequence[str]]) -> list[str]:
+        return list_features(thawed_service(body), features)
+
+    def _new_features(self) -> dict[str, list[str]]:
+        """The features of each view of the project; those of unchanged views are the registry's."""
+        known = old_features(self._reader, self.name)
+        return {**known, **{name: [f.name for f in state.features] for name, state in self.states.items()}}
+
+    def _consumers(self, view: str) -> Iterable[str]:
+        bodies = {name: self._reader.object(digest) for name, digest in self.manifest["services"].items()}
+        bodies |= {name: self.frozen.objects[digest] for name, digest in self.frozen.services.items()}
+        return sorted(name for name, body in bodies.items() if any(line[0] == view for line in body["features"]))
+
+    # -- applying ----------------------------------------------------------------------------------------------------
+
+    def following(self, message: str) -> NextRevision:
+        """The revision that writes the project as it is."""
+        typed = self._typed
+        entries = dict(self.manifest["views"])
+        objects = dict(self.frozen.objects)
+        versions: list[ViewVersion] = []
+        n = (self.head.n if self.head else 0) + 1
+        changed = {change.view: change for change in self.changes.views}
+        for name, change in changed.items():
+            if change.after is None:
+                del entries[name]
+                continue
+            body = view_object(typed(), name, self.frozen.views[name])
+            digest = name_object(body)
+            objects[digest] = body
+            entries[name] = {"version": change.after, "object": digest, "model": self.frozen.views[name]}
+            versions.append(ViewVersion(name, change.after, digest, n))
+        manifest: Body = {"kind": "manifest", "views": entries, "services": dict(self.frozen.services)}
+        objects[name_object(manifest)] = manifest
+        stored = {view.name: view for view in self._reader.views(self.name) if view.name in entries}
+        features = {f"{f.view}:{f.name}": f for f in self._reader.features(self.name)}
+        kept = [f for f in features.values() if f.view in entries and f.view not in changed]
+        for name, state in self.states.items():
+            stored[name] = stored_view(typed().models, state, entries[name])
+            kept += stored_features(state, entries[name]["version"], features, changed[name])
+        listed = self._new_features()
+        services = tuple(
+            StoredService(name, body["description"], tuple(self._listed(body, listed)))
+            for name, body in ((name, objects[digest]) for name, digest in self.frozen.services.items())
+        )
+        told = Telling("apply", message, summary(self.changes))
+        revision = make_revision(self._catalog.project, n, told, name_object(manifest))
+        return NextRevision(n - 1, revision, objects, tuple(versions), tuple(stored.values()), tuple(kept), services)
+
+
+def summary(changes: ProjectChanges) -> str:
+    """The changes in one line: ``carrier_delays v3 → v4: values; origin_weather: metadata``."""
+    parts = [f"{change.view}{_versions(change)}: {', '.join(sorted(change.all_kinds))}" for change in changes.views]
+    parts += [f"service {change.service}: {change.kind}" for change in changes.services]
+    return "; ".join(parts)
+
+
+def _versions(change: ViewChange) -> str:
+    if change.before == change.after:
+        return ""
+    before = "" if change.before is None else f" v{change.before}"
+    return f"{before} → v{change.after}" if change.before and change.after else f"{before or f' v{change.after}'}"
+
+
+def _manifest(reader: RegistryReader, revision: Revision | None) -> Body:
+    if revision is None:
+        return {"kind": "manifest", "views": {}, "services": {}}
+    return reader.object(revision.manifest)
+
+
+def next_version(reader: RegistryReader, project: str, view: str) -> int:
+    """The number that a new version of a view gets: no number is given twice."""
+    return max((version.v for version in reader.versions(project, view)), default=0) + 1
+
+
+def roll_back(project: Project, reader: RegistryReader, n: int, message: str) -> NextRevision:
+    """The revision that says again what revision ``n`` of the project said."""
+    name = project.settings.name
+    head, target = reader.head(name), reader.revision(name, n)
+    if head is None or target is None:
+        raise AsknownError(
+            "unknown-version",
+            f"the registry has no revision {n} of '{name}'",
+            hint="asknown history" if head is not None else "asknown apply records the first",
+        )
+    manifest = reader.object(target.manifest)
+    features: list[StoredFeature] = []
+    views: list[StoredView] = []
+    versions: list[ViewVersion] = []
+    following = head.n + 1
+    for view, entry in manifest["views"].items():
+        state, catalog = read_state(reader, project, view, entry)
+        views.append(stored_view(catalog, state, entry))
+        features += stored_features(state, entry["version"], {}, None)
+        versions.append(ViewVersion(view, entry["version"], entry["object"], following))
+    listed = {view.name: [f.name for f in features if f.view == view.name] for view in views}
+    services = []
+    for service, digest in manifest["services"].items():
+        body = reader.object(digest)
+        services.append(StoredService(service, body["description"], tuple(list_features(thawed_service(body), listed))))
+    told = Telling("rollback", message, f"as revision {n}")
+    revision = make_revision(project, following, told, target.manifest)
+    return NextRevision(head.n, revision, {}, tuple(versions), tuple(views), tuple(features), tuple(services))
+
+
+def refuse_breaking(changes: ProjectChanges, accept: Collection[str]) -> None:
+    """Raises ``breaking`` for what breaks and is not in ``accept``, which may name a view for all of its features."""
+    left = [ref for ref in changes.breaking if ref not in accept and ref.partition(":")[0] not in accept]
+    if left:
+        named = " ".join(f"--accept {ref}" for ref in left)
+        raise AsknownError(
+            "breaking",
+            f"this breaks what was built on the applied versions: {', '.join(left)}",
+            hint=f"undo it, or accept it: asknown apply {named}",
+        )
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a revision says of itself: its kind, the user's message, and the changes in one line."""
+
+    kind: str
+    message: str
+    changes: str
+
+
+def make_revision(project: Project, n: int, told: Telling, manifest: str) -> Revision:
+    """A revision made now, by the user who runs this, of the commit that the project's folder is at."""
+    commit, dirty = _git(project.settings.root)
+    return Revision(
+        n,
+        told.kind,
+        datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        _user(),
+        commit,
+        dirty,
+        __version__,
+        installed("sqlglot"),
+        project.profile.target.name,
+        project.settings.dialect,
+        told.message,
+        told.changes,
+        manifest,
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"
+
+
+def _git(root: Path) -> tuple[str | None, bool | None]:
+    """The commit of a folder and whether files in it differ from it; (None, None) outside of git."""
+    outputs = []
+    for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", ".")):
+        try:
+            command = ("git", "-C", str(root), *arguments)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.SubprocessError):
+            return None, None
+        if done.returncode:
+            return None, None
+        outputs.append(done.stdout.strip())
+    return outputs[0], bool(outputs[1])

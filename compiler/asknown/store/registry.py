@@ -1,0 +1,71 @@
+"""A project's registry: what was applied, what would change, and applying it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from asknown.catalog.catalog import Catalog
+from asknown.project.nodes import Project
+from asknown.registry.nodes import NextRevision, Revision
+from asknown.registry.read import RegistryReader
+from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking, roll_back
+from asknown.store.typed_catalog import TypedCatalog
+from asknown.store.versions import history_of
+
+
+class ProjectRegistry:
+    """The registry of ``project``, which is opened anew by each method. ``typed`` gives the types when needed."""
+
+    def __init__(self, project: Project, catalog: Catalog, typed: Callable[[], TypedCatalog]) -> None:
+        self._project = project
+        self._catalog = catalog
+        self._typed = typed
+        self._path = project.profile.registry
+        self._name = project.settings.name
+
+    def changes(self) -> ProjectChanges:
+        """What :meth:`apply` would change: views, features and services, each with its kind.
+
+        Only views whose SQL or config differs are typed; a project without changes asks no engine.
+        """
+        with RegistryReader(self._path) as reader:
+            return Comparison(self._catalog, self._typed, reader).changes
+
+    def apply(
+        self,
+        message: str = "",
+        accept: Collection[str] = (),
+        confirm: Callable[[ProjectChanges], bool] | None = None,
+    ) -> Revision | None:
+        """Records the project as it is, as one revision, which is returned.
+
+        Returns None, and writes nothing, if nothing changed or ``confirm`` does not return True for the changes.
+        Raises ``breaking`` for a breaking change that ``accept`` does not name (as ``view``, ``view:feature`` or a
+        service), and ``registry-moved`` if another revision came in between. No row is read, and nothing is loaded.
+        """
+        with RegistryReader(self._path) as reader:
+            compared = Comparison(self._catalog, self._typed, reader)
+            if not compared.changes.views and not compared.changes.services:
+                return None
+            refuse_breaking(compared.changes, accept)
+            if confirm is not None and not confirm(compared.changes):
+                return None
+            following = compared.following(message)
+        return self._write(following)
+
+    def rollback(self, n: int, message: str = "") -> Revision:
+        """Appends a revision that says again what revision ``n`` said. The files of the project stay as they are."""
+        with RegistryReader(self._path) as reader:
+            following = roll_back(self._project, reader, n, message)
+        return self._write(following)
+
+    def history(self, view: str | None = None) -> list[Revision]:
+        """The revisions of the project, newest first; with ``view`` those that changed it."""
+        with RegistryReader(self._path) as reader:
+            return history_of(reader, self._name, view)
+
+    def _write(self, following: NextRevision) -> Revision:
+        from asknown.registry.write import write_revision  # sqlite-utils is slow to import, and plan does without
+
+        write_revision(self._path, self._name, following)
+        return following.revision

@@ -1,0 +1,189 @@
+"""The state of a view, as the registry keeps it and as changes are told from it: from its SQL and its types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from asknown.catalog.catalog import Catalog
+from asknown.catalog.closure import Body, reach, thaw
+from asknown.catalog.features import FeatureFingerprint, fingerprint_features, fingerprint_on_demand
+from asknown.changes.nodes import (
+    SAME_VERSION,
+    FeatureState,
+    ViewChange,
+    ViewState,
+)
+from asknown.emit.probe import compile_ties
+from asknown.emit.statement import write
+from asknown.model.nodes import FeatureView, Model, OnDemandView, View
+from asknown.project.nodes import Project, Service
+from asknown.registry.nodes import (
+    StoredFeature,
+    StoredView,
+)
+from asknown.registry.read import RegistryReader
+from asknown.store.opening import open_bare_engine
+from asknown.store.typed_catalog import TypedCatalog
+
+
+def view_state(typed: TypedCatalog, name: str, version: int | None) -> ViewState:
+    """A view as the comparison sees it. What a request brings to an on-demand view counts among its keys."""
+    view = typed.asked(name)
+    found = fingerprints_of(typed, view)
+    written = _written(view)
+    config = view.model.rendered.config
+    doc = typed.project.docs.get(name)
+    docs = {} if doc is None else {column.name.casefold(): column.description for column in doc.columns}
+    features = tuple(
+        FeatureState(
+            feature.name,
+            feature.type.name,
+            found[feature.name].values,
+            found[feature.name].rows,
+            found[feature.name].unnamed,
+            found[feature.name].order,
+            written.get(feature.name.casefold(), ""),
+            docs.get(feature.name.casefold(), ""),
+            found[feature.name].whole,
+        )
+        for feature in view.features
+    )
+    described = "" if doc is None else doc.description
+    metadata = repr([config.owner, config.description, config.tags, config.meta, described])
+    times: tuple[str | None, ...] = ()
+    keys = view.keys
+    if isinstance(view, FeatureView):
+        times = tuple(None if c is None else c.name for c in (view.event_time, view.known_at, view.created_at))
+    else:
+        keys += view.inputs
+    listed = tuple((key.name, key.type.name) for key in keys)
+    return ViewState(name, version, config.entity or (), listed, times, config.ttl, config.online, metadata, features)
+
+
+def fingerprints_of(typed: TypedCatalog, view: View) -> dict[str, FeatureFingerprint]:
+    """The fingerprint of each feature of a view."""
+    if isinstance(view, OnDemandView):
+        return fingerprint_on_demand(view, lambda other: fingerprints_of(typed, other))
+    closure = typed.models.closure([view.name])
+    columns = {key: typed.source_columns(key) for key in _sources(closure)}
+    return fingerprint_features(view, closure, typed.project.sources, columns)
+
+
+def _sources(models: Iterable[Model]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(key for model in models for key in model.rendered.sources))
+
+
+def _written(view: View) -> dict[str, str]:
+    """The text of each item of the select, by its name in lower case."""
+    dialect = view.model.dialect
+    return {
+        item.alias_or_name.casefold(): item.unalias().sql(dialect, comments=False) for item in view.model.tree.selects
+    }
+
+
+def read_state(
+    reader: RegistryReader, project: Project, name: str, entry: Mapping[str, Any]
+) -> tuple[ViewState, Catalog]:
+    """An applied version of a view, with the types that it had, as the code that runs now sees it; and its models."""
+    body = reader.object(entry["object"])
+    objects = reach([entry["model"]], reader.object)
+    columns = {(source, table): listed for source, table, listed in body["sources"]}
+    shown = f"{name}@v{entry['version']}"
+    catalog = thaw({name: entry["model"]}, objects, project, lambda model: f"{model} in {shown}", columns)
+    return view_state(TypedCatalog(catalog, None, open_bare_engine(project)), name, entry["version"]), catalog
+
+
+def view_object(typed: TypedCatalog, name: str, model: str) -> Body:
+    """The object of a view's version: its model, and the types that its sources had."""
+    view = typed.asked(name)
+    views = [view.name] if isinstance(view, FeatureView) else [below.name for below in view.views()]
+    keys = _sources(typed.models.closure(views))
+    sources = [[*key, [[c.name, c.type.name] for c in typed.source_columns(key)]] for key in keys]
+    features = [[feature.name, feature.type.name] for feature in view.features]
+    return {"kind": "view", "name": name, "model": model, "sources": sources, "features": features}
+
+
+def stored_view(catalog: Catalog, state: ViewState, entry: Mapping[str, Any]) -> StoredView:
+    """The row of a view in the registry's newest state."""
+    config = catalog.model(state.name).rendered.config
+    doc = catalog.project.docs.get(state.name)
+    event_time, known_at, _ = state.times or ("", None, None)
+    return StoredView(
+        state.name,
+        entry["version"],
+        ", ".join(state.entity),
+        ", ".join(name for name, _ in state.keys),
+        str(event_time),
+        known_at,
+        state.ttl,
+        state.online,
+        config.owner,
+        ", ".join(config.tags),
+        (doc.description if doc is not None else "") or config.description,
+        entry["object"],
+    )
+
+
+def stored_features(
+    state: ViewState, version: int, before: Mapping[str, StoredFeature], change: ViewChange | None
+) -> list[StoredFeature]:
+    """The rows of a view's features. One whose values are the same keeps the version since which they are.
+
+    Without a ``change`` no version is known before this one.
+    """
+    features = () if change is None else change.features
+    changed = {feature.feature for feature in features if feature.kind not in ("metadata", "text")}
+    anew = change is None or not set(change.kinds) <= SAME_VERSION
+    found = []
+    for place, feature in enumerate(state.features):
+        old = before.get(f"{state.name}:{feature.name}")
+        since = version if old is None or anew or feature.name in changed else old.since
+        found.append(
+            StoredFeature(
+                state.name,
+                feature.name,
+                version,
+                place,
+                feature.type,
+                feature.description,
+                feature.written,
+                feature.values,
+                feature.rows,
+                feature.order,
+                since,
+            )
+        )
+    return found
+
+
+def count_ties(typed: TypedCatalog, name: str) -> int | None:
+    """The rows of a view that share keys and times with another row and differ from it in an as-of feature.
+
+    None for an on-demand view, which has no rows.
+    """
+    view = typed.asked(name)
+    if isinstance(view, OnDemandView):
+        return None
+    dialect = typed.engine.dialect
+    statement = compile_ties(view, typed.ctes_of_views([view]), typed.reserved_names(), dialect)
+    ((found,),) = typed.engine.rows(write(statement, dialect))
+    return int(found or 0)
+
+
+def old_features(reader: RegistryReader, project: str) -> dict[str, list[str]]:
+    """The features of each view of the head, in order."""
+    found: dict[str, list[str]] = {}
+    for feature in reader.features(project):
+        found.setdefault(feature.view, []).append(feature.name)
+    return found
+
+
+def list_features(service: Service, features: Mapping[str, Sequence[str]]) -> list[str]:
+    """The features of a service as references, in order; an alias stands behind, as in ``weather:temp as there``."""
+    found = []
+    for line in service.features:
+        names = features.get(line.view, ()) if line.features is None else line.features
+        keys = "".join(f" {key}={spine}" for key, spine in sorted(line.keys.items()))
+        found += [f"{line.view}:{name}{f' as {line.alias}' if line.alias else ''}{keys}" for name in names]
+    return found

@@ -1,0 +1,458 @@
+"""The registry: kinds of changes, versions that compile without their files, and revisions that are never lost."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from asknown import AsknownError, FeatureStore
+from asknown.cli.group import main
+
+VIEW = """{{ config(entity='customer', event_time='ordered_at', ttl='30 days', owner='growth') }}
+select
+    customer_id,
+    ordered_at,
+    amount as last_amount,
+    {{ doubled('amount') }} as twice,
+    avg(amount) over {{ last('7 days') }} as avg_amount_7d
+from {{ ref('stg_orders') }}
+"""
+FILES = {
+    "pyproject.toml": '[tool.asknown]\nname = "shop"\n',
+    "models/shop.yml": """sources:
+  - name: raw
+    tables:
+      - {name: orders, path: orders.csv}
+entities:
+  - {name: customer, keys: [customer_id]}
+feature_services:
+  - {name: churn, features: [orders]}
+models:
+  - name: orders
+    description: What a customer ordered.
+    columns: [{name: last_amount, description: The newest amount.}]
+""",
+    "models/stg_orders.sql": "select customer_id, ordered_at, amount, note from {{ source('raw', 'orders') }}\n",
+    "models/orders.sql": VIEW,
+    "macros/double.sql": "{% macro doubled(column) %}{{ column }} * 2{% endmacro %}\n",
+    "models/moments.sql": "with days as (select timestamp '2024-01-10' as event_timestamp)\n"
+    "select customer_id, event_timestamp from {{ ref('stg_orders') }}, days\n",
+    "orders.csv": "customer_id,ordered_at,amount,note\n1,2024-01-01,5.5,a\n1,2024-01-02,7.25,b\n1,2024-01-02,9.5,b\n"
+    "2,2024-01-05,1.0,c\n",
+}
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small project as the current folder."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    """What a command prints, and what it says where it prints no data; it must end with this exit code."""
+    done = CliRunner().invoke(main, arguments, prog_name="asknown")
+    assert done.exit_code == code, f"{arguments}: {done.output}"
+    return done.stdout if "csv" in arguments or "json" in arguments else done.output
+
+
+def run_without(libraries: set[str], *arguments: str) -> str:
+    """What a command prints in a process of its own, which must not import these libraries."""
+    program = "import sys\nfrom asknown.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+    program += f"    assert not end.code\nassert not {libraries} & set(sys.modules), {libraries} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def edit(file: str, before: str, after: str) -> None:
+    text = Path(file).read_text(encoding="utf-8")
+    assert before in text
+    Path(file).write_text(text.replace(before, after), encoding="utf-8")
+
+
+def kinds() -> dict[str, str]:
+    """The kind of each change by the name of its feature; '' is the view's own, ``service`` the service's."""
+    found: dict[str, str] = {}
+    for record in json.loads(run("plan", "--format", "json")):
+        name = "service" if "service" in record else record["feature"] or ""
+        found[name] = record["kind"]
+    return found
+
+
+# -- kinds -----------------------------------------------------------------------------------------------------------
+
+VIEW_FILE, BELOW, YAML = "models/orders.sql", "models/stg_orders.sql", "models/shop.yml"
+EVERY = {"last_amount": "values", "twice": "values", "avg_amount_7d": "values"}
+# By a name: the file, a text in it, what takes its place, and the kind of each change that follows.
+EDITS: dict[str, tuple[str, str, str, dict[str, str]]] = {
+    "layout": (VIEW_FILE, "amount as last_amount,", "amount   as last_amount , -- newest", {"": "text"}),
+    "upstream comment": (BELOW, "select ", "-- staging\nselect ", {"": "text"}),
+    "unread upstream column": (BELOW, ", note", ", upper(note) as note", {"": "text"}),
+    "owner": (VIEW_FILE, "growth", "ops", {"": "metadata"}),
+    "view's description": (YAML, "What a customer ordered.", "Orders.", {"": "metadata"}),
+    "feature's description": (YAML, "The newest amount.", "Newest.", {"last_amount": "metadata"}),
+    "online": (VIEW_FILE, "owner=", "online=false, owner=", {"": "online"}),
+    "ttl": (VIEW_FILE, "30 days", "40 days", {"": "ttl"}),
+    "macro": ("macros/double.sql", "* 2", "* 3", {"twice": "values"}),
+    "frame": (VIEW_FILE, "last('7 days')", "last('8 days')", {"avg_amount_7d": "values"}),
+    "upstream filter": (BELOW, "') }}", "') }} where amount > 0", EVERY),
+    "upstream expression": (BELOW, "ordered_at, amount,", "ordered_at, amount + 1 as amount,", EVERY),
+    "type": (
+        VIEW_FILE,
+        "amount as last_amount",
+        "cast(amount as float) as last_amount",
+        {"last_amount": "type", "twice": "order"},
+    ),
+    "appended": (
+        VIEW_FILE,
+        "as avg_amount_7d",
+        "as avg_amount_7d, amount + 1 as more",
+        {"more": "new", "service": "gains"},
+    ),
+    "put first": (
+        VIEW_FILE,
+        "    amount as last_amount",
+        "    amount + 1 as more, amount as last_amount",
+        {"more": "new", "last_amount": "order", "twice": "order", "service": "gains"},
+    ),
+    "renamed": (VIEW_FILE, "as twice", "as double_amount", {"double_amount": "renamed", "service": "loses"}),
+    "removed": (
+        VIEW_FILE,
+        "    {{ doubled('amount') }} as twice,\n",
+        "",
+        {"twice": "removed", "service": "loses"},
+    ),
+    "source": (YAML, "path: orders.csv", "path: other.csv", EVERY),
+    "timezone": (YAML, "path: orders.csv", "path: orders.csv, timezone: Europe/Paris", EVERY),
+    "created_at": (
+        VIEW_FILE,
+        "owner='growth') }}\nselect",
+        "owner='growth', created_at='made_at') }}\nselect ordered_at + interval 1 day as made_at,",
+        {"": "times"},
+    ),
+    "service": (YAML, "[orders]", "['orders:twice', 'orders:last_amount']", {"service": "loses"}),
+    "service's order": (
+        YAML,
+        "[orders]",
+        "['orders:twice', 'orders:last_amount', 'orders:avg_amount_7d']",
+        {"service": "reordered"},
+    ),
+    "nothing": (VIEW_FILE, "select", "select", {}),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_each_edit_has_its_kind(shop: Path, name: str) -> None:
+    run("apply", "--yes")
+    file, before, after, expected = EDITS[name]
+    shutil.copy("orders.csv", "other.csv")
+    edit(file, before, after)
+    assert kinds() == expected
+
+
+def test_plan_tells_cause_consumer_and_what_to_do(shop: Path) -> None:
+    run("apply", "--yes", "-m", "first")
+    edit("models/stg_orders.sql", "ordered_at, amount,", "ordered_at, amount + 1 as amount,")
+    edit("models/orders.sql", "    amount as last_amount", "    amount as newest, amount as last_amount")
+    shown = run("plan")
+    for line in (
+        "  orders  v1 → v2  models/orders.sql, models/stg_orders.sql",
+        "    ~ last_amount    values  by what it stands on",
+        "    reload the online table: asknown materialize orders",
+        "    retrain: churn",
+    ):
+        assert line in shown.splitlines(), shown
+
+
+def test_order_counts_the_tied_rows(shop: Path) -> None:
+    run("apply", "--yes")
+    edit("models/orders.sql", "    amount as last_amount", "    note as last_note, amount as last_amount")
+    assert "may change: 2 tied rows" in run("plan")
+    edit("orders.csv", "1,2024-01-02,9.5,b\n", "")
+    assert "unchanged: no tied rows" in run("plan")
+
+
+def test_a_project_as_it_was_applied_asks_no_engine(shop: Path) -> None:
+    run("apply", "--yes")
+    (shop / "orders.csv").unlink()  # with an engine, this would be an error
+    assert "Nothing to do" in run_without({"duckdb", "sqlite_utils"}, "plan", "--check")
+    assert "nothing to do" in run("apply", "--yes")
+    with sqlite3.connect("registry.db") as connection:
+        assert connection.execute("select count(*) from revision").fetchone() == (1,)
+
+
+# -- applying --------------------------------------------------------------------------------------------------------
+
+
+def test_what_breaks_must_be_accepted(shop: Path) -> None:
+    run("apply", "--yes")
+    edit("models/orders.sql", "    {{ doubled('amount') }} as twice,\n", "")
+    assert run("plan", "--check", code=1)
+    refused = run("apply", "--yes", code=1)
+    assert "breaking" in refused and "--accept orders:twice --accept churn" in refused
+    run("apply", "--yes", "--accept", "orders", "--accept", "churn")
+    assert "Nothing to do" in run("plan")
+
+
+def test_apply_without_a_terminal_asks_for_yes(shop: Path) -> None:
+    assert "--yes" in run("apply", code=2)
+    assert not (shop / "registry.db").exists()
+
+
+def test_a_change_of_words_keeps_the_version(shop: Path) -> None:
+    run("apply", "--yes")
+    edit("models/orders.sql", "owner='growth'", "owner='ops'")
+    run("apply", "--yes")
+    assert "Nothing to do" in run("plan")
+    assert "ops" in run("show", "orders@v1")  # the object under the number is the new one
+    with sqlite3.connect("registry.db") as connection:
+        assert connection.execute("select view, v, revision from version").fetchall() == [("orders", 1, 2)]
+
+
+def test_a_secret_is_not_stored(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", "zebra-of-the-north")
+    edit(
+        "models/orders.sql", "    amount as last_amount", "    '{{ env_var('CANARY') }}' as tag, amount as last_amount"
+    )
+    shown = run("apply", "--yes", code=1)
+    assert "environment variable" in shown and "zebra" not in shown
+    assert not (shop / "registry.db").exists()
+
+
+def test_two_projects_share_a_registry(
+    shop: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for name, text in FILES.items():
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_text(text.replace('"shop"', '"other"'), encoding="utf-8")
+    (other / "profiles.yml").write_text(
+        f"other:\n  registry: {{path: {shop / 'registry.db'}}}\n  outputs: {{dev: {{type: duckdb}}}}\n",
+        encoding="utf-8",
+    )
+    run("apply", "--yes")
+    before = rows_of(shop / "registry.db", "shop")
+    monkeypatch.chdir(other)
+    run("apply", "--yes")
+    edit("models/orders.sql", "as avg_amount_7d", "as avg_amount_7d, amount + 1 as more")
+    run("apply", "--yes")
+    assert rows_of(shop / "registry.db", "shop") == before
+    found = run("search", "amount", "--format", "json")
+    assert {hit["project"] for hit in json.loads(found)} == {"other"}
+    assert {hit["project"] for hit in json.loads(run("search", "amount", "--all", "--format", "json"))} == {
+        "shop",
+        "other",
+    }
+
+
+def rows_of(path: Path, project: str) -> list[Any]:
+    with sqlite3.connect(path) as connection:
+        tables = (
+            "project where name = ?",
+            *(f"{t} where project = ?" for t in ("revision", "version", "view", "feature", "service", "search")),
+        )
+        return [connection.execute(f"select * from {table}", (project,)).fetchall() for table in tables]
+
+
+# -- versions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_version_compiles_and_trains_without_its_files(shop: Path) -> None:
+    compiled, trained = run("compile", "orders"), run("train", "orders", "--spine", "moments", "--format", "csv")
+    run("apply", "--yes")
+    (shop / "macros/double.sql").unlink()
+    edit("models/orders.sql", "{{ doubled('amount') }}", "-amount")
+    edit("models/stg_orders.sql", "note from", "note, 1 as one from")
+    assert run("compile", "orders@v1") == compiled
+    assert run("train", "orders", "--spine", "moments", "--format", "csv") != trained
+    spine = "select customer_id, timestamp '2024-01-10' as event_timestamp from {{ source('raw', 'orders') }}"
+    assert run("train", "orders@v1", "--spine", spine, "--format", "csv") == trained
+    assert run("train", "orders@v1:twice", "--spine", spine, "--format", "csv").splitlines()[0] == (
+        "customer_id,event_timestamp,twice"
+    )
+    with FeatureStore(".") as store:
+        frame = store.get_historical_features(spine, ["orders@v1:last_amount"]).to_df()
+        assert list(frame["last_amount"]) == [9.5, 9.5, 9.5, 1.0]
+
+
+def test_versions_that_do_not_fit_together_are_an_error(shop: Path) -> None:
+    run("apply", "--yes")
+    edit("models/orders.sql", "{{ doubled('amount') }}", "-amount")
+    run("apply", "--yes")
+    assert "two versions of 'orders'" in run("compile", "orders@v1", "orders@v2:twice", code=1)
+    assert "two versions of 'orders'" in run("compile", "orders@v1", "orders:twice", code=1)
+    assert run("compile", "orders@v2:twice", "orders:last_amount")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "orders@v9"), "its versions: orders@v1"),
+        (("compile", "ordrs@v1"), "did you mean 'orders'?"),
+        (("history", "ordrs"), "did you mean 'orders'?"),
+        (("rollback", "7", "--yes"), "no revision 7"),
+    ],
+)
+def test_a_version_that_is_not_there(shop: Path, arguments: tuple[str, ...], said: str) -> None:
+    run("apply", "--yes")
+    assert said in run(*arguments, code=1)
+
+
+def test_rollback_says_again_what_was(shop: Path) -> None:
+    run("apply", "--yes")
+    original = (shop / "models/orders.sql").read_text(encoding="utf-8")
+    edit("models/orders.sql", "{{ doubled('amount') }}", "-amount")
+    run("apply", "--yes")
+    run("rollback", "1", "--yes", "-m", "wrong")
+    assert kinds() == {"twice": "values"}
+    (shop / "models/orders.sql").write_text(original, encoding="utf-8")
+    assert "Nothing to do" in run("plan")
+    edit("models/orders.sql", "{{ doubled('amount') }}", "amount * 4")
+    run("apply", "--yes")
+    assert "v1 → v3: values" in run("history", "--format", "csv")  # v2 is taken
+    listed = json.loads(run("history", "orders", "--format", "json"))
+    assert [(one["revision"], one["kind"], one["message"]) for one in listed] == [
+        (4, "apply", ""),
+        (3, "rollback", "wrong"),
+        (2, "apply", ""),
+        (1, "apply", ""),
+    ]
+
+
+def test_on_demand_views_have_versions(shop: Path) -> None:
+    (shop / "models/against.sql").write_text(
+        "{{ config(inputs={'paid': 'double'}) }}\nselect paid / last_amount as against_last\n"
+        "from {{ request('orders:last_amount') }}\n",
+        encoding="utf-8",
+    )
+    run("apply", "--yes")
+    spine = "select 1 as customer_id, timestamp '2024-01-10' as event_timestamp, 19.0::double as paid"
+    assert run("train", "against@v1", "--spine", spine, "--format", "csv").splitlines()[-1].endswith(",2.0")
+    edit("models/stg_orders.sql", "ordered_at, amount,", "ordered_at, amount + 1 as amount,")
+    assert kinds()["against_last"] == "values"
+
+
+# -- searching -------------------------------------------------------------------------------------------------------
+
+
+def test_any_text_may_be_searched_for(shop: Path) -> None:
+    run("apply", "--yes")
+    for words in ('carrier:delay "x C++ weath', "user's", "foo-bar", "*", '"', "a AND", "NEAR(", "-x", "\0", "(", ""):
+        run("search", "--", words)
+
+
+def test_search_finds_by_name_description_and_sql(shop: Path) -> None:
+    assert "nothing was applied yet" in run("search", "amount")
+    run("apply", "--yes")
+
+    def found(*words: str) -> list[str]:
+        return [hit["feature"] for hit in json.loads(run("search", *words, "--format", "json"))]
+
+    assert found("newest") == ["orders:last_amount"]
+    assert found("last", "am")[0] == "orders:last_amount"
+    assert found("avg") == ["orders:avg_amount_7d"]
+    assert found("orders", "twice") == ["orders:twice"]
+
+
+def test_search_is_quick_to_start(shop: Path) -> None:
+    run("apply", "--yes")
+    heavy = {"duckdb", "sqlite_utils", "pandas", "sqlglot", "pyarrow", "jinja2"}
+    assert "twice" in run_without(heavy, "search", "amount")
+
+
+# -- nothing is lost ---------------------------------------------------------------------------------------------------
+
+APPLIER = """
+import sys
+from pathlib import Path
+from asknown import AsknownError, FeatureStore
+view, name = Path("models/orders.sql"), sys.argv[1]
+text = view.read_text()
+done = 0
+while done < int(sys.argv[2]):
+    view_text = text.replace("amount as last_amount", f"amount + {done} as last_amount")
+    store = FeatureStore(".")
+    store.project.models["orders"] = store.project.models["orders"].__class__("orders", view, "orders.sql", view_text)
+    try:
+        if store.registry.apply(message=f"{name}:{done}", accept=["orders", "churn"]) is not None:
+            print(f"{name}:{done}", flush=True)
+        done += 1
+    except AsknownError as error:
+        assert error.code in ("registry-moved", "registry-write"), error
+"""
+
+
+def test_applies_side_by_side_and_kills_lose_nothing(shop: Path) -> None:
+    run("apply", "--yes")
+    (shop / "applier.py").write_text(APPLIER, encoding="utf-8")
+    logs = [(shop / f"log{n}").open("w+", encoding="utf-8") for n in range(4)]
+    workers = [
+        subprocess.Popen([sys.executable, "applier.py", f"w{n}", "6"], stdout=log, stderr=subprocess.PIPE, text=True)
+        for n, log in enumerate(logs)
+    ]
+    lottery = random.Random(7)
+    victim = workers[0]
+    while victim.poll() is None and not logs_text(logs[0]):
+        time.sleep(0.01)
+    time.sleep(lottery.random() / 2)
+    victim.send_signal(signal.SIGKILL)
+    for worker in workers:
+        _, said = worker.communicate()
+        assert worker.returncode == 0 or worker is victim, said
+    told = {line for log in logs for line in logs_text(log).split()}
+    with sqlite3.connect("registry.db") as connection:
+        chain = connection.execute("select n, parent, message from revision order by n").fetchall()
+        assert [(n, parent) for n, parent, _ in chain] == [(n, n - 1) for n in range(1, len(chain) + 1)]
+        assert told <= {message for _, _, message in chain}
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+        connection.execute("insert into search (search) values ('integrity-check')")
+    run("plan")
+
+
+def logs_text(log: Any) -> str:
+    log.flush()
+    return Path(log.name).read_text(encoding="utf-8")
+
+
+def test_a_plan_that_was_overtaken_is_refused(shop: Path) -> None:
+    run("apply", "--yes")
+    edit("models/orders.sql", "owner='growth'", "owner='ops'")
+
+    def overtake(_: object) -> bool:
+        edit("models/orders.sql", "owner='ops'", "owner='sales'")
+        run("apply", "--yes")
+        return True
+
+    with FeatureStore(".") as store, pytest.raises(AsknownError) as caught:
+        store.registry.apply(confirm=overtake)
+    assert caught.value.code == "registry-moved" and caught.value.hint == "asknown plan"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be read as one" * 30])
+def test_a_file_that_is_no_registry(shop: Path, content: bytes) -> None:
+    (shop / "registry.db").write_bytes(content)
+    shown = run("plan", code=1)
+    assert "registry" in shown and "Traceback" not in shown
+
+
+def test_a_registry_that_cannot_be_written(shop: Path) -> None:
+    (shop / "profiles.yml").write_text(
+        "shop:\n  registry: {path: nowhere/registry.db}\n  outputs: {dev: {type: duckdb}}\n", encoding="utf-8"
+    )
+    assert "registry-write" in run("apply", "--yes", code=1)
+    assert not (shop / "nowhere").exists()
