@@ -187,7 +187,7 @@ def _read_type(given: Mapping, who: str) -> str:
 def _place(reader: Reader, key: str, root: Path) -> str | None:
     """An absolute path, an address, or ``:memory:``."""
     path = _text(reader, key)
-    return path if path is None or path == IN_MEMORY or _ADDRESS.match(path) else str(_below(root, path))
+    return path if path is None or path == IN_MEMORY or is_address(path) else str(_below(root, path))
 
 
 def _folder(reader: Reader, key: str, root: Path) -> str | None:
@@ -229,6 +229,11 @@ def _settings(reader: Reader, name_pattern: str) -> dict[str, str]:
             raise AsknownError("wrong-type", f"'{name}' is no name of a setting, in {reader.what}", at=entry.at)
         settings[name] = str(value.value).lower() if isinstance(value.value, bool) else value.text
     return settings
+
+
+def is_address(path: str) -> bool:
+    """Whether the path of a DuckDB target is an address, as in md:name, and no file."""
+    return _ADDRESS.match(path) is not None
 
 
 def _below(root: Path, path: str) -> Path:

@@ -6,6 +6,7 @@ import re
 
 from asknown.errors import AsknownError
 
+_LONGEST = 1_000  # characters of a message: it may hold a value of the user's data
 _NO_DATA = ("UNKNOWN_TABLE", "UNKNOWN_DATABASE", "FILE_DOESNT_EXIST", "CANNOT_STAT", "CANNOT_EXTRACT_TABLE_STRUCTURE")
 
 
@@ -16,7 +17,7 @@ def translate(text: str) -> AsknownError:
     named = re.findall(r"\(([A-Z][A-Z0-9_]{3,})\)", said)
     said = re.split(r"[.:,]? ?(?:In scope |[Ww]hile executing|\(version |\([A-Z][A-Z0-9_]{3,}\))", said)[0]
     guess = re.search(r"Maybe you meant: \[([^\]]*)\]", said)
-    said = said.split("Maybe you meant")[0].strip().splitlines()[0].rstrip(". :")
+    said = " ".join(said.split("Maybe you meant")[0].split())[:_LONGEST].rstrip(". :")
     hint = f"did you mean {guess[1].replace(chr(39), chr(96))}" if guess else None
     if named and named[-1] in _NO_DATA:
         if named[-1] == "UNKNOWN_TABLE":

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB, under_a_limit
-from asknown.engines.duckdb.errors import first_line, translate
+from asknown.engines.duckdb.errors import reason, translate
 from asknown.engines.duckdb.plan import read_calls
 from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.errors import AsknownError
 from asknown.model.nodes import Call
 from asknown.project.nodes import Target
 from asknown.project.options import IN_MEMORY, DuckDBOptions
+from asknown.project.targets import is_address
 from asknown.types import SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ SPINE = "_asknown_spine"
 WAREHOUSE = "_asknown_warehouse"
 WORKER = "asknown-duckdb"
 BATCH_ROWS = 122_880
+_NOT_THERE = re.compile(r'(?:Table|Schema|Catalog) with name "?([^"]+?)"? does not exist')
 _UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))}
 _Result = TypeVar("_Result")
 
@@ -46,6 +48,7 @@ class DuckDB:
         self._target = target
         self._root = root
         self._spines = 0
+        self._absent: Path | None = None  # the database's file, where it is not there: it counts as empty
         options = target.options
         self.keeps_builds = options.path != IN_MEMORY
         limited = options.memory_limit or "memory_limit" in options.settings
@@ -177,7 +180,9 @@ class DuckDB:
             "current_setting('memory_limit')"
         )
         names = ("database", "session zone", "threads", "memory limit")
-        return EngineCheck(version, tuple(zip(names, (self._target.options.path, zone, threads, memory), strict=True)))
+        facts = tuple(zip(names, (self._target.options.path, zone, threads, memory), strict=True))
+        missing = () if self._absent is None else ("the database file: it counts as empty until `asknown run`",)
+        return EngineCheck(version, facts, missing)
 
     def close(self) -> None:
         self._worker.shutdown()
@@ -192,16 +197,34 @@ class DuckDB:
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _attach(self, path: Path, *, writable: bool) -> None:
-        if not writable and not path.exists():
-            raise AsknownError(
-                "no-data",
-                f"the database {path} of target '{self._target.name}' does not exist",
-                at=self._target.at,
-                hint="correct its path, or create it with `asknown run`",
-            )
-        mode = "" if writable else " (READ_ONLY)"
-        self._run(lambda: self._con.execute(f"ATTACH {_literal(str(path))} AS {WAREHOUSE}{mode}"))
+        if not writable and _is_absent(path):
+            self._absent = path
+            if is_address(str(path)):
+                raise self._missing("")
+            # Whoever needs nothing from it does not miss it; nobody but `asknown run` makes the file.
+            self._con.execute(f"ATTACH ':memory:' AS {WAREHOUSE}")
+        else:
+            mode = "" if writable else " (READ_ONLY)"
+            try:
+                self._con.execute(f"ATTACH {_literal(str(path))} AS {WAREHOUSE}{mode}")
+            except self._duckdb.Error as error:
+                raise self._unopened(translate(error), path) from None
         self._run(lambda: self._con.execute(f"USE {WAREHOUSE}"))
+
+    def _missing(self, needed: str) -> AsknownError:
+        """The error for a database that is not there, where something ``needed`` would have been in it."""
+        return AsknownError(
+            "no-data",
+            f"the database {self._absent} of target '{self._target.name}' does not exist{needed}",
+            at=self._target.at,
+            hint="correct the target's path in profiles.yml, or create it with `asknown run`",
+        )
+
+    def _unopened(self, error: AsknownError, path: Path) -> AsknownError:
+        """The error for a database that cannot be opened; a path is the target's, and no source's."""
+        message = f"the database {path} of target '{self._target.name}' cannot be opened: {error.message}"
+        hint = error.hint if error.code == "engine" and error.hint else "correct the target's path in profiles.yml"
+        return AsknownError("engine", message, at=self._target.at, hint=hint)
 
     def _pin(self, cursor: duckdb.DuckDBPyConnection) -> None:
         # Settings of the database hold for every cursor; the ones of a session do not.
@@ -218,14 +241,15 @@ class DuckDB:
             self._con.execute(f"SET {name} = {_literal(value)}")
         except self._duckdb.Error as error:
             raise AsknownError(
-                "wrong-type", f"DuckDB does not take the setting {name}: {first_line(error)}", at=self._target.at
+                "wrong-type", f"DuckDB does not take the setting {name}: {reason(error)}", at=self._target.at
             ) from None
 
     def _run(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection | None = None) -> _Result:
         try:
             return self._beside(work, connection or self._con)
         except self._duckdb.Error as error:
-            raise translate(error) from None
+            found = _NOT_THERE.search(str(error)) if self._absent is not None else None
+            raise translate(error) if found is None else self._missing(f", and {found[1]} would be in it") from None
 
     def _beside(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection) -> _Result:
         """The result of ``work``, which one thread does for all others, a piece at a time.
@@ -242,6 +266,16 @@ class DuckDB:
                 connection.interrupt()
                 wait([running], timeout=0.05)
             raise
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # something is there, or may be: opening it says why it cannot be read
+    return False
 
 
 def _parquet_type(kind: SqlType) -> str | None:

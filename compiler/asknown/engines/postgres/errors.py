@@ -41,8 +41,8 @@ def translate(error: Exception) -> BaseException:
         return AsknownError("spine", "a text holds the character NUL, which Postgres cannot store", hint="take it out")
     if state in _LOST or "server closed the connection" in str(error):
         return AsknownError("engine", f"the server ended the connection: {message}", hint="try again")
-    detail = facts.get("MESSAGE_DETAIL")
-    return AsknownError("engine", f"{message} ({detail})" if detail else message, hint=hint)
+    more = [facts.get("MESSAGE_DETAIL"), _first_line(facts["CONTEXT"]) if facts.get("CONTEXT") else None]
+    return AsknownError("engine", " ".join([message, *(f"({part})" for part in more if part)]), hint=hint)
 
 
 def unreachable(text: str, target: Target[PostgresOptions]) -> AsknownError:

@@ -10,11 +10,12 @@ _NO_PATH = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST", "UNABLE_TO_INFE
 _NO_TABLE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
 _RAISED = re.compile(r"\[USER_RAISED_EXCEPTION\] (.*?)(?: SQLSTATE: \w+)?$", re.MULTILINE)
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*(.*)")
+_SQL = re.compile(r"^== SQL.*==\n(?P<sql>.*)\n(?P<before> *)(?P<carets>\^+)$", re.MULTILINE)
 _TAIL = re.compile(r"\s*SQLSTATE: \w{5}.*$")
 
 
 def translate(error: Exception) -> AsknownError:
-    """The first line says what, Spark's suggestion becomes the hint; names are in double quotes."""
+    """What Spark says, with the cause of a file that cannot be read and the SQL that failed; its advice is the hint."""
     text = str(error)
     if raised := _RAISED.search(text):  # raise_error(…): the words are ours
         return AsknownError("engine", raised[1].strip())
@@ -27,9 +28,26 @@ def translate(error: Exception) -> AsknownError:
         return AsknownError("no-data", message.partition(" Verify")[0], hint="is it a model? then write {{ ref('…') }}")
     message, _, proposal = message.partition(" Did you mean one of the following? ")
     hint = f"did you mean {proposal.strip('[].')}" if proposal else None
+    if condition.startswith("FAILED_READ_FILE") and (causes := _causes(text)):
+        message = f"{message.rstrip('.')}: {causes[-1]}"
+    elif found := _SQL.search(text):
+        message = f"{message}, in {_short(found)}"
     if condition == "REMOTE":
         hint = "check the connection: asknown doctor --target NAME"
     return AsknownError("engine", message, hint=hint)
+
+
+def _short(excerpt: re.Match[str]) -> str:
+    """The part of the query that Spark underlines."""
+    start = len(excerpt["before"])
+    return _plain(excerpt["sql"][start : start + len(excerpt["carets"])])
+
+
+def _causes(text: str) -> list[str]:
+    """The messages of the error's causes, the innermost last."""
+    lines = [line.strip() for line in text.splitlines()]
+    told = [line for line in lines if line.startswith("Caused by: ") and "awaitResult" not in line]
+    return [_plain(re.sub(r"^Caused by: [\w.$]+: ", "", line)) for line in told]
 
 
 def first_line(error: Exception) -> str:
