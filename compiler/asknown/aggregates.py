@@ -1,7 +1,7 @@
 """The aggregates that a trailing window may use: a table of facts, one entry each (rules 4 and 5).
 
-An aggregate is offered when it means exactly the same in the training query and in the online table. What depends on
-the order in which rows happen to be seen is refused, with the reason.
+An aggregate is supported if it gives exactly the same result in the training query and in the online table. Aggregates
+that depend on the order in which rows are read are refused, with the reason.
 """
 
 from __future__ import annotations

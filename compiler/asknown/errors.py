@@ -1,6 +1,6 @@
-"""The one error a user sees: what is wrong, where, and what to type next.
+"""The only error that users see: what is wrong, where, and what to type next.
 
-Everything the user can get wrong ends in an :class:`AsknownError`. Our own bugs do not: they traceback.
+Every mistake of a user raises an :class:`AsknownError`. Our own bugs show a traceback.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ CODES: dict[str, str] = {
 
 LONGEST_LINE = 120
 HIDDEN = "***"
-_SHORTEST_SECRET = 4  # characters; a shorter value hides nothing, and would blot out words by chance
+_SHORTEST_SECRET = 4  # characters; hiding a shorter value would blank out ordinary words
 _secrets: set[str] = set()
 _PASSWORD = re.compile(r"://[^/@\s]*?:([^/\s]+)@")
 _CREDENTIAL = re.compile(r"(?:pass|pwd|token|secret|key)\w*\s*=\s*'?([^&;\s']+)", re.IGNORECASE)
@@ -118,7 +118,7 @@ class Where:
 
 
 def keep_secret(value: str) -> None:
-    """From now on :func:`hidden` hides ``value``, an environment variable's: as it is, and as messages spell it.
+    """Makes :func:`hidden` hide ``value``, that of an environment variable, in every spelling that messages use.
 
     Of an address such as ``postgres://user:password@host/db?token=…`` the password and the token are hidden too.
     """
@@ -132,7 +132,7 @@ def keep_secret(value: str) -> None:
 
 
 def hidden(text: str) -> str:
-    """``text`` with ``***`` for every secret that :func:`keep_secret` was told."""
+    """``text`` with every secret that :func:`keep_secret` has stored replaced by ``***``."""
     for secret in sorted(_secrets, key=len, reverse=True) if _secrets else ():
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
@@ -140,14 +140,14 @@ def hidden(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with every character that is not shown as it is written as an escape; line breaks stay."""
+    """``text`` with unprintable characters written as escapes, except line breaks."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _cut(text: str, column: int) -> tuple[str, int]:
-    """A long line cut around the column, and where the column is then."""
+    """A long line, shortened around the column, and the column's new position."""
     if len(text) <= LONGEST_LINE:
         return text, column
     start = max(0, min(column - LONGEST_LINE // 2, len(text) - LONGEST_LINE))
@@ -156,11 +156,11 @@ def _cut(text: str, column: int) -> tuple[str, int]:
 
 
 class AsknownError(Exception):
-    """Something the user can put right.
+    """An error that the user can fix.
 
     ``code`` is a key of :data:`CODES`; ``message`` says what is wrong in the user's words; ``at`` points into
     the user's file; ``hint`` is the next thing to type. Control characters in them are escaped: both may repeat
-    values from data, and a terminal would obey those. What :func:`keep_secret` was told is replaced by ``***``.
+    values from data, and a terminal would execute those. Secrets are replaced by ``***``.
     """
 
     def __init__(self, code: str, message: str, *, at: Where | None = None, hint: str | None = None) -> None:
@@ -190,7 +190,7 @@ def did_you_mean(name: str, known: Iterable[str], *, what: str = "") -> str:
 
     ``what`` is the plural used in the sentence, as in "views". Empty when nothing is known.
     """
-    import difflib  # most programs that can raise an error end without one
+    import difflib  # difflib is slow to import, and most programs end without an error
 
     names = sorted(set(known))
     folded = {n.casefold(): n for n in reversed(names)}

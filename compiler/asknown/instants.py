@@ -1,4 +1,4 @@
-"""Instants: reads one in any shape that a caller may give it, and counts its microseconds since 1970 (rule 1)."""
+"""Reads instants in every form that a caller may pass, and counts their microseconds since 1970 (rule 1)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def from_microseconds(count: int) -> datetime:
 
 
 class _NotExactError(ValueError):
-    """An instant that microseconds cannot tell."""
+    """An instant that is finer than a microsecond."""
 
 
 def _read(value: Any) -> datetime:

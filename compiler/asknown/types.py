@@ -33,7 +33,7 @@ Kind = Literal[
 class SqlType:
     """A column's type. ``name`` is the canonical spelling; ``kind`` groups the types whose values compare.
 
-    ``bits`` is the width of an integer or float (integers below zero when ``signed``); ``precision`` and ``scale``
+    ``bits`` is the width of an integer or float; ``signed`` integers may be negative; ``precision`` and ``scale``
     belong to decimals; ``element`` to lists; ``fields`` to structs.
     """
 
@@ -167,7 +167,7 @@ def parse_type(text: str) -> SqlType:
 
 
 def keeps_exactly(kind: SqlType) -> bool:
-    """Whether a value of this type reads back the same from a training set and from the online table."""
+    """Whether values of this type are the same when read back from a training set or the online table."""
     match kind.kind:
         case "list":
             return kind.element is not None and keeps_exactly(kind.element)
@@ -193,7 +193,7 @@ def _nearest(kind: SqlType) -> str:
 
 
 def comparable(left: SqlType, right: SqlType) -> bool:
-    """Whether keys of these types may be compared (rule 8): one kind, whatever the width."""
+    """Whether keys of these types may be compared (rule 8): types of one kind may, whatever their width."""
     if left.kind == right.kind:
         return True
     return {left.kind, right.kind} <= {"timestamp", "timestamptz"}

@@ -1,1 +1,1 @@
-"""The catalog: every model by name, in the order that their references ask for."""
+"""The catalog: every model by name, in the order of their references."""

@@ -51,7 +51,7 @@ class Catalog:
         return name in self.project.models and self.model(name).is_feature_view
 
     def is_asked(self, name: str) -> bool:
-        """Whether features are asked of ``name``: it is a feature view or an on-demand view."""
+        """Whether ``name`` has features: it is a feature view or an on-demand view."""
         return self.is_view(name) or (name in self.project.models and self.model(name).is_on_demand)
 
     def on_demand_views(self) -> list[str]:
@@ -81,7 +81,7 @@ class Catalog:
     def closure(self, names: Iterable[str]) -> list[Model]:
         """The models called ``names`` and all they refer to, each after those it refers to.
 
-        Raises ``cycle`` with the models that refer to each other in a circle, and ``windows-below``.
+        Raises ``cycle`` with the models that refer to each other, and ``windows-below``.
         """
         done: dict[str, Model] = {}
         path: list[str] = []

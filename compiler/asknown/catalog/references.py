@@ -1,4 +1,4 @@
-"""How features are asked for by name, in training and online alike: a feature service, a view, or ``view:feature``.
+"""Reads the names in a request for features, in training and online: a feature service, a view, or ``view:feature``.
 
 If a service and a view have the same name, the name means the service. A project refuses such a pair; an online table
 written by two projects may hold one. The online reader imports this module, so it needs the standard library alone.
@@ -28,7 +28,7 @@ class ViewReference:
 
 @dataclass(frozen=True)
 class UnknownReference:
-    """A name that is neither a service's nor a view's. ``code`` is the error's code on both ends."""
+    """A name of neither a service nor a view. ``code`` is the code of the error."""
 
     name: str
     code: Literal["unknown-view", "unknown-service"]
@@ -54,7 +54,7 @@ def parse_reference(text: str, services: Container[str], is_view: Callable[[str]
 
 
 def list_references(features: Any) -> tuple[Any, ...]:
-    """The names in an argument that may be one name or several; not yet checked to be text."""
+    """The names in an argument that is one name or several. They may not be texts yet."""
     if isinstance(features, str) or not isinstance(features, Iterable):
         return (features,)
     return tuple(features)

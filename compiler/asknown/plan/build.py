@@ -109,12 +109,12 @@ _AskedBy = tuple[str, str, tuple[tuple[str, str], ...], str]
 
 
 def _asked_by(item: RequestedFeature) -> _AskedBy:
-    """The view, its label, its keys and the feature: what tells one value from another."""
+    """What identifies a requested value: the view, its label, its keys and the feature."""
     return item.view.name, item.label, item.keys, item.column.name
 
 
 def _needed(requested: Sequence[RequestedFeature]) -> list[RequestedFeature]:
-    """The features that on-demand ones among these read, also through others, without those that are requested."""
+    """Unrequested features that the on-demand features among these read, directly or through others."""
     known = {_asked_by(item) for item in requested}
     waiting, found = list(requested), list[RequestedFeature]()
     while waiting:

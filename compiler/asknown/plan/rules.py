@@ -10,7 +10,7 @@ from asknown.model.nodes import FeatureView, WindowCall
 from asknown.plan.nodes import FORMS, WINDOW_FORMS, Form, Match, Spine, WindowForm
 
 DAY = 86_400_000_000
-# If a bucket is this many times as long as the time between two rows of a key, nearly every moment finds its row.
+# If a bucket is this many times as long as the time between two rows of a key, nearly every moment finds a row in it.
 SPACINGS_IN_A_BUCKET = 5
 # The next buckets, for moments that found nothing, are this many times as wide: a pass reads all rows anyway.
 WIDER = 30
@@ -39,7 +39,7 @@ class PlanOptions:
     window_form: WindowForm | None = None
 
     def form_of(self, view: FeatureView) -> Form | None:
-        """The form that the view's match is forced into."""
+        """The form that is forced on the view's match, if any."""
         return self.forms.get(view.name, self.forms.get("*"))
 
 

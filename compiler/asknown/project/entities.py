@@ -1,4 +1,4 @@
-"""Entities: what features are about, and the key columns that tell one from another."""
+"""Reads entities: the things that features describe, and the key columns that identify them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a source's files: facts that a file does not hold, such as its delimiter or the order of its dates."""
+"""Reads the options of a source's files: facts that a file does not state, such as its delimiter or its date format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asknown.errors import AsknownError
 from asknown.project.reader import Reader, as_text
 from asknown.project.values import Sequence
 
-# The options of files by what the project calls them: the reader's own name, and the kind of value.
+# The options of files, by their names in the project: the name that DuckDB's reader uses, and the kind of value.
 _TEXT_OPTIONS = {
     "delimiter": ("delim", "text"),
     "quote": ("quote", "text"),
@@ -26,7 +26,7 @@ OPTIONS = (*_TEXT_OPTIONS, *_FILE_OPTIONS)
 
 
 def read_options(reader: Reader, what: str, path: str | None) -> tuple[tuple[str, Any], ...]:
-    """The declared ``options`` of files, under the names that the reader of files has for them."""
+    """The declared ``options`` of files, under the names that DuckDB's reader uses."""
     value = reader.value("options")
     if value is None:
         return ()

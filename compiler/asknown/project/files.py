@@ -14,7 +14,7 @@ def show_path(path: Path, root: Path) -> str:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether ``path`` is a folder; False if that cannot be found out."""
+    """Whether ``path`` is a folder; False if the file system does not say."""
     try:
         return path.is_dir()
     except OSError:
@@ -22,7 +22,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether ``path`` is a file; False if that cannot be found out."""
+    """Whether ``path`` is a file; False if the file system does not say."""
     try:
         return path.is_file()
     except OSError:

@@ -68,7 +68,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class FileRead:
-    """How files are read: a table function of DuckDB, its named arguments, and the types that columns are cast to.
+    """How DuckDB reads files: a table function, its named arguments, and the types that columns are cast to.
 
     A cast is (column, type, format of its dates or None); the format ``nanoseconds`` is a timestamp in these, which
     must be a whole microsecond.
@@ -83,7 +83,7 @@ class FileRead:
 class SourceTable:
     """A table of a source: files (``path``, as written, relative to the project) or a table of the target.
 
-    ``static`` says that it has no history that matters: all of it is known at every instant.
+    ``static``: its history does not matter, and all of it counts as known at every instant.
     """
 
     source: str

@@ -1,6 +1,6 @@
 """Reads profiles.yml: the engine that a project runs on, and the place of its online table.
 
-The file may hold secrets. So the places in errors show keys without values, and no message repeats a value.
+The file may hold secrets, so errors show keys without values, and no message repeats a value.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _choose(reader: Reader, outputs: Mapping, requested: str | None) -> str:
     name = as_text(value, f"'target' of {reader.what}")
     if name in names:
         return name
-    if isinstance(value, Scalar) and value.untyped:  # out of the environment: not repeated
+    if isinstance(value, Scalar) and value.untyped:  # from the environment: never shown
         raise AsknownError(
             "unknown-profile",
             f"{reader.what} has no output with the name that the environment gives for 'target'",

@@ -71,7 +71,7 @@ class Reader:
         return number
 
     def truth(self, key: str) -> bool:
-        """Whether ``key`` says true; false where it is absent."""
+        """The truth value of ``key``; False if it is absent."""
         value = self.value(key)
         if value is None:
             return False
@@ -95,13 +95,13 @@ class Reader:
 
 
 class Names:
-    """The names that are taken so far, by kind, with the place of each. Letter case is ignored."""
+    """The names in use so far, by kind, each with its place. Letter case is ignored."""
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], tuple[str, Where]] = {}
 
     def register(self, kind: str, name: str, at: Where) -> None:
-        """Takes ``name`` for a thing of ``kind``, such as "entity". Raises ``duplicate-name`` if it is taken."""
+        """Registers ``name`` for a thing of ``kind``, such as "entity". Raises ``duplicate-name`` if it is in use."""
         key = (kind, name.casefold())
         if key not in self._entries:
             self._entries[key] = (name, at)
@@ -116,7 +116,7 @@ class Names:
         )
 
     def place(self, kind: str, name: str) -> Where | None:
-        """The place where a thing of ``kind`` took this name, or None."""
+        """The place where a thing of ``kind`` registered this name, or None."""
         entry = self._entries.get((kind, name.casefold()))
         return None if entry is None else entry[1]
 

@@ -64,7 +64,7 @@ def _split(reference: str, at: Where) -> ServiceFeatures:
 
 
 def _refuse_spaced(line: Mapping) -> None:
-    """Refuses ``view: feature``, which YAML reads as a mapping and whose author meant ``view:feature``."""
+    """Refuses ``view: feature``, which YAML reads as a mapping. Its author meant ``view:feature``."""
     if len(line.entries) != 1:
         return
     ((key, entry),) = line.entries.items()
@@ -108,7 +108,7 @@ def _read_keys(reader: Reader) -> dict[str, str]:
 
 
 def _check_lines(name: str, items: tuple[Value, ...], lines: tuple[ServiceFeatures, ...]) -> None:
-    """Refuses a view asked for twice under one name. Lines ``view:a`` and ``view:b`` ask for one view together."""
+    """Refuses a view that is listed twice under one name. Lines ``view:a`` and ``view:b`` together list one view."""
     requested: dict[str, list[tuple[ServiceFeatures, bool]]] = {}
     for item, line in zip(items, lines, strict=True):
         label = line.alias or line.view

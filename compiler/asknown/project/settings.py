@@ -179,7 +179,7 @@ def locate(start: str | Path) -> tuple[Path, str, Any]:
         except AsknownError as fault:
             if "asknown" in text:
                 raise
-            broken = broken or fault  # probably another project's file: reported only if nothing else is found
+            broken = broken or fault  # probably another project's file: reported only if no project is found
             continue
         if isinstance(tool, dict) and "asknown" in tool:
             return root, text, tool["asknown"]

@@ -68,7 +68,7 @@ def _read_table(value: Value, source: str, schema: list[str], description: str |
 
 
 def _qualify(schema: list[str], name: str, identifier: str | None) -> str | None:
-    """The table's identifier in its source's schema. An identifier with a dot has its own schema."""
+    """The table's identifier, with its source's schema unless it names one itself."""
     if not schema or (identifier is not None and "." in identifier):
         return identifier
     return ".".join(_quote(part) for part in (*schema, identifier or name))
@@ -92,7 +92,7 @@ def _check_zone(zone: str, at: Where) -> None:
     if known:
         return
     zones = available_timezones()
-    if zones:  # a machine without the tz database cannot tell
+    if zones:  # without the tz database, no zone can be checked
         raise AsknownError(
             "wrong-type",
             f"'{zone}' is not an IANA time zone",

@@ -1,4 +1,4 @@
-"""Targets and the online table, as a profile describes them: which keys there are, and what they may say."""
+"""Reads the targets and the online table of a profile, and checks their keys and values."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def _read_type(given: Mapping, who: str) -> str:
         raise wrong_type(f"'type' of {who}", "text", value)
     if value.value in TYPES:
         return value.value
-    # What came out of the environment is not repeated.
+    # A value from the environment is never shown.
     said = "the environment gives it" if value.untyped else f"it says '{value.value}'"
     if value.value == "sqlite":
         hint = _SQLITE

@@ -1,8 +1,8 @@
 """Reads YAML safely into values with their places, by the rules of YAML 1.2's core schema and within bounds.
 
 Only ``true`` and ``false`` are truth values and only plain decimals are numbers, so ``no``, ``012``, ``1:30`` and
-``2024-01-31`` stay the text they look like. Keys are text and stand once. Tags and merge keys are refused. Nothing
-is built before the bounds are checked, so neither nesting nor aliases can exhaust memory.
+``2024-01-31`` stay text. Keys are texts and occur once. Tags and merge keys are refused. The bounds are checked before
+any value is built, so neither nesting nor aliases can exhaust memory.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _document(text: str, page: Page) -> Value | None:
 
 
 def _where_libyaml_gave_up(fault: yaml.YAMLError) -> int | None:
-    """The index of the character that nests deeper than libyaml allows, or None if the fault is another one.
+    """The index of the character where the nesting exceeds libyaml's limit; None if the error has another cause.
 
     libyaml 0.2.6, which PyYAML 6.0.4 brings, stops at 1,000 levels. It reads ahead, so it can stop before it has
     given us the event where the file goes deeper than ``DEEPEST``. Older versions have no limit.
@@ -191,7 +191,7 @@ def _start(event: yaml.Event) -> tuple[int, int]:
     return mark.line, mark.column
 
 
-# YAML counts these as ends of lines, and these characters as text; str.splitlines() knows more of the former.
+# The line ends and the characters that YAML allows. str.splitlines() divides at more characters.
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BRACES_HINT = "put quotes around a value with braces: \"{{ env_var('NAME') }}\""
@@ -233,7 +233,7 @@ class Page:
         return AsknownError("bad-yaml", message, at=self.place(line, column), hint=hint)
 
     def explain(self, fault: yaml.YAMLError) -> AsknownError:
-        """The error for one of PyYAML's, in an author's words, at the place that needs the change."""
+        """The error for one of PyYAML's, in the author's words, at the place to change."""
         mark = getattr(fault, "problem_mark", None) or getattr(fault, "context_mark", None)
         if mark is None:
             return AsknownError("bad-yaml", "this is not a YAML file", at=Where(self.shown))
@@ -251,11 +251,11 @@ class Page:
         return self.error(message, at.line, at.column, hint)
 
     def _say(self, context: str, problem: str) -> tuple[str, bool, str | None]:
-        # The Python and the C parser word their messages a little differently, so the table has what they share.
+        # The messages of the Python and the C parser differ slightly, so the table has their common parts.
         for in_context, in_problem, message, at_opening, hint in _COMPLAINTS:
             if in_context in context and in_problem in problem:
                 return message, at_opening, hint
-        # A complaint may quote the file, and a secret file is not quoted.
+        # PyYAML's message may quote the file, which must not happen for a secret file.
         return ("this is not YAML" if self.secret else f"this is not YAML: {problem}"), False, None
 
     def _decode(self, content: bytes) -> str:

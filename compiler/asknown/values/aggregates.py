@@ -1,8 +1,8 @@
-"""The aggregates of a trailing window over its rows, exactly as the training query has them (rules 4 and 5).
+"""Computes the aggregates of a trailing window, with exactly the results of the training query (rules 4 and 5).
 
-Each is a function of the values in the window, none of them NULL, in the order (event time, known-at, created-at,
-value); arg_min and arg_max take pairs (value, order). Sums are exact and rounded once; NaN is the greatest number;
-where zeros are compared they have no sign. The standard library only: the reader imports this.
+Each aggregate is a function of the non-NULL values in the window, ordered by (event time, known-at, created-at,
+value); arg_min and arg_max take pairs (value, order). Sums are exact and rounded once. NaN is the greatest number, and
+comparisons ignore the sign of zero. The reader imports this module, so it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 
 
 def finalizer(name: str, kind: SqlType | None, order: SqlType | None = None, number: float | None = None) -> Finalizer:
-    """The function from a window's values of this type to the aggregate whose finalizer has this name."""
+    """The finalizer of this name: a function that takes a window's values of this type and returns the aggregate."""
     if kind is None:
         return len
     return FINALIZERS[name](kind, order, number)
 
 
 def sort_key(kind: SqlType) -> Key | None:
-    """The key by which values order as in the engine, zeros without a sign; None where Python's order is that order."""
+    """The sort key that gives the engine's order and ignores the sign of zero; None if Python's order is the same."""
     if kind.kind == "float":
         return _float_key
     if kind.kind in _NESTED or kind.is_enum:
@@ -52,7 +52,7 @@ def sort_key(kind: SqlType) -> Key | None:
 
 
 def total_key(kind: SqlType) -> Key | None:
-    """The key of the order in which no two different values tie."""
+    """The sort key of the total order, in which no two different values tie."""
     return cmp_to_key(comparison(kind)) if kind.kind == "float" else sort_key(kind)
 
 
@@ -60,7 +60,7 @@ def total_key(kind: SqlType) -> Key | None:
 
 
 def _variance(values: Values, less: int) -> float | None:
-    """The sum of squared distances from the mean, over ``len(values) - less``; in two passes, so that it is stable."""
+    """The sum of squared distances from the mean, divided by ``len(values) - less``. Two passes keep it stable."""
     count = len(values)
     if count <= less:
         return None
@@ -123,7 +123,7 @@ def _min_floats(values: Values) -> float | None:
 
 
 def _has_nan(values: Values) -> bool:
-    """Whether a NaN is among the doubles: it would make their sum NaN, which is cheap to see."""
+    """Whether the doubles contain a NaN. If so their sum is NaN, which is quick to test."""
     total = sum(values)
     return total != total and any(v != v for v in values)  # noqa: PLR0124
 
@@ -132,7 +132,7 @@ def _extreme_of_pairs(order: SqlType, *, greatest: bool) -> Finalizer:
     key = sort_key(order)
 
     def pick(pairs: Values) -> Any:
-        """The value beside the extreme: of those that tie, the last one in order."""
+        """The value paired with the extreme; the last one if several tie."""
         if not pairs:
             return None
         by = [y for _, y in pairs] if key is None else [key(y) for _, y in pairs]
@@ -198,7 +198,7 @@ def _quantile(aggregate: str, kind: SqlType, number: float) -> Finalizer:
 
 
 def _blend(low: float, high: float, share: float) -> float:
-    """The point between two numbers: the engine fuses the first product into the sum, so it is rounded with it."""
+    """The weighted mean of two numbers. Like the engine, it rounds the first product and the sum together (fused)."""
     if not share:
         return low + 0.0
     right = high * share
@@ -217,7 +217,7 @@ def _float_key(value: float) -> tuple[bool, float]:
 
 
 def _same(finalize: Finalizer, **by_kind: Finalizer) -> MakeFinalizer:
-    """One function for values of every type, but for those of the kinds that have their own."""
+    """Always ``finalize``, except for values of the kinds that have a finalizer of their own."""
     return lambda kind, order, number: by_kind.get(kind.kind, finalize)
 
 

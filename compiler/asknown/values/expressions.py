@@ -1,9 +1,9 @@
 """Evaluates the expressions of features over windows, with the engine's result to the bit.
 
-An expression is a tree of nested tuples ``(operation, type, *parts)``, written by ``model.expressions``, which has put
-in every conversion: operands are of the types that :data:`_STRICT` and the rest of this page say, and nothing is
-converted here unasked. NULL is None. What the engine refuses (an integer out of its type's range) raises
-:class:`EvaluationError`. The standard library only: the reader imports this.
+An expression is a tree of nested tuples ``(operation, type, *parts)``. ``model.expressions`` writes it with all
+conversions explicit, so operands already have the types that :data:`_STRICT` and the functions below expect. NULL is
+None. Where the engine would fail (an integer out of its type's range), this raises :class:`EvaluationError`. The reader
+imports this module, so it needs the standard library alone.
 
 Leaves: ``("call", type, place)``, ``("column", type, name)``, ``("literal", type, value)``.
 """
@@ -18,7 +18,7 @@ from typing import Any
 from asknown.types import SqlType, parse_type
 
 Evaluate = Callable[[Sequence[Any], Mapping[str, Any]], Any]
-"""From the results of the calls, and the hidden as-of columns by name, to the value."""
+"""Takes the results of the calls, and the hidden as-of columns by name; returns the value."""
 
 Function = Callable[..., Any]
 
@@ -30,7 +30,7 @@ class EvaluationError(Exception):
 
 
 def compile_expression(tree: Any, places: Mapping[int, int]) -> Evaluate:
-    """The function that evaluates ``tree``; ``places`` says where the result of each call stands among the results."""
+    """The function that evaluates ``tree``. ``places`` maps each call to the position of its result."""
     operation, name, *parts = tree
     match operation:
         case "call":
@@ -52,11 +52,11 @@ def compile_expression(tree: Any, places: Mapping[int, int]) -> Evaluate:
     return _strict(_STRICT[operation](parse_type(name), types), inner)
 
 
-# ---------------------------------------------------------------- how parts are evaluated
+# ---------------------------------------------------------------- evaluation of parts
 
 
 def _strict(function: Function, inner: list[Evaluate]) -> Evaluate:
-    """NULL where a part is NULL, else the function of the parts."""
+    """Calls ``function`` with the parts' values; NULL if one of them is NULL."""
     if len(inner) == 1:
         (only,) = inner
 
@@ -79,7 +79,7 @@ def _with_nulls(function: Function, inner: list[Evaluate]) -> Evaluate:
 
 
 def _case(inner: list[Evaluate]) -> Evaluate:
-    """Condition, value, condition, value, …, and the value where no condition is true."""
+    """CASE: the parts are condition, value, condition, value, …, and the ELSE value."""
     pairs = list(zip(inner[:-1:2], inner[1::2], strict=True))
     otherwise = inner[-1]
 
@@ -104,7 +104,7 @@ def _coalesce(inner: list[Evaluate]) -> Evaluate:
 
 
 def _nullif(inner: list[Evaluate]) -> Evaluate:
-    """The first part, NULL where the second, a condition, is true."""
+    """NULLIF: the first part, or NULL if the second, a condition, is true."""
     value, equal = inner
     return lambda calls, kept: None if equal(calls, kept) else value(calls, kept)
 
@@ -142,7 +142,7 @@ def _distinct(kind: SqlType) -> Function:
 
 
 def _pick(kind: SqlType, better: str) -> Function:
-    """The least or greatest of the values that are not NULL: of equal ones, the first."""
+    """The least or greatest of the non-NULL values; the first one if several are equal."""
     beats = _comparison(better, kind)
 
     def pick(values: list[Any]) -> Any:
@@ -205,7 +205,7 @@ def _arithmetic(operation: str) -> Callable[[SqlType, list[SqlType]], Function]:
 
 
 def _checked(kind: SqlType) -> Function:
-    """The function that gives an integer or decimal of this type back, or refuses one that the type cannot hold."""
+    """A function that returns an integer or decimal unchanged, and raises an error if this type cannot hold it."""
     if kind.kind == "decimal":
         low, high = -(Decimal(10) ** (kind.precision - kind.scale)), Decimal(10) ** (kind.precision - kind.scale)
 
@@ -235,7 +235,7 @@ def _divide(a: float, b: float) -> float:
 
 
 def _divide_whole(a: int, b: int) -> int:
-    """Towards zero."""
+    """The quotient of whole numbers, rounded towards zero."""
     if not b:
         raise EvaluationError(f"{a} // 0")
     whole = abs(a) // abs(b)
@@ -243,7 +243,7 @@ def _divide_whole(a: int, b: int) -> int:
 
 
 def _remainder(a: int, b: int) -> int:
-    """With the sign of the dividend."""
+    """The remainder, with the sign of the dividend."""
     if not b:
         raise EvaluationError(f"{a} % 0")
     left = abs(a) % abs(b)
@@ -285,7 +285,7 @@ _DECIMALS: dict[str, Function] = {
 
 
 def _round(value: float) -> float:
-    """To a whole number, halves away from zero."""
+    """The nearest whole number; halves are rounded away from zero."""
     if not math.isfinite(value) or abs(value) >= 2**52:
         return value
     whole = math.floor(abs(value))
@@ -293,7 +293,7 @@ def _round(value: float) -> float:
 
 
 def _round_places(value: float, places: int) -> float:
-    """``round(value * power) / power`` for a power of ten, each step in doubles: what the SQL that we emit says."""
+    """``round(value * power) / power`` for a power of ten, each step in doubles, as in the SQL that we emit."""
     power = 10.0**places
     rounded = _round(value * power) / power
     return rounded if math.isfinite(rounded) else value
@@ -327,7 +327,7 @@ def _float_to_integer(_: SqlType, kind: SqlType) -> Function:
     check = _checked(kind)
 
     def convert(value: float) -> int:
-        """To the nearest, halves to the even one."""
+        """The nearest value of the type; halves are rounded to even."""
         if not math.isfinite(value):
             raise EvaluationError(f"{value} is out of the range of {kind}")
         return int(check(round(value)))
@@ -381,4 +381,4 @@ _STRICT: dict[str, Callable[[SqlType, list[SqlType]], Function]] = {
     "is finite": lambda *_: math.isfinite,
     "cast": _cast,
 }
-"""Operations that are NULL where a part is NULL: from the result's type and the parts' types to the function."""
+"""Operations that are NULL if a part is NULL. Each entry takes the types of result and parts and returns the function."""

@@ -1,7 +1,7 @@
-"""The order of two values of one type as the engine orders them, for rows that tie on every time (rule 3).
+"""Compares two values of one type as the engine does, for rows that tie in every time (rule 3).
 
-Most types order in SQLite as they do in the engine: whole numbers by value, text by its UTF-8 bytes, times by their
-fixed spelling. The few that do not are compared here, decoded.
+SQLite orders the stored form of most types as the engine does: whole numbers by value, text by its UTF-8 bytes, times
+by their fixed format. The other types are decoded and compared here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Compare = Callable[[Any, Any], int]
 
 
 def comparison(kind: SqlType) -> Compare:
-    """The function from two decoded values, neither None, to a number below, equal to or above 0."""
+    """A comparison of two decoded values, neither None. It returns a number below, equal to or above 0."""
     if kind.kind == "list" and kind.element is not None:
         element = _null_greatest(comparison(kind.element))
         return lambda left, right: _compare_all(element, left, right)
@@ -42,14 +42,14 @@ def _compare_text(left: str, right: str) -> int:
 
 
 def _compare_floats(left: float, right: float) -> int:
-    """Numbers by value, -0.0 equal to 0.0, and NaN the greatest and equal to itself."""
+    """Compares numbers by value. -0.0 equals 0.0; NaN equals itself and is the greatest."""
     if isnan(left) or isnan(right):
         return isnan(left) - isnan(right)
     return _compare(left, right)
 
 
 def signs_last(compare: Compare) -> Compare:
-    """As ``compare``; of values that differ in the sign of a zero alone, the one with the minus is below."""
+    """As ``compare``, but if two values differ only in the sign of zero, the negative one is less."""
 
     def compare_to_the_bit(left: Any, right: Any) -> int:
         return compare(left, right) or _compare(_signs(left), _signs(right))
@@ -76,7 +76,7 @@ def _compare_all(element: Compare, left: list[Any], right: list[Any]) -> int:
 
 
 def _null_greatest(compare: Compare) -> Compare:
-    """Inside lists and structs the engine puts NULL above every value, though at the top NULL is the lowest."""
+    """Compares with NULL as the greatest value, as the engine does inside lists and structs. A NULL column is the least."""
 
     def compare_nullable(left: Any, right: Any) -> int:
         if left is None or right is None:
@@ -87,7 +87,7 @@ def _null_greatest(compare: Compare) -> Compare:
 
 
 def _enum_comparison(kind: SqlType) -> Compare:
-    """Members of an ENUM order as they were declared."""
+    """Compares members of an ENUM by the order in which they were declared."""
     members = [m.replace("''", "'") for m in re.findall(r"'((?:[^']|'')*)'", kind.name)]
     rank = {member: place for place, member in enumerate(members)}
     return lambda left, right: _compare(rank.get(left, -1), rank.get(right, -1))

@@ -1,7 +1,7 @@
-"""States: what stands for many values of a window, so that most of them need not be read again.
+"""Partial states of aggregates, which stand for many values of a window, so that a read needs few of the values.
 
-A state is the number of the values and a few values that stand in for them: for a sum, doubles whose exact sum is the
-same; for an extreme, the extreme. Put beside further values they give the aggregate of all, exactly and rounded once.
+A state is a count and a few stand-ins for the values: for a sum, doubles with the same exact sum; for an extreme, the
+extreme. An aggregate over stand-ins and further values equals the aggregate over all values, exactly and rounded once.
 The standard library only: the reader imports this.
 """
 
@@ -18,14 +18,14 @@ from asknown.values.aggregates import finalizer
 from asknown.values.sums import Values, float_parts, mean_decimals, mean_floats, mean_integers
 
 Merge = Callable[[Values, int], Any]
-"""From values, stand-ins among them, and the number of all values that they are, to the aggregate."""
+"""Takes values, stand-ins among them, and the number of values they stand for; returns the aggregate."""
 
 _KINDS: frozenset[Kind] = frozenset({"boolean", "integer", "float", "decimal", "text"})
 
 
 @dataclass(frozen=True)
 class State:
-    """Which values, and what is kept of them. Calls of one state differ in their frames, or are sum and avg."""
+    """The values that a state summarizes, and how. Calls that share a state differ only in frame, or are sum and avg."""
 
     family: str
     value: str | None
@@ -40,12 +40,12 @@ def keeps_state(family: str, kind: SqlType | None) -> bool:
 
 
 def packs(kind: SqlType) -> bool:
-    """Whether values of this type are in the tiles: JSON has no bytes."""
+    """Whether tiles can hold values of this type. They are JSON, which has no bytes."""
     return kind.kind != "blob"
 
 
 def condense(family: str, kind: SqlType | None, values: Values) -> list[Any]:
-    """The values that stand in for these. OverflowError where no doubles can, because their sum is too large."""
+    """The stand-ins for these values. Raises OverflowError if the sum is too large for any doubles."""
     if family == "count" or kind is None or not values:
         return []
     if family == "sum" and kind.kind == "float":
@@ -54,7 +54,7 @@ def condense(family: str, kind: SqlType | None, values: Values) -> list[Any]:
 
 
 def merger(name: str, kind: SqlType | None) -> Merge:
-    """The function that finishes an aggregate, named by its finalizer, from stand-ins of some values."""
+    """The function that computes an aggregate from values and stand-ins. ``name`` is that of its finalizer."""
     if name == "count" or kind is None:
         return lambda values, count: count
     if name == "avg":
@@ -64,12 +64,12 @@ def merger(name: str, kind: SqlType | None) -> Merge:
 
 
 def spell(value: Any) -> Any:
-    """A stand-in as JSON keeps it."""
+    """A stand-in as it is written in JSON."""
     return str(value) if isinstance(value, Decimal) else value
 
 
 def reader_of(kind: SqlType | None) -> Callable[[Any], Any] | None:
-    """The function from a spelled stand-in back to the value, or None where they are the same."""
+    """The function that reads a stand-in from JSON; None if no conversion is needed."""
     return Decimal if kind is not None and kind.kind == "decimal" else None
 
 

@@ -1,6 +1,6 @@
-"""Sums and averages that are exact and rounded once, whatever the order of the values (rule 5).
+"""Computes sums and averages exactly and rounds them once, so the order of the values does not matter (rule 5).
 
-The standard library only: the reader imports this.
+The reader imports this module, so it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _SCALED = 2**1074  # every finite double is a whole number of 1 / 2**1074
 
 
 def sum_floats(values: Values) -> float | None:
-    """The exact sum of doubles, rounded once; NaN and infinities as IEEE addition has them."""
+    """The exact sum of doubles, rounded once. NaN and infinities follow IEEE addition."""
     if not values:
         return None
     try:
         return math.fsum(values) + 0.0  # no sign on a zero
     except ValueError:  # inf and -inf
         return math.nan
-    except OverflowError:  # on the way only, or for good
+    except OverflowError:  # in a partial sum only, or in the result
         return _special(values) or ratio(_whole(values), _SCALED)
 
 
@@ -48,27 +48,28 @@ def mean_floats(values: Values, count: int | None = None) -> float | None:
 
 
 def float_parts(values: Values) -> list[float]:
-    """Doubles whose exact sum is that of the values: the rounded sum, and what it left out, until nothing is left.
+    """Doubles with the same exact sum: the rounded sum, then its error, and so on until no error is left.
 
-    The sum alone where it is not finite. ValueError for both infinities, OverflowError for sums beyond a double.
+    If the sum is not finite, it is the only one. Raises ValueError if both infinities occur, and OverflowError if the
+    sum is too large for a double.
     """
     parts = [math.fsum(values)]
     if math.isfinite(parts[0]):
         rest = [*values, -parts[0]]
-        while left := math.fsum(rest):  # mostly little is
+        while left := math.fsum(rest):  # few values are
             parts.append(left)
             rest.append(-left)
     return parts
 
 
 def _special(values: Values) -> float | None:
-    """The sum where a NaN or an infinity decides it."""
+    """The sum if the values have a NaN or an infinity."""
     special = [v for v in values if not math.isfinite(v)]
     return float(sum(special)) if special else None
 
 
 def _whole(values: Values) -> int:
-    """The exact sum of finite doubles as a number of 1 / _SCALED."""
+    """The exact sum of finite doubles, as a multiple of 1 / _SCALED."""
     total = 0
     for value in values:
         above, below = value.as_integer_ratio()
@@ -77,7 +78,7 @@ def _whole(values: Values) -> int:
 
 
 def ratio(above: int, below: int) -> float:
-    """The quotient rounded once, infinite where it is too large for a double."""
+    """The quotient, rounded once; infinite if it is too large for a double."""
     try:
         return above / below
     except OverflowError:
