@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Description:
-    """A thing's facts by label, and its parts as rows under ``columns``. ``parts`` is what the rows are called."""
+    """A thing's facts by label, and its parts as rows under ``columns``. ``parts`` is the title of the rows."""
 
     kind: str
     name: str
@@ -46,7 +46,7 @@ class Description:
 def find_descriptions(store: FeatureStore, name: str, faults: list[AsknownError]) -> list[Description]:
     """The descriptions of everything called ``name``: model or view, service, entity, source or table of a source.
 
-    Errors that only hide a part, such as the types while the data is away, are added to ``faults``. Raises
+    Errors that only hide a part, such as the types while the data cannot be reached, are added to ``faults``. Raises
     ``unknown-model`` with the nearest names.
     """
     project = store.project
@@ -183,7 +183,7 @@ def _typed_features(store: FeatureStore, model: Model, faults: list[AsknownError
 
 
 def _readers(store: FeatureStore, reads: Callable[[Model], bool]) -> tuple[str, ...]:
-    """The names of the models for which ``reads`` is true. Broken models are left out without a word."""
+    """The names of the models for which ``reads`` is true. Broken models are silently left out."""
     return tuple(model.name for model in _sound(store) if reads(model))
 
 

@@ -1,7 +1,7 @@
 """Reads the entities of a request, typed as ``key=value`` or written in JSON lines or CSV.
 
-On the command line and in CSV every value is text, which is read by the type of its key. In JSON, only texts are, and
-only for types that JSON lacks.
+On the command line and in CSV every value is text, which is converted to the type of its key. In JSON, only texts are
+converted, and only for types that JSON lacks.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Field:
     view: str
 
     def parse(self, text: str) -> Any:
-        """The value that a text means."""
+        """The value of a text."""
         parse = parse_input if self.is_input else parse_key
         return parse(text, self.type, column=self.name)
 
@@ -102,7 +102,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _read_csv(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
-    """The rows of a CSV file with a head. An empty field is NULL."""
+    """The rows of a CSV file with a header. An empty field is NULL."""
     import csv
 
     reader = csv.reader(_lines(file), strict=True)
@@ -125,7 +125,7 @@ def _read_csv(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
 
 
 def _read_json(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
-    """The rows of a file of JSON lines, one object a line."""
+    """The rows of a file of JSON lines, one object per line."""
     if file != STDIN and not file.casefold().endswith((".jsonl", ".ndjson", ".json")):
         raise AsknownError(
             "bad-value",

@@ -17,7 +17,7 @@ def show_error(error: AsknownError) -> None:
 
 
 def error_lines(error: AsknownError, kind: str = "error") -> Iterator[str]:
-    """The lines that say an error: what is wrong, where, and what to type next; ``kind`` may be another severity."""
+    """The lines of an error: what is wrong, where, and what to type next. ``kind`` may be another severity."""
     yield styled(f"{kind}[{error.code}]", fg="red" if kind == "error" else "yellow", bold=True) + f": {error.message}"
     if error.at is not None:
         yield f"  at {error.at}"

@@ -20,7 +20,7 @@ from asknown.errors import AsknownError
 
 # Name and first line of help of each command, so that the group's help imports none of them.
 COMMANDS = {
-    "init": "Make a folder with a small project that works.",
+    "init": "Create a folder with a small project that works.",
     "ls": "List the project's models, views, services, entities, sources.",
     "show": "Show a model, view, service, entity or source.",
     "compile": "Print the SQL that runs.",
@@ -113,10 +113,10 @@ class LazyGroup(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped, and breaks nothing
+            if isinstance(stream, TextIOWrapper):  # characters that its encoding lacks are escaped
                 stream.reconfigure(errors="backslashreplace")
         try:
-            with open_stdout():  # help is click's to print
+            with open_stdout():  # click prints the help
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except AsknownError as error:
             if session.debug:

@@ -16,7 +16,7 @@ Options:
   --help         Show this message.
 
 Commands:
-  init         Make a folder with a small project that works.
+  init         Create a folder with a small project that works.
   ls           List the project's models, views, services, entities, sources.
   show         Show a model, view, service, entity or source.
   compile      Print the SQL that runs.

@@ -27,7 +27,7 @@ class Listing:
 
 
 def list_kind(store: FeatureStore, kind: str) -> Listing:
-    """All things of one of :data:`KINDS`. The error of a broken thing is a fault and hides no other thing."""
+    """All things of one of :data:`KINDS`. A broken thing adds its error to the faults and hides no other thing."""
     columns, read = KINDS[kind]
     listing = Listing(columns, [], [])
     listing.rows += read(store, listing.faults)
@@ -42,7 +42,7 @@ def list_everything(store: FeatureStore) -> Listing:
         name, description = columns.index("name"), columns.index("description")
         for row in read(store, listing.faults):
             listing.rows.append((heading or row[columns.index("kind")], row[name], row[description]))
-    # Views come from the list of models, so they are moved behind the entities.
+    # The list of models gives the views, so they are moved after the entities.
     order = ["source", "model", "entity", "view", "service"]
     listing.rows.sort(key=lambda row: order.index(row[0]))
     return listing

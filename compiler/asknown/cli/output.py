@@ -1,7 +1,7 @@
 """Writes rows as a table, as JSON or as CSV.
 
-JSON is one document: a list of objects, one a line. CSV has a header, and an empty field for NULL. Both are written as
-rows arrive, so they may be larger than memory.
+JSON is one document: a list of objects, one per line. CSV has a header, and an empty field for NULL. Both are written
+as rows arrive, so they may be larger than memory.
 """
 
 from __future__ import annotations

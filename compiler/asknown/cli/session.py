@@ -1,4 +1,4 @@
-"""The options that all commands share, the project and target that they choose, and what is opened with them."""
+"""The options that all commands share, and the store and reader that they open."""
 
 from __future__ import annotations
 
@@ -93,5 +93,5 @@ class ProjectCommand(click.Command):
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value and param.name is not None:  # absent here leaves what stood before the command
+    if value and param.name is not None:  # an option that is absent here keeps its value from before the command
         setattr(ctx.ensure_object(Session), param.name, value)

@@ -1,6 +1,6 @@
-"""Lays out text tables: columns under their names, numbers to the right, one line below the head.
+"""Lays out text tables: columns under their names, numbers to the right, one line below the header.
 
-It is our own because the import of a library for it takes longer than a read of the online table.
+We do not use a library, because importing one takes longer than a read of the online table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def lay_out(
     shorten: bool = False,
     bold: bool = False,
 ) -> list[str]:
-    """The lines of a table. ``null`` is the text for None; ``bold`` formats the head for a terminal.
+    """The lines of a table. ``null`` is the text for None; ``bold`` formats the header for a terminal.
 
     ``width`` is the longest line that fits. If the table is wider, its last column is shortened (``shorten``), or
     else the table is transposed: a line for each column, with as many rows side by side as fit.
@@ -91,7 +91,7 @@ def _turned(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, 
 
 def _cell(value: Any, null: str) -> str:
     text = null if value is None else as_text(value)
-    # A value stays on one line, and may not move the cursor.
+    # A value takes one line, and must not move the cursor.
     return text if text.isprintable() else "".join(map(_escape, text))
 
 

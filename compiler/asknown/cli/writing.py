@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_stdout() -> Iterator[TextIO]:
-    """Stdout. Raises ``output`` if a write fails, as on a full disk. A closed pipe is left to click."""
+    """Stdout. Raises ``output`` if a write fails, as on a full disk. click handles a closed pipe."""
     try:
         yield sys.stdout
         sys.stdout.flush()
@@ -36,7 +36,7 @@ def finish_stdout() -> None:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[TextIO]:
-    """A text file that appears whole or not at all. Errors: ``output``."""
+    """A text file that is complete when it appears, or does not appear at all. Errors: ``output``."""
     # A device or a pipe is written to directly: it cannot be replaced by a finished file.
     special = path.exists() and not path.is_file()
     beside = path if special else path.with_name(f".{path.name}.part")

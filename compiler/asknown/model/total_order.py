@@ -1,8 +1,8 @@
-"""Makes the order of windows over rows total, so that their values do not follow the order of rows in a file.
+"""Makes the order of windows over rows total, so that their values do not depend on the order of rows in a file.
 
-Two rows of one key at one instant may stand in any order, and `lag()` gives another value for each. Rule 3 says which
-of them is greater: after the times the columns in select order, NULLs lowest. So these columns are put behind the
-author's order. What a select does not read cannot tell its rows apart, so after its columns no tie matters.
+Two rows of one key at one instant may come in any order, and `lag()` then gives different values. Rule 3 decides which
+is greater: by the times, then by the columns in select order, NULLs lowest. So these columns are added to the author's
+order. Rows that tie in all columns that a select reads are the same to it, so their order does not matter.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _orderable(tree: exp.Query) -> Iterator[tuple[exp.Window, exp.Select]]:
 
 
 def _deciding(select: exp.Select, model: Model, lineage: Lineage) -> Iterator[exp.Expr]:
-    """The expressions that tell the rows of a select apart: its created-at time first, then what its items read."""
+    """The expressions that distinguish the rows of a select: its created-at time first, then what its items read."""
     created_at = (model.rendered.config.created_at or "").casefold()
     items = sorted(select.expressions, key=lambda item: not created_at or item.alias_or_name.casefold() != created_at)
     computed = {

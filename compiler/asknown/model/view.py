@@ -29,7 +29,7 @@ def build_view(
     column that is not there, ``unsupported-type`` for a type that cannot serve, and ``bad-window`` for windows.
     """
     config = model.rendered.config
-    assert config.entity is not None and config.event_time is not None  # render refuses a view without
+    assert config.entity is not None and config.event_time is not None  # render refuses a view without an event time
     _refuse_rows(model)
     at = model.rendered.template_place(model.rendered.config_line or 1)
     find = _finder(model, columns, at)
@@ -110,7 +110,7 @@ def _fetched(lifted: Lifted | None, rows: Sequence[Column], features: Sequence[C
 
 
 def refuse_duplicate_columns(model: Model, columns: Sequence[str]) -> None:
-    """Raises an error for two columns of one name. As in the engines, letter case is ignored."""
+    """Raises an error for two columns with the same name. Like the engines, it ignores case."""
     seen: dict[str, str] = {}
     for column in columns:
         folded = column.casefold()

@@ -381,4 +381,4 @@ _STRICT: dict[str, Callable[[SqlType, list[SqlType]], Function]] = {
     "is finite": lambda *_: math.isfinite,
     "cast": _cast,
 }
-"""Operations that are NULL if a part is NULL. Each entry takes the types of result and parts and returns the function."""
+"""Operations that are NULL if a part is NULL. An entry takes the types of result and parts and returns the function."""

@@ -76,7 +76,7 @@ def _compare_all(element: Compare, left: list[Any], right: list[Any]) -> int:
 
 
 def _null_greatest(compare: Compare) -> Compare:
-    """Compares with NULL as the greatest value, as the engine does inside lists and structs. A NULL column is the least."""
+    """Compares with NULL as the greatest value, as the engine does inside lists and structs, though not in columns."""
 
     def compare_nullable(left: Any, right: Any) -> int:
         if left is None or right is None:

@@ -25,7 +25,7 @@ _KINDS: frozenset[Kind] = frozenset({"boolean", "integer", "float", "decimal", "
 
 @dataclass(frozen=True)
 class State:
-    """The values that a state summarizes, and how. Calls that share a state differ only in frame, or are sum and avg."""
+    """The values that a state summarizes, and how. Calls that share one differ only in frame, or are sum and avg."""
 
     family: str
     value: str | None

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def command(session: Session, *, yes: bool, message: str, accept: tuple[str, ...]) -> None:
     """Record the project in the registry.
 
-    Shows what changes, as plan does, asks, and writes one revision: each changed view gets a new version. Nothing is
-    loaded: materialize does that. Refuses a breaking change unless --accept names it.
+    Shows the changes, as plan does, asks for confirmation, and writes one revision, in which each changed view gets a
+    new version. Loads nothing: materialize does that. Refuses a breaking change unless --accept names it.
 
     \b
     Examples:

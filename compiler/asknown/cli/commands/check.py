@@ -1,4 +1,4 @@
-"""`asknown check`: what is wrong with the project, as far as its text and the columns of its sources tell."""
+"""`asknown check`: lists the errors that the project's files and the columns of its sources show."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def command(ctx: click.Context, *, kind: Format) -> None:
     """Find what is wrong with the project, without reading a row.
 
     Renders, parses and types every model, completes every feature view and service, and looks for hindsight in
-    each view and in everything that it stands on. Prints every finding: its severity and code, its place, and what to
-    write instead. Exits with 1 where one is an error.
+    each view and every model below it. Prints every finding with its severity, code and place, and what to write
+    instead. Exits with 1 if a finding is an error.
 
     \b
     Examples:

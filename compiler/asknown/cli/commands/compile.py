@@ -41,9 +41,9 @@ def command(
 ) -> None:
     """Print the SQL that runs.
 
-    For a plain model it is the model's query with all that it stands on. For feature services, feature views and
-    view:feature it is their training query: on --spine as it runs, else over a table "spine" that has the keys and
-    event_timestamp. One statement, formatted, that runs as it stands against the same database.
+    For a plain model, prints its query, including every model below it. For feature services, feature views and
+    view:feature, prints their training query: for --spine if it is given, else for a table "spine" with the keys and
+    event_timestamp. The output is one formatted statement that runs as it is on the same database.
 
     \b
     Examples:

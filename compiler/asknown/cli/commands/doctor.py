@@ -1,4 +1,4 @@
-"""`asknown doctor`: looks the online table over."""
+"""`asknown doctor`: checks the online table and the target."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, *, kind: Format) -> None:
     """Check the online table, or a target, and say what to run.
 
-    Reads the whole file: its structure, and whether every table holds, to the bit, what was written. Says how old each
-    view's watermark is, how many of its rows are beyond their ttl, and whether it fits the project's definition. Prints
-    a line for each of these: ok, note (worth knowing) or act (needs something done). Changes nothing, and disturbs
-    neither readers nor loads. Exits with 1 where something needs to be done.
+    Reads the whole file and checks its structure, and that every table holds exactly what was written. Reports the age
+    of each view's watermark, how many of its rows are older than their ttl, and whether it fits the project's
+    definition. Prints a line for each check: ok, note (worth knowing) or act (needs action). Changes nothing, and
+    disturbs neither readers nor loads. Exits with 1 if something needs action.
 
-    With --target it also connects to that target, and says what it is, what it lacks, and which of the project's
-    sources are not there; the online table is then the target's, and may be one that no load has made yet.
+    With --target, also connects to that target and reports its version, what it lacks, and which of the project's
+    sources are missing. The online table is then the target's, which may not exist yet.
 
     \b
     Examples:
@@ -54,7 +54,7 @@ def command(ctx: click.Context, *, kind: Format) -> None:
 
 
 def _check_table(store: FeatureStore) -> tuple[Check, ...]:
-    """The checks of the target's online table; a note where there is none, since a target need not have one."""
+    """The checks of the target's online table; a note if it does not exist, because a target need not have one."""
     from asknown.online.report import Check
 
     online = store.project.profile.online

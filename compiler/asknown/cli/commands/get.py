@@ -29,7 +29,7 @@ def command(
 
     FEATURES are feature services, feature views and view:feature. KEY=VALUE names the entity. Prints each feature's
     value, status (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE) and event time; with --rows, a row for each entity,
-    and the status where there is no value. JSON has all of it; CSV has the values.
+    with the status in place of a missing value. JSON has all of these; CSV has the values only.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`asknown history`: what was applied."""
+"""`asknown history`: lists what was applied."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ("revision", "at", "by", "kind", "commit", "message", "changes")
 def command(session: Session, *, view: str | None, shape: Format) -> None:
     """List the revisions of the project, newest first.
 
-    With VIEW only those that changed it. A * behind the commit says that files differed from it.
+    With VIEW, lists only those that changed it. A * after the commit means that the files differed from it.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`asknown init`: a folder with a small project that works."""
+"""`asknown init`: creates a folder with a small project that works."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _COMMANDS = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 @click.argument("folder", metavar="NAME")
 @click.pass_obj
 def command(session: Session, folder: str) -> None:
-    """Make a folder with a small project that works.
+    """Create a folder with a small project that works.
 
-    NAME is the folder to make, or "." for this one. Overwrites nothing. Prints the next commands to type.
+    NAME is the folder to create, or "." for the current one. Overwrites nothing. Prints the next commands to type.
 
     \b
     Example:

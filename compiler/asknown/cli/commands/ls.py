@@ -1,4 +1,4 @@
-"""`asknown ls`: what the project has."""
+"""`asknown ls`: lists the things of the project."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def command(session: Session, *, kind: str | None, shape: Format) -> None:
     """List the project's models, views, services, entities, sources.
 
     Prints everything, or one KIND with its details: models, views, services, entities, sources or features. Only
-    features need the data to be there.
+    features need access to the data.
 
     \b
     Examples:

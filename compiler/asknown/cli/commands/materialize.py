@@ -49,8 +49,8 @@ def command(
 ) -> None:
     """Load each entity's newest values into the online table.
 
-    Loads each VIEW (default: all with online true) as of one instant, all of them or none. A newer row is never
-    replaced by an older one, and a load that is repeated changes nothing. Prints what changed, a line for each view.
+    Loads each VIEW (default: all with online true) as of one instant, in one transaction. An older row never replaces
+    a newer one, and repeating a load changes nothing. Prints the changes, one line for each view.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`asknown plan`: what an apply would change."""
+"""`asknown plan`: shows what an apply would change."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ COLUMNS = ("view", "feature", "kind", "from", "to", "before", "after", "tied_row
 def command(session: Session, *, check: bool, kind: Format) -> None:
     """Show what would change against the registry.
 
-    Compares each view with its applied version, feature by feature, and says the cause, the feature services that
-    read it, and what must be loaded or trained again. Only views whose SQL or config differs are looked at closely.
+    Compares each view with its applied version, feature by feature. Names the cause of each change, the feature
+    services that it affects, and what must be loaded or trained again.
 
     \b
-    Kinds, the mildest first:
+    Kinds of changes, the mildest first:
       text, metadata, online     the features are the same
       new                        nothing that was there changes
       order                      values may change where rows tie on every time
       ttl, times, values, type   values change: train again
       keys, entity, renamed, removed
-    The last line of kinds and type break what was built on the view.
+    The kinds on the last line, and type, break whatever uses the view.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`asknown rollback`: makes an earlier revision the newest."""
+"""`asknown rollback`: makes an earlier revision the newest again."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from asknown.cli.session import ProjectCommand, Session
 def command(session: Session, *, revision: int, yes: bool, message: str) -> None:
     """Make an earlier revision the newest.
 
-    Appends a revision that says again what REVISION said; nothing is taken out of the history. The project's files
-    stay as they are, so check the commit of that revision out as well, and load the online table again.
+    Appends a copy of REVISION as a new revision; the history keeps every revision. The project's files do not change,
+    so also check out the commit of that revision, and load the online table again.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`asknown run`: builds the models that are kept in the target."""
+"""`asknown run`: builds the models that are materialized in the target."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from asknown.cli.session import ProjectCommand, Session
 def command(session: Session, *, names: tuple[str, ...], kind: Format) -> None:
     """Build the models that are materialized as tables or views.
 
-    Makes every model whose config() says materialized='table' or 'view' in the target's database, upstream first; or
-    only each MODEL and what it stands on. Prints what was built. Other models are part of each query, and need no run.
+    Builds, in the target's database, every model with materialized='table' or 'view' in its config(), upstream first;
+    or only each MODEL and the models below it. Prints what was built. Other models are part of each query and are
+    not built.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`asknown search`: finds features by their words."""
+"""`asknown search`: finds applied features by words in their descriptions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ COLUMNS = ("feature", "type", "version", "owner", "project", "description")
 def command(session: Session, *, words: tuple[str, ...], everywhere: bool, limit: int, shape: Format) -> None:
     """Find applied features by their words.
 
-    Looks for features that have all WORDS in their name, view, description, tags or SQL, best first; the last may be
-    the start of a word. Any text may be searched for.
+    Finds features with all WORDS in their name, view, description, tags or SQL, best match first. The last may be the
+    start of a word.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`asknown show`: what is known of one thing, or a model's first rows."""
+"""`asknown show`: describes one thing, or prints a model's first rows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from asknown.errors import AsknownError
 def command(session: Session, *, name: str, limit: int | None, kind: Format) -> None:
     """Show a model, view, service, entity or source.
 
-    A view's name may have a version, as in carrier_delays@v3: then it is shown as it was applied.
+    A view's name may have a version, as in carrier_delays@v3, to show the view as it was applied.
 
-    Prints its description, configuration and what it stands on, then its features or columns with their types; or with
-    --limit a model's first rows. CSV has the features or columns alone.
+    Prints its description, its configuration and what it reads, then its features or columns with their types; or,
+    with --limit, a model's first rows. CSV has the features or columns only.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`asknown train`: a training set, printed or written to a file."""
+"""`asknown train`: builds a training set, and prints it or writes it to a file."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def command(
 ) -> None:
     """Build a training set: each row as known at its instant.
 
-    FEATURES are feature services, feature views and view:feature. Every row of the spine comes back once, in order,
-    with the features' values as they were known at its instant. Prints rows, or writes them all to a file.
+    FEATURES are feature services, feature views and view:feature. The result has every row of the spine
+    once, in order, with the features' values as they were known at its instant. Prints rows, or writes all to a file.
 
     \b
     Examples:

@@ -1,1 +1,1 @@
-"""Models written in another dialect than their author's."""
+"""Translates models from their author's dialect into that of another engine."""

@@ -1,8 +1,8 @@
-"""Spells out, in an expression over windows, what versions of an engine compute in different ways.
+"""Rewrites the operations of an expression over windows that versions of an engine compute differently.
 
-The online table computes these expressions too. It has one meaning for each operation, so the training query must have
-the same one, whichever version of the engine runs it: ``round(x, 2)`` and the conversion of a HUGEINT to a double are
-written in operations that every version computes alike.
+The online table computes these expressions too, always in one way, and the training query must agree on every version
+of the engine. So ``round(x, 2)`` and the conversion of a HUGEINT to a double are written in operations that all
+versions compute alike.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def define(
     if any(_is_compared_and_given(part.node) for part in found):
         tree = _spell_conditions(tree)
         found = loosely_defined(tree, call_types, column_types)
-    for part in reversed(found):  # the innermost first: what a node becomes has copies of what stands in it
+    for part in reversed(found):  # innermost first: the rewritten node has copies of its operands
         tree = _put(tree, part.node, _defined(part, dialect))
     return tree
 

@@ -1,8 +1,8 @@
-"""Spells out, in a model's own SQL, how a float is rounded to decimal places.
+"""Rewrites, in a model's own SQL, the functions that round a float to decimal places.
 
-Versions of DuckDB compute ``round(x, n)`` and ``round_even(x, n)`` of a float in different ways. So that a training set
-does not follow the version, these calls are written in operations that every version computes alike
-(:mod:`asknown.dialects.duckdb`). The rest of the author's text stays as it is.
+Versions of DuckDB compute ``round(x, n)`` and ``round_even(x, n)`` of a float differently. So that a training set does
+not depend on the version, these calls are written in operations that all versions compute alike
+(:mod:`asknown.dialects.duckdb`). The rest of the author's text is unchanged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def spell_roundings(model: Model, tree: exp.Query, dialect: Dialect) -> exp.Quer
     if not found:
         return tree
     spelled = tree.copy()
-    for node in reversed(list(spelled.walk())):  # the innermost first: what a node becomes has copies of what it holds
+    for node in reversed(list(spelled.walk())):  # innermost first: the rewritten node has copies of its operands
         rounding = _read(node)
         if rounding is not None and _start(node) in found:
             node.replace(_spelled(rounding, found[_start(node)].kind, dialect))
@@ -93,11 +93,11 @@ def _of_floats(model: Model) -> list[_Rounding]:
 
 
 def _with_kind(rounding: _Rounding, roundings: list[_Rounding], model: Model) -> _Rounding | None:
-    """The rounding with what is known of its value; None if that is no float."""
+    """The rounding with its value's kind, as far as it is known; None if the value is not a float."""
     calls = model.calls
     if calls is None:
         return replace(rounding, kind="unsure")
-    # Of equal terms, such as one in GROUP BY and its twin in the select, the engine keeps one.
+    # The engine keeps one of equal terms, such as one in GROUP BY and its copy in the select.
     twins = {_start(other.node) for other in roundings if other.node == rounding.node}
     types = {call.type for call in calls if call.start == _start(rounding.node)}
     types = types or {call.type for call in calls if call.start in twins}
@@ -148,7 +148,7 @@ def _ancestors(node: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _ends_of_calls(model: Model, dialect: Dialect) -> dict[int, int]:
-    """The place behind the closing parenthesis of each call in the model's text, by its start."""
+    """Maps the start of each call in the model's text to the place after its closing parenthesis."""
     ends: dict[int, int] = {}
     opened: list[int] = []
     before = 0

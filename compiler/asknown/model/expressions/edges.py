@@ -1,4 +1,4 @@
-"""Expressions at the edges of every operation that a portable expression may use, over one table of awkward values.
+"""Expressions that test every operation of a portable expression on a table of extreme values.
 
 An engine and the online table must compute each of them to the same bits (``store.parity`` compares them). An
 expression stands for the operation at its root: where its values differ, features that use this operation differ too.

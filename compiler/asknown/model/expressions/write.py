@@ -1,8 +1,8 @@
 """Writes a feature's expression over windows as a tree that the online table evaluates to the same bits.
 
-The tree is made of a small closed set of operations (``values.expressions`` lists them), with the engine's rules for
-types worked out here, where the types are known. Whatever has no operation, or none that is surely exact, is refused
-with a reason: the feature then needs a plainer expression, or its view ``online=false``.
+The tree consists of a small closed set of operations (``values.expressions`` lists them). The engine's rules for types
+are applied here, where the types are known. SQL without an operation, or without one that is surely exact, is refused
+with a reason: the feature then needs a simpler expression, or its view ``online=false``.
 """
 
 from __future__ import annotations
