@@ -23,10 +23,10 @@ LONG_FILES = (
     "test_large_ties.py",
     "test_parity.py",
     "test_flights.py",
-    "faults/test_permutations.py",
     "test_wheel.py",
     "engines/test_written_expressions.py",
     "test_windows_parity.py",
+    "test_loads.py",
     "engines/test_golden.py",
     "test_larger_than_memory.py",
 )

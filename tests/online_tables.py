@@ -88,11 +88,18 @@ def make_batch(view: OnlineView, rows: Iterable[dict[str, Any]]) -> Any:
 
 
 def load(
-    path: Path, view: OnlineView, rows: Iterable[dict[str, Any]], *, watermark: datetime = NOON, full: bool = False
+    path: Path,
+    view: OnlineView,
+    rows: Iterable[dict[str, Any]],
+    *,
+    watermark: datetime = NOON,
+    full: bool = False,
+    shrink: bool = False,
 ) -> LoadReport:
     """Loads the rows in a transaction of their own."""
     with open_writer(path) as writer:
-        return writer.load(view, [make_batch(view, rows)], watermark, full_refresh=full)
+        batches = [make_batch(view, rows)]
+        return writer.load(view, batches, watermark, full_refresh=full, allow_shrink=shrink)
 
 
 def dump(path: Path, view: str = "orders") -> list[str]:

@@ -240,14 +240,6 @@ def training_set(
 # --- rules 9 and 10: the online table ---------------------------------------------------------------------------
 
 
-def loaded(loads: Iterable[tuple[Sequence[Row], datetime]], view: View) -> list[Row]:
-    """The rows that one or more loads brought in, each load being (the rows there then, its watermark) (rule 10).
-
-    The online table answers with the newest of them, so neither the order of the loads nor a repeated one matters.
-    """
-    return [row for rows, watermark in loads for row in rows if visible(row, watermark, view)]
-
-
 def online(
     rows: Sequence[Row], key: Sequence[Any], t: datetime, watermark: datetime, view: View
 ) -> dict[str, tuple[Any, str, datetime | None]]:

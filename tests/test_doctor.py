@@ -240,7 +240,7 @@ def test_a_log_left_behind_is_told(path: Path) -> None:
     with closing(sqlite3.connect(path)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM orders LIMIT 1").fetchall()
-        load(path, TEXTS, [{"key": "new", "ts": T}])
+        load(path, TEXTS, [{"key": "new", "ts": T}], shrink=True)
         inspection = inspect_file(path, at=NOON)
         assert ("log", "online.db-wal") in found(inspection, "note")
         assert inspection.healthy
@@ -249,7 +249,8 @@ def test_a_log_left_behind_is_told(path: Path) -> None:
 def test_it_looks_at_one_state_while_a_load_runs(path: Path) -> None:
     load_everything(path)
     with open_writer(path) as writer:
-        writer.load(TEXTS, [make_batch(TEXTS, [{"key": "k0001", "ts": T + timedelta(hours=1)}])], NOON)
+        rows = [{"key": "k0001", "ts": T + timedelta(hours=1)}]
+        writer.load(TEXTS, [make_batch(TEXTS, rows)], NOON, allow_shrink=True)
         assert inspect_file(path, at=NOON).healthy
     assert inspect_file(path, at=NOON).healthy
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_a_second_writer_times_out_with_a_clear_error(path: Path) -> None:
     assert caught.value.code == "online-write"
     assert "asknown materialize --wait" in str(caught.value.hint)
     assert len(said) == 1
-    assert load(path, VIEW, [ROW]).inserted == 1
+    assert load(path, VIEW, [ROW]).new == 1
 
 
 def test_a_killed_writer_blocks_nobody_and_its_name_is_forgotten(path: Path) -> None:
@@ -109,14 +110,14 @@ def test_a_lock_s_file_that_says_nothing_is_no_trouble(path: Path, content: byte
 
 def test_writers_in_threads_wait_for_each_other_and_lose_nothing(path: Path) -> None:
     def write(number: int) -> None:
-        load(path, VIEW, [{**ROW, "id": number}])
+        load(path, replace(VIEW, name=f"v{number}"), [{**ROW, "id": number}])
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [row[0] for row in stored_rows(path)] == list(range(8))
+    assert [stored_rows(path, f"v{number}")[0][0] for number in range(8)] == list(range(8))
 
 
 @pytest.fixture

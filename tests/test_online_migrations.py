@@ -20,7 +20,7 @@ from asknown.online.sqlite import metadata, tiles
 from asknown.online.sqlite.layout import create_events, create_tiles, event_table, tile_table
 from asknown.online.sqlite.metadata import LAYOUT, MIGRATIONS
 from asknown.online.sqlite.writer import open_writer
-from online_tables import NOON, TICK, make_batch, make_view
+from online_tables import NOON, make_batch, make_view
 from test_online_content import check
 from test_online_windows import SUM, event_batch, read
 
@@ -103,8 +103,9 @@ def test_a_file_of_an_earlier_layout_is_read_as_it_is(path: Path, layout: int) -
 def test_a_load_brings_a_file_of_an_earlier_layout_up_to_date(path: Path, layout: int) -> None:
     write_layout(path, layout)
     with open_writer(path) as writer:
-        report = writer.load(PLAIN, [make_batch(PLAIN, [{"id": 2, "ts": T, "amount": 3.5}])], NOON)
-        assert (report.rebuilt, report.rows_total) == (False, 2)
+        rows = [{"id": 1, "ts": T, "amount": 2.5}, {"id": 2, "ts": T, "amount": 3.5}]
+        report = writer.load(PLAIN, [make_batch(PLAIN, rows)], NOON)
+        assert (report.rebuilt, report.new, report.unchanged) == (False, 1, 1)
         if layout > 1:
             assert not writer.load(SUM, [make_batch(SUM, [])], NOON).rebuilt
             one = {"id": 1, "ts": T, "_1": 0.25}
@@ -115,23 +116,6 @@ def test_a_load_brings_a_file_of_an_earlier_layout_up_to_date(path: Path, layout
     assert read(path, PLAIN, [1, 2]) == [{"amount": 2.5}, {"amount": 3.5}]
     if layout > 1:
         assert read(path, SUM) == [{"total": 0.25, "n": 1}]
-
-
-def test_a_load_with_an_earlier_watermark_leaves_the_events_without_a_hash(path: Path) -> None:
-    write_layout(path, 2)
-    with open_writer(path) as writer:
-        early = datetime(2013, 5, 1, 10, 30)
-        writer.load(SUM, [], early)
-        assert not writer.load_events(SUM, [], early).replaced
-        hashes = writer.stored()["orders"].hashes
-    assert hashes.rows is not None
-    assert (hashes.events, hashes.tiles) == (None, None)
-    with open_writer(path) as writer:
-        writer.load(SUM, [], NOON + TICK)
-        writer.load_events(SUM, [], NOON + TICK)
-        writer.services([])
-        writer.forget("plain")
-    check(path)
 
 
 HALF_WAY = """

@@ -1,10 +1,9 @@
-"""The parity law (rule 9) and newest-wins (rule 10): online equals offline equals the oracle, by equality."""
+"""The parity law (rule 9): online equals offline equals the oracle, by equality."""
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,12 +18,11 @@ import oracle
 import strategies
 from asknown import AsknownError, FeatureStore
 from oracle_values import microseconds
-from worlds import World, asked_features, exact, exact_rows, spine_table, write_project, write_warehouse
+from worlds import World, asked_features, exact, exact_rows, spine_table, write_project
 
 EXAMPLES = max(15, settings().max_examples // 5)
 MICROSECOND = timedelta(microseconds=1)
 Rows = dict[str, list[dict[str, Any]]]  # a view's name: its rows
-Load = tuple[Rows, datetime]  # the rows there were, the watermark
 
 
 @contextmanager
@@ -136,82 +134,3 @@ def test_before_the_watermark_is_refused(watched: tuple[World, datetime]) -> Non
             read_online(store, world, watermark - MICROSECOND)
         assert caught.value.code == "before-watermark"
         assert "asknown train" in str(caught.value)
-
-
-# --- several loads --------------------------------------------------------------------------------------------------
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> tuple[World, list[Load]]:
-    """A world, and loads of it between which rows arrive: also rows older than an earlier load's watermark."""
-    world = draw(strategies.worlds(max_views=2))
-    count = draw(st.integers(2, 3))
-    watermarks = [world.start + draw(st.integers(0, 8)) * strategies.STEP for _ in range(count)]
-    arrival = {d.view.name: [draw(st.integers(0, count - 1)) for _ in d.rows[:40]] for d in world.views}
-    loads: list[Load] = []
-    for number, watermark in enumerate(watermarks):
-        there = {
-            d.view.name: [r for r, came in zip(d.rows, arrival[d.view.name], strict=False) if came <= number]
-            for d in world.views
-        }
-        loads.append((there, watermark))
-    return world, loads
-
-
-def apply(folder: Path, world: World, load: Load, *, full_refresh: bool = False) -> None:
-    """Puts the rows of a load into the warehouse, and loads the online table."""
-    rows, watermark = load
-    write_warehouse(world.with_rows(rows), folder)
-    with closing(FeatureStore(folder)) as store:
-        store.materialize(until=watermark, full_refresh=full_refresh)
-
-
-def all_loaded(world: World, loads: Sequence[Load]) -> Rows:
-    """The rows that some load brought in."""
-    found: Rows = {}
-    for data in world.views:
-        seen = [(rows[data.view.name], watermark) for rows, watermark in loads]
-        found[data.view.name] = [dict(row) for row in oracle.loaded(seen, data.view)]
-    return found
-
-
-def dump(folder: Path) -> dict[str, list[Any]]:
-    """Every table of the online file but asknown's own, with its rows in a fixed order."""
-    with closing(sqlite3.connect(folder / "online.db")) as connection:
-        tables = [name for (name,) in connection.execute("select name from sqlite_schema where type = 'table'")]
-        kept = [name for name in tables if not name.startswith(("_asknown", "sqlite_"))]
-        quoted = {name: '"' + name.replace('"', '""') + '"' for name in kept}
-        return {name: sorted(map(repr, connection.execute(f"select * from {quoted[name]}"))) for name in kept}
-
-
-@given(history=histories())
-@settings(max_examples=EXAMPLES)
-def test_late_rows_arrive_between_loads_and_the_newest_wins(history: tuple[World, list[Load]]) -> None:
-    world, loads = history
-    watermark = max(at for _, at in loads)
-    with project(world.with_rows(loads[0][0])) as folder:
-        for load in loads:
-            apply(folder, world, load)
-        with closing(FeatureStore(folder)) as store:
-            assert_online_is(store, world, all_loaded(world, loads), watermark, watermark)
-        before = dump(folder)
-        for load in loads[-1:]:  # again
-            apply(folder, world, load)
-        assert dump(folder) == before
-        if loads[-1][1] == watermark:  # and from nothing: only what the last load sees
-            apply(folder, world, loads[-1], full_refresh=True)
-            with closing(FeatureStore(folder)) as store:
-                assert_online_is(store, world, all_loaded(world, loads[-1:]), watermark, watermark)
-
-
-@given(history=histories())
-@settings(max_examples=EXAMPLES // 2)
-def test_the_order_of_the_loads_does_not_matter(history: tuple[World, list[Load]]) -> None:
-    world, loads = history
-    dumps = []
-    for order in (loads, loads[::-1]):
-        with project(world.with_rows(order[0][0])) as folder:
-            for load in order:
-                apply(folder, world, load)
-            dumps.append(dump(folder))
-    assert dumps[0] == dumps[1]

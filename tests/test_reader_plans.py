@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
-from asknown.online.nodes import OnlineService, ServicePart
+from asknown.online.nodes import OnlineService, OnlineView, ServicePart
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite.connect import Library
 from asknown.online.sqlite.read_plan import ReadPlan
@@ -357,6 +357,10 @@ def elsewhere(function: Any, *arguments: Any) -> None:
     assert process.exitcode == 0
 
 
+def load_changed(path: Path, view: OnlineView) -> None:
+    load(path, view, [{"id": i, "ts": T, "now": "text"} for i in range(20)], watermark=NOON + 2 * TICK)
+
+
 def test_apsw_sees_the_loads_of_other_processes_at_once(tmp_path: Path) -> None:
     pytest.importorskip("apsw")
     path = tmp_path / "online.db"
@@ -371,7 +375,7 @@ def test_apsw_sees_the_loads_of_other_processes_at_once(tmp_path: Path) -> None:
                     "n": version,
                 }
         changed = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "now": "VARCHAR"}, name="left")
-        elsewhere(load, path, changed, [{"id": 1, "ts": T, "now": "text"}])
+        elsewhere(load_changed, path, changed)
         assert read_once(reader, ["left", "right"], id=1) == {"now": "text", "right": 2}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,18 +16,7 @@ import strategies
 import window_worlds
 from asknown import FeatureStore
 from small_windows import online_answers
-from test_parity import (
-    Load,
-    Rows,
-    all_loaded,
-    apply,
-    dump,
-    instants_to_read,
-    offline_rows,
-    project,
-    read_online,
-    visible_rows,
-)
+from test_parity import Rows, instants_to_read, offline_rows, project, read_online, visible_rows
 from test_windows_historical import START, hot_rows, hot_world, reference
 from worlds import World, agrees, asked_features, exact, exact_rows, inexact_features, settled, write_project
 
@@ -96,48 +84,6 @@ def test_online_equals_offline_equals_the_oracle(watched: tuple[World, datetime]
         online, _ = read_online(store, world, at)
         offline = offline_rows(world, rows, at)
         assert exact_rows(settled(online, offline, inexact_features(world))) == exact_rows(offline)
-
-
-# --- several loads ----------------------------------------------------------------------------------------------------
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> tuple[World, list[Load]]:
-    """A world without mixed items, and loads of it between which rows arrive and go away."""
-    world = draw(window_worlds.worlds(max_views=1, mixed=False, online=True))
-    loads: list[Load] = []
-    for _ in range(draw(st.integers(2, 3))):
-        there = {d.view.name: [r for r in d.rows[:40] if draw(st.integers(0, 3)) > 0] for d in world.views}
-        loads.append((there, world.start + draw(st.integers(0, 8)) * strategies.STEP))
-    return world, loads
-
-
-def events_after(world: World, loads: Sequence[Load]) -> tuple[Rows, datetime]:
-    """The rows of the newest load: of the greatest watermark, and of those with an equal one the last."""
-    rows, watermark = loads[0]
-    for each, at in loads[1:]:
-        if at >= watermark:
-            rows, watermark = each, at
-    visible = {d.view.name: [r for r in rows[d.view.name] if oracle.visible(r, watermark, d.view)] for d in world.views}
-    return visible, watermark
-
-
-@given(history=histories())
-@settings(max_examples=EXAMPLES)
-def test_windows_are_over_the_events_of_the_newest_load(history: tuple[World, list[Load]]) -> None:
-    world, loads = history
-    with project(world.with_rows(loads[0][0])) as folder:
-        for load in loads:
-            apply(folder, world, load)
-        events, watermark = events_after(world, loads)
-        with closing(FeatureStore(folder)) as store:
-            for at in (watermark, *ends_of_frames(world, events, watermark)[:3]):
-                assert_online_is(store, world, (all_loaded(world, loads), events, watermark), at)
-        before = dump(folder)
-        newest = max(loads, key=lambda load: load[1])
-        if loads[-1][1] == newest[1]:
-            apply(folder, world, loads[-1])  # again
-            assert dump(folder) == before
 
 
 def test_one_key_with_a_hundred_thousand_events(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ CODES: dict[str, str] = {
     "online-stale": "The online table no longer fits the project's definition of a view.",
     "not-online": "A feature's expression cannot be computed online to the same bits.",
     "online-write": "The online table cannot be written (read-only, locked, or the disk is full).",
+    "load-older": "A load is as of an instant before the one that the online table is loaded up to.",
+    "load-shrinks": "A load would remove more than a tenth of a view's keys, and was not told that it may.",
     "before-watermark": "A read asks for an instant before the online table's watermark.",
     # registry
     "registry-moved": "Another revision was applied after the one that this was planned against.",

@@ -17,15 +17,15 @@ from asknown.cli.output import FORMATS
 def test_materialize_reports_each_view(project: Path) -> None:
     (project / "online.db").unlink()
     first = succeed("materialize", "--until", "2024-03-01", "--format", "json").objects()
-    assert [(row["view"], row["inserted"], row["rows_seen"]) for row in first] == [
+    assert [(row["view"], row["new"], row["rows_seen"]) for row in first] == [
         ("customer_orders", 9, 9),
         ("customer_profile", 12, 12),
     ]
     assert first[0]["watermark"] == "2024-03-01T00:00:00+00:00"
     (second,) = succeed("materialize", "customer_orders", "--until", "2024-03-01 00:00", "--format", "csv").records()
-    assert (second["inserted"], second["unchanged"]) == ("0", "9")
+    assert (second["new"], second["unchanged"]) == ("0", "9")
     output = succeed("materialize", "--until", JULY)
-    assert re.search(r"^customer_profile +12 +0 +\d+ +\d+ +2024-07-01 00:00:00$", output.stdout, re.MULTILINE)
+    assert re.search(r"^customer_profile +12 +0 +\d+ +0 +\d+ +2024-07-01 00:00:00$", output.stdout, re.MULTILINE)
     assert re.match(rf"2 views loaded into {re.escape(str(project / 'online.db'))} in ", output.stderr)
     refreshed = succeed("materialize", "--until", JULY, "--full-refresh", "--format", "json").objects()
     assert [row["rebuilt"] for row in refreshed] == [True, True]

@@ -56,7 +56,7 @@ def test_texts_are_told_apart_in_every_load(path: Path) -> None:
     texts_table(path)
     later = ({"id": text, "ts": NOON, "place": -place} for place, text in enumerate(TEXTS))
     report = load(path, PEOPLE, later)
-    assert (report.inserted, report.updated, report.rows_total) == (0, len(TEXTS), len(TEXTS))
+    assert (report.new, report.changed, report.rows_total) == (0, len(TEXTS), len(TEXTS))
     with OnlineReader(path) as reader:
         read = reader.get_online_features("people", {"id": list(TEXTS)}, at=NOON).to_dict()["place"]
     assert read == [-place for place in range(len(TEXTS))]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
@@ -43,17 +44,20 @@ def load_on(parent: Parent, *, path: str, size: int, number: int) -> int:
                 pass
         with open_writer(path) as writer:
             world.write(writer, load, batches, full=number % 7 == 0)
-        if number % 3 == 0:  # older rows once more, under an earlier watermark
+        if number % 3 == 0:  # older rows once more, under an earlier watermark: refused
             late = Load(number - 2)
-            with open_writer(path) as writer:
-                world.write(writer, late, world.batches(late))
+            try:
+                with open_writer(path) as writer:
+                    world.write(writer, late, world.batches(late))
+            except AsknownError as error:
+                assert error.code == "load-older"
         parent.say(str(number))
     return number
 
 
-def work_on(parent: Parent, *, path: str, size: int) -> None:
+def work_on(parent: Parent, *, path: str, size: int, number: int) -> int:
     """The job that a loader's is compared with: as much work and as many writes, in a folder of its own."""
-    load_on(parent, path=path, size=size, number=0)
+    return load_on(parent, path=path, size=size, number=number)
 
 
 def start_table(path: Path, world: World) -> None:
@@ -66,15 +70,15 @@ def run_phases(
     crew: Crew, readers: list[Worker], path: Path, size: int, *, seconds: float, rounds: int
 ) -> tuple[int, int]:
     """Reads alone, beside a loader elsewhere, and beside loads, in turn: the number of the last load, and of loads."""
-    last = loads = 0
+    last = loads = worked = 0
     elsewhere = path.with_name("elsewhere.db")
     start_table(elsewhere, World(size))
     for _ in range(rounds):
         for phase in PHASES:
             beside: Worker | None = None
             if phase == BESIDE_WORK:
-                beside = crew.start(work_on, path=str(elsewhere), size=size)
-                beside.wait_for("1")
+                beside = crew.start(work_on, path=str(elsewhere), size=size, number=worked)
+                beside.wait_for(str(worked + 1))
             elif phase == BESIDE_LOADS:
                 beside = crew.start(load_on, path=str(path), size=size, number=last)
                 beside.wait_for(str(last + 1))
@@ -91,6 +95,8 @@ def run_phases(
                 if phase == BESIDE_LOADS:
                     loads += ended - last
                     last = ended
+                else:
+                    worked = ended
     return last, loads
 
 

@@ -108,6 +108,24 @@ def earliest(instant: datetime, ttl: timedelta | None) -> datetime | None:
         return None
 
 
+def before_watermark(view: str, watermark: datetime, instant: datetime) -> AsknownError:
+    """The error for a read of a view at an instant that is before its watermark; both are naive, in UTC."""
+    if watermark > datetime.now(UTC).replace(tzinfo=None):
+        hint = f"the view is loaded ahead of the clock; load it as of now: asknown materialize {view} --full-refresh"
+    else:
+        hint = (
+            "the online table keeps only what counts from its last load on; an earlier instant is a training query: "
+            f"asknown train {view} --spine <your keys and instants>; or take the view back to it: "
+            f"asknown materialize {view} --until '{instant.isoformat(' ')}' --full-refresh"
+        )
+    return AsknownError(
+        "before-watermark",
+        f"'{view}' is loaded up to {watermark.isoformat(' ')} UTC, "
+        f"and the read asks for {instant.isoformat(' ')} UTC, which is before that",
+        hint=hint,
+    )
+
+
 def read_moments(times: Column) -> list[datetime | None]:
     """The event times, as they are stored, as instants."""
     try:

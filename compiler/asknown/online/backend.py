@@ -64,9 +64,10 @@ class LoadWriter(Protocol):
         watermark: datetime,
         *,
         full_refresh: bool = False,
+        allow_shrink: bool = False,
         on_rows: Callable[[int], None] | None = None,
     ) -> LoadReport:
-        """Merges a view's rows, newest at the watermark, into its table."""
+        """Makes a view's table hold exactly the rows of ``batches``, one for each key, as known at the watermark."""
 
     def load_events(
         self,

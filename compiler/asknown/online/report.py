@@ -16,15 +16,17 @@ State = Literal["ok", "note", "act"]
 class LoadReport:
     """The report of one load of one view.
 
-    ``rows_seen`` = ``inserted`` + ``updated`` + ``unchanged`` + ``skipped_null`` + ``rows_future``; ``rows_total`` is
-    the table's size after it. ``skipped_null`` had no key or no time, ``rows_future`` a time after the load's
-    watermark; neither are stored. ``watermark`` is the one that holds now: the stored one, where that is later.
+    ``rows_seen`` = ``new`` + ``changed`` + ``unchanged`` + ``skipped_null`` + ``rows_future``. ``removed`` keys were
+    there before, and have left; ``rows_total`` is the table's size after the load. ``skipped_null`` had no key or no
+    time, ``rows_future`` a time after the load's watermark; neither are stored. If the table is ``rebuilt``, every key
+    that stays counts as changed. ``events_…`` are of the events that windows are computed from.
     """
 
     view: str
     rows_seen: int
-    inserted: int
-    updated: int
+    new: int
+    changed: int
+    removed: int
     unchanged: int
     skipped_null: int
     rows_future: int
@@ -32,15 +34,14 @@ class LoadReport:
     watermark: datetime
     rebuilt: bool
     seconds: float
+    events_added: int = 0
+    events_removed: int = 0
+    events_total: int = 0
 
 
 @dataclass(frozen=True)
 class EventReport:
-    """The report of one load of a view's events.
-
-    ``replaced`` is False where the load came with an earlier watermark than the file's, and so left the events alone.
-    ``events_total`` is the table's size after it.
-    """
+    """The report of one load of a view's events. ``events_total`` is the table's size after it."""
 
     view: str
     rows_seen: int
@@ -49,7 +50,6 @@ class EventReport:
     skipped_null: int
     rows_future: int
     events_total: int
-    replaced: bool
     seconds: float
 
 

@@ -196,21 +196,25 @@ class FeatureStore:
         views: str | Sequence[str] | None = None,
         *,
         full_refresh: bool = False,
+        allow_shrink: bool = False,
         prune: bool = False,
         wait: float = 60.0,
         on_rows: Callable[[str, int], None] | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> list[LoadReport]:
-        """Loads the online table with each entity's newest row that is visible at ``until`` (default: now).
+        """Loads the online table: it then holds what the training query says at ``until`` (default: now), and no more.
 
         ``until`` is text in ISO form, a date, a datetime, or pandas' or numpy's instant; without a zone it is UTC.
 
         All ``views`` (default: every feature view with ``online`` true) are loaded in one transaction, which also
-        keeps the feature services. Each load reads the whole view, so late rows are never missed; a stored row is
-        replaced by a newer one only, so repeating a load changes nothing. ``full_refresh`` drops what was stored
-        before, and ``prune`` removes views that the project no longer has, or keeps out of the online table. If
-        another load is running, this one waits up to ``wait`` seconds for it to end, and calls ``on_wait`` with a
-        message. ``on_rows`` is called with a view's name and its rows so far. Returns one report for each view.
+        keeps the feature services. Each load reads the whole view: late rows enter, edited rows take their new values,
+        and keys that have left the sources leave. The same load twice changes nothing. If more than a tenth of a view's
+        keys would leave, and at least ten, ``load-shrinks`` is raised and nothing changes, unless ``allow_shrink`` is
+        True. An ``until`` before the last load's is ``load-older``; with ``full_refresh``, which drops what was stored
+        before, the table may go back. ``prune`` removes views that the project no longer has, or keeps out of the
+        online table. If another load is running, this one waits up to ``wait`` seconds for it to end, and calls
+        ``on_wait`` with a message. ``on_rows`` is called with a view's name and its rows so far. Returns one report
+        for each view.
         """
         from asknown.online.sqlite.writer import check_instant
         from asknown.store.materialize import load_views
@@ -231,6 +235,7 @@ class FeatureStore:
             names,
             watermark,
             full_refresh=full_refresh,
+            allow_shrink=allow_shrink,
             keep=self._online_views() if prune else None,
             wait=wait,
             on_rows=on_rows,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import FeatureView, Item, Lifted
 from asknown.online.backend import LoadWriter, open_writer
+from asknown.online.loads import check_not_older
 from asknown.online.nodes import (
     OnlineService,
     OnlineView,
@@ -41,6 +43,7 @@ def load_views(
     watermark: datetime,
     *,
     full_refresh: bool,
+    allow_shrink: bool,
     keep: Collection[str] | None,
     wait: float,
     on_rows: Callable[[str, int], None] | None,
@@ -48,6 +51,7 @@ def load_views(
 ) -> list[LoadReport]:
     """Loads the views ``names`` as of ``watermark``, stores the project's services, and returns a report for each view.
 
+    A load as of an earlier instant than that of one of the views is an error, unless it is a ``full_refresh``.
     ``keep`` names the views that may stay in the file; None keeps all. If another load is running, this one waits up
     to ``wait`` seconds for it to end.
 
@@ -70,9 +74,23 @@ def load_views(
         if keep is not None:  # before the loads: a new view may differ from a removed one in letter case alone
             for gone in writer.stored().keys() - {*keep, *names}:
                 writer.forget(gone)
+        held = writer.stored()
+        for name in names:
+            if name in held and not full_refresh:  # before the first query runs
+                check_not_older(name, held[name].watermark, watermark.replace(tzinfo=UTC))
         for view, online in zip(views, stored, strict=True):
-            tell = None if on_rows is None else partial(on_rows, view.name)
-            reports.append(_load(writer, catalog, view, online, watermark, full_refresh=full_refresh, tell=tell))
+            reports.append(
+                _load(
+                    writer,
+                    catalog,
+                    view,
+                    online,
+                    watermark,
+                    full_refresh=full_refresh,
+                    allow_shrink=allow_shrink,
+                    tell=None if on_rows is None else partial(on_rows, view.name),
+                )
+            )
         writer.services(map(_stored_service, project.services.values()), on_demand)
     if refused:
         raise refusal_of(refused, "everything was loaded except")
@@ -116,6 +134,7 @@ def _load(
     watermark: datetime,
     *,
     full_refresh: bool,
+    allow_shrink: bool,
     tell: Callable[[int], None] | None,
 ) -> LoadReport:
     plan = LoadPlan(view, watermark)
@@ -126,12 +145,13 @@ def _load(
         return catalog.engine.stream(check_sql(write(statement, dialect), dialect))
 
     newest = run(compile_load(plan, models, catalog.reserved_names(), catalog.engine.dialect))
-    report = writer.load(online, newest, watermark, full_refresh=full_refresh, on_rows=tell)
-    if online.windows is not None:
-        writer.load_events(
-            online, run(compile_events(plan, models, catalog.reserved_names(), catalog.engine.dialect)), watermark
-        )
-    return report
+    report = writer.load(online, newest, watermark, full_refresh=full_refresh, allow_shrink=allow_shrink, on_rows=tell)
+    if online.windows is None:
+        return report
+    events = writer.load_events(
+        online, run(compile_events(plan, models, catalog.reserved_names(), catalog.engine.dialect)), watermark
+    )
+    return replace(report, events_added=events.added, events_removed=events.removed, events_total=events.events_total)
 
 
 def _stored_service(service: Service) -> OnlineService:

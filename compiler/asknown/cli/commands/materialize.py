@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     help="Load what is known at this instant (default: now); a date means its start, in UTC.",
 )
 @click.option("--full-refresh", is_flag=True, help="Delete what was loaded before and load everything again.")
+@click.option("--allow-shrink", is_flag=True, help="Go on if more than a tenth of a view's keys leave.")
 @click.option("--prune", is_flag=True, help="Remove views that the project no longer loads.")
 @click.option(
     "--wait",
@@ -43,14 +44,17 @@ def command(
     views: tuple[str, ...],
     until: str | None,
     full_refresh: bool,
+    allow_shrink: bool,
     prune: bool,
     wait: str,
     kind: Format,
 ) -> None:
     """Load each entity's newest values into the online table.
 
-    Loads each VIEW (default: all with online true) as of one instant, in one transaction. An older row never replaces
-    a newer one, and repeating a load changes nothing. Prints the changes, one line for each view.
+    Loads each VIEW (default: all with online true) as of one instant, all of them or none. The table then holds what
+    the sources say at that instant: edited rows take their new values, and keys that have left the sources leave. If
+    more than a tenth of a view's keys would leave, nothing changes, unless --allow-shrink is given. An --until before
+    the last load's needs --full-refresh. Prints what changed, a line for each view.
 
     \b
     Examples:
@@ -66,6 +70,7 @@ def command(
                 instant,
                 list(views) or None,
                 full_refresh=full_refresh,
+                allow_shrink=allow_shrink,
                 prune=prune,
                 wait=patience,
                 on_rows=on_rows,
@@ -74,6 +79,8 @@ def command(
         path = store.project.profile.online.path
     _write_reports(reports, kind)
     for report in reports:
+        if report.events_added or report.events_removed:
+            say(f"{report.view}: events of its windows: {report.events_added:,} new, {report.events_removed:,} removed")
         if report.skipped_null:
             say(f"{report.view}: {report.skipped_null:,} rows without a key were left out")
         if report.rows_future:
@@ -90,9 +97,17 @@ def _write_reports(reports: list[LoadReport], kind: Format) -> None:
         names = [field.name for field in dataclasses.fields(reports[0])] if reports else []
         write_rows(kind, names, [dataclasses.astuple(report) for report in reports])
         return
-    columns = ("view", "seen", "new", "changed", "unchanged", "watermark (UTC)")
+    columns = ("view", "seen", "new", "changed", "removed", "unchanged", "watermark (UTC)")
     rows = [
-        (r.view, r.rows_seen, r.inserted, r.updated, r.unchanged, r.watermark.astimezone(UTC).replace(tzinfo=None))
+        (
+            r.view,
+            r.rows_seen,
+            r.new,
+            r.changed,
+            r.removed,
+            r.unchanged,
+            r.watermark.astimezone(UTC).replace(tzinfo=None),
+        )
         for r in reports
     ]
     write_rows(kind, columns, rows)

@@ -84,14 +84,14 @@ def _find_key_form(kind: Kind) -> Convert | None:
     return int if kind == "boolean" else _JSON_LEAF_IN[kind] if kind in _KEYS_AS_IN_JSON else None
 
 
-def orders_in_sqlite(kind: SqlType) -> bool:
-    """Whether SQLite orders the stored values of this type as the engine orders the values."""
+def orders_as_stored(kind: SqlType) -> bool:
+    """Whether the stored values of this type are ordered as the values."""
     return not (kind.kind in ("float", "decimal", "list", "struct") or kind.is_wide or kind.is_enum)
 
 
 def stored_comparison(kind: SqlType) -> Callable[[Any, Any], int]:
     """The function from two stored values, neither NULL, to a number below, equal to or above 0."""
-    from asknown.values.order import comparison, signs_last  # only loads compare
+    from asknown.values.order import comparison, signs_last  # only writers compare
 
     decode, compare = decoder(kind), comparison(kind)
     if kind.kind in ("float", "list", "struct"):

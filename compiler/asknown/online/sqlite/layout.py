@@ -1,4 +1,4 @@
-"""The SQL of a view's table: how it is made, how newer rows are merged in, how rows are found again.
+"""The SQL of a view's tables: how they are made, how rows are written over, how rows are found again.
 
 Every name a user chose is quoted, and qualified where SQLite would read an unknown quoted name as a string.
 """
@@ -12,15 +12,12 @@ from pathlib import Path
 
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineView
-from asknown.online.sqlite.codec import orders_in_sqlite, quote, storage
+from asknown.online.sqlite.codec import quote, storage
 from asknown.online.windows import states_of
 from asknown.types import Column
 from asknown.values.states import State, packs
 
-COMPARE = "asknown_compare"
-"""The SQL function (place of the feature, value, value) that orders values SQLite itself orders otherwise."""
-
-_STORED = "_asknown_stored"  # the table's alias while merging: a view may be called "excluded"
+_STORED = "_asknown_stored"  # the table's alias while rows are written: a view may be called "excluded"
 
 _OWN = ("start", "number", "last", "later", "after")  # what every tile has, before its packed columns
 
@@ -59,58 +56,40 @@ def create_statements(view: OnlineView) -> list[str]:
     return statements
 
 
-def upsert_statement(view: OnlineView, rows: int) -> str:
-    """The statement that inserts rows, or puts each over its key's row where it is the newer one (rule 3's order)."""
+def replace_statement(view: OnlineView, rows: int) -> str:
+    """The statement that inserts rows, or puts each over its key's row."""
     places = ", ".join([f"({', '.join('?' * len(view.columns))})"] * rows)
     insert = f"INSERT INTO {quote(view.name)} AS {_STORED} ({_list(view.columns)})\nVALUES {places}"
     others = [quote(c.name) for c in view.columns if c not in view.keys]
     if not others:
         return f"{insert}\nON CONFLICT DO NOTHING"
     assignments = ",\n    ".join(f"{name} = excluded.{name}" for name in others)
-    return f"{insert}\nON CONFLICT DO UPDATE SET\n    {assignments}\nWHERE {_is_newer(view)}"
+    return f"{insert}\nON CONFLICT DO UPDATE SET\n    {assignments}"
 
 
-def range_statement(view: OnlineView) -> str:
-    """The query for all columns of the rows from one key to another, both bound."""
+def range_statement(view: OnlineView, *, after: bool) -> str:
+    """The query for all columns of the rows up to a key, in order: the key is bound, and before it, where ``after``
+    says so, the key that they lie behind.
+    """
     query = f"SELECT {_list(view.columns)} FROM {quote(view.name)}"
     if not view.keys:
         return query
     keys, places = _list(view.keys), ", ".join("?" * len(view.keys))
-    return f"{query} WHERE ({keys}) >= ({places}) AND ({keys}) <= ({places})"
+    behind = f"({keys}) > ({places}) AND " if after else ""
+    return f"{query} WHERE {behind}({keys}) <= ({places}) ORDER BY {keys}"
+
+
+def rest_statement(view: OnlineView, *, after: bool) -> str:
+    """The query for the keys behind a key, which is bound; for all keys, where ``after`` is False."""
+    table = quote(view.name)
+    if not view.keys:
+        return f"SELECT 1 FROM {table} WHERE {'FALSE' if after else 'TRUE'}"
+    keys, places = _list(view.keys), ", ".join("?" * len(view.keys))
+    return f"SELECT {keys} FROM {table}{f' WHERE ({keys}) > ({places})' if after else ''}"
 
 
 def _list(columns: tuple[Column, ...]) -> str:
     return ", ".join(quote(c.name) for c in columns)
-
-
-def _is_newer(view: OnlineView) -> str:
-    given, held = _times(view, "excluded"), _times(view, _STORED)
-    later = f"({given}) > ({held})"
-    if not view.kept:
-        return later
-    return f"{later}\n  OR (({given}) = ({held}) AND {_features_greater(view)})"
-
-
-def _times(view: OnlineView, row: str) -> str:
-    """The times in order of weight. Text order is time order, and '' stands for NULL, the lowest."""
-    names = (f"{row}.{quote(name)}" for name in view.times)
-    return ", ".join(name if place == 0 else f"ifnull({name}, '')" for place, name in enumerate(names))
-
-
-def _features_greater(view: OnlineView) -> str:
-    """Whether the given row is greater by its features: the first that differs decides, NULL lowest."""
-    cases = []
-    for place, feature in enumerate(view.kept):
-        given, held = f"excluded.{quote(feature.name)}", f"{_STORED}.{quote(feature.name)}"
-        if orders_in_sqlite(feature.type):
-            greater, less = f"{given} > {held}", f"{given} < {held}"
-        else:
-            # Values stored alike are equal, but for a zero's sign, and need no call into Python.
-            differ = f"({given} IS NOT {held}{f' OR {given} = 0' if feature.type.kind == 'float' else ''})"
-            greater, less = (f"({differ} AND {COMPARE}({place}, {given}, {held}) {sign} 0)" for sign in "><")
-        cases.append(f"WHEN ({held} IS NULL AND {given} IS NOT NULL) OR {greater} THEN 1")
-        cases.append(f"WHEN ({given} IS NULL AND {held} IS NOT NULL) OR {less} THEN 0")
-    return "CASE\n      " + "\n      ".join(cases) + "\n      ELSE 0 END"
 
 
 def make_tables(connection: sqlite3.Connection, path: Path, view: OnlineView) -> None:

@@ -221,11 +221,10 @@ def _on_demand(row: dict[str, Any]) -> OnlineOnDemand:
     )
 
 
-def write_on_demand(connection: sqlite3.Connection, views: Iterable[OnlineOnDemand]) -> None:
-    """Writes the on-demand views, in place of all that were there."""
-    connection.execute("DELETE FROM _asknown_on_demand")
-    for view in views:
-        row = {
+def write_on_demand(connection: sqlite3.Connection, views: Iterable[OnlineOnDemand]) -> bool:
+    """Writes the on-demand views, in place of all that were there; returns False if the file has them already."""
+    rows = (
+        {
             "view": view.name,
             "keys": dump(_spell_columns(view.keys)),
             "inputs": dump(_spell_columns(view.inputs)),
@@ -237,7 +236,9 @@ def write_on_demand(connection: sqlite3.Connection, views: Iterable[OnlineOnDema
                 ]
             ),
         }
-        write_row(connection, "INSERT INTO _asknown_on_demand", row)
+        for view in views
+    )
+    return _replace_rows(connection, "_asknown_on_demand", rows)
 
 
 def hash_values(values: Mapping[str, Any]) -> str:
@@ -370,20 +371,38 @@ def forget_view(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("DELETE FROM _asknown_views WHERE view = ?", (name,))
 
 
-def write_services(connection: sqlite3.Connection, services: Iterable[OnlineService]) -> None:
-    """Writes the services, in place of all that were there."""
-    connection.execute("DELETE FROM _asknown_services")
-    for service in services:
-        parts = [
-            {
-                "view": part.view,
-                "alias": part.alias,
-                "features": None if part.features is None else list(part.features),
-                "keys": dict(part.keys),
-            }
-            for part in service.parts
-        ]
-        write_row(connection, "INSERT INTO _asknown_services", {"service": service.name, "parts": dump(parts)})
+def write_services(connection: sqlite3.Connection, services: Iterable[OnlineService]) -> bool:
+    """Writes the services, in place of all that were there; returns False if the file has them already."""
+    rows = (
+        {
+            "service": service.name,
+            "parts": dump(
+                [
+                    {
+                        "view": part.view,
+                        "alias": part.alias,
+                        "features": None if part.features is None else list(part.features),
+                        "keys": dict(part.keys),
+                    }
+                    for part in service.parts
+                ]
+            ),
+        }
+        for service in services
+    )
+    return _replace_rows(connection, "_asknown_services", rows)
+
+
+def _replace_rows(connection: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]) -> bool:
+    """Makes a metadata table hold exactly these rows; returns False, and writes nothing, if it does already."""
+    rows = list(rows)
+    hashed = [{**row, "hash": hash_values(row)} for row in rows]
+    if metadata_rows(connection, table) == sorted(hashed, key=lambda row: str(next(iter(row.values())))):
+        return False
+    connection.execute(f"DELETE FROM {table}")
+    for row in rows:
+        write_row(connection, f"INSERT INTO {table}", row)
+    return True
 
 
 def write_row(connection: sqlite3.Connection, insert: str, row: dict[str, Any]) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from asknown.errors import AsknownError
 from asknown.instants import to_microseconds
 from asknown.online.answer import (
     Answer,
     Column,
     Found,
     UnreadableError,
+    before_watermark,
     decode_all,
     earliest,
     read_moments,
@@ -137,14 +137,7 @@ class ReadPlan:
         """Refuses an instant that a view's table does not answer for."""
         for watermark, read in self._watermarks:
             if instant < watermark:
-                view = read.stored.view.name
-                raise AsknownError(
-                    "before-watermark",
-                    f"'{view}' is loaded up to {_spell(watermark)}, "
-                    f"and the read asks for {_spell(instant)}, which is before that",
-                    hint="the online table keeps only the newest row of a key; an earlier instant is a training query: "
-                    f"asknown train {view} --spine <your keys and instants>",
-                )
+                raise before_watermark(read.stored.view.name, watermark, instant)
 
 
 class _Table:
@@ -225,7 +218,3 @@ def _on_demand(request: Request) -> OnDemandFeatures | None:
 def _ttl(read: Read) -> timedelta | None:
     ttl = read.stored.view.ttl
     return None if ttl is None else timedelta(microseconds=ttl)
-
-
-def _spell(moment: datetime) -> str:
-    return moment.isoformat(" ") + " UTC"

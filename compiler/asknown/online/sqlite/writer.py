@@ -1,6 +1,6 @@
 """Loads the online table: any number of views and the services, in one transaction.
 
-The newest row of a key wins (rules 3 and 10), so loads may overlap, repeat and come in any order.
+After a load, each of its views holds exactly what the load brought (rule 10); the same load twice writes nothing.
 Nothing is ever half-written: an error, an interrupt or a kill leaves the rows of the last finished load.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
+from asknown.online.loads import check_not_older, check_shrink
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.online.report import EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
@@ -26,9 +27,10 @@ from asknown.online.sqlite.batches import StoredRows, read_events, read_rows
 from asknown.online.sqlite.content import Change, hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
-from asknown.online.sqlite.merge import LostRowError, merge_rows
+from asknown.online.sqlite.merge import delete_rows, merge_rows
 from asknown.online.sqlite.metadata import migrate
 from asknown.online.sqlite.owner import check_owner, check_parts, write_owner
+from asknown.online.sqlite.rebuild import KeysBefore, keep_keys
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -115,58 +117,80 @@ class OnlineWriter:
         watermark: datetime,
         *,
         full_refresh: bool = False,
+        allow_shrink: bool = False,
         on_rows: Callable[[int], None] | None = None,
     ) -> LoadReport:
-        """Merges a view's rows, newest at ``watermark`` (naive: UTC), into its table, and says what changed.
+        """Makes a view's table hold exactly the rows of ``batches``, and reports what changed (rule 10).
 
-        The table is built anew from this load alone where ``full_refresh`` asks for it or the view's definition has
-        changed; such a load must be whole. ``batches`` are Arrow record batches with the columns of the view's table;
-        ``on_rows`` hears how many rows have been read so far. A view with windows needs :meth:`load_events` next.
+        ``batches`` are Arrow record batches with the columns of the view's table: one row for each key, as known at
+        ``watermark`` (naive: UTC). ``full_refresh`` makes the table anew, which also mends a damaged one, and allows
+        an earlier watermark than the view's; ``allow_shrink`` lets any number of keys leave. ``on_rows`` is called
+        with the number of rows read so far. A view with windows needs :meth:`load_events` next. Errors:
+        ``load-older``, ``load-shrinks``.
         """
         started = time.perf_counter()
         with self._explained():
             watermark = self._checked(watermark)
-            layout.check_name(view.name)
-            stored, broken = metadata.sort_views(self.connection)
-            check_case(view.name, [*stored, *broken], self.path)
-            if view.name in broken and not full_refresh:
-                raise metadata.broken_view(self.path, view.name, broken[view.name])
-            held = stored.get(view.name)
-            if view.name in broken or (held is not None and (full_refresh or metadata.differs(held.view, view))):
-                drop_tables(self.connection, view.name)
-                held = None
-            rebuilt = held is None
-            if held is None:
-                make_tables(self.connection, self.path, view)
-                held = StoredView(view, watermark, 0, self.load_id, watermark)
+            held, before = self._prepare(view, watermark, full_refresh=full_refresh)
             change, hashed = Change(), held.hashes.rows or hash_table(self.connection, view.name)
             merged = merge_rows(self.connection, view, read_rows(view, batches, watermark), change, on_rows)
+            rows = held.rows + merged.new - len(merged.gone)
+            removed = len(merged.gone) if before is None else before.count_lost(self.connection, view, rows)
+            if not allow_shrink:
+                check_shrink(view.name, removed, held.rows if before is None else before.count)
+            delete_rows(self.connection, view, merged.gone, change)
             now = replace(
                 held,
                 view=view,
-                watermark=max(watermark, held.watermark),
-                rows=held.rows + merged.inserted,
-                load_id=self.load_id,
-                loaded_at=datetime.now(UTC),
+                watermark=watermark,
+                rows=rows,
                 events=None if view.windows is None else held.events or 0,
                 hashes=replace(held.hashes, rows=self._changed(hashed, change)),
             )
-            metadata.write_view(self.connection, now)
+            self._write(held, now)
             if view.windows is not None:
                 self._without_events.add(view.name)
+        changed = merged.changed if before is None else before.count - removed
+        new = merged.new if before is None else rows - changed
         return LoadReport(
             view=view.name,
             rows_seen=merged.seen,
-            inserted=merged.inserted,
-            updated=merged.changed - merged.inserted,
-            unchanged=merged.seen - merged.skipped - merged.future - merged.changed,
+            new=new,
+            changed=changed,
+            removed=removed,
+            unchanged=merged.seen - merged.skipped - merged.future - new - changed,
             skipped_null=merged.skipped,
             rows_future=merged.future,
-            rows_total=now.rows,
-            watermark=now.watermark,
-            rebuilt=rebuilt,
+            rows_total=rows,
+            watermark=watermark,
+            rebuilt=before is not None,
             seconds=time.perf_counter() - started,
         )
+
+    def _prepare(
+        self, view: OnlineView, watermark: datetime, *, full_refresh: bool
+    ) -> tuple[StoredView, KeysBefore | None]:
+        """The view as the file has it; and, where its tables have been made anew for this load, its keys before."""
+        layout.check_name(view.name)
+        stored, broken = metadata.sort_views(self.connection)
+        check_case(view.name, [*stored, *broken], self.path)
+        if view.name in broken and not full_refresh:
+            raise metadata.broken_view(self.path, view.name, broken[view.name])
+        held = stored.get(view.name)
+        if held is not None and not full_refresh:
+            check_not_older(view.name, held.watermark, watermark)
+            if metadata.shape(held.view) == metadata.shape(view):
+                return held, None
+        before = keep_keys(self.connection, held, view)
+        if held is not None or view.name in broken:  # else a table of this name is somebody else's
+            drop_tables(self.connection, view.name)
+        make_tables(self.connection, self.path, view)
+        return StoredView(view, watermark, 0, "", watermark), before
+
+    def _write(self, held: StoredView, now: StoredView) -> None:
+        """Writes what the file says of a view, if it says anything else; so the same load twice writes nothing."""
+        if now != held:
+            metadata.write_view(self.connection, replace(now, load_id=self.load_id, loaded_at=datetime.now(UTC)))
 
     def load_events(
         self,
@@ -179,28 +203,24 @@ class OnlineWriter:
         """Makes a view's events those of ``batches``, and says what changed; after :meth:`load`, with its watermark.
 
         ``batches`` bring every event that is visible at ``watermark`` and not older than the longest window: columns
-        of the keys, the times, and the windows' hidden columns. A watermark before the file's leaves the events alone.
+        of the keys, the times, and the windows' hidden columns.
         """
         started = time.perf_counter()
         with self._explained():
             watermark = self._checked(watermark)
             held = metadata.sort_views(self.connection)[0].get(view.name)
-            if held is None or view.windows is None or metadata.differs(held.view, view):
-                raise ValueError(f"load_events() comes after load() of the same view, '{view.name}'")
+            if held is None or view.windows is None or metadata.differs(held.view, view) or held.watermark != watermark:
+                raise ValueError(f"load_events() comes after load() of the same view and instant, '{view.name}'")
             table, change = layout.event_table(view), Change()
-            newest = watermark >= held.watermark
-            seen = skipped = future = 0
-            if newest:
-                hashed = held.hashes.events or hash_table(self.connection, table.name)
-                given = read_events(view, table.hidden, batches, watermark)
-                seen, skipped, future = self._stage(events.stage_events(self.connection, table), given, on_rows)
-                events.merge_events(self.connection, table, change)
-                hashes = replace(held.hashes, events=self._changed(hashed, change))
-                if change.added or change.removed or hashes.tiles is None:
-                    hashes = replace(hashes, tiles=self._retiled(view))
-                held = replace(held, hashes=hashes)
+            hashed = held.hashes.events or hash_table(self.connection, table.name)
+            given = read_events(view, table.hidden, batches, watermark)
+            seen, skipped, future = self._stage(events.stage_events(self.connection, table), given, on_rows)
+            events.merge_events(self.connection, table, change)
+            hashes = replace(held.hashes, events=self._changed(hashed, change))
+            if change.added or change.removed or hashes.tiles is None:
+                hashes = replace(hashes, tiles=self._retiled(view))
             total = (held.events or 0) + change.added - change.removed
-            metadata.write_view(self.connection, replace(held, events=total))
+            self._write(held, replace(held, events=total, hashes=hashes))
             self._without_events.discard(view.name)
         return EventReport(
             view=view.name,
@@ -210,7 +230,6 @@ class OnlineWriter:
             skipped_null=skipped,
             rows_future=future,
             events_total=total,
-            replaced=newest,
             seconds=time.perf_counter() - started,
         )
 
@@ -218,8 +237,9 @@ class OnlineWriter:
         """Writes the project's feature services and on-demand views, in place of those in the file."""
         services, on_demand = tuple(services), tuple(on_demand)
         with self._explained():
-            metadata.write_services(self.connection, services)
-            metadata.write_on_demand(self.connection, on_demand)
+            written = metadata.write_services(self.connection, services)
+            if not metadata.write_on_demand(self.connection, on_demand) and not written:
+                return
             views = metadata.sort_views(self.connection)[0]
             for name in views.keys() & {*(service.name for service in services), *(view.name for view in on_demand)}:
                 # A reader that has resolved the name as the view's must resolve it anew.
@@ -313,9 +333,6 @@ class OnlineWriter:
             if meaning is None:
                 raise
             raise meaning from error
-        except LostRowError as error:
-            self._broken = True
-            raise damaged(self.path, str(error)) from error
         except BaseException:
             self._broken = True
             raise
@@ -340,11 +357,14 @@ def write_view(
     *,
     watermark: datetime,
     full_refresh: bool = False,
+    allow_shrink: bool = False,
     on_rows: Callable[[int], None] | None = None,
 ) -> LoadReport:
     """Loads one view in a transaction of its own."""
     with open_writer(path) as writer:
-        return writer.load(view, batches, watermark, full_refresh=full_refresh, on_rows=on_rows)
+        return writer.load(
+            view, batches, watermark, full_refresh=full_refresh, allow_shrink=allow_shrink, on_rows=on_rows
+        )
 
 
 def check_instant(watermark: datetime, max_skew: timedelta) -> None:

@@ -1,0 +1,41 @@
+"""The rules of a load that every backend applies: no load goes back, and none shrinks a view unasked (rule 10)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from asknown.errors import AsknownError
+
+_FEWEST = 10
+_SHARE = 10
+"""A load stops if it would remove at least so many keys, and more than one in so many."""
+
+
+def check_not_older(view: str, loaded: datetime, watermark: datetime) -> None:
+    """Refuses a load as of ``watermark`` where the view is loaded up to a later instant; both are aware."""
+    if watermark >= loaded:
+        return
+    instant = _spell(watermark)
+    raise AsknownError(
+        "load-older",
+        f"'{view}' is loaded up to {_spell(loaded)} UTC, and this load is as of {instant} UTC, which is before that: "
+        "nothing was changed",
+        hint="leave --until out to load as of now; "
+        f"to take the view back: asknown materialize {view} --until '{instant}' --full-refresh",
+    )
+
+
+def check_shrink(view: str, removed: int, keys: int) -> None:
+    """Refuses a load that would remove ``removed`` of the view's ``keys``, where these are too many."""
+    if removed < _FEWEST or removed * _SHARE <= keys:
+        return
+    raise AsknownError(
+        "load-shrinks",
+        f"this load would remove {removed:,} of the {keys:,} keys of '{view}', more than a tenth: nothing was changed",
+        hint="see whether the view's sources are whole; "
+        f"if these keys have left them for good: asknown materialize {view} --allow-shrink",
+    )
+
+
+def _spell(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
