@@ -1,7 +1,6 @@
-"""The translation for engines that we compile for and never run. It accepts only SQL that surely means the same.
+"""The translation for engines that we compile for and never run. It accepts only SQL that surely gives the same result.
 
-It accepts a function if the vendors' references and DuckDB's describe it alike, over values for which they do. It
-refuses all others, with a hint what to write instead.
+It accepts a function where the vendors' references and DuckDB's describe it alike. It refuses all others, with a hint.
 """
 
 from __future__ import annotations

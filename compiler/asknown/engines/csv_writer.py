@@ -1,8 +1,8 @@
 """Writes Arrow batches as CSV: one form for every engine.
 
-Fields stand as DuckDB casts them to text: ``1.0``, ``1e+20``, ``2013-01-31 23:59:59.5``, ``true``; instants with a zone
-end in ``+00``; bytes that are no plain characters are ``\\xAB``. Lists and structs are JSON. NULL is nothing, and empty
-text is ``""``.
+Fields have the text that DuckDB's cast gives: ``1.0``, ``1e+20``, ``2013-01-31 23:59:59.5``, ``true``; instants with a
+zone end in ``+00``; bytes that are no plain characters are ``\\xAB``. Lists and structs are JSON. NULL is an empty
+field, and empty text is ``""``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _field_of(column: pa.Array) -> pa.Array:
 
 
 def _quoted(texts: pa.Array) -> pa.Array:
-    """The texts as fields: in quotes where readers would take them for something else."""
+    """The texts as fields, in quotes where a reader could misunderstand them."""
     need = pc.match_substring_regex(texts, _NEEDS_QUOTES)
     if not pc.any(need).as_py():
         return texts

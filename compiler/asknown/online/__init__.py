@@ -1,6 +1,6 @@
-"""The online table answers, for now, what the training query answers for then. No module here but ``backend`` knows
-how the table is kept.
+"""The online table, which answers for now what the training query answers for the past. Only ``backend`` knows how the
+table is stored.
 
-``reader`` is what users open; ``request`` resolves what they ask for, ``keys`` reads their keys, ``windows`` computes
-trailing windows, ``answer`` gives values, statuses and event times.
+Users open ``reader``. ``request`` reads their request, ``keys`` their keys; ``windows`` computes trailing windows, and
+``answer`` gives values, statuses and event times.
 """

@@ -1,6 +1,6 @@
 """The answer to an online read: values, statuses and event times, in the request's order (rules 3 and 4).
 
-Instants are naive here, in UTC: they are compared a good deal faster so.
+Instants are naive here, in UTC, because naive ones compare much faster.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Column = Sequence[Any]
 
 
 class UnreadableError(Exception):
-    """A stored value is not what its column's type says."""
+    """A stored value does not have its column's type."""
 
 
 class Found:
     """The event time that one read found for each row of the request, None where the key has no row.
 
-    ``oldest`` is the earliest event time that is in age, None where there is no bound. ``windows`` has the answers of
+    ``oldest`` is the earliest event time within the ttl, None if there is no bound. ``windows`` has the answers of
     the read's trailing windows.
     """
 
@@ -50,7 +50,7 @@ class Found:
         return [[value if kept else None for value, kept in zip(column, young, strict=True)] for column in columns]
 
     def statuses(self) -> list[Status]:
-        """The status that the row's features have but for their own NULLs."""
+        """The status of each row's features, before their own NULLs are considered."""
         oldest = self.oldest
         return [
             "NOT_FOUND" if moment is None else "PRESENT" if oldest is None or moment >= oldest else "OUTSIDE_MAX_AGE"
@@ -59,7 +59,7 @@ class Found:
 
 
 class Answer:
-    """The values of each output, a column each; and, worked out when they are asked for, statuses and event times."""
+    """The values of each output, as columns. Statuses and event times are computed when they are requested."""
 
     __slots__ = ("_found", "names", "outputs", "values")
 
@@ -99,7 +99,7 @@ class Answer:
 
 
 def earliest(instant: datetime, ttl: timedelta | None) -> datetime | None:
-    """The earliest event time that is in age at ``instant``; both ends count (rule 3). None: no bound."""
+    """The earliest event time within the ttl at ``instant``, bound included (rule 3); None if there is no bound."""
     if ttl is None:
         return None
     try:
@@ -127,7 +127,7 @@ def before_watermark(view: str, watermark: datetime, instant: datetime) -> Askno
 
 
 def read_moments(times: Column) -> list[datetime | None]:
-    """The event times, as they are stored, as instants."""
+    """The instants of stored event times."""
     try:
         if None not in times:
             return list(map(datetime.fromisoformat, times))
@@ -137,7 +137,7 @@ def read_moments(times: Column) -> list[datetime | None]:
 
 
 def decode_all(column: Column, decode: Callable[[Column], list[Any]] | None) -> list[Any]:
-    """The values that a column of stored ones stands for."""
+    """The decoded values of a column of stored ones."""
     if decode is None:
         return list(column)
     try:
@@ -156,7 +156,7 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 Status = Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]
 
-# The pandas dtype that keeps a column of this kind with its NULLs; what is not here stays Python objects.
+# The pandas dtype that holds a column of this kind with its NULLs; columns of other kinds are Python objects.
 _PANDAS: dict[Kind, str] = {
     "boolean": "boolean",
     "float": "float64",

@@ -1,6 +1,6 @@
 """The backends of the online table: their protocols, the table that lists them, and the function that opens one.
 
-This is the only module of ``online/`` that knows the backends' packages. It imports one when it is asked for.
+Only this module of ``online/`` knows the backends' packages. It imports a package when it is used.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Backend(Protocol):
         """The on-demand views in the table, by name."""
 
     def read(self, query: Query, instant: datetime) -> Answer:
-        """The answer to a query at an instant (naive, in UTC): all of one state of the table."""
+        """The answer to a query at an instant (naive, in UTC), read from one state of the table."""
 
     def close(self) -> None:
-        """Lets go of the table."""
+        """Closes the table."""
 
 
 class LoadWriter(Protocol):
@@ -124,10 +124,10 @@ def inspect_table(
     *,
     owner: Owner | None = None,
 ) -> Inspection:
-    """Looks the online table at ``path`` over, and compares it with ``definitions``, the views that the project loads.
+    """Inspects the online table at ``path``, and compares it with ``definitions``, the views that the project loads.
 
-    Where ``owner`` is given, the table must be that of this target. Never raises for what is wrong
-    with the table: that is a finding.
+    Where ``owner`` is given, the table must be that of this target. Problems of the table become
+    findings; none is raised.
     """
     from asknown.online.sqlite.doctor import inspect_file
 

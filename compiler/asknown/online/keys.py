@@ -1,7 +1,7 @@
-"""Keys of a request: one canonical Python value for each key of the key's type, and nothing else (rule 8).
+"""Converts the keys of a request to canonical Python values of their types, and refuses all others (rule 8).
 
-A value of the wrong type is an error. A value of the right type that no row can have (too large, too fine, not
-UTF-8) is simply not there: it becomes None, as None itself does, which no key of a row is.
+A value of the wrong type is an error. A value of the right type that no row can have (too large, too fine, not UTF-8)
+becomes None, like None itself, because no row has such a key.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _EXPECTED: dict[Kind, str] = {
 
 
 def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
-    """The function from a request's value to the key's canonical value, or to None; a wrong type is an error."""
+    """A function from a request's value to the key's canonical value, or to None. A wrong type raises an error."""
     encode = _encoder(kind)
 
     def checked(value: Any) -> Any:
@@ -60,7 +60,7 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
 
 
 def column_encoder(kind: SqlType, encode: Encode) -> EncodeColumn:
-    """The same for many values; ``encode`` is the key's own. A column that needs no change is not looked at singly."""
+    """As :func:`key_encoder`, for many values; ``encode`` is the key's own. Returns a column as it is if it can."""
     if kind.kind == "integer" and not kind.is_wide:
         low, high = kind.bounds
 
@@ -164,7 +164,7 @@ def _encode_text(value: Any) -> Any:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return None  # a lone surrogate: no table can hold it
+        return None  # a lone surrogate, which no table can hold
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""The values that the online table takes and returns: views, services, and the report of a load."""
+"""The definitions that the online table stores: views, their windows, on-demand views and services."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class OnlineWindows:
 
     @property
     def longest(self) -> int:
-        """How far back the longest frame reaches, in microseconds: older events are of no use."""
+        """The reach of the longest frame in microseconds. Older events are not needed."""
         return max((call.oldest for call in self.calls), default=0)
 
 

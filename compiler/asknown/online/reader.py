@@ -5,7 +5,7 @@ Safe beside a running load: every call sees one finished state of the file, the 
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all the rest of this
+TYPE_CHECKING = False  # type checkers know the name, and importing typing takes longer than everything else here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class OnlineReader:
     """
 
     def __init__(self, path: str | Path, *, library: Library = "sqlite3", owner: Owner | None = None) -> None:
-        from pathlib import Path  # with the first reader: not all who import this will read
+        from pathlib import Path  # imported with the first reader, because not every program that imports this reads
 
         from asknown.online.answer import OnlineResponse
         from asknown.online.backend import open_backend

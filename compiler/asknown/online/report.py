@@ -55,7 +55,7 @@ class EventReport:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. ``run`` is what to type next, or to do; ``facts`` are the figures in ``found``."""
+    """The result of one check. ``run`` is what to type or do next; ``facts`` are the figures in ``found``."""
 
     check: str
     of: str
@@ -67,7 +67,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that was looked at in the online table at ``path``, at the instant ``at`` (UTC)."""
+    """The checks of the online table at ``path``, at the instant ``at`` (UTC)."""
 
     path: Path
     at: datetime

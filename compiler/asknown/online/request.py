@@ -1,4 +1,4 @@
-"""A read's request, resolved against what the file holds: which tables, which keys, which output columns."""
+"""The request of a read: its arguments, and what they mean for one state of the table."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ Shape = tuple[tuple[str, ...], bool, Names]
 
 
 class Query:
-    """The request of one read: references, whether names are full, and the rows, of which one alone is a dict.
+    """The arguments of one read: references, whether names are full, and the rows; a single row is a dict.
 
     ``shape`` is what queries have in common that one plan can answer.
     """
@@ -148,7 +148,7 @@ def make_query(features: str | Sequence[str], entity_rows: EntityRows, full_name
 
 
 def read_at(at: datetime | str | None) -> datetime:
-    """The instant that a read is of, naive, in UTC; now for None."""
+    """The instant of a read, naive, in UTC; the current time for None."""
     if at is None:
         return EPOCH + (datetime.now(UTC) - _EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
     return read_instant(at, "at")
@@ -165,7 +165,7 @@ def _check_references(references: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Read:
-    """One look at one view. ``keys`` pairs the request's column with the encoder of the view's key.
+    """One read of one view. ``keys`` pairs the request's column with the encoder of the view's key.
 
     ``features`` are the as-of features asked for, of the view's own table; ``windowed`` those that are computed from
     its events; ``hidden`` names columns of the table that the expressions of these read as well.

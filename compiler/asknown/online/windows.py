@@ -1,8 +1,9 @@
-"""Trailing windows at reading: which events of a key a request needs, and its features computed from them.
+"""Computes trailing windows in an online read: selects the events of a key that a request needs, and aggregates them.
 
-One scan fetches a key's events inside the longest window asked for, in order of event time; each frame is then a slice
-of them, found by bisection. Of a busy key the tiles are read instead: one for each frame that reaches its newest event,
-else all that lie in the longest window. The standard library only: the reader imports this.
+One scan fetches a key's events inside the longest requested window, in order of event time. Each frame is a slice of
+them, found by bisection. A key with many events has tiles, which are read instead: one tile for each frame that reaches
+the newest event, or else all tiles in the longest window. The reader imports this module, so it needs the standard
+library alone.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ _NULL = type(None)
 
 @dataclass(frozen=True)
 class RowSet:
-    """Which rows a call is of: those that meet the condition and whose value and order are not NULL.
+    """The rows that a call aggregates: those that meet the condition, with a value and an order that are not NULL.
 
-    ``counts`` says that only their number matters, ``in_order`` that their order does.
+    ``counts``: only the number of rows matters. ``in_order``: their order matters.
     """
 
     value: str | None
@@ -47,7 +48,7 @@ class RowSet:
 
 
 def rows_of(call: StoredCall) -> RowSet:
-    """The rows that a call is of."""
+    """The rows that a call aggregates."""
     in_order = takes_order(call)
     return RowSet(call.value, call.order, call.condition, call.aggregate == "count", in_order)
 
@@ -59,7 +60,7 @@ def takes_order(call: StoredCall) -> bool:
 
 
 def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finalizer:
-    """The finalizer of a call over hidden columns of these types. ValueError where the aggregate refuses the type."""
+    """The finalizer of a call over hidden columns of these types. Raises ValueError if it cannot take the type."""
     aggregate = AGGREGATES[call.aggregate]
     kind = None if call.value is None else types[call.value]
     if reason := aggregate.refuses(kind):
@@ -68,7 +69,7 @@ def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finalizer:
 
 
 def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
-    """The state from which a call is finished, or None where it needs every value."""
+    """The partial state that a call can be computed from; None if it needs every value."""
     family = AGGREGATES[call.aggregate].family
     if family is None or not keeps_state(family, kind):
         return None
@@ -83,7 +84,7 @@ def states_of(windows: OnlineWindows) -> tuple[State, ...]:
 
 
 class Selection:
-    """Rows of some calls: those that meet the condition and have the values, decoded and, where asked, in order."""
+    """Selects the rows of calls that share a :class:`RowSet`, decodes their values, and orders them if needed."""
 
     def __init__(
         self, rows: RowSet, columns: Sequence[str], types: Mapping[str, SqlType], times: int, decoder_of: DecoderOf
@@ -121,7 +122,7 @@ class Selection:
         return values, None if mask is None else times
 
     def _settle(self, values: Sequence[Any], by: Sequence[Any], ties: list[Sequence[Any]]) -> Sequence[Any]:
-        """The values in order: the rows come in the order of their times, and among equal times the value decides."""
+        """The values in order. The rows come in the order of their times; among equal times the value decides."""
         moments = list(zip(*ties, strict=True))
         runs = list(accumulate(map(ne, moments, moments[1:]), initial=0))
         keys = by if self.key is None else [self.key(value) for value in by]
@@ -143,7 +144,7 @@ class WindowAnswer:
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile as it is read: its columns, the key's newest event time, and what came after it."""
+    """A tile that was read: its columns, the key's newest event time, and the states of all events after it."""
 
     columns: Columns
     last: int
@@ -153,7 +154,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class _Call:
-    """How one call is finished: from all its values, or from some and the state of the others."""
+    """How to compute one call: from all its values, or from some of them and the state of the others."""
 
     place: int
     finalize: Finalizer
@@ -167,11 +168,11 @@ Events = Columns | tuple[Tile, ...]
 
 
 class WindowFeatures:
-    """The features of one request that are computed from one view's events: what they need, and how they come of it.
+    """The features of one request that are computed from one view's events.
 
     ``columns`` are to be fetched of each event, times first. ``frames`` are the (oldest, newest) distances from the
     instant in microseconds, longest first, and ``oldest`` and ``newest`` bound them all; ``latest`` is the greatest of
-    their newest ends. ``merges`` says that every call can be finished from the states of tiles.
+    their newest ends. ``merges``: every call can be computed from the states of tiles.
     """
 
     def __init__(
@@ -257,7 +258,7 @@ class WindowFeatures:
         return results, [times[high - 1] if high > low else None for low, high in spans]
 
     def _from_tiles(self, tiles: Sequence[Tile], instant: int) -> tuple[list[Any], list[int | None]]:
-        """The same, where each frame is the younger part of a tile, and all that came after the tile."""
+        """As :meth:`_from_columns`, where a frame is the later part of a tile and everything after the tile."""
         selected: dict[tuple[int, int], tuple[Sequence[Any], Sequence[int] | None]] = {}
         results: list[Any] = [None] * self._count
         for (frame, selection), calls in self._slices.items():

@@ -1,4 +1,4 @@
-"""Builds the models that are kept as tables or views in the target."""
+"""Builds the models that are materialized as tables or views in the target."""
 
 from __future__ import annotations
 

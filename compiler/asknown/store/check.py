@@ -17,7 +17,7 @@ from asknown.store.typed_catalog import TypedCatalog
 
 
 def check_project(models: Catalog, project: Project, engine: Callable[[], Engine]) -> list[Finding]:
-    """Every finding in the project, in the order of its files; one that several views share is there once.
+    """Every finding in the project, in the order of its files. A finding that several views share occurs once.
 
     ``engine`` opens the target's engine. Where it cannot, that is a finding, and sources have the columns that their
     properties list.
@@ -26,7 +26,7 @@ def check_project(models: Catalog, project: Project, engine: Callable[[], Engine
     catalog = _typed(models, project, engine, found)
     sound = _sound_models(models, found)
     views = [model for model in sound if model.is_feature_view]
-    for model in views:  # before types: a leak says more than what follows from it
+    for model in views:  # before the types: a leak explains more than the errors that it causes
         found += search(model, _standing_on(model, models), catalog.known, project)
     for model in _upstream_first(sound):
         try:
@@ -34,7 +34,7 @@ def check_project(models: Catalog, project: Project, engine: Callable[[], Engine
         except AsknownError as error:
             found.append(_as_finding(error, model.name, at=model.rendered.where(1)))
     found += _of_services(catalog, found)
-    if catalog.is_offline:  # what follows from that alone
+    if catalog.is_offline:  # errors that follow from an earlier one
         found = [finding for finding in found if finding.code != "no-data" or finding.model is None]
     return sorted(once(found), key=_place)
 
@@ -51,7 +51,7 @@ def _typed(models: Catalog, project: Project, engine: Callable[[], Engine], foun
 
 
 def _sound_models(models: Catalog, found: list[Finding]) -> list[Model]:
-    """The models that render and parse; what is wrong with the others is found."""
+    """The models that render and parse. The errors of the others become findings."""
     sound = []
     for name in models.names:
         try:
@@ -62,7 +62,7 @@ def _sound_models(models: Catalog, found: list[Finding]) -> list[Model]:
 
 
 def _upstream_first(sound: list[Model]) -> list[Model]:
-    """The models, each behind those that it refers to: so an error of theirs is found with them."""
+    """The models, each after those that it refers to, so that an error is found where it is."""
     by_name = {model.name: model for model in sound}
     ordered: dict[str, Model] = {}
     visited: set[str] = set()
@@ -82,7 +82,7 @@ def _upstream_first(sound: list[Model]) -> list[Model]:
 
 
 def _standing_on(view: Model, models: Catalog) -> list[Model]:
-    """The view and what it stands on, without what is broken."""
+    """The view and the models below it, without broken ones."""
     kept: dict[str, Model] = {}
     waiting = [view.name]
     while waiting:
@@ -103,7 +103,7 @@ def _complete(catalog: TypedCatalog, model: Model) -> None:
 
 
 def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Finding]:
-    """The findings about feature services whose views have none."""
+    """Findings about feature services, where their views have none."""
     project = catalog.project
     broken = {finding.model for finding in found if finding.is_error}
     for service in project.services.values():
@@ -120,7 +120,7 @@ def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Findin
 
 
 def _as_finding(error: AsknownError, model: str | None, *, at: Where | None = None) -> Finding:
-    """The error as a finding, at the place ``at`` where it has none of its own."""
+    """The error as a finding, at the place ``at`` if it has none of its own."""
     return Finding(error.code, "error", model, error.message, error.at or at, error.hint)
 
 

@@ -218,12 +218,12 @@ def _manifest(reader: RegistryReader, revision: Revision | None) -> Body:
 
 
 def next_version(reader: RegistryReader, project: str, view: str) -> int:
-    """The number that a new version of a view gets: no number is given twice."""
+    """The number of a new version of a view. No number is used twice."""
     return max((version.v for version in reader.versions(project, view)), default=0) + 1
 
 
 def roll_back(project: Project, reader: RegistryReader, n: int, message: str) -> NextRevision:
-    """The revision that says again what revision ``n`` of the project said."""
+    """A new revision with the content of revision ``n`` of the project."""
     name = project.settings.name
     head, target = reader.head(name), reader.revision(name, n)
     if head is None or target is None:
@@ -253,7 +253,7 @@ def roll_back(project: Project, reader: RegistryReader, n: int, message: str) ->
 
 
 def refuse_breaking(changes: ProjectChanges, accept: Collection[str]) -> None:
-    """Raises ``breaking`` for what breaks and is not in ``accept``, which may name a view for all of its features."""
+    """Raises ``breaking`` for such changes that ``accept`` does not name. A view's name accepts all its features."""
     left = [ref for ref in changes.breaking if ref not in accept and ref.partition(":")[0] not in accept]
     if left:
         named = " ".join(f"--accept {ref}" for ref in left)
@@ -266,7 +266,7 @@ def refuse_breaking(changes: ProjectChanges, accept: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class Telling:
-    """What a revision says of itself: its kind, the user's message, and the changes in one line."""
+    """The description of a revision: its kind, the user's message, and the changes in one line."""
 
     kind: str
     message: str

@@ -41,7 +41,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _in_turn(method: _Method) -> _Method:
-    """The method of a store, which lets one thread in at a time, in the process that opened what the store holds."""
+    """Wraps a method so that one thread runs it at a time, and a forked process first opens its own resources."""
 
     @wraps(method)
     def guarded(self: FeatureStore, *args: Any, **named: Any) -> Any:
@@ -65,7 +65,7 @@ class FeatureStore:
         self.project: Project = load_project(path, target=target)
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
-        self._frozen: list[FeatureStore] = []  # stores of versions that were asked for
+        self._frozen: list[FeatureStore] = []  # stores of requested versions
         self._lock = threading.RLock()
         self._process = os.getpid()
 
@@ -129,7 +129,7 @@ class FeatureStore:
 
         catalog, written = self._compiling(dialect)
         if self._catalog.is_asked(name):
-            view = catalog.asked(name)  # a view that no other command takes is not printed either
+            view = catalog.asked(name)  # a view that other commands refuse is not printed either
             if isinstance(view, OnDemandView):
                 return check_sql(compile_alone(view, written), written)
         catalog.columns(name)
@@ -285,10 +285,10 @@ class FeatureStore:
         return replace(inspection, checks=(*inspection.checks, *checks))
 
     def check(self) -> list[Finding]:
-        """Everything that is wrong with the project as far as its text and the sources' columns tell, by place.
+        """The findings that the project's files and the columns of its sources show, by place.
 
         Parses and types every model, completes every view and service, and applies every rule of ``asknown.lint``.
-        Reads no row. What is wrong is a finding, and no error.
+        Reads no row, and returns errors as findings.
         """
         from asknown.store.check import check_project
 
@@ -296,7 +296,7 @@ class FeatureStore:
 
     @_in_turn
     def check_target(self) -> tuple[Check, ...]:
-        """Connects to the target and checks what it is and what it lacks. A failure is a check and raises nothing."""
+        """Connects to the target and checks its version and what it lacks. A failure is a check and raises nothing."""
         from asknown.online.report import Check
 
         name = self.project.profile.target.name
@@ -318,7 +318,7 @@ class FeatureStore:
 
     @property
     def registry(self) -> ProjectRegistry:
-        """What was applied of the project, what applying it now would change, and doing so."""
+        """The project's registry: what was applied, what an apply would change, and the apply itself."""
         from asknown.store.registry import ProjectRegistry
 
         return ProjectRegistry(self.project, self._catalog, lambda: self._typed)
@@ -418,7 +418,7 @@ class FeatureStore:
         return names
 
     def _settle(self) -> None:
-        """In a process forked from the store's own: leaves its sessions and its lock behind."""
+        """In a forked process, abandons the sessions and the lock of the parent."""
         if os.getpid() == self._process:
             return
         import ctypes
@@ -454,7 +454,7 @@ class FeatureStore:
 
 
 class _Views(Iterable[str]):
-    """The names of what is asked for. To iterate over them renders the whole project, so only a hint does it."""
+    """The names that a request may have. Iterating renders the whole project, so only hints do it."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -464,7 +464,7 @@ class _Views(Iterable[str]):
 
 
 def _read_from(plan: Plan, views: Iterable[View]) -> list[FeatureView]:
-    """The feature views that a plan reads, each once: first those that are asked for, in their order."""
+    """The feature views that a plan reads, each once; the requested ones first, in their order."""
     from asknown.plan.nodes import Derived
 
     read = {step.view.name: step.view for step in plan.steps if not isinstance(step, Derived)}
@@ -473,7 +473,7 @@ def _read_from(plan: Plan, views: Iterable[View]) -> list[FeatureView]:
 
 
 def _unseen(view: FeatureView) -> None:
-    """Returns None for statistics: the rows are in an engine that we are not connected to."""
+    """No statistics, because nothing is connected to the engine that has the rows."""
 
 
 def _names(raw: Any, parameter: str) -> list[str]:

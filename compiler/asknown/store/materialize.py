@@ -100,7 +100,7 @@ def load_views(
 def _without_affected(
     stored: Sequence[OnlineView], comparison: Comparison
 ) -> tuple[list[OnlineView], dict[str, Difference]]:
-    """The views without features that the engine computes in another way, and these. A view keeps at least one."""
+    """The views without features that the engine computes differently, and these. A view keeps at least one feature."""
     kept: list[OnlineView] = []
     refused: dict[str, Difference] = {}
     for online in stored:

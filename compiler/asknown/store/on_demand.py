@@ -1,4 +1,4 @@
-"""Completes on-demand views: what their requests bring, and the types of what they compute."""
+"""Completes on-demand views: the columns of their requests, and the types of their features."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _spell(column: RequestColumn) -> str:
 
 
 def compile_alone(view: OnDemandView, dialect: Dialect) -> str:
-    """The view's own SQL over one row of NULLs, which runs as it is and shows the columns that it has."""
+    """The view's own SQL over one row of NULLs, which runs as it is and shows its columns."""
     model = view.model
     body = model.sql if model.dialect == dialect.sqlglot else translate(model, model.tree, dialect)
     return write(Statement((request_cte([column.column for column in view.columns], dialect),), body), dialect)

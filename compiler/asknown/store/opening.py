@@ -1,4 +1,4 @@
-"""Opens the engine that says which types a project's models have."""
+"""Opens the type engine of a project, which gives the types of its models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asknown.project.options import DuckDBOptions
 
 
 def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
-    """The engine that says which types the models have, or None where the one of ``dialect`` does.
+    """The type engine of the models; None if the engine of ``dialect`` gives the types itself.
 
     Models are written in DuckDB's SQL for every target, or in a target's own for it alone.
     """
@@ -27,12 +27,12 @@ def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
 
 
 def open_bare_engine(project: Project) -> Engine:
-    """An engine in memory that says which types DuckDB's SQL has, and holds no table."""
+    """An engine in memory that gives the types of DuckDB's SQL, and has no tables."""
     return open_engine(Target("types", DuckDBOptions(), project.profile.target.at), project.settings.root)
 
 
 def open_offline(project: Project, dialect: Dialect) -> tuple[Engine | None, Engine]:
-    """(the engine that reads the sources' files, if that takes no connection; the one that says types)."""
+    """(the engine that reads the sources' files, if that needs no connection; the type engine)."""
     type_engine = open_type_engine(project, dialect)
     target = project.profile.target
     own = open_engine(target, project.settings.root) if isinstance(target.options, DuckDBOptions) else None

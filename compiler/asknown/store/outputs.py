@@ -1,4 +1,4 @@
-"""Checks an output path before a query runs: it must be writable, and no file that the project reads."""
+"""Checks an output path before a query runs: it must be writable, and not a file that the project reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from asknown.project.options import ClickHouseOptions, DuckDBOptions
 
 @dataclass(frozen=True)
 class InputFiles:
-    """The files that a project and a spine stand on: sources, the spine, the online table, the target's database."""
+    """The files that a query may read: sources, the spine, the online table, the target's database."""
 
     project: Project
     spine: Any = None
@@ -35,7 +35,7 @@ class InputFiles:
                 )
 
     def _patterns(self) -> Iterator[tuple[str, str]]:
-        """Each thing that is read, and its absolute path or glob."""
+        """The name of each input, with its absolute path or glob."""
         root = self.project.settings.root
         for source in self.project.sources.values():
             if source.path is not None and "://" not in source.path:
@@ -50,7 +50,7 @@ class InputFiles:
 
 
 def _is_read(output: Path, pattern: str) -> bool:
-    """Whether the pattern, a file, folder or glob, reads the file ``output``, or would once it is there."""
+    """Whether the pattern (a file, folder or glob) matches the file ``output``, which may not exist yet."""
     parts = Path(pattern).parts
     fixed = next((place for place, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     here = output.parent.resolve() / output.name

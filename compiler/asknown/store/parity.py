@@ -1,8 +1,8 @@
 """Compares the engine in use with the online table's evaluator, over the edges of every operation.
 
-The evaluator has one meaning for each operation, and the training query is written so that the engine has the same.
-A version of the engine that comes out later may still compute something in another way. Then no feature that uses that
-operation may be served: its online values would not be the ones that a model was trained on.
+The evaluator computes each operation in one way, and the training query is written so that the engine does the same. A
+later version of the engine may still differ in an operation. Features that use this operation are then not served,
+because their online values would differ from those that a model was trained on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from asknown.values.expressions import compile_expression
 
 @dataclass(frozen=True)
 class Difference:
-    """An ``operation`` that the engine computes in another way, and the first values by which that shows."""
+    """An ``operation`` that the engine computes differently, and the first values that show it."""
 
     operation: str
     expression: str
@@ -44,7 +44,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many expressions were compared with ``engine``, and by operation where it differs."""
+    """The number of expressions compared with ``engine``, and the differences by operation."""
 
     engine: str
     compared: int
@@ -59,8 +59,7 @@ class Comparison:
 def compare_engine(engine: Engine, operations: Set[str] | None = None) -> Comparison:
     """Compares the engine by one query over the edges of ``operations`` (None: of all).
 
-    An engine for which models are translated has other SQL for them, and is not compared: tests run all expressions on
-    those engines.
+    An engine that models are translated for is not compared, because its SQL differs; tests run all expressions there.
     """
     name = f"{engine.dialect.name} {engine.check().version}"
     edges = [edge for edge in read_edges() if operations is None or edge.operation in operations]
@@ -82,9 +81,9 @@ def compare_for(engine: Engine, views: Iterable[OnlineView], on_demand: Iterable
 
 
 def without_affected(view: OnlineView, comparison: Comparison) -> tuple[OnlineView, dict[str, Difference]]:
-    """The view without the features that the engine computes in another way, and those, with the difference.
+    """The view without the features that the engine computes differently, and these features with the difference.
 
-    Its fingerprint is another one then, so that the next load under another version starts afresh.
+    Its fingerprint then differs, so the next load under another version starts over.
     """
     affected = {feature.name: comparison.affected(feature.expression) for feature in _derived(view)}
     refused = {name: difference for name, difference in affected.items() if difference is not None}
@@ -137,7 +136,7 @@ def _differences(edges: Sequence[Edge], rows: Sequence[Sequence[Any]], engine: s
 
 
 def edge_inputs() -> list[dict[str, Any]]:
-    """The rows of the table of edges, as the online table would read them."""
+    """The rows of the table of edges, as the online table reads them."""
     types = edge_types()
     columns = {name: _read_all(types[name], texts) for name, (_, texts) in EDGE_ROWS.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -164,7 +163,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
 
 
 def exactly(value: Any) -> tuple[str, str]:
-    """A form of a value in which equality is identity: of type, of bits, of a decimal's scale."""
+    """The value in a form that is equal only for the same type, bits and decimal scale."""
     if isinstance(value, float):
         return ("float", "nan" if math.isnan(value) else value.hex())
     return (type(value).__name__, str(value))

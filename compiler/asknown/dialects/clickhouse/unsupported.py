@@ -1,4 +1,4 @@
-"""DuckDB's SQL that ClickHouse does not support, with hints what to write instead."""
+"""DuckDB's SQL that ClickHouse does not support, and what to write instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thread that talks to Spark, so that an interrupt finds the caller waiting and not half-way through a message.
+"""A thread that calls Spark, so that an interrupt reaches a caller that only waits, not one in the middle of a message.
 
 Everything that a call starts on the cluster runs in a job group (over Spark Connect, under a tag) of the worker's
 own, and is cancelled by it.

@@ -1,4 +1,4 @@
-"""Values as SQLite keeps them: what each type is stored as, and how it is read back to the bit.
+"""Converts values to the form that SQLite stores, and back without any change.
 
 | kind                   | SQLite  | as                                                               |
 |------------------------|---------|------------------------------------------------------------------|
@@ -12,7 +12,7 @@
 | timestamp, timestamptz | TEXT    | UTC, always 26 characters, so that text order is time order      |
 | list, struct           | TEXT    | JSON; decimals and times as strings, NaN and Infinity as tokens  |
 
-The standard library only: the reader imports this.
+The reader imports this module, so it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ def storage(kind: SqlType) -> str:
 
 
 def spell_instant(moment: datetime) -> str:
-    """A UTC instant as the table spells it; a naive one is UTC already."""
+    """The text of a UTC instant in the table; a naive one is in UTC already."""
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment.isoformat(" ", "microseconds")
 
 
 def read_instant(text: str) -> datetime:
-    """The aware UTC instant that the table spells so; a date is its midnight."""
+    """The aware UTC instant of a text in the table; a date means its midnight."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def decoder(kind: SqlType) -> Convert | None:
-    """The function from a stored value, never NULL, to the Python value of its type; None where they are the same."""
+    """A function from a stored value, never NULL, to the Python value of its type; None if they are the same."""
     if kind.kind in ("list", "struct"):
         inner = _from_json(kind)
         return json.loads if inner is None else lambda text: inner(json.loads(text))
@@ -129,7 +129,7 @@ def json_encoder(kind: SqlType) -> Callable[[Any], str]:
 
 
 def _find_decoder(kind: Kind) -> Convert | None:
-    """The decoder of a plain type. What few tables hold is imported for those alone: a reader must start fast."""
+    """The decoder of a plain type. It imports rarely needed modules only when needed, so that a reader starts fast."""
     if kind == "decimal":
         from decimal import Decimal
 

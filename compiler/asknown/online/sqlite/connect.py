@@ -1,9 +1,9 @@
-"""Connections to the online table for reading: one a thread, none across a fork, each read one state of the file.
+"""Connections for reading: one for each thread, none shared across a fork; each read sees one state of the file.
 
-They are of Python's own sqlite3 or of apsw, behind the same few calls. apsw brings a current SQLite of its own. Two
+A connection uses Python's own sqlite3, or apsw, which has a current SQLite of its own, through the same few calls. Two
 copies of SQLite in one process must not have the same file open: closing it in one drops the locks that the other holds
-(https://www.sqlite.org/howtocorrupt.html, section 2.2.1). Readers of one file in one process therefore use one library,
-and :func:`claim` sees to it.
+(https://www.sqlite.org/howtocorrupt.html, section 2.2.1). So :func:`claim` makes all readers of a file in one process
+use the same library.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ File = tuple[int, int]
 """The device and the number of a file."""
 
 _CACHE = "PRAGMA cache_size = -65536"  # 64 MB
-_WAIT = 5_000  # milliseconds for the moments at which even a reader must wait: recovery after a kill
+_WAIT = 5_000  # milliseconds that a reader waits, for example for recovery after a kill
 
 _open: dict[File, list[Library]] = {}
 _opening = threading.Lock()
@@ -90,7 +90,7 @@ def claimed(path: Path, library: Library) -> Iterator[None]:
     try:
         found = path.stat()
     except OSError:
-        yield  # a file that is not there is nobody's
+        yield  # no file, so nothing to claim
         return
     file = (found.st_dev, found.st_ino)
     claim(file, library, str(path))
@@ -119,7 +119,7 @@ class ApswConnection:
             location, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, statementcachesize=512
         )
         self._connection.set_busy_timeout(_WAIT)
-        # Without this a SQLite with STAT4 plans a statement anew whenever it is given other keys.
+        # Without this, an SQLite with STAT4 plans a statement again whenever its keys change.
         self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self.execute("PRAGMA query_only = 1")
         self.execute(_CACHE)
@@ -142,7 +142,7 @@ class ApswConnection:
 
 
 class _Rows:
-    """The rows of a statement, and their description even where there are none, which apsw does not give."""
+    """The rows of a statement, with their description even if there are no rows, which apsw does not provide."""
 
     def __init__(self, cursor: Any, sql: str, parameters: Sequence[Any]) -> None:
         self.description: tuple[Any, ...] = ()
@@ -184,7 +184,7 @@ Identity = tuple[int, ...]
 class Session:
     """A thread's connection, with what it last read of the file's metadata.
 
-    ``identity`` tells the open file from another in its place. ``plans`` keeps request shapes resolved, until the
+    ``identity`` distinguishes the open file from one that replaces it. ``plans`` caches the plans of requests until the
     metadata changes.
     """
 
@@ -214,7 +214,7 @@ class Session:
         self.cursor.execute("COMMIT")
 
     def refresh(self, path: Path, owner: Owner | None) -> None:
-        """Reads the metadata anew where another connection has changed the file, which must be that of ``owner``."""
+        """Reads the metadata again if another connection has changed the file, which must be that of ``owner``."""
         version = self.cursor.execute("PRAGMA data_version").fetchall()[0][0]
         if version != self._version:
             check_parts(self.connection, path)
@@ -237,7 +237,7 @@ _inherited: list[Session] = []
 
 
 class Sessions:
-    """The sessions of one reader, by thread. A thread that ended leaves its session to the next of its number."""
+    """The sessions of one reader, by thread. When a thread has ended, a new thread takes over its session."""
 
     def __init__(self, path: Path, library: Library, owner: Owner | None = None) -> None:
         self.path = path
@@ -249,7 +249,7 @@ class Sessions:
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
-        """This thread's session, with the metadata of the state of the file that all is read of inside."""
+        """This thread's session in a transaction, with the metadata of the state that the transaction reads."""
         try:
             session = self.current()
             with session.transaction():
@@ -287,7 +287,7 @@ class Sessions:
             self._by_thread.popitem()[1].close()
 
     def _look_again(self, thread: int, session: Session) -> Session:
-        """The session, or a new one where another file lies in its file's place now."""
+        """The session, or a new one if another file has replaced its file."""
         if session.identity != self._identity(still=session.still):
             del self._by_thread[thread]
             session.close()
@@ -309,7 +309,7 @@ class Sessions:
             return self._open_as(still=False)
         except self.errors as error:
             refusal = as_sqlite3(error)
-        # Where nobody writes, SQLite needs none of the files by which it would share the table with a writer.
+        # Where no process can write, SQLite needs no files for sharing the table with a writer.
         if _cannot_open(refusal) and self._is_still():
             try:
                 return self._open_as(still=True)
@@ -349,7 +349,7 @@ class Sessions:
         return whole if still else whole[:2]
 
     def _is_still(self) -> bool:
-        """Whether the file lies where it cannot change: an unwritable folder, with no log of a writer in it."""
+        """Whether the file cannot change: its folder is not writable, and has no log of a writer."""
         log = Path(f"{self.path}-wal")
         return not os.access(self.path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
 

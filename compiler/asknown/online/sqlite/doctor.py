@@ -1,6 +1,6 @@
-"""Looks an online table over: what is damaged, stale, missing or old in it, and what to run about it.
+"""Inspects an online table: reports what is damaged, stale, missing or old, and what to run.
 
-Nothing is changed, and nobody is disturbed: all is read from one state of the file, beside readers and loads.
+It changes nothing and disturbs neither readers nor loads: it reads one state of the file.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def inspect_file(
     at: datetime | None = None,
     owner: Owner | None = None,
 ) -> Inspection:
-    """Looks the online table at ``path`` over; ``definitions``, where given, are what the project has by now.
+    """Inspects the online table at ``path``. ``definitions``, if given, are the project's current views.
 
     Where ``owner`` is given, the table must be that of this project and target. Never raises for what is wrong
     with the file: that is a finding.
@@ -259,7 +259,7 @@ def _check_expired(connection: sqlite3.Connection, stored: StoredView, ttl: int,
 
 
 def _age(age: timedelta) -> str:
-    """How long ago, in its largest unit."""
+    """The age as text, in its largest unit."""
     seconds = max(int(age.total_seconds()), 0)
     unit = next((size for size in (86_400, 3_600, 60) if seconds >= size), 1)
     return spell(seconds // unit * unit * 1_000_000) if seconds else "0 seconds"
@@ -268,7 +268,7 @@ def _age(age: timedelta) -> str:
 def check_definitions(
     views: Mapping[str, StoredView], broken: Collection[str], definitions: Definitions | AsknownError | None
 ) -> Iterator[Check]:
-    """Whether the file's views are the project's. ``broken`` ones are there, and cannot be compared."""
+    """Checks the file's views against the project's. ``broken`` views exist, but cannot be compared."""
     if definitions is None:
         return
     if isinstance(definitions, AsknownError):

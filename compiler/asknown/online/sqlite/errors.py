@@ -50,7 +50,7 @@ _MEANINGS: dict[int, tuple[str, str, str]] = {
 
 
 def explain(error: sqlite3.Error, path: Path) -> AsknownError | None:
-    """The user's error that an SQLite error on the online file amounts to; None for a bug of our own."""
+    """The user's error for an SQLite error on the online file; None for a bug of our own."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     text = str(error)
     if text.startswith(("no such table", "no such column", "Could not decode")) or "has no column named" in text:
@@ -62,7 +62,7 @@ def explain(error: sqlite3.Error, path: Path) -> AsknownError | None:
 
 
 def explain_os(error: OSError, path: Path) -> AsknownError:
-    """The user's error that an operating system's refusal to write beside the online file amounts to."""
+    """The user's error for a refusal of the operating system to write beside the online file."""
     return AsknownError(
         "online-write",
         f"the online file {path} cannot be written: {(error.strerror or str(error)).lower()}",
@@ -72,7 +72,7 @@ def explain_os(error: OSError, path: Path) -> AsknownError:
 
 
 def check_sqlite(version: tuple[int, ...]) -> None:
-    """Refuses an SQLite too old for STRICT tables, which would call the file malformed."""
+    """Refuses an SQLite that is too old for STRICT tables and would call the file malformed."""
     if version < (3, 37):
         found = ".".join(map(str, version))
         raise AsknownError(
@@ -83,12 +83,12 @@ def check_sqlite(version: tuple[int, ...]) -> None:
 
 
 def damaged(path: Path, why: str, hint: str = CORRUPT_HINT) -> AsknownError:
-    """The error for a file in which SQLite finds no fault and we do."""
+    """The error for a file that SQLite finds intact, but in which we find damage."""
     return AsknownError("online-corrupt", f"the online file {path} is damaged: {why}", hint=hint)
 
 
 def not_ours(path: Path) -> AsknownError:
-    """The error for an SQLite file that holds somebody else's tables."""
+    """The error for an SQLite file with tables of another program."""
     return AsknownError(
         "online-corrupt",
         f"{path} is an SQLite database, but not an online table of asknown",

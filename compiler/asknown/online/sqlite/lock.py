@@ -1,7 +1,7 @@
-"""One writer at a time: a lock of the operating system on a file beside the online table.
+"""Lets one writer in at a time, with an operating-system lock on a file beside the online table.
 
-It vanishes with its process, however that ends, so a killed load blocks nobody. The file says who holds it, for those
-who wait; who it was does not matter to the lock.
+The lock ends with its process, however that ends, so a killed load blocks no other. The file names the holder, for
+messages only.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def acquire(path: Path, timeout: float, on_wait: Callable[[str], None] | None = 
 
 
 def release(held: int) -> None:
-    """Lets the next writer in. The lock's file stays: removing it would let two writers lock two files."""
+    """Releases the lock. Its file stays, because removing it could let two writers lock two different files."""
     with suppress(OSError):
         os.ftruncate(held, 0)
     os.close(held)
@@ -76,7 +76,7 @@ def _seconds(timeout: float) -> str:
 
 
 def _say_who(held: int) -> None:
-    """Writes who holds the lock into its file. A disk without room for that is no reason to stop."""
+    """Writes the holder into the lock's file. A full disk is ignored."""
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     with suppress(OSError):
         os.ftruncate(held, 0)
@@ -97,7 +97,7 @@ def _holder(held: int) -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 2**30  # Windows keeps others from reading what is locked, so a byte behind the text is
+    _FAR = 2**30  # Windows lets nobody read locked bytes, so a byte after the text is locked
 
     def _try_lock(held: int) -> bool:
         try:

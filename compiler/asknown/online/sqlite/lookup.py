@@ -1,4 +1,4 @@
-"""The SQL of a read: for the rows that it needs, and for the facts that must still hold while it is read."""
+"""The SQL of a read: queries for its rows, and for the facts that must still hold during the read."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SERVICE = "(SELECT parts FROM _asknown_services WHERE service = ?)"
 _MOST_VIEWS = 40  # in one statement: SQLite joins 64 tables
 _MOST_COLUMNS = 1_000  # in one statement: SQLite gives 2,000
 _MOST_KEYS = 200  # in one statement
-_STEP = 10  # numbers of keys are rounded up to these, so that there are few statements to keep prepared
+_STEP = 10  # the number of keys is rounded up to a multiple of this, so that few statements stay prepared
 
 
 @dataclass(frozen=True)
 class PlanFacts:
     """The facts that a request was resolved against: loads of its views, services that it names, on-demand views.
 
-    ``condition`` is SQL that is true as long as the file says the same; ``parameters`` belong to it. Every load has an
-    id of its own, so facts that once failed never hold again.
+    ``condition`` is SQL that is true while the file is unchanged in these; ``parameters`` are its values. Every load
+    has its own id, so facts that once failed never hold again.
     """
 
     condition: str
@@ -56,8 +56,9 @@ def find_facts(
 def row_statement(request: Request, facts: PlanFacts) -> str | None:
     """The query for one row of a request: its outputs in order, then the event time of each read.
 
-    Bound are the keys of each read, then the facts: where those do not hold, there is no row. Columns of a view that
-    has no such key are NULL. One statement sees one state of the file. None where one statement cannot do it.
+    Its parameters are the keys of each read, then the facts. If the facts do not hold, there is no row. If a view does
+    not have the key, its columns are NULL. One statement sees one state of the file. None if one statement is not
+    enough.
     """
     reads = request.reads
     too_large = len(reads) > _MOST_VIEWS or len(request.fetched) + len(reads) > _MOST_COLUMNS
@@ -75,9 +76,9 @@ def row_statement(request: Request, facts: PlanFacts) -> str | None:
 
 
 class Lookup:
-    """The look-up of many keys in the table of one read's view. A key is a tuple, or where it is one column its value.
+    """Looks up many keys in the table of one read's view. A key is a tuple, or a value if it is one column.
 
-    A key that is None, or has a None in it, is of no row.
+    A key that is None, or contains None, matches no row.
     """
 
     def __init__(self, read: Read) -> None:
@@ -117,7 +118,7 @@ class Lookup:
         return list(zip(*ordered, strict=True))[width:] or [()] * len(self._columns)
 
     def query(self, keys: int) -> str:
-        """The query for so many keys."""
+        """The query for this number of keys."""
         query = self._queries.get(keys)
         if query is None:
             query = self._queries[keys] = select_statement(self._view, self._columns, keys)

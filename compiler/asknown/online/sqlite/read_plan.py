@@ -1,8 +1,8 @@
-"""A request made ready to be read again and again: its statements, its encoders of keys, its decoders of values.
+"""The plan of a request, which many reads reuse: its statements, encoders of keys and decoders of values.
 
-There are two ways to read, which give the same: :meth:`ReadPlan.read_row`, the fast path, reads one row of a request in
-one statement, whatever the number of views; :meth:`ReadPlan.read_rows` reads any request, in a transaction. Both check
-in the same state of the file that it is still the one that the request was resolved against.
+There are two ways to read, with the same result. :meth:`ReadPlan.read_row`, the fast path, reads one row of a request
+in one statement, whatever the number of views. :meth:`ReadPlan.read_rows` reads any request, in a transaction. Both
+check in the same state of the file that the plan is still valid.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class ReadPlan:
-    """One shape of request, resolved against one state of the file."""
+    """The plan of requests of one shape, for one state of the file."""
 
     def __init__(self, request: Request, facts: PlanFacts) -> None:
         self.request = request
