@@ -196,6 +196,25 @@ def test_a_project_as_it_was_applied_asks_no_engine(shop: Path) -> None:
         assert connection.execute("select count(*) from revision").fetchone() == (1,)
 
 
+def test_plan_counts_the_values_that_differ(shop: Path) -> None:
+    run("apply", "--yes")
+    edit("models/orders.sql", "amount as last_amount", "case when amount > 3 then amount end as last_amount")
+    edit("models/orders.sql", "{{ doubled('amount') }}", "case when amount < 3 then amount * 2 else amount + 10 end")
+    records = {
+        r["feature"]: r for r in json.loads(run("plan", "--diff", "moments", "--format", "json")) if r["kind"] == "diff"
+    }
+    assert {
+        name: [r[key] for key in ("rows", "changed", "null_to_value", "value_to_null")] for name, r in records.items()
+    } == {
+        "last_amount": [4, 1, 0, 1],
+        "twice": [4, 3, 0, 0],
+        "avg_amount_7d": [4, 0, 0, 0],
+    }
+    assert records["twice"]["first"]["before"] == 19.0 and records["twice"]["first"]["after"] == 19.5
+    shown = run("plan", "--diff", "moments", "--rows", "2")
+    assert "On 2 rows of the spine:" in shown and "19.0 → 19.5" in shown
+
+
 # -- applying --------------------------------------------------------------------------------------------------------
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asknown.changes.nodes import RETRAIN
+from asknown.cli.table import lay_out, terminal_width
+from asknown.cli.values import as_text
 
 if TYPE_CHECKING:
     from asknown.changes.nodes import FeatureChange, ViewChange
     from asknown.store.comparison import ProjectChanges
+    from asknown.store.diff import FeatureDiff
 
 _MARKS = {"new": "+", "removed": "-", "order": "?"}
 _SHOWN = 60  # characters of an expression
@@ -132,3 +135,48 @@ def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:
             }
     for service in changes.services:
         yield {"service": service.service, "kind": service.kind, "features": list(service.features)}
+
+
+def describe_differences(differences: Sequence[FeatureDiff]) -> Iterator[str]:
+    """A table of the features whose values differ, and how many do not."""
+    rows = [
+        (f"{d.view}:{d.feature}", d.changed, d.appeared, d.vanished, d.rounding, _first(d))
+        for d in differences
+        if d.changed or d.rounding
+    ]
+    yield ""
+    yield f"On {differences[0].rows:,} rows of the spine:"
+    if rows:
+        heads = ("feature", "rows changed", "NULL to value", "value to NULL", "rounding", "first change")
+        yield from lay_out(heads, rows, null="", width=terminal_width(), shorten=True)
+    equal = len(differences) - len(rows)
+    if equal:
+        yield f"{equal} feature{'' if equal == 1 else 's'} of the changed views {'is' if equal == 1 else 'are'} equal."
+
+
+def _first(diff: FeatureDiff) -> str:
+    if diff.first is None:
+        return ""
+    row, before, after = diff.first
+    return f"{', '.join(as_text(value) for value in row.values())}: {_value(before)} → {_value(after)}"
+
+
+def _value(value: Any) -> str:
+    return "NULL" if value is None else as_text(value)
+
+
+def diff_records(differences: Sequence[FeatureDiff]) -> Iterator[dict[str, Any]]:
+    """One record for each feature that was compared."""
+    for d in differences:
+        first = None if d.first is None else {"spine": d.first[0], "before": d.first[1], "after": d.first[2]}
+        yield {
+            "view": d.view,
+            "feature": d.feature,
+            "kind": "diff",
+            "rows": d.rows,
+            "changed": d.changed,
+            "null_to_value": d.appeared,
+            "value_to_null": d.vanished,
+            "rounding": d.rounding,
+            "first": first,
+        }

@@ -359,6 +359,11 @@ class FeatureStore:
             )
         return self._typed.view(name)
 
+    @_in_turn
+    def feature_names(self, view: str) -> list[str]:
+        """The names of the features of a feature view or on-demand view, in the order of its select."""
+        return [feature.name for feature in self._typed.asked(view).features]
+
     @property
     def catalog(self) -> Catalog:
         """The project's models by name."""

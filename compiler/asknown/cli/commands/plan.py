@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import TYPE_CHECKING
+
 import click
 
-from asknown.cli.changes import change_records, describe_changes
+from asknown.cli.arguments import complete, models
+from asknown.cli.changes import change_records, describe_changes, describe_differences, diff_records
 from asknown.cli.output import Format, format_option, write_json, write_lines, write_rows
+from asknown.cli.progress import working
 from asknown.cli.session import ProjectCommand, Session
+
+if TYPE_CHECKING:
+    from asknown.store.diff import FeatureDiff
 
 COLUMNS = ("view", "feature", "kind", "from", "to", "before", "after", "tied_rows", "reload")
 
 
 @click.command("plan", cls=ProjectCommand)
 @click.option("--check", is_flag=True, help="Exit with 1 if a change breaks what was built on the applied versions.")
+@click.option(
+    "--diff", "spine", metavar="SPINE", shell_complete=complete(models), help="Count the values that differ on it."
+)
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=5000, show_default=True, help="Rows of the spine to compare."
+)
 @format_option()
 @click.pass_obj
-def command(session: Session, *, check: bool, kind: Format) -> None:
+def command(session: Session, *, check: bool, spine: str | None, rows: int, kind: Format) -> None:
     """Show what would change against the registry.
 
     Compares each view with its applied version, feature by feature. Names the cause of each change, the feature
@@ -34,15 +48,24 @@ def command(session: Session, *, check: bool, kind: Format) -> None:
     Examples:
       asknown plan
       asknown plan --check --format json
+      asknown plan --diff flights_spine
     """
     with session.open_store() as store:
         changes = store.registry.changes()
+        differences: list[FeatureDiff] = []
+        if spine is not None:
+            from asknown.store.diff import diff_values
+
+            with working("comparing values"):
+                differences = diff_values(store, changes.views, spine, rows)
     if kind == "json":
-        write_json(change_records(changes))
+        write_json(itertools.chain(change_records(changes), diff_records(differences)))
     elif kind == "csv":
         records = [record for record in change_records(changes) if "view" in record]
         write_rows(kind, COLUMNS, ([record[column] for column in COLUMNS] for record in records))
     else:
         write_lines(describe_changes(changes))
+        if differences:
+            write_lines(describe_differences(differences))
     if check and changes.breaking:
         click.get_current_context().exit(1)
