@@ -62,7 +62,7 @@ if child == 0:
     try:
         before.to_arrow()
     except AsknownError as error:
-        assert "before the process forked" in str(error), error
+        assert "the process before a fork" in str(error), error
     else:
         raise AssertionError("the parent's session was used")
     assert store.get_historical_features(spine, ["visits"]).to_arrow()["points"].to_pylist() == [10]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from asknown.engines.clickhouse.session import FORMAT, Batches, ServerError, missing
 from asknown.engines.clickhouse.types import literal, quote
+from asknown.engines.interrupt import Worker
 from asknown.errors import AsknownError
 
 _Result = TypeVar("_Result")
@@ -34,8 +34,7 @@ class Embedded:
             self._connection = self._open()
         except RuntimeError as error:  # one folder for each process
             raise AsknownError("engine", f"ClickHouse does not open {path or 'in memory'}: {error}") from None
-        # Ctrl-C reaches this thread only while it is not inside ClickHouse.
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="asknown-clickhouse")
+        self._worker = Worker("asknown-clickhouse")
         if database is not None:
             self.run(f"CREATE DATABASE IF NOT EXISTS {quote(database)}")
             self.run(f"USE {quote(database)}")
@@ -70,21 +69,19 @@ class Embedded:
                 inserter.close()
 
     def close(self) -> None:
-        self._worker.shutdown()
+        self._worker.close()
         with contextlib.suppress(self._error, RuntimeError):
             self._connection.close()
 
     def _wait(self, work: Callable[[str], _Result], tag: str | None = None) -> _Result:
-        """Runs ``work`` beside this thread, which waits; interrupted, it ends the query and then goes on."""
-        self._tag = tag or f"/* {uuid.uuid4().hex} */ "
-        running: Future[_Result] = self._worker.submit(work, self._tag)
+        """Runs ``work`` with a comment that marks its query. An interrupt ends the query."""
+        marked = self._tag = tag or f"/* {uuid.uuid4().hex} */ "
         try:
-            return running.result()
+            return self._worker.run(lambda: work(marked), lambda: self._kill(marked))
         except (self._error, RuntimeError) as error:
             self._discard()
             raise ServerError(str(error)) from None
         except BaseException:
-            self._kill(running)
             self._discard()
             raise
 
@@ -92,21 +89,12 @@ class Embedded:
         # What a query had written when it failed would stand before the next one's result.
         # While an insert is open, nothing is written, and nothing else runs.
         with contextlib.suppress(self._error, RuntimeError):
-            self._worker.submit(self._connection.query, "SELECT 1", "TSV").result()
+            self._worker.run(lambda: self._connection.query("SELECT 1", "TSV"), lambda: None)
 
-    def _kill(self, running: Future[Any]) -> None:
-        other = self._open()
-        try:
-            while not running.done():
-                # Its own text, which holds the tag too, is cut in two.
-                half = len(self._tag) // 2
-                other.query(
-                    f"KILL QUERY WHERE query LIKE '%{self._tag[:half]}' || '{self._tag[half:]}%' ASYNC FORMAT Null"
-                )
-                with contextlib.suppress(BaseException):
-                    running.result(timeout=0.1)
-        finally:
-            other.close()
+    def _kill(self, tag: str) -> None:
+        half = len(tag) // 2  # the statement's own text, which holds the tag too, has it in two parts
+        with contextlib.closing(self._open()) as other:
+            other.query(f"KILL QUERY WHERE query LIKE '%{tag[:half]}' || '{tag[half:]}%' ASYNC FORMAT Null")
 
 
 def _append(inserter: Any, piece: bytes, _: str) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
 from collections.abc import Callable, Iterator, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +13,7 @@ from asknown.dialects.duckdb import DUCKDB, under_a_limit
 from asknown.engines.duckdb.errors import reason, translate
 from asknown.engines.duckdb.plan import read_calls
 from asknown.engines.engine import EngineCheck, LoadedSpine
+from asknown.engines.interrupt import Worker
 from asknown.errors import AsknownError
 from asknown.model.nodes import Call
 from asknown.project.nodes import Target
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 SPINE = "_asknown_spine"
 WAREHOUSE = "_asknown_warehouse"
-WORKER = "asknown-duckdb"
 BATCH_ROWS = 122_880
 _NOT_THERE = re.compile(r'(?:Table|Schema|Catalog) with name "?([^"]+?)"? does not exist')
 _UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))}
@@ -53,7 +51,7 @@ class DuckDB:
         self.keeps_builds = options.path != IN_MEMORY
         limited = options.memory_limit or "memory_limit" in options.settings
         self._con = duckdb.connect(":memory:", config=_config(options))
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=WORKER)
+        self._worker = Worker("asknown-duckdb")
         try:
             for name, value in options.settings.items():
                 self._set(name, value)
@@ -185,7 +183,7 @@ class DuckDB:
         return EngineCheck(version, facts, missing)
 
     def close(self) -> None:
-        self._worker.shutdown()
+        self._worker.close()
         self._con.close()
 
     def _memory(self) -> int:
@@ -246,26 +244,10 @@ class DuckDB:
 
     def _run(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection | None = None) -> _Result:
         try:
-            return self._beside(work, connection or self._con)
+            return self._worker.run(work, (connection or self._con).interrupt)
         except self._duckdb.Error as error:
             found = _NOT_THERE.search(str(error)) if self._absent is not None else None
             raise translate(error) if found is None else self._missing(f", and {found[1]} would be in it") from None
-
-    def _beside(self, work: Callable[[], _Result], connection: duckdb.DuckDBPyConnection) -> _Result:
-        """The result of ``work``, which one thread does for all others, a piece at a time.
-
-        A connection takes one query at a time; and DuckDB hears no Ctrl-C while it waits for its own threads.
-        """
-        if threading.current_thread().name.startswith(WORKER):
-            return work()
-        running = self._worker.submit(work)
-        try:
-            return running.result()
-        except KeyboardInterrupt:
-            while not running.done():  # one that comes before the query has begun is forgotten
-                connection.interrupt()
-                wait([running], timeout=0.05)
-            raise
 
 
 def _is_absent(path: Path) -> bool:

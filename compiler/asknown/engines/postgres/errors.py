@@ -15,14 +15,14 @@ _NO_TABLE = ("42P01", "3F000")
 _LOST = ("57P01", "57P02", "57P03")
 
 
-def translate(error: Exception) -> BaseException:
-    """The error of a query as one of ours; KeyboardInterrupt where the user has cancelled it."""
+def translate(error: Exception) -> AsknownError:
+    """The error of a query as one of ours."""
     state = str(getattr(error, "sqlstate", None) or "")
     facts = _facts(error)
     message = facts.get("MESSAGE_PRIMARY") or _first_line(str(error))
     hint = facts.get("MESSAGE_HINT")
     if message.endswith("canceling statement due to user request"):
-        return KeyboardInterrupt()
+        return AsknownError("engine", "somebody cancelled the query on the server", hint="ask who, and run it again")
     if found := re.search(rf"{OURS}(.+?)(?:: (?:t|\d+))?\"$", message):
         return AsknownError("engine", found[1])
     if found := re.fullmatch(r'relation "(.+)" does not exist', message):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.postgres import POSTGRES
 from asknown.engines.engine import EngineCheck, LoadedSpine
+from asknown.engines.interrupt import Worker
 from asknown.engines.postgres.errors import translate, unreachable
 from asknown.engines.postgres.options import address, check_options
 from asknown.errors import AsknownError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 SPINE = "_asknown_spine"
 OLDEST = 140_000
-PEEK = 0.5  # seconds between two looks at whether Ctrl-C was pressed, where waiting alone would not notice
 SESSION = (
     "SET DateStyle = 'ISO, YMD'",
     "SET IntervalStyle = 'postgres'",
@@ -54,6 +54,7 @@ class Postgres:
         self._spines = 0
         self._reading: weakref.ref[Generator[pa.RecordBatch]] | None = None  # the result that is being read
         self._adbc, connect = _load_driver()
+        self._worker = Worker("asknown-postgres")
         try:
             self._con = connect(address(self._options), autocommit=True)
         except self._adbc.Error as error:
@@ -133,32 +134,27 @@ class Postgres:
                 raw.close()
 
     def _raw_batches(self, cursor: Any, reader: Any) -> Generator[pa.RecordBatch]:
-        """The driver's batches, read in a thread beside this one: reading does not look for Ctrl-C.
-
-        Whoever stops before the end stops the query on the server too.
-        """
-        from concurrent.futures import ThreadPoolExecutor, wait
-
+        """The driver's batches. Whoever stops before the end stops the query on the server too."""
         batches = iter(reader)
-        with ThreadPoolExecutor(1) as pool:
-            reading = pool.submit(next, batches, None)
-            try:
-                while True:
-                    while not wait([reading], PEEK).done:
-                        pass
-                    batch = self._run(reading.result)
-                    if batch is None:
-                        return
+        ended = False
+        try:
+            while not ended:
+                try:
+                    batch = self._run(lambda: next(batches, None))
+                except BaseException:
+                    ended = True
+                    raise
+                if batch is None:
+                    ended = True
+                else:
                     yield batch
-                    reading = pool.submit(next, batches, None)
-            finally:
-                self._reading = None
+        finally:
+            self._reading = None
+            if not ended:
                 with contextlib.suppress(self._adbc.Error, OSError):
-                    if not reading.done() or (reading.exception() is None and reading.result() is not None):
-                        cursor.adbc_cancel()
-                        reading.result()
-                        for _ in batches:  # what was sent before the server heard of it
-                            pass
+                    cursor.adbc_cancel()
+                    for _ in batches:  # what was sent before the server heard of it
+                        pass
 
     # -- bringing in and taking out ----------------------------------------------------------------------------
 
@@ -246,6 +242,7 @@ class Postgres:
 
     def close(self) -> None:
         self._stop_reading()
+        self._worker.close()
         self._con.close()
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -273,7 +270,7 @@ class Postgres:
 
     def _run(self, work: Callable[[], _Result]) -> _Result:
         try:
-            return work()
+            return self._worker.run(work, self._con.adbc_cancel)
         except (self._adbc.Error, OSError) as error:
             raise translate(error) from None
 

@@ -19,7 +19,7 @@ from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.engines.files import write_batches
 from asknown.engines.spark.session import SparkTarget, is_remote, open_session, quote
 from asknown.engines.spark.types import columns_of, result_schema, to_spark
-from asknown.engines.spark.worker import Worker
+from asknown.engines.spark.worker import SparkWorker
 from asknown.errors import AsknownError
 from asknown.types import SqlType
 
@@ -45,7 +45,7 @@ class Spark:
         self._spines = count(1)
         self._views: list[str] = []
         self._folder: Path | None = None
-        self._worker = Worker()
+        self._worker = SparkWorker()
         try:
             self._session = self._worker.run(lambda: open_session(target, writable=writable))
             self._worker.adopt(self._session)

@@ -7,12 +7,11 @@ own, and is cancelled by it.
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asknown.engines.interrupt import Worker
 from asknown.engines.spark.errors import translate
 from asknown.engines.spark.session import THREAD, SparkSession, is_remote
 
@@ -24,11 +23,11 @@ _END = object()
 STOPPING = 15.0  # seconds that a cancelled job gets to end
 
 
-class Worker:
+class SparkWorker:
     """Runs calls one at a time. Errors of Spark come out as ours."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix=THREAD)
+        self._worker = Worker(THREAD, patience=STOPPING)
         self._session: SparkSession | None = None
         self._tag = f"asknown-{uuid.uuid4()}"
 
@@ -39,13 +38,12 @@ class Worker:
 
     def run(self, work: Callable[[], _Result]) -> _Result:
         """Runs ``work`` on the worker's thread and returns its result. An interrupt cancels it and is raised again."""
-        future = self._pool.submit(work)
         try:
-            _wait(future)
-        except BaseException:
-            self._stop(future)
+            return self._worker.run(work, self.cancel)
+        except Exception as error:
+            if type(error).__module__.split(".")[0] in ("pyspark", "py4j", "grpc"):
+                raise translate(error) from None
             raise
-        return _outcome(future)
 
     def stream(self, data: Callable[[], Any]) -> Generator[pa.RecordBatch]:
         """The batches of a data frame in order, one partition after another, as Spark gives them."""
@@ -71,7 +69,7 @@ class Worker:
                 session.sparkContext.cancelJobGroup(self._tag)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._worker.close()
 
     def _mark(self) -> None:
         assert self._session is not None
@@ -79,31 +77,6 @@ class Worker:
             self._session.addTag(self._tag)
         else:
             self._session.sparkContext.setJobGroup(self._tag, "asknown", interruptOnCancel=True)
-
-    def _stop(self, future: Future[Any]) -> None:
-        # A statement is many jobs: the next one may start just as one is cancelled.
-        until = time.monotonic() + STOPPING
-        future.cancel()
-        while not future.done() and time.monotonic() < until:
-            self.cancel()
-            with contextlib.suppress(BaseException):
-                future.exception(timeout=0.1)
-
-
-def _wait(future: Future[Any]) -> None:
-    """Returns when the call is over, however it ended. Waits in steps, so that an interrupt is seen at once."""
-    while not future.done():
-        with contextlib.suppress(TimeoutError):
-            future.exception(timeout=0.5)
-
-
-def _outcome(future: Future[_Result]) -> _Result:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, Exception) and type(error).__module__.split(".")[0] in ("pyspark", "py4j", "grpc"):
-        raise translate(error) from None
-    raise error
 
 
 def _batches(data: Any) -> Iterator[pa.RecordBatch]:
