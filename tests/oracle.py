@@ -13,7 +13,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from oracle_values import OVER_VALUES, QUANTILES, instant, microseconds, ordered, rank, signs
+from oracle_values import OVER_VALUES, QUANTILES, instant, microseconds, ordered, rank, signs, without_sign
 
 Row = Mapping[str, Any]
 
@@ -25,8 +25,9 @@ class Window:
     """An aggregate over the rows of the last ``length`` microseconds (rule 4).
 
     ``value`` is the column that it takes (None: ``count(*)``), ``order`` the second column of arg_min and arg_max,
-    ``fraction`` the quantile's, ``where`` the FILTER: rows for which it does not give True are left out. ``closed``
-    says which ends belong to the window ("both", "left", "right"); ``delay`` shifts both ends back.
+    ``fraction`` the quantile's, ``separator`` string_agg's, ``where`` the FILTER: rows for which it does not give True
+    are left out. ``closed`` says which ends belong to the window ("both", "left", "right"); ``delay`` shifts both ends
+    back.
     """
 
     aggregate: str
@@ -36,6 +37,7 @@ class Window:
     delay: int = 0
     order: str | None = None
     fraction: Fraction = Fraction(1, 2)
+    separator: str = ","
     where: Callable[[Row], bool | None] | None = None
 
 
@@ -193,12 +195,19 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
             return len(rows)
         case "count_distinct":
             return len({ordered(value) for value in values})  # NaN is NaN, -0.0 is 0.0
+        case "count_if":
+            return sum(values)
         case _ if not rows:
             return None
         case "quantile_cont" | "quantile_disc":
             return QUANTILES[window.aggregate](values, window.fraction)
-        case "first" | "last" | "list":
+        case "list_distinct":
+            by_place = {ordered(value): value for value in sorted(values, key=ordered)}
+            return [without_sign(value) for value in by_place.values()]
+        case "first" | "last" | "list" | "string_agg":
             listed = [row[window.value] for row in sorted(rows, key=lambda row: turn(row, window, view))]
+            if window.aggregate == "string_agg":
+                return window.separator.join(listed)
             return {"first": listed[0], "last": listed[-1], "list": listed}[window.aggregate]
         case "arg_min" | "arg_max":  # of rows that tie, the last one
             extreme = (min if window.aggregate == "arg_min" else max)(ordered(row[window.order]) for row in rows)

@@ -86,6 +86,8 @@ def test_every_aggregate_with_every_type_that_it_takes(form: Any, tmp_path: Path
             order = "x1" if aggregate.startswith("arg_") else None
             arguments = {
                 "count_distinct": f"distinct {name}",
+                "list_distinct": f"distinct {name}",
+                "string_agg": f"{name}, ','",
                 "quantile_cont": f"{name}, 0.3",
                 "quantile_disc": f"{name}, 0.3",
             }

@@ -35,6 +35,7 @@ VALUES: dict[str, tuple[Any, ...]] = strategies.VALUES | {
 NUMBERS = ("INTEGER", "BIGINT", "DOUBLE", "DECIMAL(10,2)")
 SCALARS = (*NUMBERS, "BOOLEAN", "VARCHAR", "TIMESTAMP", "DATE")
 NAMES = ("_1", "_2", "__at", "window", "frame", "over", *strategies.HOSTILE_NAMES)
+SEPARATORS = (",", "", "\n", "é; ", "_1 :x")
 FRACTIONS = ("0.5", "0.25", "0.9", "0.07", "0", "1")
 
 
@@ -51,6 +52,7 @@ class Taking:
 AGGREGATES: dict[str, Taking] = {
     "count": Taking(SCALARS, ("count",), "BIGINT"),
     "count_distinct": Taking(SCALARS, ("count",), "BIGINT"),
+    "count_if": Taking(("BOOLEAN",), ("count_if", "countif"), "BIGINT"),
     "sum": Taking((*NUMBERS, "BOOLEAN"), ("sum",)),
     "avg": Taking(NUMBERS, ("avg", "mean"), "DOUBLE"),
     "min": Taking(SCALARS, ("min", "MIN")),
@@ -69,6 +71,8 @@ AGGREGATES: dict[str, Taking] = {
     "quantile_cont": Taking(NUMBERS, ("quantile_cont",)),
     "quantile_disc": Taking((*NUMBERS, "VARCHAR", "DATE"), ("quantile_disc",)),
     "list": Taking(SCALARS, ("list", "array_agg")),
+    "list_distinct": Taking(SCALARS, ("list", "array_agg")),
+    "string_agg": Taking(("VARCHAR",), ("string_agg", "listagg")),
 }
 UNFILTERED = ("first", "last")  # DuckDB has no FILTER for these over a window
 SUMS = {"DOUBLE": "DOUBLE", "DECIMAL(10,2)": "DECIMAL(38,2)", "BIGINT": "HUGEINT"}
@@ -82,7 +86,7 @@ def result_type(aggregate: str, kind: str) -> str:
             return SUMS.get(kind, "BIGINT")
         case "median" | "quantile_cont":
             return kind if kind.startswith("DECIMAL") else "DOUBLE"
-        case "list":
+        case "list" | "list_distinct":
             return f"{kind}[]"
     return AGGREGATES[aggregate].gives or kind
 
@@ -146,13 +150,16 @@ def calls(draw: st.DrawFn, scope: Scope, aggregates: Sequence[str], columns: Seq
     aggregate = draw(st.sampled_from([name for name in aggregates if scope.takes(name, column.type)]))
     facts, frame = AGGREGATES[aggregate], draw(st.sampled_from(scope.frames))
     value: str | None = column.name
-    order, fraction = None, Fraction(1, 2)
+    order, fraction, separator = None, Fraction(1, 2), ","
     arguments = scope.names.columns[column.name]
     match aggregate:
         case "count" if draw(st.booleans()):
             value, arguments = None, "*"
-        case "count_distinct":
+        case "count_distinct" | "list_distinct":
             arguments = f"distinct {arguments}"
+        case "string_agg":
+            separator = draw(st.sampled_from(SEPARATORS))
+            arguments += f", '{separator}'"
         case "arg_min" | "arg_max":
             order = draw(st.sampled_from(scope.of_type(*SCALARS))).name
             arguments += f", {scope.names.columns[order]}"
@@ -164,7 +171,7 @@ def calls(draw: st.DrawFn, scope: Scope, aggregates: Sequence[str], columns: Seq
     if aggregate not in UNFILTERED and draw(st.integers(0, 3)) == 0:
         condition, where = draw(conditions(scope))
         sql += f" filter (where {condition})"
-    window = Window(aggregate, value, frame.length, frame.closed, frame.delay, order, fraction, where)
+    window = Window(aggregate, value, frame.length, frame.closed, frame.delay, order, fraction, separator, where)
     return Call(f"{sql} over {frame.sql}", result_type(aggregate, column.type), window, facts.exact)
 
 

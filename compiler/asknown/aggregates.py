@@ -11,8 +11,9 @@ from typing import Literal, get_args
 
 from asknown.types import Kind, SqlType, parse_type
 
-Arguments = Literal["none", "value", "value and order", "value and number"]
-"""The form of the arguments: ``count(*)``, ``sum(x)``, ``arg_max(x, y)``, ``quantile_cont(x, 0.9)``."""
+Arguments = Literal["none", "condition", "value", "value and order", "value and number", "value and text"]
+"""The form of the arguments: ``count(*)``, ``count_if(x > 0)``, ``sum(x)``, ``arg_max(x, y)``,
+``quantile_cont(x, 0.9)``, ``string_agg(x, ', ')``."""
 
 State = Literal["count", "sum", "extreme", "flags", "values"]
 """The part of the rows that must be kept to finish the aggregate.
@@ -32,7 +33,7 @@ class Aggregate:
     ``kinds`` are those of the values that it takes online. ``result`` says of which kind its result is: ``value``, of
     the values'; ``sum``, of theirs too, but BIGINT for booleans; else a type. ``family`` names the partial state from
     which it can be finished, and ``finalizer`` the function of :mod:`asknown.values.aggregates` that finishes it.
-    ``ordered`` aggregates depend on the order of the values.
+    ``ordered`` aggregates depend on the order of the values. ``sql`` begins with DuckDB's name.
     """
 
     name: str
@@ -57,6 +58,11 @@ class Aggregate:
     def paired(self) -> bool:
         """Whether the aggregate is of two columns."""
         return self.arguments == "value and order"
+
+    @property
+    def counts_whole(self) -> bool:
+        """Whether the result over integers is a whole number that the engine may give in 128 bits (rule 7)."""
+        return self.result in ("BIGINT", "sum")
 
     def refuses(self, kind: SqlType | None) -> str | None:
         """Why this aggregate over values of this type cannot be computed online, or None where it can."""
@@ -87,10 +93,12 @@ _ANY: frozenset[Kind] = frozenset(get_args(Kind))
 _FLAT: frozenset[Kind] = _ANY - {"list", "struct", "other"}
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 _FLAGS: frozenset[Kind] = frozenset({"boolean"})
+_TEXT: frozenset[Kind] = frozenset({"text"})
 _MIDDLES: frozenset[Kind] = _NUMBERS | {"text", "boolean", "uuid", "blob"}
 
 _ROWS = (
     Aggregate("count", ("count", "count_star"), "none", "count", _ANY, "BIGINT", "count", "count", empty=0),
+    Aggregate("count_if", ("count_if", "countif"), "condition", "count", _ANY, "BIGINT", "count", "count", empty=0),
     Aggregate(
         "count_distinct", ("count",), "value", "values", _FLAT, finalizer="count_distinct", empty=0, distinct=True
     ),
@@ -133,6 +141,19 @@ _ROWS = (
         finalizer="quantile_disc",
     ),
     Aggregate("list", ("list", "array_agg"), "value", "values", _ANY, finalizer="list", ordered=True),
+    Aggregate(
+        "list_distinct", ("list", "array_agg"), "value", "values", _FLAT, finalizer="list_distinct", distinct=True
+    ),
+    Aggregate(
+        "string_agg",
+        ("string_agg", "listagg", "group_concat"),
+        "value and text",
+        "values",
+        _TEXT,
+        "value",
+        finalizer="string_agg",
+        ordered=True,
+    ),
 )
 
 AGGREGATES: dict[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ROWS}
@@ -142,8 +163,6 @@ REFUSED: dict[str, str] = {
     "approx_quantile": "its result depends on the order in which rows are merged: write quantile_cont(…, …)",
     "any_value": "it may return any of the values: write first(…), last(…), min(…) or max(…)",
     "arbitrary": "it may return any of the values: write first(…), last(…), min(…) or max(…)",
-    "string_agg": "text of any length has no place in an online table: write list(…)",
-    "listagg": "text of any length has no place in an online table: write list(…)",
     "mode": "which of several equally frequent values it returns is undefined",
     "fsum": "sum(…) over floats is correctly rounded already",
     "favg": "avg(…) over floats is correctly rounded already",

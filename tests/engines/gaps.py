@@ -13,6 +13,7 @@ GAPS: dict[tuple[str, str], str] = {
     ("clickhouse", "as_of_order_of_values"): _NO_LISTS,
     ("clickhouse", "types_are_the_models"): _NO_LISTS,
     ("clickhouse", "windows_both_ends"): _NO_LISTS,
+    ("clickhouse", "windows_distinct_lists"): _NO_LISTS,
 }
 """By engine and case: the reason."""
 

@@ -44,6 +44,7 @@ BIGQUERY = Dialect(
             "max.float": "MAX(:x + 0)",
             "bool_and": "LOGICAL_AND(:x)",
             "bool_or": "LOGICAL_OR(:x)",
+            "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
             "first": _LISTED,
             "last": _LISTED,
         },
@@ -55,6 +56,7 @@ BIGQUERY = Dialect(
         nearest={
             "sum.float": FLOATS,
             "list": "BigQuery returns [] for a NULL ARRAY: write last(x) for the newest value",
+            "list_distinct": "BigQuery returns [] for a NULL ARRAY: count(distinct x) is their number",
             **dict.fromkeys(
                 ("median", "quantile_cont", "quantile_disc"),
                 "BigQuery has percentiles only as window functions: compute them in the source's table",

@@ -49,6 +49,8 @@ REDSHIFT = Dialect(
         filters=False,
         nearest={
             "sum.float": FLOATS,
+            "list_distinct": "Redshift has no arrays of a type: count(distinct x) is their number",
+            "string_agg": "LISTAGG stops at 65,535 bytes: an as-of feature gives the last value",
             **dict.fromkeys(
                 ("first", "last", "arg_min", "arg_max", "list"),
                 "Redshift orders only LISTAGG: an as-of feature gives the last value",

@@ -27,6 +27,7 @@ def _utc(value: str) -> str:
 
 _AWARE = "TIMESTAMP(6) WITH TIME ZONE"
 _NAN = "the result of MIN and MAX over NaN is not documented: store a decimal in the source's table"
+_DISTINCT = ("integer", "decimal", "text", "boolean", "date")
 _LISTED = "ARRAY_AGG(:x ORDER BY :order)"
 _TOO_LARGE = "'asknown: a sum is too large for an exact average'"
 
@@ -64,6 +65,8 @@ TRINO = Dialect(
             "first": _LISTED,
             "last": _LISTED,
             "list": _LISTED,
+            **{f"list_distinct.{kind}": "ARRAY_AGG(DISTINCT :x ORDER BY :x)" for kind in _DISTINCT},
+            "string_agg.text": _LISTED,
             "median.integer": "ARRAY_AGG(CAST(:x AS DOUBLE) ORDER BY :x)",
             "quantile_disc.integer": "ARRAY_AGG(:x ORDER BY :x)",
             "quantile_disc.text": "ARRAY_AGG(:x ORDER BY :x)",
@@ -71,6 +74,7 @@ TRINO = Dialect(
         finalizers={
             "first": "ELEMENT_AT(:value, 1)",
             "last": "ELEMENT_AT(:value, -1)",
+            "string_agg.text": "ARRAY_JOIN(:value, :separator)",
             "median.integer": _of_list(
                 "(ELEMENT_AT(a, (CARDINALITY(a) + 1) / 2) + ELEMENT_AT(a, CARDINALITY(a) / 2 + 1)) / 2E0"
             ),
@@ -81,6 +85,7 @@ TRINO = Dialect(
         },
         nearest={
             "sum.float": FLOATS,
+            "list_distinct": "whether two NaN are distinct is not documented: keep a decimal in the source's table",
             **dict.fromkeys(("min.float", "max.float"), _NAN),
             "median": "median(x) over integers",
             "quantile_cont": "quantile_disc(x, 0.9) over integers or text, which is one of the values",

@@ -48,7 +48,7 @@ def _wide_items(view: FeatureView) -> tuple[Item, ...]:
     """The items whose type in the model's SQL is HUGEINT, and that read a sum of integers."""
     if view.lifted is None:
         return ()
-    sums = {place for place, call in enumerate(view.lifted.calls) if call.aggregate.name == "sum"}
+    sums = {place for place, call in enumerate(view.lifted.calls) if call.aggregate.counts_whole}
     types = {feature.name: feature.type.name for feature in view.features}
     return tuple(i for i in view.lifted.items if types.get(i.name) == "HUGEINT" and sums & {*i.windows})
 
@@ -71,7 +71,7 @@ def compile_item_types(view: FeatureView, items: Iterable[Item], dialect: Dialec
         values |= {name: view.column(name).type for name in item.columns}
         for call in item.windows:
             kind = view.lifted.call_types[call] if view.lifted.call_types else BIGINT
-            is_sum = view.lifted.calls[call].aggregate.name == "sum" and kind.kind == "integer"
+            is_sum = view.lifted.calls[call].aggregate.counts_whole and kind.kind == "integer"
             values[f"@{call}"] = BIGINT if is_sum else kind
     nulls = [named(cast(dialect, exp.null(), kind), name) for name, kind in values.items()]
     return Statement((), exp.select(*columns).from_(exp.select(*nulls).subquery("v")))

@@ -104,7 +104,9 @@ def _plain(call: WindowCall) -> exp.Expr:
     arguments: list[exp.Expr] = [exp.column(ident(call.value))]
     if call.order is not None:
         arguments.append(exp.column(ident(call.order)))
-    if call.number is not None:
-        arguments.append(exp.Literal.number(str(call.number)))
-    name = "count" if call.aggregate.name == "count_distinct" else call.aggregate.name
-    return exp.Anonymous(this=name, expressions=arguments)
+    match call.second:
+        case float():
+            arguments.append(exp.Literal.number(str(call.second)))
+        case str():
+            arguments.append(exp.Literal.string(call.second))
+    return exp.Anonymous(this=call.aggregate.sql[0], expressions=arguments)

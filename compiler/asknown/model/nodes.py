@@ -72,13 +72,14 @@ class Frame:
 class WindowCall:
     """One aggregate over one frame. ``value``, ``order`` and ``condition`` are hidden columns of the lifted rows.
 
-    ``number`` is the second argument of a quantile. Rows whose value (or order) is NULL are skipped.
+    ``second`` is the second argument where it is a literal: a quantile's number, a separator. Rows whose value (or
+    order) is NULL are skipped.
     """
 
     aggregate: Aggregate
     value: str | None
     order: str | None
-    number: float | None
+    second: float | str | None
     condition: str | None
     frame: Frame
 

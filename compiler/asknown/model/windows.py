@@ -132,30 +132,30 @@ class _Lifter:
         self._check_partition(partition, feature, window)
         self._check_order(order, feature, window)
         frame = self._frame(spec, feature, window)
-        inner = window.this
-        condition = None
+        inner, conditions = window.this, []
         if isinstance(inner, exp.Filter):
-            condition = self._hide(inner.expression.this)
+            conditions.append(inner.expression.this)
             inner = inner.this
         if isinstance(inner, exp.IgnoreNulls):
             inner = inner.this
-        aggregate, value, second, number = self._aggregate(inner, feature, window)
+        aggregate, arguments = self._aggregate(inner, feature, window)
+        second = self._second(aggregate, arguments, feature, window)
+        if aggregate.arguments == "condition":
+            conditions.append(arguments.pop())
         call = WindowCall(
             aggregate,
-            None if value is None else self._hide(value),
-            None if second is None else self._hide(second),
-            number,
-            condition,
+            self._hide(arguments[0]) if arguments else None,
+            self._hide(arguments[1]) if aggregate.paired else None,
+            second,
+            self._hide(exp.and_(*conditions)) if conditions else None,
             frame,
         )
         if call not in self.calls:
             self.calls.append(call)
         return self.calls.index(call)
 
-    def _aggregate(
-        self, inner: exp.Expr, feature: str, window: exp.Window
-    ) -> tuple[Aggregate, exp.Expr | None, exp.Expr | None, float | None]:
-        """The aggregate of a window, with its value, its second argument, and its number (of a quantile)."""
+    def _aggregate(self, inner: exp.Expr, feature: str, window: exp.Window) -> tuple[Aggregate, list[exp.Expr]]:
+        """The aggregate of a window, and its arguments; none for ``count(*)``."""
         spelled, arguments = _taken_apart(inner)
         distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
         if distinct:
@@ -165,36 +165,48 @@ class _Lifter:
             known = sorted({name for a in AGGREGATES.values() for name in a.sql})
             hint = REFUSED.get(spelled) or did_you_mean(spelled, known, what="aggregates")
             raise self._refuse_aggregate(feature, f"{spelled}() is not supported", hint, window)
-        if distinct and spelled not in ("count", "min", "max"):
-            hint = "count(distinct …) is; or remove duplicates in a model below this one"
-            raise self._refuse_aggregate(feature, f"{spelled}(distinct …) is not supported", hint, window)
         aggregate = max(found, key=lambda a: a.distinct == distinct)
+        if distinct and not aggregate.distinct and aggregate.state != "extreme":
+            hint = "count(distinct …) and list(distinct …) are; or remove duplicates in a model below this one"
+            raise self._refuse_aggregate(feature, f"{spelled}(distinct …) is not supported", hint, window)
         if any(isinstance(argument, exp.Order | exp.RespectNulls) for argument in arguments):
             hint = "rows are in the order of event_time, NULLs are skipped; for another order use arg_min or arg_max"
             raise self._refuse_aggregate(feature, f"an order inside {spelled}() is not supported", hint, window)
         if aggregate.name == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
-            return aggregate, None, None, None
-        expected = 1 if aggregate.arguments in ("none", "value") else 2
+            return aggregate, []
+        expected = 2 if aggregate.arguments.startswith("value and") else 1
         if len(arguments) != expected:
             hint = f"write {spelled}(x)" if expected == 1 else f"write {spelled}(x, …)"
             raise self._refuse_aggregate(
                 feature, f"{spelled}() takes {expected} here, not {len(arguments)}", hint, window
             )
-        if aggregate.arguments == "value and number":
-            return aggregate, arguments[0], None, self._fraction(arguments[1], spelled, feature, window)
-        return aggregate, arguments[0], arguments[1] if expected == 2 else None, None
+        return aggregate, arguments
+
+    def _second(
+        self, aggregate: Aggregate, arguments: list[exp.Expr], feature: str, window: exp.Window
+    ) -> float | str | None:
+        """The second of the arguments where it must be a literal."""
+        second = arguments[1] if len(arguments) > 1 else None
+        match aggregate.arguments:
+            case "value and number":
+                if isinstance(second, exp.Literal) and not second.is_string and 0 <= float(second.name) <= 1:
+                    return float(second.name)
+                needed, example = "a number from 0 to 1", "0.9"
+            case "value and text":
+                if isinstance(second, exp.Literal) and second.is_string:
+                    return second.name
+                needed, example = "a text in quotes", "', '"
+            case _:
+                return None
+        name = aggregate.sql[0]
+        raise self._refuse(
+            f"feature '{feature}': {name}() takes {needed} as its second argument",
+            f"write: {name}(x, {example}) over …",
+            near=window,
+        )
 
     def _refuse_aggregate(self, feature: str, what: str, hint: str, window: exp.Window) -> AsknownError:
         return self._refuse(f"feature '{feature}': {what} over a trailing window", hint, near=window)
-
-    def _fraction(self, second: exp.Expr | None, spelled: str, feature: str, window: exp.Window) -> float:
-        if isinstance(second, exp.Literal) and not second.is_string and 0 <= float(second.name) <= 1:
-            return float(second.name)
-        raise self._refuse(
-            f"feature '{feature}': {spelled}() takes a number from 0 to 1 as its second argument",
-            f"write: {spelled}(x, 0.9) over …",
-            near=window,
-        )
 
     def _hide(self, value: exp.Expr) -> str:
         text = value.sql("duckdb")
@@ -315,6 +327,7 @@ def _taken_apart(call: exp.Expr) -> tuple[str, list[exp.Expr]]:
         name, arguments = _taken_apart(call.this)
         return name, [*arguments, call]
     name = call.sql("duckdb").partition("(")[0].strip().casefold()
+    name = "string_agg" if isinstance(call, exp.GroupConcat) else name  # which sqlglot writes as LISTAGG
     arguments = [] if isinstance(call, exp.Anonymous) else [call.this]
     arguments += [value for key, value in call.args.items() if key not in ("this", "expressions")]
     arguments += call.args.get("expressions") or []

@@ -26,14 +26,14 @@ class StoredCall:
     """One aggregate over one frame: the rows from ``oldest`` to ``newest`` microseconds before the instant read at.
 
     ``aggregate`` is a key of ``aggregates.AGGREGATES``; ``value``, ``order`` and ``condition`` name hidden columns of
-    the events; ``number`` is the second argument of a quantile.
+    the events; ``number`` is the second argument where it is a literal: a quantile's number, a separator.
     """
 
     aggregate: str
     value: str | None
     order: str | None
     condition: str | None
-    number: float | None
+    number: float | str | None
     oldest: int
     newest: int
 

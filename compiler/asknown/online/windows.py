@@ -50,7 +50,7 @@ class RowSet:
 def rows_of(call: StoredCall) -> RowSet:
     """The rows that a call aggregates."""
     in_order = takes_order(call)
-    return RowSet(call.value, call.order, call.condition, call.aggregate == "count", in_order)
+    return RowSet(call.value, call.order, call.condition, AGGREGATES[call.aggregate].state == "count", in_order)
 
 
 def takes_order(call: StoredCall) -> bool:

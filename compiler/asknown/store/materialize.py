@@ -185,7 +185,7 @@ def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> Onl
             value=call.value,
             order=call.order,
             condition=call.condition,
-            number=call.number,
+            number=call.second,
             oldest=call.frame.oldest,
             newest=call.frame.newest,
         )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from functools import cmp_to_key
+from itertools import groupby
 from typing import Any
 
 from asknown.types import Kind, SqlType
@@ -29,17 +30,19 @@ from asknown.values.sums import (
 
 Finalizer = Callable[[Values], Any]
 Key = Callable[[Any], Any]
-MakeFinalizer = Callable[[SqlType, SqlType | None, float | None], Finalizer]
+Second = float | str | None
+"""An aggregate's second argument where it is a literal: a quantile's number, or the text between joined values."""
+MakeFinalizer = Callable[[SqlType, SqlType | None, Second], Finalizer]
 
 _NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 
 
-def finalizer(name: str, kind: SqlType | None, order: SqlType | None = None, number: float | None = None) -> Finalizer:
+def finalizer(name: str, kind: SqlType | None, order: SqlType | None = None, second: Second = None) -> Finalizer:
     """The finalizer of this name: a function that takes a window's values of this type and returns the aggregate."""
     if kind is None:
         return len
-    return FINALIZERS[name](kind, order, number)
+    return FINALIZERS[name](kind, order, second)
 
 
 def sort_key(kind: SqlType) -> Key | None:
@@ -171,6 +174,22 @@ def _list(values: Values) -> list[Any] | None:
     return list(values) if values else None
 
 
+def _list_distinct(kind: SqlType, _order: SqlType | None, _second: Second) -> Finalizer:
+    key = sort_key(kind)
+
+    def distinct(values: Values) -> list[Any] | None:
+        """The values, each once, least first; zeros without a sign, and one NaN."""
+        ordered = sorted(map(_unsigned, values), key=key)
+        return [next(same) for _, same in groupby(ordered, key)] or None
+
+    return distinct
+
+
+def _string_agg(_kind: SqlType, _order: SqlType | None, second: Second) -> Finalizer:
+    separator = str(second)
+    return lambda values: separator.join(values) if values else None
+
+
 # ---------------------------------------------------------------- quantiles
 
 
@@ -218,15 +237,15 @@ def _float_key(value: float) -> tuple[bool, float]:
 
 def _same(finalize: Finalizer, **by_kind: Finalizer) -> MakeFinalizer:
     """Always ``finalize``, except for values of the kinds that have a finalizer of their own."""
-    return lambda kind, order, number: by_kind.get(kind.kind, finalize)
+    return lambda kind, order, second: by_kind.get(kind.kind, finalize)
 
 
 def _quantile_of(aggregate: str) -> MakeFinalizer:
-    return lambda kind, order, number: _quantile(aggregate, kind, 0.5 if number is None else number)
+    return lambda kind, order, second: _quantile(aggregate, kind, 0.5 if second is None else float(second))
 
 
 def _extreme_by(*, greatest: bool) -> MakeFinalizer:
-    def make(kind: SqlType, order: SqlType | None, number: float | None) -> Finalizer:
+    def make(kind: SqlType, order: SqlType | None, second: Second) -> Finalizer:
         assert order is not None, "an aggregate of pairs has a type to order them by"
         return _extreme_of_pairs(order, greatest=greatest)
 
@@ -238,8 +257,8 @@ FINALIZERS: dict[str, MakeFinalizer] = {
     "count_distinct": _same(_count_distinct, float=_count_distinct_floats),
     "sum": _same(sum_integers, float=sum_floats, decimal=sum_decimals),
     "avg": _same(mean_integers, float=mean_floats, decimal=mean_decimals),
-    "min": lambda kind, order, number: _extreme(kind, greatest=False),
-    "max": lambda kind, order, number: _extreme(kind, greatest=True),
+    "min": lambda kind, order, second: _extreme(kind, greatest=False),
+    "max": lambda kind, order, second: _extreme(kind, greatest=True),
     "bool_and": _same(_bool_and),
     "bool_or": _same(_bool_or),
     "stddev_samp": _same(_stddev_samp),
@@ -254,6 +273,8 @@ FINALIZERS: dict[str, MakeFinalizer] = {
     "quantile_cont": _quantile_of("quantile_cont"),
     "quantile_disc": _quantile_of("quantile_disc"),
     "list": _same(_list),
+    "list_distinct": _list_distinct,
+    "string_agg": _string_agg,
 }
-"""The finalizers by name, each a function from the types of value and order, and a quantile's number, to the finalizer
+"""The finalizers by name: functions from the types of value and order, and a literal second argument, to the finalizer
 for values of that type."""

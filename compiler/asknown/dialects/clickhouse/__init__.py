@@ -31,7 +31,16 @@ CLICKHOUSE = Dialect(
         window_forms=("pairs", "bands"),
         keyless_forms=("range", "union"),  # an ASOF JOIN wants an equality
     ),
-    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, aggregating=AGGREGATING, order=ORDER),
+    aggregates=AggregateRules(
+        templates=AGGREGATES,
+        finalizers=FINALIZERS,
+        aggregating=AGGREGATING,
+        nearest={
+            "list": "an Array of ClickHouse is never NULL: string_agg(x, ',') of a text, or last(x)",
+            "list_distinct": "an Array of ClickHouse is never NULL: count(distinct x) is their number",
+        },
+        order=ORDER,
+    ),
     types=TYPES,
     exact_sums=EXACT_SUMS,
     translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),

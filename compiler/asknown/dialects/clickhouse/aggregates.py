@@ -96,6 +96,7 @@ _SAMP = f"if(length(:value) < 2, NULL, {_DEVIATION} / (length(:value) - 1))"
 _LAST = "tupleElement(:value, 1)"
 _LEAST = "arraySort(l_e -> l_e.1, :value)[1].1"
 _OF_LEAST = let("l_y", _LEAST, "arrayFilter(l_e -> l_e.1 = l_y, :value)")
+_JOINED = "arrayStringConcat(arrayMap(l_e -> assumeNotNull(l_e.2), arraySort(:value)), :separator)"
 
 _QUANTILES = ("median", "quantile_cont", "quantile_disc")
 _VARIANCES = ("var_pop", "var_samp", "stddev_pop", "stddev_samp")
@@ -121,6 +122,7 @@ AGGREGATES = {
     "last": "argMax(tuple(:x), tuple(:key))",
     "arg_max": "argMax(tuple(:x), tuple(:y, :key))",
     "arg_min": "groupArray(tuple(:y, tuple(:key), :x))",
+    "string_agg.text": "groupArray(tuple(tuple(:key), :x))",
     **dict.fromkeys(_QUANTILES, "groupArray(:x)"),
     **{f"{name}.float": f"groupArray({UNSIGNED})" for name in _QUANTILES},
     "median.text": "groupArray(:x)",
@@ -135,6 +137,7 @@ FINALIZERS = {
     "last": _LAST,
     "arg_max": _LAST,
     "arg_min": f"if(empty(:value), NULL, {let('l_f', _OF_LEAST, 'arrayReverseSort(l_e -> l_e.2, l_f)[1].3')})",
+    "string_agg.text": f"if(empty(:value), NULL, {_JOINED})",
     **dict.fromkeys(("median", "median.float"), continuous("0.5")),
     **dict.fromkeys(("median.text", "median.boolean"), discrete("0.5")),
     **dict.fromkeys(("quantile_cont", "quantile_cont.float"), continuous(":share")),

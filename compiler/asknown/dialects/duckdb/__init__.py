@@ -98,6 +98,9 @@ DUCKDB = Dialect(
             "first": "FIRST(:x ORDER BY :order)",
             "last": "LAST(:x ORDER BY :order)",
             "list": "LIST(:x ORDER BY :order)",
+            "list_distinct": "LIST(DISTINCT :x ORDER BY :x)",
+            "list_distinct.float": f"LIST(DISTINCT {_UNSIGNED} ORDER BY {_UNSIGNED})",
+            "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
             "sorted.first": "LIST(:x ORDER BY :order)",  # with OVER, FIRST and LAST take no FILTER
             "sorted.last": "LIST(:x ORDER BY :order)",
             "median": "MEDIAN(:x)",

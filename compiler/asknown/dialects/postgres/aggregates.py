@@ -64,6 +64,10 @@ AGGREGATES = {
     "first": "ARRAY_AGG(:x ORDER BY :order)",
     "last": "ARRAY_AGG(:x ORDER BY :order)",
     "list": "ARRAY_AGG(:x ORDER BY :order)",
+    "list_distinct": "ARRAY_AGG(DISTINCT :x ORDER BY :x)",
+    "list_distinct.text": f"ARRAY_AGG(DISTINCT {BINARY} ORDER BY {BINARY})",
+    "list_distinct.float": f"ARRAY_AGG(DISTINCT {_UNSIGNED} ORDER BY {_UNSIGNED})",
+    "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
     # These need the condition that :x is not NULL, as first, last and list have it.
     **dict.fromkeys(("median", "quantile_cont", "quantile_disc"), _LISTED),
     **{f"{name}.text": _LISTED_TEXT for name in ("median", "quantile_disc")},

@@ -79,6 +79,9 @@ AGGREGATES = {
     "first": "MIN_BY(:x, STRUCT(:key))",
     "last": "MAX_BY(:x, STRUCT(:key))",
     "list": "COLLECT_LIST(STRUCT(STRUCT(:key) AS k, :x AS x))",
+    "list_distinct": _VALUES,
+    "list_distinct.float": f"COLLECT_LIST({_UNSIGNED})",
+    "string_agg.text": "COLLECT_LIST(STRUCT(STRUCT(:key) AS k, :x AS x))",
     "arg_max": "MAX_BY(:x, STRUCT(:y, :key))",
     "arg_min": "COLLECT_LIST(STRUCT(:y AS y, STRUCT(:key) AS k, :x AS x))",
     "median": _DOUBLES,
@@ -92,6 +95,8 @@ AGGREGATES = {
 }
 FINALIZERS = {
     "list": with_list(_SORTED, "TRANSFORM(l, e -> e.x)"),
+    **dict.fromkeys(("list_distinct", "list_distinct.float"), with_list("SORT_ARRAY(ARRAY_DISTINCT(:value))", "l")),
+    "string_agg.text": with_list(_SORTED, "ARRAY_JOIN(TRANSFORM(l, e -> e.x), :separator)"),
     "arg_min": with_list(_SORTED, "ELEMENT_AT(FILTER(l, e -> e.y <=> l[0].y), -1).x"),
     "median": with_list(_SORTED, _CONT.replace(":share", "0.5")),
     **{f"median.{kind}": with_list(_SORTED, DISCRETE.replace(":share", "0.5")) for kind in ("text", "boolean", "blob")},

@@ -43,34 +43,30 @@ def _of_values(
     value = scope.view.column(call.value)
     x = rows.column(value.name)
     name = call.aggregate.name
-    if name in ("arg_min", "arg_max") and name not in scope.dialect.aggregates.templates:
+    paired = call.aggregate.paired
+    if paired and name not in scope.dialect.aggregates.templates:
         template = aggregate_template(scope, "last", value)
     else:
         template = aggregate_template(scope, name, value)
     values: dict[str, exp.Expr | Sequence[exp.Expr]] = {"x": x}
+    match call.second:
+        case float():
+            values["share"] = exp.Literal.number(str(call.second))
+        case str():
+            values["separator"] = exp.Literal.string(call.second)
+    by_time = [*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)]
     where = [*conditions]
-    match name:
-        case "count_distinct":
-            pass
-        case "median":
-            where.append(not_null(x.copy()))
-        case "quantile_cont" | "quantile_disc":
-            values["share"] = exp.Literal.number(str(call.number))
-            where.append(not_null(x.copy()))
-        case "first" | "last" | "list":
-            values |= _ordered([*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)])
-            where.append(not_null(x.copy()))
-        case "arg_min" | "arg_max":
-            # The value at the greatest (or least) of another column. Among rows that tie there, the last row wins.
-            assert call.order is not None
-            y = rows.column(call.order)
-            extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=name == "arg_min")[:1]
-            others = [*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)]
-            values |= _ordered(others if template == name else [*extreme, *others]) | {"y": y}
-            where += [not_null(x.copy()), not_null(y.copy())]
-        case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
-            values |= _ordered([exp.Ordered(this=x.copy(), nulls_first=True)])
-            where.append(not_null(x.copy()))
+    if call.aggregate.empty is None:  # a count skips NULLs by itself
+        where.append(not_null(x.copy()))
+    if paired:
+        # The value at the greatest (or least) of another column. Among rows that tie there, the last row wins.
+        assert call.order is not None
+        y = rows.column(call.order)
+        extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=name == "arg_min")[:1]
+        values |= _ordered(by_time if template == name else [*extreme, *by_time]) | {"y": y}
+        where.append(not_null(y.copy()))
+    else:
+        values |= _ordered(by_time if call.aggregate.ordered else [exp.Ordered(this=x.copy(), nulls_first=True)])
     aggregate = reduce.take(template, where, **values)
     finalizer = scope.dialect.aggregates.finalizers.get(template)
     if finalizer is None:

@@ -99,7 +99,9 @@ def aggregate_template(scope: AsOfScope, name: str, value: Column) -> str:
         if template in rules.templates:
             return template
     nearest = rules.nearest.get(f"{name}.{value.type.kind}") or rules.nearest.get(name)
-    hint = f"in '{scope.view.name}': {nearest or 'keep it for another target'}"
+    kinds = [kind for known, _, kind in (template.partition(".") for template in rules.templates) if known == name]
+    other = f"cast it: {name}() is over {' or '.join(kinds)}" if kinds else "keep it for another target"
+    hint = f"in '{scope.view.name}': {nearest or other}"
     raise unsupported(scope.dialect, f"{name}() over {value.type}", hint=hint)
 
 

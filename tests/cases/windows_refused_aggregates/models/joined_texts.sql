@@ -3,5 +3,5 @@
 select
     user_id,
     bought_at,
-    string_agg(shop, ',') over {{ last('1 day') }} as f
+    string_agg(shop) over {{ last('1 day') }} as f
 from {{ source('raw', 'purchases') }}

@@ -1,0 +1,3 @@
+-- asknown compile pages --dialect redshift
+-- error[not-in-dialect]: redshift has no exact string_agg() over VARCHAR
+-- hint: in 'pages': LISTAGG stops at 65,535 bytes: an as-of feature gives the last value

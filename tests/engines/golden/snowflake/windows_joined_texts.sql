@@ -1,0 +1,3 @@
+-- asknown compile pages --dialect snowflake
+-- error[not-in-dialect]: snowflake has no exact string_agg() over VARCHAR
+-- hint: in 'pages': LISTAGG returns '' where there is nothing to join: write last(x) for the newest value
