@@ -115,11 +115,12 @@ def test_doctor_names_the_expression_and_the_version(folder: Path, monkeypatch: 
     load_otherwise(folder)
     with another_floor():
         with closing(FeatureStore(folder)) as store:
-            (check,) = store.doctor().findings
+            check, of_decimals = store.doctor().findings
         monkeypatch.chdir(folder)
         result = CliRunner().invoke(main, ["doctor"])
     assert (check.check, check.of, check.state) == ("parity", "duckdb", "act")
     assert check.found.startswith(f"floor of float: duckdb v{duckdb.__version__} computes floor(x) as 3.0")
+    assert of_decimals.found.startswith(f"floor of decimal: duckdb v{duckdb.__version__} computes floor(p) as")
     assert result.exit_code == 1
     assert "parity" in result.output
 

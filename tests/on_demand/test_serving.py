@@ -231,7 +231,7 @@ def test_get_takes_inputs_beside_the_keys(run: Any) -> None:
     ("words", "said"),
     [
         (("customer_id=1",), "error[request-input]: the request has no input 'amount' (DOUBLE), which 'basket' needs"),
-        (("amount=1", "to_city=a"), "error[spine-key]: the entity is not named: key 'customer_id' is missing"),
+        (("amount=1", "to_city=a"), "error[spine-key]: key 'customer_id' is missing"),
         (("customer_id=1", "amount=x", "to_city=a"), "'x' cannot be read as the DOUBLE that 'amount' is"),
         (("customer_id=1", "amount=1", "to_city=a", "price=3"), "has a key or an input 'price'"),
     ],

@@ -14,7 +14,8 @@ from asknown.errors import AsknownError
 from asknown.online.inputs import input_encoder
 from asknown.online.keys import Encode, key_encoder
 from asknown.online.nodes import OnlineOnDemand, StoredFeature, StoredSource
-from asknown.values.expressions import EvaluationError, compile_expression
+from asknown.values.errors import EvaluationError
+from asknown.values.expressions import compile_expression
 
 _NOTHING: Mapping[str, Any] = {}
 _LONGEST = 60  # characters of a value in a message

@@ -20,7 +20,8 @@ from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
 from asknown.types import SqlType
 from asknown.values.aggregates import Finalizer, finalizer, total_key
-from asknown.values.expressions import EvaluationError, compile_expression
+from asknown.values.errors import EvaluationError
+from asknown.values.expressions import compile_expression
 from asknown.values.states import Merge, State, keeps_state, merger, reader_of
 
 Columns = Sequence[Sequence[Any]]

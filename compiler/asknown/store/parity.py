@@ -143,8 +143,20 @@ def edge_inputs() -> list[dict[str, Any]]:
 
 
 def _read_all(kind: SqlType, texts: Iterable[str | None]) -> list[Any]:
+    return [None if text is None else _read(kind, text) for text in texts]
+
+
+def _read(kind: SqlType, text: str) -> Any:
+    """The value that the table of edges spells so; of a list as [a, NULL], of a struct as {'a': 1, 'b': x}."""
+    if kind.kind == "list":
+        assert kind.element is not None
+        return _read_all(kind.element, [None if item == "NULL" else item for item in text[1:-1].split(", ") if item])
+    if kind.kind == "struct":
+        items = [item.partition(": ")[2] for item in text[1:-1].split(", ")]
+        given = zip(kind.fields, items, strict=True)
+        return {name: None if item == "NULL" else _read(inner, item) for (name, inner), item in given}
     read = _READ.get(kind.kind, str) if kind.name != "FLOAT" else _read_single
-    return [None if text is None else read(text) for text in texts]
+    return read(text)
 
 
 def _read_single(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Evaluates the expressions of features over windows, with the engine's result to the bit.
+"""Evaluates expressions of on-demand features and of features over windows, with the engine's result to the bit.
 
 An expression is a tree of nested tuples ``(operation, type, *parts)``. ``model.expressions`` writes it with all
 conversions explicit, so operands already have the types that :data:`_STRICT` and the functions below expect. NULL is
@@ -11,11 +11,15 @@ Leaves: ``("call", type, place)``, ``("column", type, name)``, ``("literal", typ
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from asknown.types import SqlType, parse_type
+from asknown.values import maths, texts, times
+from asknown.values.errors import EvaluationError
 
 Evaluate = Callable[[Sequence[Any], Mapping[str, Any]], Any]
 """Takes the results of the calls, and the hidden as-of columns by name; returns the value."""
@@ -23,10 +27,6 @@ Evaluate = Callable[[Sequence[Any], Mapping[str, Any]], Any]
 Function = Callable[..., Any]
 
 _WIDE = Context(prec=200)
-
-
-class EvaluationError(Exception):
-    """The engine refuses to compute this: a number is out of its type's range, or an integer is divided by zero."""
 
 
 def compile_expression(tree: Any, places: Mapping[int, int]) -> Evaluate:
@@ -65,6 +65,13 @@ def _strict(function: Function, inner: list[Evaluate]) -> Evaluate:
             return None if value is None else function(value)
 
         return one
+    if len(inner) != 2:
+
+        def many(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+            values = [part(calls, kept) for part in inner]
+            return None if None in values else function(*values)
+
+        return many
     first, second = inner
 
     def two(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
@@ -155,11 +162,31 @@ def _pick(kind: SqlType, better: str) -> Function:
     return pick
 
 
+def _list_contains(kind: SqlType) -> Function:
+    """NULL of a NULL list, and of a NULL value but in an empty list."""
+    assert kind.element is not None
+    rank = _rank if kind.element.kind == "float" else None
+
+    def contains(parts: list[Any]) -> bool | None:
+        values, value = parts
+        if not values:
+            return None if values is None else False
+        if value is None:
+            return None
+        if rank is None:
+            return value in values
+        return rank(value) in [None if item is None else rank(item) for item in values]
+
+    return contains
+
+
 _WITH_NULLS: dict[str, Callable[[SqlType], Function]] = {
     "and": lambda _: _and,
     "or": lambda _: _or,
     "is null": lambda _: _is_null,
     "is distinct": _distinct,
+    "concat": lambda _: texts.concatenate,
+    "list_contains": _list_contains,
     "least": lambda kind: _pick(kind, "<"),
     "greatest": lambda kind: _pick(kind, ">"),
 }
@@ -183,6 +210,10 @@ def _comparison(operation: str, kind: SqlType) -> Function:
     if kind.kind != "float":
         return compare
     return lambda a, b: compare(_rank(a), _rank(b))
+
+
+def _compared(operation: str) -> Callable[[SqlType, list[SqlType]], Function]:
+    return lambda _, types: _comparison(operation, types[0])
 
 
 def _rank(value: float) -> tuple[bool, float]:
@@ -318,6 +349,43 @@ def _cast(kind: SqlType, types: list[SqlType]) -> Function:
     return _CASTS[types[0].kind, kind.kind](types[0], kind)
 
 
+def _try_cast(kind: SqlType, types: list[SqlType]) -> Function:
+    """The conversion that gives NULL where there is no value."""
+    convert = _cast(kind, types)
+
+    def attempt(value: Any) -> Any:
+        try:
+            return convert(value)
+        except EvaluationError:
+            return None
+
+    return attempt
+
+
+def _read(kind: SqlType, read: Callable[[str], Any]) -> Function:
+    """The conversion of text by a function that gives None for a text that says nothing of the type."""
+
+    def convert(text: str) -> Any:
+        value = read(text)
+        if value is None:
+            raise EvaluationError(f"{text[:40]!r} cannot be read as {kind}")
+        return value
+
+    return convert
+
+
+def _text_to_integer(_: SqlType, kind: SqlType) -> Function:
+    read, check = _read(kind, texts.read_integer), _checked(kind)
+    return lambda text: check(read(text))
+
+
+def _decimal_to_text(given: SqlType, _: SqlType) -> Function:
+    """All places; without the zero before the point where the type has no place for it."""
+    if given.precision > given.scale:
+        return lambda value: format(value, "f")
+    return lambda value: format(value, "f").replace("0.", ".", 1)
+
+
 def _to_integer(_: SqlType, kind: SqlType) -> Function:
     check = _checked(kind)
     return lambda value: check(int(value))
@@ -364,21 +432,76 @@ _CASTS: dict[tuple[str, str], Callable[[SqlType, SqlType], Function]] = {
     ("integer", "decimal"): _to_decimal,
     ("decimal", "decimal"): _to_decimal,
     ("integer", "boolean"): lambda *_: bool,
+    ("integer", "text"): lambda *_: str,
+    ("boolean", "text"): lambda *_: lambda value: "true" if value else "false",
+    ("decimal", "text"): _decimal_to_text,
+    ("date", "text"): lambda *_: date.isoformat,
+    ("text", "integer"): _text_to_integer,
+    ("text", "float"): lambda _, kind: _read(kind, texts.read_float),
+    ("date", "timestamp"): lambda *_: times.midnight,
+    ("timestamp", "date"): lambda *_: datetime.date,
 }
 
-_LITERALS: dict[str, Function] = {"decimal": Decimal, "float": float}
+_LITERALS: dict[str, Function] = {
+    "decimal": Decimal,
+    "float": float,
+    "date": date.fromisoformat,
+    "timestamp": datetime.fromisoformat,
+}
+
+
+def _round_any(name: str) -> Callable[[SqlType, list[SqlType]], Function]:
+    def choose(kind: SqlType, types: list[SqlType]) -> Function:
+        if types[0].kind == "decimal":
+            return maths.decimal_rounding(name, kind.scale)
+        if name == "round" and len(types) > 1:
+            return _round_places
+        return {"round": _round, "floor": _floor, "ceil": _ceil, "trunc": maths.truncate}[name]
+
+    return choose
+
 
 _STRICT: dict[str, Callable[[SqlType, list[SqlType]], Function]] = {
     **{sign: _arithmetic(sign) for sign in ("+", "-", "*", "/", "//", "%", "negative", "abs")},
-    **{sign: lambda _, types, sign=sign: _comparison(sign, types[0]) for sign in _COMPARE},  # type: ignore[misc]
+    **{sign: _compared(sign) for sign in _COMPARE},
     "not": lambda *_: lambda value: not value,
-    "round": lambda _, types: _round if len(types) == 1 else _round_places,
-    "floor": lambda *_: _floor,
-    "ceil": lambda *_: _ceil,
+    **{name: _round_any(name) for name in ("round", "floor", "ceil", "trunc")},
     "sqrt": lambda *_: _sqrt,
+    **{name: lambda *_, function=function: function for name, function in maths.DOUBLES.items()},
+    "sign": lambda *_: maths.sign,
     "is nan": lambda *_: math.isnan,
     "is infinite": lambda *_: math.isinf,
     "is finite": lambda *_: math.isfinite,
     "cast": _cast,
+    "try cast": _try_cast,
+    # text
+    "lower": lambda *_: texts.lower,
+    "upper": lambda *_: texts.upper,
+    "length": lambda *_: len,
+    "substr": lambda *_: texts.substring,
+    "left": lambda *_: texts.left,
+    "right": lambda *_: texts.right,
+    "split_part": lambda *_: texts.split_part,
+    **{f"trim {side}": lambda *_, side=side: texts.trim(side) for side in ("both", "left", "right")},
+    "contains": lambda *_: lambda text, part: part in text,
+    "starts_with": lambda *_: str.startswith,
+    "ends_with": lambda *_: str.endswith,
+    "replace": lambda *_: texts.replace,
+    "like": lambda *_: texts.like,
+    "||": lambda *_: operator.add,
+    # times
+    **{f"difference in {unit}s": lambda *_, unit=unit: times.difference(unit) for unit in times.DIFFERENCES},
+    **{f"{part} of": lambda *_, part=part: times.PARTS[part] for part in times.PARTS},
+    **{f"cut to {unit}": lambda *_, unit=unit: times.cut(unit) for unit in times.CUTS},
+    "seconds between": lambda *_: times.seconds_between,
+    "days between": lambda *_: times.days_between,
+    "add days": lambda *_: times.add_days,
+    "add interval": lambda *_: times.add_interval,
+    "epoch": lambda *_: times.epoch,
+    "epoch_us": lambda *_: times.to_micros,
+    "epoch_ms": lambda *_: times.epoch_ms,
+    "in utc": lambda *_: times.in_utc,
+    # lists and structs
+    "field": lambda *_: dict.get,
 }
 """Operations that are NULL if a part is NULL. An entry takes the types of result and parts and returns the function."""

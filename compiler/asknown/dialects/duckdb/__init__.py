@@ -20,6 +20,10 @@ _VARIANCES = {
 # A zero without its sign, so that equal values are the same value.
 _UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
 _AS_DOUBLE = "COALESCE(CAST(TRY_CAST(:x AS BIGINT) AS DOUBLE), CAST(CAST(:x AS TEXT) AS DOUBLE))"
+_IN_YEARS = (
+    "CASE WHEN YEAR(:x) NOT BETWEEN 1 AND 9999 OR NOT ISFINITE(:x) "
+    "THEN CAST(ERROR('a {0} outside the years 1 to 9999') AS {0}) ELSE :x END"
+)
 _NANOSECONDS = (
     "CASE WHEN EPOCH_NS(:x) % 1000 <> 0 "
     "THEN CAST(ERROR('an instant must be a whole microsecond: ' || CAST(:x AS TEXT)) AS TIMESTAMP) "
@@ -77,6 +81,9 @@ DUCKDB = Dialect(
         **_roundings(),
         # DuckDB 2.0.0 converts some large HUGEINTs to other doubles than the nearest; text becomes the nearest.
         "as_double": _AS_DOUBLE,
+        # A time outside the years 1 to 9999 is an error at both ends.
+        "in_years.date": _IN_YEARS.format("DATE"),
+        "in_years.timestamp": _IN_YEARS.format("TIMESTAMP"),
     },
     plans=PlanRules(
         forms=("cascade", "asof", "range", "union"),

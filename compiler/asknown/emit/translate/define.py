@@ -1,4 +1,4 @@
-"""Rewrites the operations of an expression over windows that versions of an engine compute differently.
+"""Spells out, in an expression that the reader computes too, what engines or their versions compute in different ways.
 
 The online table computes these expressions too, always in one way, and the training query must agree on every version
 of the engine. So ``round(x, 2)`` and the conversion of a HUGEINT to a double are written in operations that all
@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.snippets import snippet
-from asknown.model.expressions.write import Rounding, Widening, loosely_defined
+from asknown.model.expressions.write import Later, Logarithm, Loose, Rounding, Widening, loosely_defined
 from asknown.types import SqlType
 
 
@@ -37,13 +37,18 @@ def define(
     return tree
 
 
-def _defined(part: Rounding | Widening, dialect: Dialect) -> exp.Expr:
+def _defined(part: Loose, dialect: Dialect) -> exp.Expr:
     match part:
         case Rounding(node, places):
             power = exp.Literal.number(f"1e{places}")
             return snippet(dialect, "round.places.double", x=node.this, power=power)
         case Widening(node):
             return snippet(dialect, "as_double", x=node)
+        case Logarithm(node, name):
+            value = node.args.get("expression") or node.this
+            return exp.Anonymous(this=name, expressions=[value.copy()])
+        case Later(node, kind):
+            return snippet(dialect, f"in_years.{kind.kind}", x=node)
 
 
 def _is_compared_and_given(node: exp.Expr) -> bool:

@@ -67,15 +67,12 @@ def _signed(name: str, part: Part) -> Part:
     return operation(name, part.type, part)
 
 
-def sum_or_difference(sign: str) -> Write:
-    """x + y or x - y."""
-
-    def write(writer: Writer, node: exp.Expr) -> Part:
-        left, right = _operands(writer, node)
-        kind = _common(left, right, add_type)
-        return operation(sign, kind, convert(left, kind), convert(right, kind))
-
-    return write
+def sum_or_difference(sign: str, left: Part, right: Part) -> Part:
+    """x + y or x - y of numbers."""
+    for part in (left, right):
+        _require_number(part)
+    kind = _common(left, right, add_type)
+    return operation(sign, kind, convert(left, kind), convert(right, kind))
 
 
 def product(writer: Writer, node: exp.Expr) -> Part:
@@ -143,34 +140,3 @@ def _common(left: Part, right: Part, of_decimals: Callable[[SqlType, SqlType], S
 def _require_number(part: Part) -> None:
     if part.type.kind not in ("integer", "float", "decimal") or part.type.name == "UHUGEINT":
         raise NotPortableError(f"arithmetic with a {part.type} is not supported")
-
-
-def rounded(writer: Writer, node: exp.Expr) -> Part:
-    """round(x) or round(x, places)."""
-    part = writer.part(node.this)
-    places = node.args.get("decimals")
-    whole = part.type.kind == "integer" and part.type.signed
-    if part.type != DOUBLE and not whole:
-        raise NotPortableError(f"round() of a {part.type} is not supported: cast it to DOUBLE first")
-    digits = None if places is None else writer.part(places)
-    if digits is not None and (digits.literal is None or not 0 <= digits.literal <= 15):
-        raise NotPortableError("round() takes a number of places from 0 to 15")
-    if whole:
-        return part.settled()
-    if digits is None or digits.literal is None:
-        return operation("round", DOUBLE, part)
-    return operation("round", DOUBLE, part, literal_integer(digits.literal))
-
-
-def of_double(name: str, kind: SqlType = DOUBLE) -> Write:
-    """A function of one double, with a result of type ``kind``."""
-
-    def write(writer: Writer, node: exp.Expr) -> Part:
-        part = writer.part(node.this)
-        if part.type.kind == "integer":
-            part = as_double(part)
-        if part.type != DOUBLE:
-            raise NotPortableError(f"{name} of a {part.type} is not supported: cast it to DOUBLE first")
-        return operation(name, kind, part)
-
-    return write

@@ -14,6 +14,7 @@ from sqlglot import exp, parse_one
 
 from asknown.model.expressions.write import Tree, portable
 from asknown.types import SqlType, parse_type
+from asknown.values.times import CUTS, DIFFERENCES, PARTS
 
 EDGE_ROWS: Mapping[str, tuple[str, tuple[str | None, ...]]] = {
     "x": ("DOUBLE", ("2.5", "-2.5", "2.675", "-0.0", "1e300", "nan", "inf", "4503599627370497.5", "1e17", None)),
@@ -55,6 +56,27 @@ EDGE_ROWS: Mapping[str, tuple[str, tuple[str | None, ...]]] = {
     "e": ("DATE", ("1970-01-01", "2024-02-28", *["2000-01-01"] * 8)),
     "t": ("TIMESTAMP", ("1969-12-31 23:59:59.999999", *["2024-02-29 12:00:00.5"] * 8, None)),
     "u": ("TIMESTAMP", ("1970-01-01 00:00:00", "2024-02-29 12:00:00.5", *["2024-02-29 12:00:00.500001"] * 8)),
+    "v": (
+        "TIMESTAMP",
+        (
+            *(
+                "1969-12-31 23:59:59.9985",
+                "2024-12-30 00:00:00",
+                "2023-01-01 12:34:56.789012",
+                "1900-03-01 00:00:00.0005",
+            ),
+            *("9998-12-31 23:59:59.999999", "0001-01-01 00:00:00", "2100-02-28 06:00:00", "2021-01-03 01:02:03", None),
+            "1970-01-01 00:00:00.0015",
+        ),
+    ),
+    "n": ("VARCHAR", ("12", " 2.5 ", "-7", "1e3", "0x1F", "1_000", ".5", "-0.5", "0b11", None)),
+    "a": ("VARCHAR", ("a@b@c", "@", "", "x-y-x", "  pad\u00a0", "ΑΣ", "ß@", "a%b_c", "a\nb", None)),
+    "l": ("VARCHAR[]", ("[a, x]", "[]", "[x, NULL]", None, "[B]", "[x]", "[b, a]", "[aa]", "[A]", "[x, x]")),
+    "m": ("DOUBLE[]", ("[1.0, 2.5]", "[]", "[nan]", None, "[-0.0]", "[inf]", "[NULL, 2.5]", "[3.0]", "[2.5]", "[]")),
+    "g": (
+        "STRUCT(a INTEGER, b VARCHAR)",
+        ("{'a': 1, 'b': x}", "{'a': 2, 'b': NULL}", None, *["{'a': NULL, 'b': y}"] * 7),
+    ),
 }
 """The columns of the table: the type of each, and its values as text, row by row."""
 
@@ -83,6 +105,42 @@ _EXPRESSIONS = (
     *("cast(p as integer)", "cast(q as bigint)", "cast(k as double)", "cast(h as double)", "cast(p as double)"),
     *("cast(w as double)", "cast(q as double)", "cast(f as double)", "cast(i as decimal(12,1))"),
     *("cast(q as decimal(12,1))", "cast(p as decimal(38,6))", "cast(h as decimal(38,0))"),
+    *(
+        f"{name}(x)"
+        for name in ("ln", "log10", "log2", "exp", "sin", "cos", "tan", "atan", "cbrt", "degrees", "radians")
+    ),
+    *("asin(y)", "acos(y)", "pow(x, y)", "pow(y, x)", "atan2(x, y)", "sign(x)", "sign(i)", "sign(p)", "trunc(x)"),
+    *("round(p)", "round(q, 3)", "floor(p)", "ceil(p)", "trunc(p)", "trunc(q, 2)"),
+    *(
+        "lower(a)",
+        "upper(a)",
+        "length(a)",
+        "len(l)",
+        "trim(a)",
+        "ltrim(a)",
+        "rtrim(a)",
+        "trim(a, 'ax')",
+        "ltrim(a, 'a')",
+    ),
+    *("rtrim(a, 'c')", "substr(a, 2)", "substr(a, i, j)", "substr(a, -2, 1)", "left(a, j)", "right(a, j)"),
+    *("split_part(a, '@', 2)", "split_part(a, '@', -1)", "contains(a, '@')", "starts_with(a, s)", "ends_with(a, 'c')"),
+    *("replace(a, 'a', 'bb')", "replace(a, '', 'z')", "a like 'a%b_c'", "a like '_'", "a like '%-%-%'", "a || n"),
+    *("concat(a, n, i)", "list_contains(l, 'x')", "list_contains(m, x)", "g['a']", "g['b']"),
+    *("cast(i as varchar)", "cast(b as varchar)", "cast(p as varchar)", "cast(d as varchar)", "cast(n as integer)"),
+    *("cast(n as bigint)", "try_cast(concat(n, s) as integer)", "try_cast(n as hugeint)", "try_cast(x as integer)"),
+    *("cast(case when n not like '0%' then n end as double)", "try_cast(n as double)"),
+    *("cast(d as timestamp)", "cast(v as date)", "d + 1", "d - i", "d - e", "v + interval '90 minutes'"),
+    *("d - interval '1 week'", "epoch(v - u)", "epoch(v)", "epoch(d)", "epoch_ms(v)", "epoch_us(v)"),
+    *("v at time zone 'UTC'", "(v at time zone 'UTC') at time zone 'UTC'"),
+    *(f"date_diff('{unit}', u, v)" for unit in DIFFERENCES),
+    *(f"date_diff('{unit}', d, v)" for unit in DIFFERENCES),
+    *(f"extract({part} from v)" for part in PARTS),
+    *(
+        f"extract({part} from d)"
+        for part in ("year", "month", "day", "week", "dow", "isodow", "doy", "quarter", "isoyear")
+    ),
+    *(f"date_trunc('{unit}', v)" for unit in CUTS),
+    *(f"date_trunc('{unit}', d)" for unit in ("day", "week", "month", "quarter", "year")),
 )
 
 

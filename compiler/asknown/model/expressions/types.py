@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from asknown.types import SqlType, parse_type
+from asknown.types import Kind, SqlType, parse_type
 
 BOOLEAN = parse_type("BOOLEAN")
 INTEGER = parse_type("INTEGER")
 BIGINT = parse_type("BIGINT")
 HUGEINT = parse_type("HUGEINT")
 DOUBLE = parse_type("DOUBLE")
+VARCHAR = parse_type("VARCHAR")
+DATE = parse_type("DATE")
+TIMESTAMP = parse_type("TIMESTAMP")
+TIMESTAMPTZ = parse_type("TIMESTAMPTZ")
 NULL = SqlType("NULL", "other")
 
 _MOST_DIGITS = 38
@@ -113,6 +117,8 @@ def _unify_types(left: SqlType, right: SqlType) -> SqlType:
         return DOUBLE
     if kinds <= {"integer", "decimal"}:
         return add_type(left, right, bare=True)
+    if kinds == {"date", "timestamp"}:
+        return TIMESTAMP
     raise NotPortableError(f"values of {left} and {right} together are not supported: cast one of them")
 
 
@@ -137,6 +143,14 @@ def convert(part: Part, kind: SqlType, *, explicit: bool = False) -> Part:
     return Part(("cast", kind.name, part.tree), kind)
 
 
+def try_convert(part: Part, kind: SqlType) -> Part:
+    """The part in another type, NULL where a value does not become one of it."""
+    converted = convert(part, kind, explicit=True)
+    if converted.tree[0] != "cast":
+        return converted
+    return Part(("try cast", *converted.tree[1:]), kind)
+
+
 def convert_exactly(part: Part, kind: SqlType) -> Part:
     """The part in the feature's declared type, where no value can change by it."""
     source = part.type
@@ -159,20 +173,34 @@ def as_double(part: Part) -> Part:
 
 def _converts(part: Part, kind: SqlType, *, explicit: bool) -> bool:
     source = part.type
-    if "UHUGEINT" in (source.name, kind.name):
+    if "UHUGEINT" in (source.name, kind.name) or source.is_enum or kind.is_enum:
         return False
+    if (source.kind, kind.kind) == ("date", "timestamp"):
+        return True
     if kind.kind == "float":
         # Only what single precision holds exactly becomes a FLOAT.
         small = part.literal is not None and abs(part.literal) <= 2**24
-        numeric = source.kind in ("integer", "decimal", "float") or (explicit and source == BOOLEAN)
+        numeric = source.kind in ("integer", "decimal", "float") or (explicit and source.kind in ("boolean", "text"))
         return small or (kind == DOUBLE and numeric)
     if kind.kind in ("integer", "decimal") and source.kind in ("integer", "decimal"):
         return explicit or source.kind == "integer" or kind.kind == "decimal"
-    return explicit and (source.kind, kind.kind) in (
+    return explicit and (source.kind, kind.kind) in _EXPLICIT
+
+
+_EXPLICIT: frozenset[tuple[Kind, Kind]] = frozenset(
+    {
         ("boolean", "integer"),
         ("float", "integer"),
         ("integer", "boolean"),
-    )
+        ("integer", "text"),
+        ("boolean", "text"),
+        ("decimal", "text"),
+        ("date", "text"),
+        ("text", "integer"),
+        ("timestamp", "date"),
+    }
+)
+"""Conversions that the author must write."""
 
 
 def _decimal(kind: SqlType) -> tuple[int, int]:

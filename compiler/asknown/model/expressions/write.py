@@ -1,4 +1,4 @@
-"""Writes a feature's expression over windows as a tree that the online table evaluates to the same bits.
+"""Writes an expression of an on-demand feature, or over windows, as a tree that the reader evaluates to the same bits.
 
 The tree consists of a small closed set of operations (``values.expressions`` lists them). The engine's rules for types
 are applied here, where the types are known. SQL without an operation, or without one that is surely exact, is refused
@@ -13,22 +13,24 @@ from typing import Any
 
 from sqlglot import exp
 
+from asknown.model.expressions import texts, times
 from asknown.model.expressions.arithmetic import (
     Write,
     Writer,
     absolute,
     negative,
-    of_double,
     operation,
     product,
     quotient,
     remainder,
-    rounded,
-    sum_or_difference,
     whole_quotient,
 )
+from asknown.model.expressions.maths import logarithm, of_double, of_doubles, pi, rounding, sign
+from asknown.model.expressions.texts import list_contains
+from asknown.model.expressions.times import time_literal
 from asknown.model.expressions.types import (
     BOOLEAN,
+    DATE,
     DOUBLE,
     NULL,
     NotPortableError,
@@ -36,6 +38,7 @@ from asknown.model.expressions.types import (
     convert,
     convert_exactly,
     literal_integer,
+    try_convert,
     unify,
 )
 from asknown.types import Kind, SqlType, parse_type
@@ -78,10 +81,29 @@ class Widening:
     node: exp.Expr
 
 
+@dataclass(frozen=True)
+class Logarithm:
+    """log10 or log2 (``name``) at ``node``, which is written as a logarithm to a base."""
+
+    node: exp.Expr
+    name: str
+
+
+@dataclass(frozen=True)
+class Later:
+    """A date or timestamp at ``node`` that is a sum, and so may lie outside the years 1 to 9999."""
+
+    node: exp.Expr
+    type: SqlType
+
+
+Loose = Rounding | Widening | Logarithm | Later
+
+
 def loosely_defined(
     expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType]
-) -> list[Rounding | Widening]:
-    """The parts of a portable expression that versions of an engine compute in different ways, the outermost first.
+) -> list[Loose]:
+    """The parts of a portable expression that an engine may compute in another way, the outermost first.
 
     The arguments are those of :func:`portable`. An expression that it refuses has none: only the engine computes it.
     """
@@ -90,7 +112,7 @@ def loosely_defined(
         tree = writer.part(expression).tree
     except NotPortableError:
         return []
-    found: dict[int, Rounding | Widening] = {}
+    found: dict[int, Loose] = {}
     for part in _subtrees(tree):
         match part:
             case ("round", _, _, (_, _, int(places))):
@@ -99,6 +121,12 @@ def loosely_defined(
             case ("cast", "DOUBLE", inner) if _is_wide(parse_type(inner[1])) and id(inner) in writer.nodes:
                 node = writer.nodes[id(inner)][1]
                 found.setdefault(id(node), Widening(node))
+            case ("log10" | "log2" as name, _, _):
+                node = writer.nodes[id(part)][1]
+                found.setdefault(id(node), Logarithm(node, name))
+            case ("add days" | "add interval", kind, *_):
+                node = writer.nodes[id(part)][1]
+                found.setdefault(id(node), Later(node, parse_type(kind)))
     return list(found.values())
 
 
@@ -172,11 +200,10 @@ def _literal(_writer: Writer, node: exp.Expr) -> Part:
     if "e" in text.lower():
         return Part(("literal", "DOUBLE", float(text)), DOUBLE)
     whole, _, places = text.partition(".")
-    whole = whole.lstrip("0")
     if not (whole + places).isdecimal() or len(whole + places) > 38:
         raise NotPortableError(f"the number {text} is not supported")
     kind = parse_type(f"DECIMAL({max(len(whole + places), 1)},{len(places)})")
-    return Part(("literal", kind.name, f"{whole or '0'}.{places}" if places else whole), kind)
+    return Part(("literal", kind.name, f"{whole}.{places}" if places else whole), kind)
 
 
 def _boolean(_: Writer, node: exp.Expr) -> Part:
@@ -201,10 +228,19 @@ def _compare(sign: str, *parts: Part, instead: str | None = None) -> Part:
 
 def _unified(parts: Sequence[Part], kinds: frozenset[Kind]) -> list[Part]:
     """The parts converted to one type, whose values Python compares as the engine does."""
+    parts = _read_literals(parts)
     kind = unify(parts)
     if kind is not NULL and (kind.kind not in kinds or kind.name.upper().startswith("ENUM")):
         raise NotPortableError(f"a comparison of {kind} values is not supported")
     return [convert(part, kind) for part in parts]
+
+
+def _read_literals(parts: Sequence[Part]) -> Sequence[Part]:
+    """The parts, in which a text that is compared with times is the time that it says."""
+    times = [part.type for part in parts if part.type.kind in ("date", "timestamp")]
+    if not times:
+        return parts
+    return [time_literal(part, times[0]) or part if part.tree[0] == "literal" else part for part in parts]
 
 
 def _and_or(name: str) -> Write:
@@ -243,6 +279,9 @@ def _between(writer: Writer, node: exp.Expr) -> Part:
 
 
 def _in(writer: Writer, node: exp.Expr) -> Part:
+    if node.args.get("field") is not None:
+        value, values = writer.parts(node.this, node.args["field"])
+        return list_contains(values, value)
     if not node.expressions:
         raise NotPortableError("IN with a subquery is not supported")
     value, *listed = _unified(writer.parts(node.this, *node.expressions), _EQUAL)
@@ -301,16 +340,26 @@ def _extreme(name: str) -> Write:
 
 def _cast(writer: Writer, node: exp.Expr) -> Part:
     part, kind = writer.part(node.this), parse_type(node.args["to"].sql("duckdb"))
-    if isinstance(node, exp.TryCast) or node.args.get("format") is not None:
+    if node.args.get("format") is not None:
         raise NotPortableError(f"{_spell(node)} is not supported")
-    return convert(part, kind, explicit=True)
+    if isinstance(node.this, exp.Literal) and (literal := time_literal(part, kind)) is not None:
+        return literal
+    return try_convert(part, kind) if isinstance(node, exp.TryCast) else convert(part, kind, explicit=True)
+
+
+def _date(writer: Writer, node: exp.Expr) -> Part:
+    """date(x)."""
+    return convert(writer.part(node.this), DATE, explicit=True)
 
 
 def _anonymous(writer: Writer, node: exp.Expr) -> Part:
-    write = _FUNCTIONS.get(node.name.lower())
-    if write is None or len(node.expressions) != 1:
+    name, count = node.name.lower(), len(node.expressions)
+    if count == 1 and name in _OF_ONE:
+        return _OF_ONE[name](writer, exp.Abs(this=node.expressions[0]))
+    write = _FUNCTIONS.get(name)
+    if write is None or not 1 <= count <= 2:
         raise NotPortableError(f"{_spell(node)} is not supported{_instead(node)}")
-    return write(writer, exp.Abs(this=node.expressions[0]))
+    return write(writer, node)
 
 
 def _spell(node: exp.Expr) -> str:
@@ -345,7 +394,10 @@ _INSTEAD = {
 }
 """By the keys or names of functions: what to write instead."""
 
-_FUNCTIONS: dict[str, Write] = {
+_FUNCTIONS: dict[str, Write] = {**texts.FUNCTIONS, **times.FUNCTIONS}
+"""Functions that sqlglot does not know, by name."""
+
+_OF_ONE: dict[str, Write] = {
     "isfinite": of_double("is finite", BOOLEAN),
     "isinf": of_double("is infinite", BOOLEAN),
     "isnan": of_double("is nan", BOOLEAN),
@@ -360,8 +412,8 @@ _NODES: dict[type[exp.Expr], Write] = {
     exp.Null: _null,
     exp.Neg: negative,
     exp.Abs: absolute,
-    exp.Add: sum_or_difference("+"),
-    exp.Sub: sum_or_difference("-"),
+    exp.Add: times.sum_or_difference("+"),
+    exp.Sub: times.sum_or_difference("-"),
     exp.Mul: product,
     exp.Div: quotient,
     exp.IntDiv: whole_quotient,
@@ -386,13 +438,29 @@ _NODES: dict[type[exp.Expr], Write] = {
     exp.If: _if,
     exp.Least: _extreme("least"),
     exp.Greatest: _extreme("greatest"),
-    exp.Round: rounded,
-    exp.Floor: of_double("floor"),
-    exp.Ceil: of_double("ceil"),
-    exp.Sqrt: of_double("sqrt"),
+    exp.Round: rounding("round"),
+    exp.Floor: rounding("floor"),
+    exp.Ceil: rounding("ceil"),
+    exp.Trunc: rounding("trunc"),
+    **{
+        node: of_double(name)
+        for name, node in (
+            *(("sqrt", exp.Sqrt), ("ln", exp.Ln), ("exp", exp.Exp), ("cbrt", exp.Cbrt), ("degrees", exp.Degrees)),
+            *(("radians", exp.Radians), ("sin", exp.Sin), ("cos", exp.Cos), ("tan", exp.Tan)),
+            *(("asin", exp.Asin), ("acos", exp.Acos), ("atan", exp.Atan)),
+        )
+    },
+    exp.Atan2: of_doubles("atan2"),
+    exp.Pow: of_doubles("pow"),
+    exp.Log: logarithm,
+    exp.Pi: pi,
+    exp.Sign: sign,
     exp.IsNan: of_double("is nan", BOOLEAN),
     exp.IsInf: of_double("is infinite", BOOLEAN),
     exp.Cast: _cast,
     exp.TryCast: _cast,
+    exp.Date: _date,
+    **texts.NODES,
+    **times.NODES,
     exp.Anonymous: _anonymous,
 }

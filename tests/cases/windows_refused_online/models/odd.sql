@@ -3,5 +3,5 @@
 select
     user_id,
     bought_at,
-    ln(1 + count(*) over {{ last('1 day') }}) as f
+    gamma(1 + count(*) over {{ last('1 day') }}) as f
 from {{ source('raw', 'purchases') }}
