@@ -112,7 +112,7 @@ def test_every_command_gives_the_same(project: Path) -> None:
     assert sorted(row[2] for row in shown) == ["0.1", "0.2", "3.0"]
 
     loaded = json.loads(asknown(project, "materialize", "--until", "2024-01-01 12:30", "--format", "json"))
-    assert [(view["view"], view["inserted"]) for view in loaded] == [("customer_orders", 2)]
+    assert [(view["view"], view["new"]) for view in loaded] == [("customer_orders", 2)]
     (project / "rows.jsonl").write_text('{"customer_id": 1}\n{"customer_id": 2}\n')
     read = ["get", "customer_orders", "--rows", "rows.jsonl", "--at", "2024-01-01 12:30", "--format", "json"]
     answers: list[dict[str, Any]] = json.loads(asknown(project, *read))
