@@ -23,12 +23,12 @@ from asknown.engines.clickhouse.spine import to_columns
 from asknown.engines.clickhouse.types import quote, to_sql_type
 from asknown.engines.engine import EngineCheck, LoadedSpine
 from asknown.engines.files import write_batches
+from asknown.engines.spines import SPINE
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
 from asknown.project.options import IN_MEMORY, ClickHouseOptions
 from asknown.types import SqlType
 
-SPINE = "_asknown_spine"
 INSERT_BYTES = 16_000_000
 _Result = TypeVar("_Result")
 

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asknown.durations import DAY
+from asknown.engines import arrow
 from asknown.engines.clickhouse.types import Called, read_enum, read_fields, read_type, to_sql_type
 from asknown.errors import AsknownError
 
@@ -16,13 +17,7 @@ _CASTS = {"DateTime64": "TIMESTAMP", "Int256": "HUGEINT", "UInt256": "HUGEINT", 
 def arrow_type(text: str, *, column: str) -> pa.DataType:
     """The Arrow type of a column that ClickHouse calls ``text``. Raises ``unsupported-type``, with a cast to write."""
     called, kind = read_type(text), to_sql_type(text)
-    if kind.name in ("TIMESTAMP_NS", "TIMESTAMPTZ_NS"):
-        return pa.timestamp("ns", "UTC" if kind.name == "TIMESTAMPTZ_NS" else None)
     match kind.kind:
-        case "other":
-            raise _unsupported(text, column)
-        case "decimal":
-            return pa.decimal128(kind.precision, kind.scale)
         case "list":
             return pa.list_(pa.field("l", arrow_type(called.arguments[0], column=column)))  # as DuckDB calls it
         case "struct":
@@ -30,30 +25,9 @@ def arrow_type(text: str, *, column: str) -> pa.DataType:
             return pa.struct([pa.field(name, arrow_type(field, column=column)) for name, field in fields])
         case "text" if called.head in ("Enum8", "Enum16"):
             return pa.dictionary(pa.uint8() if len(called.arguments) <= 256 else pa.uint16(), pa.string())
-    return _ARROW[kind.name]
-
-
-_ARROW: dict[str, pa.DataType] = {
-    "BOOLEAN": pa.bool_(),
-    "TINYINT": pa.int8(),
-    "SMALLINT": pa.int16(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "HUGEINT": pa.decimal128(38, 0),
-    "UTINYINT": pa.uint8(),
-    "USMALLINT": pa.uint16(),
-    "UINTEGER": pa.uint32(),
-    "UBIGINT": pa.uint64(),
-    "UHUGEINT": pa.decimal128(38, 0),
-    "FLOAT": pa.float32(),
-    "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
-    "UUID": pa.string(),
-    "DATE": pa.date32(),
-    "TIME": pa.time64("us"),
-    "TIMESTAMP": pa.timestamp("us"),
-    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
-}
+    if (found := arrow.arrow_type(kind)) is None:
+        raise _unsupported(text, column)
+    return found
 
 
 def _unsupported(text: str, column: str) -> AsknownError:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from asknown.engines.clickhouse.types import quote
+from asknown.engines.spines import has_decimals, number_rows, plain_type, refusal
 from asknown.errors import AsknownError
-
-ROW = "_asknown_row"
 
 
 @dataclass(frozen=True)
@@ -26,16 +25,13 @@ def to_columns(table: pa.Table) -> list[SpineColumn]:
 
     Raises ``unsupported-type`` for a column that would not come back as it is.
     """
-    columns = [_column(field.name, column) for field, column in zip(table.schema, table.columns, strict=True)]
-    row, taken = ROW, {name.casefold() for name in table.column_names}
-    while row in taken:
-        row += "_"
-    numbers = pa.chunked_array([pa.array(range(1, table.num_rows + 1), pa.uint64())])
-    return [*columns, SpineColumn(row, "UInt64", numbers)]
+    numbered, row = number_rows(table)
+    columns = [_column(name, numbered.column(name)) for name in table.column_names]
+    return [*columns, SpineColumn(row, "Int64", numbered.column(row))]
 
 
 def _column(name: str, data: pa.ChunkedArray) -> SpineColumn:
-    wanted = _plain(data.type)
+    wanted = plain_type(data.type)
     if wanted != data.type:
         try:
             data = data.cast(wanted)
@@ -43,44 +39,15 @@ def _column(name: str, data: pa.ChunkedArray) -> SpineColumn:
             first = str(error).splitlines()[0]
             raise AsknownError("unsupported-type", f"the spine's column '{name}' cannot be loaded: {first}") from None
     if pa.types.is_list(wanted) and data.null_count:
-        raise _refused(name, f"{data.type} with missing lists")
+        raise AsknownError(
+            "unsupported-type",
+            f"the spine's column '{name}' has missing lists, which ClickHouse cannot keep",
+            hint="leave the column out, or turn it into text",
+        )
     kind = _nullable(wanted)
     if kind is None:
-        raise _refused(name, str(data.type))
+        raise refusal(name, data.type, "ClickHouse")
     return SpineColumn(name, kind, data)
-
-
-def _refused(name: str, kind: str) -> AsknownError:
-    return AsknownError(
-        "unsupported-type",
-        f"the spine's column '{name}' has Arrow's type {kind}, which ClickHouse cannot keep exactly",
-        hint="leave the column out, or turn it into text",
-    )
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type among those that hold the same values that ClickHouse reads as meant."""
-    match kind:
-        case _ if pa.types.is_dictionary(kind):
-            return _plain(kind.value_type)
-        case _ if pa.types.is_null(kind):
-            return pa.int32()
-        case _ if pa.types.is_float16(kind):
-            return pa.float32()
-        case _ if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-            return pa.string()
-        case _ if pa.types.is_date64(kind):
-            return pa.date32()
-        case _ if pa.types.is_time(kind):
-            return pa.time64("us")
-        case _ if pa.types.is_timestamp(kind):
-            unit = "ns" if kind.unit == "ns" else "us"
-            return pa.timestamp(unit, "UTC" if kind.tz else None)
-        case _ if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind):
-            return pa.list_(_plain(kind.value_type))
-        case _ if pa.types.is_struct(kind):
-            return pa.struct([pa.field(field.name, _plain(field.type)) for field in kind])
-    return kind
 
 
 _KINDS: dict[pa.DataType, str] = {
@@ -110,7 +77,7 @@ def _kind(kind: pa.DataType) -> str | None:
         return _KINDS[kind]
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid":
         return "UUID"
-    if pa.types.is_decimal(kind) and kind.precision <= 38 and 0 <= kind.scale <= kind.precision:
+    if has_decimals(kind):
         return f"Decimal({kind.precision}, {kind.scale})"
     if pa.types.is_list(kind):
         element = _nullable(kind.value_type)

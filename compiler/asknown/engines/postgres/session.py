@@ -22,7 +22,6 @@ from asknown.types import SqlType
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SPINE = "_asknown_spine"
 OLDEST = 140_000
 SESSION = (
     "SET DateStyle = 'ISO, YMD'",
@@ -162,18 +161,17 @@ class Postgres:
         """The spine in a temporary table, whose last column counts its rows from 1."""
         import pyarrow as pa
 
-        from asknown.engines.postgres.spine import ROW, to_columns
+        from asknown.engines.postgres.spine import to_columns
+        from asknown.engines.spines import SPINE, number_rows
 
         self._spines += 1
-        name, row = f"{SPINE}_{self._spines}", ROW
-        while row in map(str.casefold, data.column_names):
-            row += "_"
-        columns = to_columns(data)
-        defined = "".join(f"{_quote(column.name)} {column.kind}, " for column in columns)
-        numbers = pa.array(range(1, data.num_rows + 1), pa.int64())
-        rows = pa.Table.from_arrays([*(column.data for column in columns), numbers], [*data.column_names, row])
+        name = f"{SPINE}_{self._spines}"
+        numbered, row = number_rows(data)
+        columns = to_columns(numbered)
+        defined = ", ".join(f"{_quote(column.name)} {column.kind}" for column in columns)
+        rows = pa.Table.from_arrays([column.data for column in columns], numbered.column_names)
         with self._transaction(), self._cursor() as cursor:
-            self._do(f"CREATE TEMPORARY TABLE {name} ({defined}{row} BIGINT NOT NULL)")
+            self._do(f"CREATE TEMPORARY TABLE {name} ({defined} NOT NULL)")
             if data.num_rows:
                 self._run(lambda: cursor.adbc_ingest(name, rows, mode="append", temporary=True))
             self._do(f"ANALYZE {name}")

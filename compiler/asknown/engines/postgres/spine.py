@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from asknown.errors import AsknownError
-
-ROW = "_asknown_row"
+from asknown.engines.spines import has_decimals, plain_type, refusal
 
 _KINDS: dict[pa.DataType, tuple[str, pa.DataType]] = {
-    pa.null(): ("TEXT", pa.string()),
     pa.bool_(): ("BOOLEAN", pa.bool_()),
     pa.int8(): ("SMALLINT", pa.int16()),
     pa.uint8(): ("SMALLINT", pa.int16()),
@@ -21,11 +18,14 @@ _KINDS: dict[pa.DataType, tuple[str, pa.DataType]] = {
     pa.uint32(): ("BIGINT", pa.int64()),
     pa.int64(): ("BIGINT", pa.int64()),
     pa.uint64(): ("NUMERIC(20, 0)", pa.decimal128(20, 0)),
-    pa.float16(): ("REAL", pa.float32()),
     pa.float32(): ("REAL", pa.float32()),
     pa.float64(): ("DOUBLE PRECISION", pa.float64()),
+    pa.string(): ("TEXT", pa.string()),
+    pa.binary(): ("BYTEA", pa.binary()),
     pa.date32(): ("DATE", pa.date32()),
-    pa.date64(): ("DATE", pa.date32()),
+    pa.time64("us"): ("TIME", pa.time64("us")),
+    pa.timestamp("us"): ("TIMESTAMP", pa.timestamp("us")),
+    pa.timestamp("us", "UTC"): ("TIMESTAMPTZ", pa.timestamp("us", "UTC")),
 }
 
 
@@ -53,32 +53,19 @@ def to_columns(data: pa.Table) -> list[Loaded]:
 
 def _kind_of(kind: pa.DataType, column: str) -> tuple[str, pa.DataType]:
     """A column's type in Postgres, and the Arrow type that is loaded into it."""
-    if kind in _KINDS:
-        return _KINDS[kind]
-    if pa.types.is_decimal(kind) and 0 <= kind.scale <= kind.precision <= 38:
-        return f"NUMERIC({kind.precision}, {kind.scale})", pa.decimal128(kind.precision, kind.scale)
-    if pa.types.is_timestamp(kind) and kind.unit != "ns":
-        return ("TIMESTAMPTZ", pa.timestamp("us", "UTC")) if kind.tz else ("TIMESTAMP", pa.timestamp("us"))
-    if pa.types.is_time(kind) and kind.unit != "ns":
-        return "TIME", pa.time64("us")
+    plain = plain_type(kind)
+    if pa.types.is_null(kind):
+        return "TEXT", pa.string()
+    if pa.types.is_time(kind) and kind.unit == "ns":
+        raise refusal(column, kind, "Postgres")
+    if plain in _KINDS:
+        return _KINDS[plain]
+    if has_decimals(plain):
+        return f"NUMERIC({plain.precision}, {plain.scale})", plain
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid":
         return "UUID", pa.binary(16)
-    for is_one, known in (
-        ((pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view), ("TEXT", pa.string())),
-        (
-            (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary),
-            ("BYTEA", pa.binary()),
-        ),
-    ):
-        if any(test(kind) for test in is_one):
-            return known
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        element, arrow = _kind_of(kind.value_type, column)
-        if not pa.types.is_nested(kind.value_type) and not pa.types.is_decimal(arrow):
+    if pa.types.is_list(plain) and not pa.types.is_nested(plain.value_type):
+        element, arrow = _kind_of(plain.value_type, column)
+        if not pa.types.is_decimal(arrow):
             return f"{element}[]", pa.list_(arrow)
-    whole = pa.types.is_timestamp(kind)
-    raise AsknownError(
-        "unsupported-type",
-        f"the spine's column '{column}' has the type {kind}, which Postgres cannot keep exactly",
-        hint="round it to microseconds" if whole else "leave it out of the spine, or turn it into text",
-    )
+    raise refusal(column, kind, "Postgres")

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from asknown.dialects.postgres.translation import WHOLE_NUMBERS
 from asknown.durations import DAY
+from asknown.engines import arrow
 from asknown.errors import AsknownError
 from asknown.types import SqlType, parse_type
 
@@ -30,27 +31,6 @@ _NAMES = {
     "timestamptz": "TIMESTAMP WITH TIME ZONE",
 }
 _TAGGED = {precision: name for name, precision in WHOLE_NUMBERS.items()}
-_ARROW: dict[str, pa.DataType] = {
-    "BOOLEAN": pa.bool_(),
-    "TINYINT": pa.int8(),
-    "SMALLINT": pa.int16(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "HUGEINT": pa.decimal128(38, 0),
-    "UTINYINT": pa.uint8(),
-    "USMALLINT": pa.uint16(),
-    "UINTEGER": pa.uint32(),
-    "UBIGINT": pa.uint64(),
-    "FLOAT": pa.float32(),
-    "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
-    "BLOB": pa.binary(),
-    "UUID": pa.string(),
-    "DATE": pa.date32(),
-    "TIME": pa.time64("us"),
-    "TIMESTAMP": pa.timestamp("us"),
-    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
-}
 # What stands first on Postgres's calendar, 4713 BC: what lies before it is an infinity that did not fit.
 _FIRST_DAY = -2_440_588
 _FIRST_MICROSECOND = _FIRST_DAY * DAY
@@ -90,11 +70,7 @@ def _shown(name: str) -> str:
 
 def arrow_type(kind: SqlType, *, column: str) -> pa.DataType:
     """The Arrow type of a column. Raises ``unsupported-type``, with a cast to write, for what cannot be kept."""
-    if kind.kind == "list" and kind.element is not None:
-        return pa.list_(arrow_type(kind.element, column=column))
-    if kind.kind == "decimal":
-        return pa.decimal128(kind.precision, kind.scale)
-    if kind.kind == "other":
+    if (found := arrow.arrow_type(kind)) is None:
         nearest = "double precision[]" if kind.name.endswith("[]") else "varchar"
         nearest = "numeric(38, 10)" if kind.name.startswith("numeric(") else nearest
         raise AsknownError(
@@ -102,7 +78,7 @@ def arrow_type(kind: SqlType, *, column: str) -> pa.DataType:
             f"column '{column}' is of the Postgres type {kind.name}, which cannot be kept exactly",
             hint=f"cast it, as in: cast({column} as {nearest}) as {column}",
         )
-    return _ARROW[kind.name]
+    return found
 
 
 def convert(column: pa.Array, kind: SqlType, wanted: pa.DataType, *, name: str) -> pa.Array:

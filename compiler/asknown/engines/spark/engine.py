@@ -26,8 +26,6 @@ from asknown.types import SqlType
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SPINE = "_asknown_spine"
-ROW = "_asknown_row"
 ROW_GROUP = 131_072  # rows: what one task reads of a local spine
 
 
@@ -87,11 +85,9 @@ class Spark:
     # -- bringing in and taking out ----------------------------------------------------------------------------
 
     def load_spine(self, data: pa.Table) -> LoadedSpine:
-        import pyarrow as pa
+        from asknown.engines.spines import SPINE, number_rows
 
-        taken = {name.casefold() for name in data.column_names}
-        row = next(name for name in _wishes(ROW) if name not in taken)
-        table = to_spark(data, times=not self._remote).append_column(row, pa.array(range(data.num_rows), pa.int64()))
+        table, row = number_rows(to_spark(data, times=not self._remote))
         name = f"{SPINE}_{next(self._spines)}"
         self._worker.run(lambda: self._frame(table, name).createOrReplaceTempView(name))
         self._views.append(name)
@@ -211,8 +207,3 @@ class Spark:
 
     def _command(self, sql: str) -> None:
         self._worker.run(lambda: self._session.sql(sql))
-
-
-def _wishes(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}_{number}" for number in count(1))

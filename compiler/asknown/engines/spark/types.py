@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from asknown.engines.arrow import arrow_type
+from asknown.engines.spines import has_decimals, plain_type, refusal
 from asknown.errors import AsknownError
 from asknown.types import SqlType, parse_type
 
@@ -24,24 +26,8 @@ _NAMES = {
     "timestamp_ntz": "TIMESTAMP",
     "void": "INTEGER",  # a NULL alone, as in DuckDB
 }
-_ARROW = {
-    "BOOLEAN": pa.bool_(),
-    "TINYINT": pa.int8(),
-    "SMALLINT": pa.int16(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "FLOAT": pa.float32(),
-    "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
-    "BLOB": pa.binary(),
-    "DATE": pa.date32(),
-    "TIME": pa.time64("us"),
-    "TIMESTAMP": pa.timestamp("us"),
-    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
-}
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _MICROSECONDS = 6
-_WIDEST = 38  # digits of a Spark decimal
 
 
 def columns_of(schema: Any) -> list[tuple[str, SqlType]]:
@@ -62,7 +48,7 @@ def to_spark(data: pa.Table, *, times: bool = True) -> pa.Table:
     fields = [pa.field(field.name, _spark_arrow(field.type, field.name)) for field in data.schema]
     for field in fields:
         if pa.types.is_time(field.type) and not times:
-            raise _not_kept(field.name, field.type)
+            raise refusal(field.name, field.type, "Spark Connect")
     try:
         return data.cast(pa.schema(fields))
     except pa.ArrowInvalid as error:
@@ -99,7 +85,7 @@ def _quoted(name: str) -> str:
 
 def _arrow_of(field: Any) -> pa.DataType:
     name = _name(field.dataType)
-    arrow = _arrow(parse_type(name))
+    arrow = arrow_type(parse_type(name))
     if arrow is None:
         raise AsknownError(
             "unsupported-type",
@@ -109,66 +95,31 @@ def _arrow_of(field: Any) -> pa.DataType:
     return arrow
 
 
-def _arrow(kind: SqlType) -> pa.DataType | None:
-    match kind.kind:
-        case "decimal":
-            return pa.decimal128(kind.precision, kind.scale)
-        case "list" if kind.element is not None:
-            element = _arrow(kind.element)
-            return None if element is None else pa.list_(pa.field("l", element))
-        case "struct":
-            fields = [(name, _arrow(each)) for name, each in kind.fields]
-            return None if any(each is None for _, each in fields) else pa.struct(fields)
-    return _ARROW.get(kind.name)
-
-
 def _spark_arrow(kind: pa.DataType, column: str) -> pa.DataType:
     """The Arrow type that a column goes to Spark in."""
-    t = pa.types
-    if t.is_dictionary(kind):
-        return _spark_arrow(kind.value_type, column)
-    if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
-        return pa.list_(_spark_arrow(kind.value_type, column))
-    if t.is_struct(kind):
-        return pa.struct([(field.name, _spark_arrow(field.type, column)) for field in kind])
-    if t.is_timestamp(kind):
-        return pa.timestamp("us", "UTC" if kind.tz else None)
-    if t.is_decimal(kind) and kind.precision <= _WIDEST and kind.scale >= 0:
-        return pa.decimal128(kind.precision, kind.scale)
-    for belongs, arrow in _SPARK:
-        if belongs(kind):
-            return arrow
-    raise _not_kept(column, kind)
+    plain = plain_type(kind)
+    if pa.types.is_list(plain):
+        return pa.list_(_spark_arrow(plain.value_type, column))
+    if pa.types.is_struct(plain):
+        return pa.struct([(field.name, _spark_arrow(field.type, column)) for field in plain])
+    if pa.types.is_timestamp(plain):
+        return pa.timestamp("us", plain.tz)
+    if plain in _KEPT or has_decimals(plain):
+        return plain
+    if plain in _WIDER:
+        return _WIDER[plain]
+    raise refusal(column, kind, "Spark")
 
 
-def _not_kept(column: str, kind: pa.DataType) -> AsknownError:
-    return AsknownError(
-        "unsupported-type",
-        f"the spine's column '{column}' has the Arrow type {kind}, which Spark does not keep",
-        hint="cast it first, to text for instance, or leave the column out",
+_KEPT = frozenset(
+    (
+        *(pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()),
+        *(pa.string(), pa.binary(), pa.date32(), pa.time64("us")),
     )
-
-
-_SPARK = (
-    (pa.types.is_boolean, pa.bool_()),
-    (pa.types.is_int8, pa.int8()),
-    (pa.types.is_int16, pa.int16()),
-    (pa.types.is_uint8, pa.int16()),
-    (pa.types.is_int32, pa.int32()),
-    (pa.types.is_uint16, pa.int32()),
-    (pa.types.is_int64, pa.int64()),
-    (pa.types.is_uint32, pa.int64()),
-    (pa.types.is_uint64, pa.decimal128(20, 0)),
-    (pa.types.is_float16, pa.float32()),
-    (pa.types.is_float32, pa.float32()),
-    (pa.types.is_float64, pa.float64()),
-    (pa.types.is_string, pa.string()),
-    (pa.types.is_large_string, pa.string()),
-    (pa.types.is_string_view, pa.string()),
-    (pa.types.is_binary, pa.binary()),
-    (pa.types.is_large_binary, pa.binary()),
-    (pa.types.is_fixed_size_binary, pa.binary()),
-    (pa.types.is_date, pa.date32()),
-    (pa.types.is_time, pa.time64("us")),
-    (pa.types.is_null, pa.int32()),
 )
+_WIDER = {
+    pa.uint8(): pa.int16(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(20, 0),
+}
