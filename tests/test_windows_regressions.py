@@ -394,3 +394,20 @@ def test_the_mean_of_decimals_of_any_scale_is_rounded_once(scale: int, tmp_path:
     with opened(folder) as store:
         (mean,) = store.get_historical_features(entity_df=spine, features=["v"]).to_arrow()["f"].to_pylist()
     assert mean == float(sum(map(Fraction, values), start=Fraction(0)) / len(values))
+
+
+@pytest.mark.parametrize("form", [*WINDOW_FORMS])
+@pytest.mark.parametrize("value", ["f::float", "[f]", "{'a': f}", "f"])
+def test_a_zero_keeps_its_sign_in_first_and_last(value: str, form: Any, tmp_path: Path) -> None:
+    """FIRST and LAST of DuckDB lose it with an order, but for doubles."""
+    rows = [{"k": 1, "ts": datetime(2024, 1, 1), "f": -0.0, "x": 1}]
+    window = Window("last", "f", DAY)
+    items = [item(name, "DOUBLE", f"{name}({value})", window) for name in ("first", "last")]
+    items += [item(name, "DOUBLE", f"{name}({value}, x)", window) for name in ("arg_min", "arg_max")]
+    world = world_of(rows, {"f": "DOUBLE", "x": "INTEGER"}, items, [(1, datetime(2024, 1, 1))])
+    with opened(write_project(world, tmp_path), form) as store:
+        (trained,) = train(store, world).to_pylist()
+        store.materialize(datetime(2024, 1, 1))
+        (read,) = store.get_online_features(["v"], [{"k": 1}], at=datetime(2024, 1, 1)).rows()
+    for each in items:
+        assert "-0.0" in repr(trained[each.name]) == repr(read[each.name])

@@ -18,7 +18,7 @@ def compile_edges(edges: Sequence[Edge], dialect: Dialect) -> Statement:
     types = edge_types()
     columns = [named(define(edge.expression, dialect, (), types), f"edge_{place}") for place, edge in enumerate(edges)]
     read = [name for name in EDGE_ROWS if any(name in columns_of(edge.tree) for edge in edges)]
-    listed = [[_value(kind, text) for text in texts] for kind, texts in map(EDGE_ROWS.__getitem__, read)]
+    listed = [[typed_value(kind, text) for text in texts] for kind, texts in map(EDGE_ROWS.__getitem__, read)]
     rows = [exp.Tuple(expressions=list(row)) for row in zip(*listed, strict=True)]
     numbered = [exp.Tuple(expressions=[exp.Literal.number(n), *row.expressions]) for n, row in enumerate(rows)]
     alias = exp.TableAlias(this=ident("edges"), columns=[ident("place"), *map(ident, read)])
@@ -26,6 +26,7 @@ def compile_edges(edges: Sequence[Edge], dialect: Dialect) -> Statement:
     return Statement((), exp.select(*columns).from_(values).order_by(exp.column("place")))
 
 
-def _value(kind: str, text: str | None) -> exp.Expr:
+def typed_value(kind: str, text: str | None) -> exp.Expr:
+    """A value of this type, from its text; None is NULL."""
     value = exp.null() if text is None else exp.Literal.string(text)
     return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))

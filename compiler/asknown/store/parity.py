@@ -14,16 +14,20 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any
 
 from asknown.emit.edges import compile_edges
 from asknown.emit.statement import write
+from asknown.emit.window_edges import compile_window_edges
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError
 from asknown.model.expressions.edges import EDGE_ROWS, Edge, columns_of, edge_types, operations_of, read_edges
+from asknown.model.window_edges import WINDOW_EDGES, WindowEdge, read_window_edges, window_operation
 from asknown.online.nodes import OnlineOnDemand, OnlineView, StoredFeature
 from asknown.online.report import Check
-from asknown.types import SqlType
+from asknown.types import SqlType, parse_type
+from asknown.values.aggregates import finalizer, total_key
 from asknown.values.expressions import compile_expression
 
 
@@ -50,10 +54,9 @@ class Comparison:
     compared: int
     differences: Mapping[str, Difference]
 
-    def affected(self, tree: Any) -> Difference | None:
-        """The first difference in an operation that a feature's tree uses."""
-        used = operations_of(tree)
-        return next((difference for name, difference in self.differences.items() if name in used), None)
+    def affected(self, operations: Set[str]) -> Difference | None:
+        """The first difference in one of these operations."""
+        return next((difference for name, difference in self.differences.items() if name in operations), None)
 
 
 def compare_engine(engine: Engine, operations: Set[str] | None = None) -> Comparison:
@@ -62,22 +65,37 @@ def compare_engine(engine: Engine, operations: Set[str] | None = None) -> Compar
     An engine that models are translated for is not compared, because its SQL differs; tests run all expressions there.
     """
     name = f"{engine.dialect.name} {engine.check().version}"
-    edges = [edge for edge in read_edges() if operations is None or edge.operation in operations]
-    if "as_double" not in engine.dialect.snippets or not edges:
+    if "as_double" not in engine.dialect.snippets:
         return Comparison(name, 0, {})
-    rows = engine.rows(write(compile_edges(edges, engine.dialect), engine.dialect))
+    edges = [edge for edge in read_edges() if operations is None or edge.operation in operations]
+    windows = [edge for edge in read_window_edges() if operations is None or edge.operation in operations]
     found: dict[str, Difference] = {}
-    for difference in _differences(edges, rows, name):
-        found.setdefault(difference.operation, difference)
-    return Comparison(name, len(edges), found)
+    if edges:
+        rows = engine.rows(write(compile_edges(edges, engine.dialect), engine.dialect))
+        for difference in _differences(edges, rows, name):
+            found.setdefault(difference.operation, difference)
+    if windows:
+        rows = engine.rows(write(compile_window_edges(windows, engine.dialect), engine.dialect))
+        for difference in _window_differences(windows, rows, name):
+            found.setdefault(difference.operation, difference)
+    return Comparison(name, len(edges) + len(windows), found)
 
 
 def compare_for(engine: Engine, views: Iterable[OnlineView], on_demand: Iterable[OnlineOnDemand] = ()) -> Comparison:
     """Compares the engine over the edges of what the views' features compute."""
-    trees = [feature.expression for view in views for feature in _derived(view)]
-    trees += [feature.expression for view in on_demand for feature in view.features]
-    operations = frozenset[str]().union(*map(operations_of, trees))
+    used = [operations_in(view, feature) for view in views for feature in _derived(view)]
+    used += [operations_of(feature.expression) for view in on_demand for feature in view.features]
+    operations = frozenset[str]().union(*used)
     return compare_engine(engine, operations) if operations else Comparison(engine.dialect.name, 0, {})
+
+
+def operations_in(view: OnlineView, feature: StoredFeature) -> frozenset[str]:
+    """The operations of a feature over windows: those of its expression, and those of its calls."""
+    assert view.windows is not None
+    types = {column.name: column.type for column in view.windows.columns}
+    calls = [view.windows.calls[place] for place in feature.calls]
+    windows = {window_operation(c.aggregate, None if c.value is None else types[c.value]) for c in calls}
+    return operations_of(feature.expression) | windows
 
 
 def without_affected(view: OnlineView, comparison: Comparison) -> tuple[OnlineView, dict[str, Difference]]:
@@ -85,7 +103,7 @@ def without_affected(view: OnlineView, comparison: Comparison) -> tuple[OnlineVi
 
     Its fingerprint then differs, so the next load under another version starts over.
     """
-    affected = {feature.name: comparison.affected(feature.expression) for feature in _derived(view)}
+    affected = {feature.name: comparison.affected(operations_in(view, feature)) for feature in _derived(view)}
     refused = {name: difference for name, difference in affected.items() if difference is not None}
     if not refused or view.windows is None:
         return view, {}
@@ -133,6 +151,51 @@ def _differences(edges: Sequence[Edge], rows: Sequence[Sequence[Any]], engine: s
                 values = ", ".join(f"{name} = {given[name]}" for name in columns_of(edge.tree))
                 yield Difference(edge.operation, edge.sql, values, engine, str(there), str(here))
                 break
+
+
+def _window_differences(
+    edges: Sequence[WindowEdge], rows: Sequence[Sequence[Any]], engine: str
+) -> Iterator[Difference]:
+    for place, edge in enumerate(edges):
+        for number, row in enumerate(rows):
+            given = window_input(edge, number)
+            there, here = row[place], finalize(edge, given)
+            empty = edge.call.aggregate.empty
+            there = empty if there is None and empty is not None else there
+            if not _agree(there, here, exact=edge.call.aggregate.exact):
+                listed = f"the values are {given}" if edge.call.value else f"there are {len(given)} rows"
+                yield Difference(edge.operation, str(edge), listed, engine, str(there), str(here))
+                break
+
+
+def finalize(edge: WindowEdge, values: Sequence[Any]) -> Any:
+    """The call's value over these values, as the online table computes it."""
+    call, types = edge.call, {name: parse_type(kind) for name, (kind, _) in WINDOW_EDGES.items()}
+    order = None if call.order is None else types[call.order]
+    return finalizer(call.aggregate.finalizer, edge.type, order, call.second)(values)
+
+
+def window_input(edge: WindowEdge, number: int) -> Sequence[Any]:
+    """The values of one window as the online table reads them: without NULLs, by time and, where it ties, by value."""
+    call = edge.call
+    names = [name for name in (call.value, call.order, call.condition) if name is not None] or list(WINDOW_EDGES)
+    listed = []
+    for name in names:
+        kind, windows = WINDOW_EDGES[name]
+        listed.append(_read_all(parse_type(kind), windows[number] if number < len(windows) else ()))
+    if call.value is None:
+        return list(filter(None, listed[0])) if call.condition else [None] * max(map(len, listed))
+    rows = [(place // 2, *row) for place, row in enumerate(zip_longest(*listed)) if None not in row]
+    assert edge.type is not None
+    key = total_key(edge.type) or (lambda value: value)
+    rows.sort(key=lambda row: (row[0], key(row[1])))
+    return [row[1] if len(row) == 2 else row[1:] for row in rows]
+
+
+def _agree(there: Any, here: Any, *, exact: bool) -> bool:
+    if exact or not (isinstance(there, float) and isinstance(here, float)):
+        return exactly(there) == exactly(here)
+    return math.isclose(there, here, rel_tol=1e-12) or exactly(there) == exactly(here)
 
 
 def edge_inputs() -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from asknown.model.expressions.edges import operations_of
 from asknown.model.nodes import AskedAt, FeatureColumn, FeatureView, InputColumn, KeyColumn, OnDemandView
 from asknown.online.nodes import OnlineOnDemand, StoredFeature, StoredSource
 from asknown.store.parity import Comparison, Difference
@@ -27,7 +28,7 @@ def without_affected_items(
     """The views without the features that the engine computes in another way, and these by ``view:feature``."""
     kept, refused = [], dict[str, Difference]()
     for view in views:
-        affected = {feature.name: comparison.affected(feature.expression) for feature in view.features}
+        affected = {feature.name: comparison.affected(operations_of(feature.expression)) for feature in view.features}
         refused |= {f"{view.name}:{name}": found for name, found in affected.items() if found is not None}
         left = tuple(feature for feature in view.features if affected[feature.name] is None)
         kept.append(view if left == view.features else replace(view, features=left))

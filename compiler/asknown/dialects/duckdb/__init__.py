@@ -17,6 +17,8 @@ _VARIANCES = {
     "stddev_pop": f"SQRT({_DEVIATION} / LEN(l))",
     "stddev_samp": f"SQRT(CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END)",
 }
+# Kinds of which FIRST and LAST with an order lose the sign of a zero; DOUBLE has templates of its own.
+_SIGNS_LOST = ("float", "list", "struct")
 # A zero without its sign, so that equal values are the same value.
 _UNSIGNED = "CASE WHEN :x = 0 THEN 0 ELSE :x END"
 _AS_DOUBLE = "COALESCE(CAST(TRY_CAST(:x AS BIGINT) AS DOUBLE), CAST(CAST(:x AS TEXT) AS DOUBLE))"
@@ -110,6 +112,9 @@ DUCKDB = Dialect(
             "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
             "sorted.first": "LIST(:x ORDER BY :order)",  # with OVER, FIRST and LAST take no FILTER
             "sorted.last": "LIST(:x ORDER BY :order)",
+            **{f"{name}.double": f"{name.upper()}(:x ORDER BY :order)" for name in ("first", "last")},
+            **dict.fromkeys(("sorted.first.double", "sorted.last.double"), "LIST(:x ORDER BY :order)"),
+            **{f"{name}.{kind}": "LIST(:x ORDER BY :order)" for name in ("first", "last") for kind in _SIGNS_LOST},
             "median": "MEDIAN(:x)",
             "median.float": f"MEDIAN({_UNSIGNED})",
             "median.hugeint": f"MEDIAN({_AS_DOUBLE})",
@@ -126,7 +131,11 @@ DUCKDB = Dialect(
             name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
             for name, text in _VARIANCES.items()
         }
-        | {"sorted.first": "LIST_EXTRACT(:value, 1)", "sorted.last": "LIST_EXTRACT(:value, -1)"},
+        | {
+            f"{form}{name}{kind}": f"LIST_EXTRACT(:value, {place})"
+            for name, place in (("first", 1), ("last", -1))
+            for form, kind in (("sorted.", ""), ("sorted.", ".double"), *(("", f".{kind}") for kind in _SIGNS_LOST))
+        },
         order={
             "float": (":x", "NOT SIGNBIT(:x)"),  # -0.0 equals 0.0, and is not the same value
             "list": (":x", "CAST(:x AS VARCHAR)"),

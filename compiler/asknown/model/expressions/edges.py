@@ -178,10 +178,10 @@ def operation_of(tree: Tree) -> str:
     """The operation at a tree's root, with the kind of what it stands over where it depends on it."""
     name, kind, *parts = tree
     if name == "cast":
-        return f"cast of {_kind(parts[0][1])} to {_kind(kind)}"
+        return f"cast of {operand_kind(parts[0][1])} to {operand_kind(kind)}"
     if name in _OF_ANY_KIND:
         return str(name)
-    return f"{name}{' to places' if name == 'round' and len(parts) > 1 else ''} of {_kind(parts[0][1])}"
+    return f"{name}{' to places' if name == 'round' and len(parts) > 1 else ''} of {operand_kind(parts[0][1])}"
 
 
 def operations_of(tree: Tree) -> frozenset[str]:
@@ -205,7 +205,8 @@ def _operations(tree: Tree) -> Iterator[Tree]:
         yield from _operations(part)
 
 
-def _kind(name: str) -> str:
+def operand_kind(name: str) -> str:
+    """The kind of a type by its name; integers and whole decimals that may need more than 64 bits are wide."""
     kind = parse_type(name)
     whole = kind.kind == "integer" or (kind.kind == "decimal" and kind.scale == 0)
     return f"wide {kind.kind}" if whole and (kind.bits > 64 or kind.precision > 18) else kind.kind
