@@ -1,4 +1,4 @@
-"""Compiles queries that measure: a sample of a view's rows, the bounds of a spine, hindsight, and tied rows.
+"""Compiles queries that measure: a sample of rows, the bounds of a spine, hindsight, ties, and inputs that change.
 
 The planner chooses forms from the sample (``compile_sample``) and from the spine's bounds (``compile_facts``).
 ``compile_hindsight`` counts the answers that ``known_at`` prevents, ``compile_ties`` the rows that only their values
@@ -19,10 +19,10 @@ from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.identifiers import Names
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import snippet
-from asknown.emit.sql import all_of, col, instant, microseconds, named, not_null, same_or_null, subquery, table
+from asknown.emit.sql import all_of, col, ident, instant, microseconds, named, not_null, same_or_null, subquery, table
 from asknown.emit.statement import Cte, Statement
 from asknown.model.nodes import FeatureView
-from asknown.plan.nodes import AsOfJoin, Plan, Relation
+from asknown.plan.nodes import AsOfJoin, Plan, Relation, Spine, SpineValue
 from asknown.types import Column
 
 ROWS = 100_000
@@ -188,3 +188,25 @@ def compile_ties(
         .where(exp.GT(this=col(alike, v), expression=exp.Literal.number(1)))
     )
     return Statement((*models, *ctes), total)
+
+
+def compile_lossy(
+    spine: Spine, value: SpineValue, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
+) -> Statement:
+    """The query for one value, as text, that does not come back the same from the input's type; no row if all do.
+
+    ``SELECT CAST(n AS VARCHAR) FROM given WHERE NOT n IS NULL AND TRY_CAST(TRY_CAST(n AS BIGINT) AS DOUBLE)
+    IS DISTINCT FROM n LIMIT 1``
+    """
+    given = Names([*reserved_names, *(cte.name for cte in models)]).fresh("given")
+    column = exp.column(ident(value.column.name))
+    there = snippet(dialect, "try_cast", x=column, type=_type(value.type.name))
+    back = snippet(dialect, "try_cast", x=there, type=_type(value.column.type.name))
+    text = exp.cast(column.copy(), "VARCHAR", dialect="duckdb")
+    query = exp.select(named(text, "example")).from_(table(given))
+    query = query.where(not_null(column.copy()), exp.NullSafeNEQ(this=back, expression=column.copy())).limit(1)
+    return Statement((*models, Cte(given, spine.relation.sql)), query)
+
+
+def _type(name: str) -> exp.DataType:
+    return exp.DataType.build(name, dialect="duckdb")

@@ -17,7 +17,7 @@ from asknown.project.nodes import FileRead
 from asknown.types import parse_type
 
 
-class Rows(Protocol):
+class QueryRunner(Protocol):
     """The part of a DuckDB session that this module uses."""
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -83,7 +83,7 @@ class TextFile:
     at: Where | None = None
 
 
-def inspect_text(engine: Rows, file: TextFile) -> FileRead:
+def inspect_text(engine: QueryRunner, file: TextFile) -> FileRead:
     """How the files are read, from one look at all of their values.
 
     Raises ``no-data`` where there is no file, and ``file-value`` where a conversion would change a value: with the
@@ -101,7 +101,7 @@ def inspect_text(engine: Rows, file: TextFile) -> FileRead:
 class _Inspection:
     """One look at some files: what their form is, then which types their columns have."""
 
-    def __init__(self, engine: Rows, file: TextFile, files: Sequence[str]) -> None:
+    def __init__(self, engine: QueryRunner, file: TextFile, files: Sequence[str]) -> None:
         self._engine = engine
         self._file = file
         self._files = files

@@ -1,9 +1,12 @@
-"""Renders a project's models: Jinja in, plain SQL out."""
+"""Renders a project's models: Jinja in; out comes plain SQL, with the template's line of each line of SQL."""
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from jinja2 import nodes
@@ -12,11 +15,59 @@ from asknown.errors import AsknownError
 from asknown.project.nodes import ModelFile, Project
 from asknown.render.environment import BoundedEnvironment, Run
 from asknown.render.errors import TEMPLATE_ERRORS, Known, Origin, explain, is_own_bug
-from asknown.render.lines import Piece, put_together
 from asknown.render.macros import MacroLibrary
 from asknown.render.nodes import Rendered, ViewConfig
 from asknown.render.rewrite import first_line, rewrite
 from asknown.render.scope import NAMES, ModelScope
+
+_LINE = re.compile(r"(.*?)(?:\r\n|\r|\n|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of rendered text. ``verbatim`` text is the template's own, from ``line`` on."""
+
+    line: int
+    verbatim: bool
+    text: str
+
+
+def put_together(pieces: Sequence[Piece]) -> tuple[str, tuple[int, ...]]:
+    """The SQL without blank lines around it, and for each of its lines the line of the template that it came from.
+
+    The first visible character of a line decides where the line came from.
+    """
+    text = "".join(piece.text for piece in pieces)
+    starts: list[int] = []
+    position = 0
+    for piece in pieces:
+        starts.append(position)
+        position += len(piece.text)
+    # Jinja writes every line end of the template's own text as one \n.
+    ends = [match.start() for match in re.finditer("\n", text)]
+
+    def origin(offset: int) -> int:
+        index = bisect_right(starts, offset) - 1
+        piece = pieces[index]
+        if not piece.verbatim:
+            return piece.line
+        return piece.line + bisect_left(ends, offset) - bisect_left(ends, starts[index])
+
+    spans = [match.span(1) for match in _LINE.finditer(text)]
+    visible = [number for number, (start, end) in enumerate(spans) if not _is_blank(text, start, end)]
+    if not visible:
+        return "", ()
+    kept = spans[visible[0] : visible[-1] + 1]
+    return text[kept[0][0] : kept[-1][1]], tuple(origin(_first_visible(text, *span)) for span in kept)
+
+
+def _is_blank(text: str, start: int, end: int) -> bool:
+    return not text[start:end].strip()
+
+
+def _first_visible(text: str, start: int, end: int) -> int:
+    line = text[start:end]
+    return start + len(line) - len(line.lstrip()) if line.strip() else start
 
 
 class Renderer:

@@ -96,10 +96,9 @@ class FeatureStore:
             return frozen.get_historical_features(entity_df, features, full_feature_names, timestamp=timestamp)
         from asknown.plan.build import build_plan
         from asknown.plan.request import name_features
-        from asknown.store.inputs import check_inputs
         from asknown.store.outputs import InputFiles
         from asknown.store.retrieval import RetrievalJob
-        from asknown.store.spine import read_spine
+        from asknown.store.spine import check_inputs, read_spine
 
         catalog = self._typed
         request = self._read_request(features)

@@ -26,7 +26,7 @@ from asknown.emit.models import (
 from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
-from asknown.engines.files_in import inspect_file, inspect_source
+from asknown.engines.input_files import inspect_file, inspect_source
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
 from asknown.model.lineage import Lineage

@@ -22,7 +22,7 @@ from asknown.engines.clickhouse.session import ServerError, Session
 from asknown.engines.clickhouse.spine import to_columns
 from asknown.engines.clickhouse.types import quote, to_sql_type
 from asknown.engines.engine import EngineCheck, LoadedSpine
-from asknown.engines.files import write_batches
+from asknown.engines.output_files import write_batches
 from asknown.engines.spines import SPINE
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target

@@ -115,7 +115,7 @@ class DuckDB:
         return LoadedSpine(name)
 
     def write_file(self, sql: str, path: Path) -> int:
-        from asknown.engines.files import whole_file, write_batches
+        from asknown.engines.output_files import whole_file, write_batches
 
         if path.suffix == ".csv":
             return write_batches(self.stream(self._in_text(sql)), path)

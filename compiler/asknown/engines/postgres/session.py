@@ -178,7 +178,7 @@ class Postgres:
         return LoadedSpine(f"pg_temp.{name}", row)
 
     def write_file(self, sql: str, path: Path) -> int:
-        from asknown.engines.files import write_batches
+        from asknown.engines.output_files import write_batches
 
         try:
             return write_batches(self.stream(sql), path)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.spark import SPARK
 from asknown.engines.engine import EngineCheck, LoadedSpine
-from asknown.engines.files import write_batches
+from asknown.engines.output_files import write_batches
 from asknown.engines.spark.session import SparkTarget, is_remote, open_session, quote
 from asknown.engines.spark.types import columns_of, result_schema, to_spark
 from asknown.engines.spark.worker import SparkWorker

@@ -1,14 +1,10 @@
-"""Writes Arrow batches as CSV: one form for every engine.
-
-Fields have the text that DuckDB's cast gives: ``1.0``, ``1e+20``, ``2013-01-31 23:59:59.5``, ``true``; instants with a
-zone end in ``+00``; bytes that are no plain characters are ``\\xAB``. Lists and structs are JSON. NULL is an empty
-field, and empty text is ``""``.
-"""
+"""Writes the result of a query to a Parquet or CSV file, whole or not at all; the same bytes from every engine."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,13 +13,53 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asknown.engines.json_values import as_json
+from asknown.errors import AsknownError
 
 _TEXT = pa.large_string()
 _NEEDS_QUOTES = r'[,"\r\n]|^#|^\s|\s$|^$'
 
 
+def write_batches(reader: pa.RecordBatchReader, path: Path) -> int:
+    """Writes all batches to ``path``, as CSV where it ends so and else as Parquet, and returns the number of rows."""
+    write = write_csv if path.suffix == ".csv" else _write_parquet
+    try:
+        with whole_file(path) as beside:
+            return write(beside, reader.schema, reader)
+    finally:
+        reader.close()  # it holds the query
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to. The file takes its place when the block ends, and is gone when it fails."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        yield beside
+        beside.replace(path)
+    except OSError as error:
+        raise AsknownError("output", f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
 def write_csv(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Writes a line with the columns' names and one for each row to ``path``. Returns the number of rows."""
+    """Writes a line with the columns' names and one for each row to ``path``. Returns the number of rows.
+
+    Fields have the text that DuckDB's cast gives: ``1.0``, ``1e+20``, ``2013-01-31 23:59:59.5``, ``true``; instants
+    with a zone end in ``+00``; bytes other than plain characters are ``\\xAB``. Lists and structs are JSON. NULL is an
+    empty field, and empty text is ``""``.
+    """
     rows = 0
     with path.open("wb") as out:
         names = pa.array(schema.names, _TEXT)

@@ -1,20 +1,60 @@
-"""Decides how Parquet files are read: several files by the names of their columns, in the widest exact type."""
+"""Inspects the files of a source or a spine, and decides how they are read without changing a value (rule 7).
+
+Parquet files that are read together are matched by column names, each column in the widest exact type. Text files are
+in :mod:`text_files`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asknown.engines.text_files import Rows, arguments_sql
+from asknown.engines.text_files import QueryRunner, TextFile, arguments_sql, inspect_text
 from asknown.errors import AsknownError, Where
-from asknown.project.nodes import FileRead
+from asknown.project.nodes import FileRead, SourceTable
 from asknown.types import SqlType, parse_type
 
+_TEXT = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz")
+_JSON = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+_PARQUET = (".parquet", ".parq")
 _NANOSECONDS = ("TIMESTAMP_NS", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE")
-_EXACT = 2**53  # the greatest integer up to which a double has every one
+_EXACT = 2**53  # doubles hold every integer up to this one
 
 
-def inspect_parquet(engine: Rows, path: str, options: Mapping[str, Any], at: Where | None) -> FileRead:
+def inspect_source(engine: QueryRunner, table: SourceTable) -> tuple[str, FileRead | None]:
+    """The path that a source's files are read from, and how. A folder means all Parquet files below it."""
+    assert table.path is not None
+    declared = {column.name: column.data_type for column in table.columns if column.data_type}
+    try:
+        return _inspect(engine, table.path, dict(table.options), declared, table.at)
+    except AsknownError as error:
+        message = f"source '{table.source}.{table.name}': {error.message}"
+        raise AsknownError(error.code, message, at=error.at or table.at, hint=error.hint) from None
+
+
+def inspect_file(engine: QueryRunner, path: str) -> tuple[str, FileRead | None]:
+    """The path that a spine's file is read from, and how."""
+    return _inspect(engine, path, {}, {}, None)
+
+
+def _inspect(
+    engine: QueryRunner, path: str, options: Mapping[str, Any], declared: Mapping[str, str], at: Where | None
+) -> tuple[str, FileRead | None]:
+    if not re.search(r"\.\w+$", path.rstrip("/").rpartition("/")[2]) and not re.search(r"[*?\[]", path):
+        path = f"{path.rstrip('/')}/**/*.parquet"
+    folded = path.casefold()
+    if folded.endswith(_TEXT):
+        return path, inspect_text(engine, TextFile(path, options, declared, at))
+    if folded.endswith(_PARQUET):
+        return path, inspect_parquet(engine, path, options, at)
+    if folded.endswith(_JSON):
+        whole: dict[str, Any] = {"sample_size": -1, "maximum_sample_files": -1, "union_by_name": True, **options}
+        return path, FileRead("read_json", tuple(sorted(whole.items())))
+    return path, None
+
+
+def inspect_parquet(engine: QueryRunner, path: str, options: Mapping[str, Any], at: Where | None) -> FileRead:
     """How the files are read.
 
     Raises ``file-value`` where a column's types in several files have no exact common type, for numbers of more digits
@@ -64,7 +104,7 @@ def _hive(files: Sequence[str]) -> dict[str, list[str]]:
     return {name: values for name, values in found.items() if len(values) == len(files)}
 
 
-def _check_union(engine: Rows, rows: Sequence[tuple[Any, ...]], at: Where | None) -> None:
+def _check_union(engine: QueryRunner, rows: Sequence[tuple[Any, ...]], at: Where | None) -> None:
     """Refuses a column whose types in the files have no common type that keeps all values."""
     types: dict[str, dict[str, list[str]]] = {}
     for file, name, kind, _, children in rows:
@@ -83,7 +123,7 @@ def _check_union(engine: Rows, rows: Sequence[tuple[Any, ...]], at: Where | None
 
 
 def _why_not_exact(
-    engine: Rows, name: str, types: Mapping[str, SqlType], files: Mapping[str, Sequence[str]]
+    engine: QueryRunner, name: str, types: Mapping[str, SqlType], files: Mapping[str, Sequence[str]]
 ) -> str | None:
     """Why the types have no exact common type; None where they have one."""
     kinds = {kind.kind for kind in types.values()}
