@@ -46,7 +46,12 @@ def make_project(
     """A project of these models, with its own ``macros`` (by file name) over the standard library."""
     return Project(
         settings=Settings("test", ROOT, "test", macro_paths=(ROOT / "macros",), vars=dict(variables or {})),
-        profile=Profile("test", Target("dev", DuckDBOptions(), YML), OnlineTarget(ROOT / "online.db", "test", "dev")),
+        profile=Profile(
+            "test",
+            Target("dev", DuckDBOptions(), YML),
+            OnlineTarget(ROOT / "online.db", "test", "dev"),
+            ROOT / "registry.db",
+        ),
         sources={(s, t): SourceTable(s, t, f"{t}.parquet", None, None, "", (), YML) for s, t in SOURCES},
         entities={name: Entity(name, tuple(map(Key, keys)), "", YML) for name, keys in ENTITIES.items()},
         services={},
