@@ -7,7 +7,7 @@ from typing import Any
 
 from asknown import FeatureStore
 from asknown.plan.rules import PlanOptions
-from asknown.store.opening import open_type_engine
+from asknown.store.type_engine import open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
 
 

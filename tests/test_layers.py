@@ -49,7 +49,7 @@ HOMES = {
     "polars": {"engines.frames", "store"},
 }
 # Libraries that the user may not have: imported only inside the function that needs them. (An engine's own library is
-# imported with the engine, which store.opening imports when a target names it.)
+# imported with the engine, which engines.engine imports when a target names it.)
 OPTIONAL = {"pandas", "polars", "apsw"}
 
 # Kept apart from the rest of online/, which must work with any backend.

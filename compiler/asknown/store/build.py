@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.emit.models import model_text
@@ -10,7 +11,7 @@ from asknown.emit.statement import Statement, check_sql, write
 from asknown.engines.engine import open_engine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
-from asknown.store.opening import open_type_engine
+from asknown.store.type_engine import open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
 
 
@@ -58,3 +59,14 @@ def build_models(
     finally:
         engine.close()
     return [model.name for model in materialized]
+
+
+def read_names(raw: Any, parameter: str) -> list[str]:
+    """The names given for ``parameter``: one as text, or several. Raises ``bad-value`` for anything else."""
+    names = [raw] if isinstance(raw, str) else list(raw) if isinstance(raw, Iterable) else [raw]
+    for name in names:
+        if not isinstance(name, str):
+            raise AsknownError(
+                "bad-value", f"{parameter}: {name!r} is not a name", hint=f"give {parameter}='one' or a list of names"
+            )
+    return names

@@ -12,7 +12,7 @@ from asknown.lint.rules import once, search
 from asknown.model.nodes import Model
 from asknown.plan.request import name_features, read_request
 from asknown.project.nodes import Project
-from asknown.store.opening import open_bare_engine, open_type_engine
+from asknown.store.type_engine import open_bare_engine, open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, wraps
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from asknown.errors import AsknownError, did_you_mean, hidden
+from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import read_instant
 from asknown.online.answer import OnlineResponse
 from asknown.online.nodes import Owner
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
     from asknown.dialects.dialect import Dialect
     from asknown.engines.engine import Engine
     from asknown.lint.nodes import Finding
-    from asknown.model.nodes import FeatureView, View
-    from asknown.online.nodes import OnlineView
+    from asknown.model.nodes import FeatureView
     from asknown.online.report import Check, Inspection, LoadReport
-    from asknown.plan.nodes import Plan
     from asknown.plan.rules import PlanOptions
     from asknown.store.registry import ProjectRegistry
     from asknown.store.retrieval import RetrievalJob
@@ -94,24 +91,16 @@ class FeatureStore:
         frozen, features = self._at_versions(features)
         if frozen is not None:
             return frozen.get_historical_features(entity_df, features, full_feature_names, timestamp=timestamp)
-        from asknown.plan.build import build_plan
-        from asknown.plan.request import name_features
-        from asknown.store.outputs import InputFiles
-        from asknown.store.retrieval import RetrievalJob
-        from asknown.store.spine import check_inputs, read_spine
+        from asknown.store.training import make_job
 
-        catalog = self._typed
-        request = self._read_request(features)
-        views = {item.view: catalog.asked(item.view) for item in request}
-        spine = read_spine(entity_df, catalog, self._catalog.renderer, timestamp=timestamp)
-        reserved = [column.name for column in spine.columns]
-        requested = name_features(request, views, full_names=full_feature_names, reserved_names=reserved)
-        plan = build_plan(spine, requested, catalog.sample, self._engine.dialect, self._plan_options)
-        check_inputs(plan, catalog)
-        models = catalog.ctes_of_views(
-            _read_from(plan, views.values()), refs=spine.relation.refs, sources=spine.relation.sources
+        return make_job(
+            self._typed,
+            entity_df,
+            features,
+            full_names=full_feature_names,
+            timestamp=timestamp,
+            options=self._plan_options,
         )
-        return RetrievalJob(plan, models, catalog.reserved_names(), self._engine, InputFiles(self.project, entity_df))
 
     @_in_turn
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
@@ -122,18 +111,10 @@ class FeatureStore:
         frozen, (name,) = self._at_versions([name])
         if frozen is not None:
             return frozen.compile_model(name, dialect=dialect)
-        from asknown.emit.statement import check_sql, with_ctes, write
-        from asknown.model.nodes import OnDemandView
-        from asknown.store.on_demand import compile_alone
+        from asknown.store.training import compile_relation
 
         catalog, written = self._compiling(dialect)
-        if self._catalog.is_asked(name):
-            view = catalog.asked(name)  # a view that other commands refuse is not printed either
-            if isinstance(view, OnDemandView):
-                return check_sql(compile_alone(view, written), written)
-        catalog.columns(name)
-        ctes = catalog.ctes([name], dialect=None if dialect is None else written)
-        return check_sql(write(with_ctes(ctes, name), written), written)
+        return compile_relation(catalog, name, dialect=written)
 
     @_in_turn
     def compile_service(
@@ -146,21 +127,12 @@ class FeatureStore:
         frozen, features = self._at_versions(features)
         if frozen is not None:
             return frozen.compile_service(features, full_feature_names=full_feature_names, dialect=dialect)
-        from asknown.emit.compile import compile_training
-        from asknown.emit.statement import check_sql, write
-        from asknown.plan.build import build_plan
-        from asknown.plan.request import name_features
-        from asknown.store.spine import spine_to_come
+        from asknown.store.training import compile_request
 
         catalog, written = self._compiling(dialect)
-        request = self._read_request(features)
-        views = {item.view: catalog.asked(item.view) for item in request}
-        requested = name_features(request, views, full_names=full_feature_names, reserved_names=[])
-        spine = spine_to_come(requested, written)
-        look = catalog.sample if dialect is None else _unseen
-        plan = build_plan(spine, requested, look, written, self._plan_options)
-        models = catalog.ctes_of_views(_read_from(plan, views.values()), dialect=None if dialect is None else written)
-        return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
+        return compile_request(
+            catalog, features, full_names=full_feature_names, dialect=written, options=self._plan_options
+        )
 
     @_in_turn
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
@@ -180,9 +152,9 @@ class FeatureStore:
 
         ``models`` chooses some of them, with everything upstream. ``on_built`` gets each model's name and kind.
         """
-        from asknown.store.build import build_models
+        from asknown.store.build import build_models, read_names
 
-        chosen = None if models is None else _names(models, "models")
+        chosen = None if models is None else read_names(models, "models")
         self.close()
         return build_models(self.project, self._catalog, chosen, on_built)
 
@@ -216,18 +188,14 @@ class FeatureStore:
         for each view.
         """
         from asknown.online.sqlite.writer import check_instant
+        from asknown.store.build import read_names
         from asknown.store.materialize import load_views
 
         watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else read_instant(until, "until")
         check_instant(watermark.replace(tzinfo=UTC), timedelta(microseconds=self.project.profile.online.max_skew))
-        names = self._online_views() if views is None else _names(views, "views")
+        names = self._online_views() if views is None else read_names(views, "views")
         for name in names:
-            if not self._catalog.is_view(name):
-                raise AsknownError(
-                    "unknown-view",
-                    f"there is no feature view '{name}'",
-                    hint=did_you_mean(name, self._catalog.view_names(), what="feature views"),
-                )
+            self._require_view(name)
         self._close_reader()
         return load_views(
             self._typed,
@@ -267,21 +235,9 @@ class FeatureStore:
         ``healthy`` is True if nothing needs to be done; ``findings`` are the checks that need something, each with
         the command to run. A damaged file or a broken model is a finding and raises nothing.
         """
-        from asknown.online.backend import inspect_table
-        from asknown.store.materialize import read_definitions
-        from asknown.store.parity import check_parity, compare_engine
+        from asknown.store.doctor import inspect_online
 
-        definitions: Mapping[str, OnlineView | AsknownError] | AsknownError
-        checks: tuple[Check, ...] = ()
-        try:
-            comparison = compare_engine(self._engine)
-            checks = check_parity(comparison)
-            definitions = read_definitions(self._typed, self._online_views(), comparison)
-        except AsknownError as error:
-            definitions = error
-        online = self.project.profile.online
-        inspection = inspect_table(online.path, definitions, owner=Owner(online.project, online.target))
-        return replace(inspection, checks=(*inspection.checks, *checks))
+        return inspect_online(self.project, lambda: self._typed, self._online_views)
 
     def check(self) -> list[Finding]:
         """The findings that the project's files and the columns of its sources show, by place.
@@ -296,22 +252,9 @@ class FeatureStore:
     @_in_turn
     def check_target(self) -> tuple[Check, ...]:
         """Connects to the target and checks its version and what it lacks. A failure is a check and raises nothing."""
-        from asknown.online.report import Check
+        from asknown.store.doctor import check_target
 
-        name = self.project.profile.target.name
-        try:
-            found = self._engine.check()
-        except AsknownError as error:
-            return (Check("connection", name, "act", error.message, error.hint),)
-        checks = [Check("connection", name, "ok", f"a {self.project.profile.target.type} target that answers")]
-        facts = (("version", found.version), *found.facts)
-        checks += [Check(fact, name, "ok", hidden(value)) for fact, value in facts]
-        checks += [Check("missing", name, "note", lack) for lack in found.missing]
-        lost = self._typed.missing_sources()
-        if len(self.project.sources) > len(lost):
-            checks.append(Check("sources", name, "ok", f"{len(self.project.sources) - len(lost)} found"))
-        checks += [Check("source", source, "act", error.message, error.hint) for source, error in lost.items()]
-        return tuple(checks)
+        return check_target(self.project, lambda: self._engine, lambda: self._typed)
 
     # -- the registry ------------------------------------------------------------------------------------------------
 
@@ -350,12 +293,7 @@ class FeatureStore:
     @_in_turn
     def feature_view(self, name: str) -> FeatureView:
         """The feature view ``name``, with its keys, times and features and their types."""
-        if not self._catalog.is_view(name):
-            raise AsknownError(
-                "unknown-view",
-                f"there is no feature view '{name}'",
-                hint=did_you_mean(name, self._catalog.view_names(), what="feature views"),
-            )
+        self._require_view(name)
         return self._typed.view(name)
 
     @_in_turn
@@ -389,27 +327,27 @@ class FeatureStore:
 
     @cached_property
     def _typed(self) -> TypedCatalog:
-        from asknown.store.opening import open_type_engine
-        from asknown.store.typed_catalog import TypedCatalog
+        from asknown.store.type_engine import open_catalog
 
-        return TypedCatalog(self._catalog, self._engine, open_type_engine(self.project, self._engine.dialect))
+        return open_catalog(self._catalog, self._engine)
 
-    def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect]:
-        """The catalog to compile with and the dialect to write: the target's, or the dialect called ``name``."""
+    def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect | None]:
+        """The catalog to compile with, and the dialect called ``name``; None for the target's own."""
         from asknown.dialects.registry import find_dialect
-        from asknown.store.opening import open_offline
-        from asknown.store.typed_catalog import TypedCatalog
+        from asknown.store.type_engine import open_offline
 
         if name is None:
-            return self._typed, self._engine.dialect
+            return self._typed, None
         dialect = find_dialect(name)
-        engine, type_engine = open_offline(self.project, dialect)
-        return TypedCatalog(self._catalog, engine, type_engine), dialect
+        return open_offline(self._catalog, dialect), dialect
 
-    def _read_request(self, features: str | Sequence[str]) -> Any:
-        from asknown.plan.request import read_request
-
-        return read_request(features, self.project.services, self._catalog.is_asked, _Views(self._catalog))
+    def _require_view(self, name: str) -> None:
+        if not self._catalog.is_view(name):
+            raise AsknownError(
+                "unknown-view",
+                f"there is no feature view '{name}'",
+                hint=did_you_mean(name, self._catalog.view_names(), what="feature views"),
+            )
 
     def _online_views(self) -> list[str]:
         names = [name for name in self._catalog.views() if self._catalog.model(name).rendered.config.online]
@@ -455,37 +393,3 @@ class FeatureStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _Views(Iterable[str]):
-    """The names that a request may have. Iterating renders the whole project, so only hints do it."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    def __iter__(self) -> Any:
-        return iter(self._catalog.asked_names())
-
-
-def _read_from(plan: Plan, views: Iterable[View]) -> list[FeatureView]:
-    """The feature views that a plan reads, each once; the requested ones first, in their order."""
-    from asknown.plan.nodes import Derived
-
-    read = {step.view.name: step.view for step in plan.steps if not isinstance(step, Derived)}
-    order = dict.fromkeys([*(view.name for view in views if view.name in read), *read])
-    return [read[name] for name in order]
-
-
-def _unseen(view: FeatureView) -> None:
-    """No statistics, because nothing is connected to the engine that has the rows."""
-
-
-def _names(raw: Any, parameter: str) -> list[str]:
-    """The names given for ``parameter``: one as text, or several. Raises ``bad-value`` for anything else."""
-    names = [raw] if isinstance(raw, str) else list(raw) if isinstance(raw, Iterable) else [raw]
-    for name in names:
-        if not isinstance(name, str):
-            raise AsknownError(
-                "bad-value", f"{parameter}: {name!r} is not a name", hint=f"give {parameter}='one' or a list of names"
-            )
-    return names

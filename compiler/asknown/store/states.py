@@ -23,7 +23,7 @@ from asknown.registry.nodes import (
     StoredView,
 )
 from asknown.registry.read import RegistryReader
-from asknown.store.opening import open_bare_engine
+from asknown.store.type_engine import open_bare_engine
 from asknown.store.typed_catalog import TypedCatalog
 
 

@@ -1,12 +1,14 @@
-"""Opens the type engine of a project, which gives the types of its models."""
+"""Opens a project's typed catalog, with the type engine: the one that gives the types of its models."""
 
 from __future__ import annotations
 
+from asknown.catalog.catalog import Catalog
 from asknown.dialects.dialect import Dialect
 from asknown.engines.engine import Engine, open_engine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project, Target
 from asknown.project.options import DuckDBOptions
+from asknown.store.typed_catalog import TypedCatalog
 
 
 def open_type_engine(project: Project, dialect: Dialect) -> Engine | None:
@@ -31,9 +33,15 @@ def open_bare_engine(project: Project) -> Engine:
     return open_engine(Target("types", DuckDBOptions(), project.profile.target.at), project.settings.root)
 
 
-def open_offline(project: Project, dialect: Dialect) -> tuple[Engine | None, Engine]:
-    """(the engine that reads the sources' files, if that needs no connection; the type engine)."""
+def open_catalog(models: Catalog, engine: Engine) -> TypedCatalog:
+    """The catalog of a project's models on the engine that has the rows."""
+    return TypedCatalog(models, engine, open_type_engine(models.project, engine.dialect))
+
+
+def open_offline(models: Catalog, dialect: Dialect) -> TypedCatalog:
+    """The catalog to write SQL of ``dialect`` with. It connects to nothing; DuckDB reads the sources' files."""
+    project = models.project
     type_engine = open_type_engine(project, dialect)
     target = project.profile.target
     own = open_engine(target, project.settings.root) if isinstance(target.options, DuckDBOptions) else None
-    return own, type_engine or own or open_bare_engine(project)
+    return TypedCatalog(models, own, type_engine or own or open_bare_engine(project))

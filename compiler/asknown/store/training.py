@@ -1,0 +1,105 @@
+"""Makes a training query: a job from a spine and the requested features, or the SQL of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from asknown.catalog.catalog import Catalog
+from asknown.dialects.dialect import Dialect
+from asknown.emit.compile import compile_training
+from asknown.emit.statement import check_sql, with_ctes, write
+from asknown.model.nodes import FeatureView, OnDemandView, View
+from asknown.plan.build import build_plan
+from asknown.plan.nodes import Derived, Plan
+from asknown.plan.request import FeatureRequest, name_features, read_request
+from asknown.plan.rules import PlanOptions
+from asknown.store.on_demand import compile_alone
+from asknown.store.spine import check_inputs, read_spine, spine_to_come
+from asknown.store.typed_catalog import TypedCatalog
+
+if TYPE_CHECKING:
+    from asknown.store.retrieval import RetrievalJob
+
+
+def make_job(
+    catalog: TypedCatalog,
+    entity_df: Any,
+    features: str | Sequence[str],
+    *,
+    full_names: bool,
+    timestamp: str | None,
+    options: PlanOptions | None,
+) -> RetrievalJob:
+    """The training set of ``features`` on the spine ``entity_df``, as a job that has not run yet."""
+    from asknown.store.outputs import InputFiles
+    from asknown.store.retrieval import RetrievalJob  # takes Arrow, which a query that is only compiled does without
+
+    request = _read(catalog.models, features)
+    views = {item.view: catalog.asked(item.view) for item in request}
+    spine = read_spine(entity_df, catalog, catalog.models.renderer, timestamp=timestamp)
+    reserved = [column.name for column in spine.columns]
+    requested = name_features(request, views, full_names=full_names, reserved_names=reserved)
+    plan = build_plan(spine, requested, catalog.sample, catalog.engine.dialect, options)
+    check_inputs(plan, catalog)
+    models = catalog.ctes_of_views(
+        _read_from(plan, views.values()), refs=spine.relation.refs, sources=spine.relation.sources
+    )
+    inputs = InputFiles(catalog.project, entity_df)
+    return RetrievalJob(plan, models, catalog.reserved_names(), catalog.engine, inputs)
+
+
+def compile_request(
+    catalog: TypedCatalog,
+    features: str | Sequence[str],
+    *,
+    full_names: bool,
+    dialect: Dialect | None,
+    options: PlanOptions | None,
+) -> str:
+    """The training query of ``features`` over a table ``spine``: in the engine's dialect, or written in ``dialect``."""
+    written = dialect or catalog.engine.dialect
+    request = _read(catalog.models, features)
+    views = {item.view: catalog.asked(item.view) for item in request}
+    requested = name_features(request, views, full_names=full_names, reserved_names=[])
+    spine = spine_to_come(requested, written)
+    look = catalog.sample if dialect is None else _unseen
+    plan = build_plan(spine, requested, look, written, options)
+    models = catalog.ctes_of_views(_read_from(plan, views.values()), dialect=dialect)
+    return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
+
+
+def compile_relation(catalog: TypedCatalog, name: str, *, dialect: Dialect | None) -> str:
+    """The SQL of a model or view and of everything upstream, in the engine's dialect, or written in ``dialect``."""
+    written = dialect or catalog.engine.dialect
+    if catalog.models.is_asked(name):
+        view = catalog.asked(name)  # a view that other commands refuse is not printed either
+        if isinstance(view, OnDemandView):
+            return check_sql(compile_alone(view, written), written)
+    catalog.columns(name)
+    return check_sql(write(with_ctes(catalog.ctes([name], dialect=dialect), name), written), written)
+
+
+def _read(models: Catalog, features: str | Sequence[str]) -> tuple[FeatureRequest, ...]:
+    return read_request(features, models.project.services, models.is_asked, _Views(models))
+
+
+class _Views(Iterable[str]):
+    """The names that a request may have. Iterating renders the whole project, so only hints do it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._catalog.asked_names())
+
+
+def _read_from(plan: Plan, views: Iterable[View]) -> list[FeatureView]:
+    """The feature views that a plan reads, each once; the requested ones first, in their order."""
+    read = {step.view.name: step.view for step in plan.steps if not isinstance(step, Derived)}
+    order = dict.fromkeys([*(view.name for view in views if view.name in read), *read])
+    return [read[name] for name in order]
+
+
+def _unseen(view: FeatureView) -> None:
+    """No statistics, because nothing is connected to the engine that has the rows."""
