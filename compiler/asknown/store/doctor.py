@@ -47,7 +47,7 @@ def check_target(
     facts = (("version", found.version), *found.facts)
     checks += [Check(fact, target.name, "ok", hidden(value)) for fact, value in facts]
     checks += [Check("missing", target.name, "note", lack) for lack in found.missing]
-    lost = catalog().missing_sources()
+    lost = catalog().sources.missing()
     if len(project.sources) > len(lost):
         checks.append(Check("sources", target.name, "ok", f"{len(project.sources) - len(lost)} found"))
     checks += [Check("source", source, "act", error.message, error.hint) for source, error in lost.items()]

@@ -66,7 +66,7 @@ def fingerprints_of(typed: TypedCatalog, view: View) -> dict[str, FeatureFingerp
     if isinstance(view, OnDemandView):
         return fingerprint_on_demand(view, lambda other: fingerprints_of(typed, other))
     closure = typed.models.closure([view.name])
-    columns = {key: typed.source_columns(key) for key in _sources(closure)}
+    columns = {key: typed.sources.columns(key) for key in _sources(closure)}
     return fingerprint_features(view, closure, typed.project.sources, columns)
 
 
@@ -99,7 +99,7 @@ def view_object(typed: TypedCatalog, name: str, model: str) -> Body:
     view = typed.asked(name)
     views = [view.name] if isinstance(view, FeatureView) else [below.name for below in view.views()]
     keys = _sources(typed.models.closure(views))
-    sources = [[*key, [[c.name, c.type.name] for c in typed.source_columns(key)]] for key in keys]
+    sources = [[*key, [[c.name, c.type.name] for c in typed.sources.columns(key)]] for key in keys]
     features = [[feature.name, feature.type.name] for feature in view.features]
     return {"kind": "view", "name": name, "model": model, "sources": sources, "features": features}
 

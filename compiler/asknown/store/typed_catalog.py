@@ -20,13 +20,12 @@ from asknown.emit.models import (
     request_cte,
     source_cte,
     source_name,
-    source_query,
     typed_cte,
 )
 from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.engines.engine import Engine
-from asknown.engines.input_files import inspect_file, inspect_source
+from asknown.engines.input_files import inspect_file
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
 from asknown.model.lineage import Lineage
@@ -35,10 +34,10 @@ from asknown.model.parse import written_columns
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
-from asknown.project.nodes import FileRead, SourceTable
 from asknown.store.on_demand import build_on_demand
 from asknown.store.rounding_calls import may_round, rounding_calls
-from asknown.types import Column, SqlType, parse_type
+from asknown.store.sources import SourceTables
+from asknown.types import Column, SqlType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,13 +46,12 @@ _Fact = TypeVar("_Fact")
 
 
 class TypedCatalog:
-    """A project's models with their types, on one engine. Each type is asked for once and kept.
+    """A project's models with their types, on one engine, which is asked for each type once.
 
     The types are those that the models' SQL has in the dialect in which it is written. The engine gives them if that
-    is its own dialect; otherwise ``type_engine`` does, an engine that needs no rows. Without an ``engine``, sources
-    have the columns that their properties list. ``refusals`` are the codes of the rules that every view must pass;
-    `audit` asks for none. Without ``built``, types are those of the SQL and of the columns
-    listed, and no table needs to be there that these tell of.
+    is its own dialect; otherwise ``type_engine`` does, an engine that needs no rows. ``refusals`` are the codes of the
+    rules that every view must pass; `audit` asks for none. Without ``built``, types come from the SQL and from the
+    columns that sources list, and the tables need not exist.
     """
 
     def __init__(
@@ -67,17 +65,16 @@ class TypedCatalog:
     ) -> None:
         self.models = models
         self.project = models.project
+        self.sources = SourceTables(models.project, engine, built=built)
         self._engine = engine
         self._type_engine = type_engine
         self._refusals = refusals
         self._takes_built = built
         self._columns: dict[str, tuple[Column, ...]] = {}
-        self._sources: dict[tuple[str, str], tuple[Column, ...]] = {}
         self._views: dict[str, FeatureView] = {}
         self._on_demand: dict[str, OnDemandView] = {}
         self._ordereds: dict[str, Model] = {}
         self._samples: dict[str, Sample | None] = {}
-        self._reads: dict[tuple[str, str], tuple[str, FileRead | None]] = {}
         self._built: frozenset[str] | None = None
         self._calls: dict[str, tuple[Call, ...] | None] = {}
 
@@ -134,7 +131,7 @@ class TypedCatalog:
         found = self._relations.get(name.casefold())
         try:
             columns = (
-                () if found is None else self.columns(found) if isinstance(found, str) else self.source_columns(found)
+                () if found is None else self.columns(found) if isinstance(found, str) else self.sources.columns(found)
             )
         except AsknownError:
             return None
@@ -165,7 +162,7 @@ class TypedCatalog:
         if dialect is None:
             self._require_built(closure)
         dialect = dialect or self.engine.dialect
-        tables = [(self._located(key), self.source_columns(key)) for key in _sources_of(closure, sources)]
+        tables = [(self.sources.located(key), self.sources.columns(key)) for key in _sources_of(closure, sources)]
         return [source_cte(table, columns, dialect) for table, columns in tables] + [
             model_cte(self.informed(model), dialect) for model in closure
         ]
@@ -189,7 +186,7 @@ class TypedCatalog:
         if self._type_engine is None:
             return model
         tables = [self.columns(ref) for ref in model.rendered.refs]
-        tables += [self.source_columns(key) for key in model.rendered.sources]
+        tables += [self.sources.columns(key) for key in model.rendered.sources]
         columns = [(column.name.casefold(), column) for listed in tables for column in listed]
         return replace(
             model,
@@ -204,7 +201,7 @@ class TypedCatalog:
         return self._calls[model.sql]
 
     def _find_calls(self, model: Model) -> tuple[Call, ...] | None:
-        tables = {source_name(self.project.sources[key]): self.source_columns(key) for key in model.rendered.sources}
+        tables = {source_name(self.project.sources[key]): self.sources.columns(key) for key in model.rendered.sources}
         tables |= {name: self.columns(name) for name in model.rendered.refs}
         return rounding_calls(model, tables, self._types)
 
@@ -276,7 +273,9 @@ class TypedCatalog:
             return self.ctes(names, sources=sources)
         closure = self.models.closure(names)
         tables = self.project.sources
-        typed = [typed_cte(source_name(tables[key]), self.source_columns(key)) for key in _sources_of(closure, sources)]
+        typed = [
+            typed_cte(source_name(tables[key]), self.sources.columns(key)) for key in _sources_of(closure, sources)
+        ]
         return typed + [model_cte(model, self._types.dialect, built=False) for model in closure]
 
     def _describe(self, model: Model) -> tuple[Column, ...]:
@@ -285,7 +284,7 @@ class TypedCatalog:
         columns = self._described(model, with_ctes(self._typed_ctes([model.name]), model.name))
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
         sources = self.project.sources
-        upstream |= {source_name(sources[key]): self.source_columns(key) for key in model.rendered.sources}
+        upstream |= {source_name(sources[key]): self.sources.columns(key) for key in model.rendered.sources}
         written = written_columns(model, upstream, self.project.settings.dialect)
         refuse_duplicate_columns(model, written or [c.name for c in columns])
         return columns
@@ -307,60 +306,6 @@ class TypedCatalog:
         ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
         statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, dialect))
         return tuple(Column(n, k) for n, k in self._types.describe(write(statement, dialect)))
-
-    def source_columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
-        """The columns of a source's table."""
-        if key not in self._sources:
-            table = self._located(key)
-            try:
-                self._sources[key] = _listed(table) if self._engine is None else self._ask(table, self._engine)
-            except AsknownError as error:
-                if error.code != "no-data" or self._takes_built or not _lists_all(table):
-                    raise
-                self._sources[key] = _listed(table)
-        return self._sources[key]
-
-    def missing_sources(self) -> dict[str, AsknownError]:
-        """The error of each source that the engine does not find, by the source's name."""
-        missing = {}
-        for key, table in self.project.sources.items():
-            try:
-                self.source_columns(key)
-            except AsknownError as error:
-                missing[source_name(table)] = error
-        return missing
-
-    def _located(self, key: tuple[str, str]) -> SourceTable:
-        """The source with an absolute path. An engine would resolve a relative one against the user's own folder."""
-        table = self.project.sources[key]
-        if table.path is None or "://" in table.path:
-            return table
-        folder = "/" if table.path.endswith("/") else ""
-        located = replace(table, path=str(self.project.settings.root / table.path) + folder)
-        engine = self._file_engine
-        if engine is None:
-            return located
-        if key not in self._reads:
-            self._reads[key] = inspect_source(engine, located)
-        path, read = self._reads[key]
-        return replace(located, path=path, read=read)
-
-    @property
-    def _file_engine(self) -> Engine | None:
-        """The engine that looks at files before they are read, if the target reads them as DuckDB does."""
-        return self._engine if self._engine is not None and self._engine.dialect.sqlglot == "duckdb" else None
-
-    def _ask(self, table: SourceTable, engine: Engine) -> tuple[Column, ...]:
-        try:
-            found = engine.describe(write(source_query(table, engine.dialect), engine.dialect))
-        except AsknownError as error:
-            message, hint = f"source '{source_name(table)}': {error.message}", error.hint
-            if error.code == "no-data" and table.path is not None and not engine.dialect.relations.readers:
-                file = table.path.rpartition("/")[2]
-                hint = f"{engine.dialect.name} reads no files here: load {file} into that table, "
-                hint += "or name the table that has its rows: identifier: …"
-            raise AsknownError(error.code, message, at=table.at, hint=hint) from None
-        return tuple(Column(name, kind) for name, kind in found)
 
     def file_query(self, path: str) -> str:
         """The query that reads a spine's file."""
@@ -398,23 +343,6 @@ def _where_alike(pairs: Iterable[tuple[str, _Fact]]) -> dict[str, _Fact]:
 
 def _sources_of(closure: Iterable[Model], more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return list(dict.fromkeys([*more, *(source for model in closure for source in model.rendered.sources)]))
-
-
-def _lists_all(table: SourceTable) -> bool:
-    """Whether a source's properties say all that is needed of its columns."""
-    return bool(table.columns) and all(column.data_type for column in table.columns)
-
-
-def _listed(table: SourceTable) -> tuple[Column, ...]:
-    """The columns that a source's properties list. Raises ``no-data`` if a column has no type there."""
-    if not _lists_all(table):
-        raise AsknownError(
-            "no-data",
-            f"the columns of source '{source_name(table)}' are not known without a connection",
-            at=table.at,
-            hint="list them: columns: [{name: …, data_type: …}, …], with DuckDB's names for types",
-        )
-    return tuple(Column(column.name, parse_type(str(column.data_type))) for column in table.columns)
 
 
 def _blame(model: Model, message: str) -> Where:

@@ -1,0 +1,101 @@
+"""Finds the tables of a project's sources: where they are, how their files are read, and the columns that they have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asknown.emit.models import source_name, source_query
+from asknown.emit.statement import write
+from asknown.engines.engine import Engine
+from asknown.engines.input_files import inspect_source
+from asknown.errors import AsknownError
+from asknown.project.nodes import FileRead, Project, SourceTable
+from asknown.types import Column, parse_type
+
+
+class SourceTables:
+    """The tables of a project's sources, on one engine, which is asked about each table once.
+
+    Without an ``engine``, a table has the columns that its properties list. Without ``built``, so has a table that the
+    engine does not find.
+    """
+
+    def __init__(self, project: Project, engine: Engine | None, *, built: bool) -> None:
+        self._project = project
+        self._engine = engine
+        self._takes_built = built
+        self._columns: dict[tuple[str, str], tuple[Column, ...]] = {}
+        self._reads: dict[tuple[str, str], tuple[str, FileRead | None]] = {}
+
+    def columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
+        """The columns of a source's table."""
+        if key not in self._columns:
+            table = self.located(key)
+            try:
+                self._columns[key] = _listed(table) if self._engine is None else _described(table, self._engine)
+            except AsknownError as error:
+                if error.code != "no-data" or self._takes_built or not _lists_all(table):
+                    raise
+                self._columns[key] = _listed(table)
+        return self._columns[key]
+
+    def missing(self) -> dict[str, AsknownError]:
+        """The error of each table that the engine does not find, by the source's name."""
+        missing = {}
+        for key, table in self._project.sources.items():
+            try:
+                self.columns(key)
+            except AsknownError as error:
+                missing[source_name(table)] = error
+        return missing
+
+    def located(self, key: tuple[str, str]) -> SourceTable:
+        """The table with an absolute path. An engine would resolve a relative one against the user's own folder."""
+        table = self._project.sources[key]
+        if table.path is None or "://" in table.path:
+            return table
+        folder = "/" if table.path.endswith("/") else ""
+        located = replace(table, path=str(self._project.settings.root / table.path) + folder)
+        engine = self._file_engine
+        if engine is None:
+            return located
+        if key not in self._reads:
+            self._reads[key] = inspect_source(engine, located)
+        path, read = self._reads[key]
+        return replace(located, path=path, read=read)
+
+    @property
+    def _file_engine(self) -> Engine | None:
+        """The engine that inspects files before they are read, if the target reads them as DuckDB does."""
+        return self._engine if self._engine is not None and self._engine.dialect.sqlglot == "duckdb" else None
+
+
+def _described(table: SourceTable, engine: Engine) -> tuple[Column, ...]:
+    """The columns that the engine finds. An error names the source, and points at its properties."""
+    try:
+        found = engine.describe(write(source_query(table, engine.dialect), engine.dialect))
+    except AsknownError as error:
+        message, hint = f"source '{source_name(table)}': {error.message}", error.hint
+        if error.code == "no-data" and table.path is not None and not engine.dialect.relations.readers:
+            file = table.path.rpartition("/")[2]
+            hint = f"{engine.dialect.name} reads no files here: load {file} into that table, "
+            hint += "or name the table that has its rows: identifier: …"
+        raise AsknownError(error.code, message, at=table.at, hint=hint) from None
+    return tuple(Column(name, kind) for name, kind in found)
+
+
+def _lists_all(table: SourceTable) -> bool:
+    """Whether a source's properties list the columns with all their types."""
+    return bool(table.columns) and all(column.data_type for column in table.columns)
+
+
+def _listed(table: SourceTable) -> tuple[Column, ...]:
+    """The columns that a source's properties list. Raises ``no-data`` if a column has no type there."""
+    if not _lists_all(table):
+        raise AsknownError(
+            "no-data",
+            f"the columns of source '{source_name(table)}' are not known without a connection",
+            at=table.at,
+            hint="list them: columns: [{name: …, data_type: …}, …], with DuckDB's names for types",
+        )
+    return tuple(Column(column.name, parse_type(str(column.data_type))) for column in table.columns)
