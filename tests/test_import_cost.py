@@ -26,6 +26,7 @@ LIGHT = {
     "asknown.errors",
     "asknown.durations",
     "asknown.instants",
+    "asknown.paths",
     "asknown.types",
 }
 

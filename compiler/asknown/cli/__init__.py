@@ -9,6 +9,10 @@ import sys
 
 def main() -> None:
     """Runs the command line of this process, and exits."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from asknown.cli.streams import open_closed_streams
+
+        open_closed_streams()
     if sys.argv[1:] == ["--help"] and _columns() >= 80 and _showed_help():
         return
     gc.set_threshold(10_000)  # a command frees almost nothing, and garbage collection took a tenth of its time

@@ -17,6 +17,7 @@ from asknown.cli.progress import say
 from asknown.cli.session import Session, shared_options
 from asknown.cli.writing import finish_stdout, open_stdout
 from asknown.errors import AsknownError
+from asknown.paths import no_folder
 
 # Name and first line of help of each command, so that the group's help imports none of them.
 COMMANDS = {
@@ -112,16 +113,21 @@ class LazyGroup(click.Group):
         session = extra.setdefault("obj", Session())
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):  # characters that its encoding lacks are escaped
-                stream.reconfigure(errors="backslashreplace")
         try:
             with open_stdout():  # click prints the help
+                for stream in (sys.stdout, sys.stderr):
+                    if isinstance(stream, TextIOWrapper):  # characters that its encoding lacks are escaped
+                        stream.reconfigure(errors="backslashreplace")
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except AsknownError as error:
             if session.debug:
                 traceback.print_exc()
             show_error(error)
+            code = FAILURE
+        except FileNotFoundError as error:
+            if error.filename is not None:
+                raise
+            show_error(no_folder())
             code = FAILURE
         except click.UsageError as error:
             show_usage(error)

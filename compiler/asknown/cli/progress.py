@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import click
 
+from asknown.cli.streams import give_up
 from asknown.errors import hidden
 
 
@@ -24,8 +25,11 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def say(message: str) -> None:
-    """Writes a line to stderr, without secrets."""
-    click.echo(hidden(message), err=True, color=has_colour(sys.stderr))
+    """Writes a line to stderr, without secrets. Where stderr cannot be written, the line is lost and no more."""
+    try:
+        click.echo(hidden(message), err=True, color=has_colour(sys.stderr))
+    except (OSError, ValueError):
+        give_up(sys.stderr)
 
 
 def styled(text: str, **style: Any) -> str:

@@ -6,10 +6,12 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from asknown.cli.streams import give_up
 from asknown.errors import AsknownError
+from asknown.project.files import is_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +24,11 @@ def open_stdout() -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
     except OSError as error:
-        if error.errno == errno.EPIPE or error.filename is not None:
+        if error.errno in (errno.EPIPE, errno.ENOENT) or error.filename is not None:  # the second is no write's
             raise
-        _give_up_stdout()
-        raise AsknownError("output", f"cannot write to stdout: {error.strerror}") from None
+        give_up(sys.stdout)
+        why = "it is closed" if error.errno == errno.EBADF else error.strerror
+        raise AsknownError("output", f"cannot write to stdout: {why}") from None
 
 
 def finish_stdout() -> None:
@@ -38,7 +41,7 @@ def finish_stdout() -> None:
 def open_file(path: Path) -> Iterator[TextIO]:
     """A text file that is complete when it appears, or does not appear at all. Errors: ``output``."""
     # A device or a pipe is written to directly: it cannot be replaced by a finished file.
-    special = path.exists() and not path.is_file()
+    special = os.path.exists(path) and not is_file(path)  # noqa: PTH110 - Path raises where a name is too long
     beside = path if special else path.with_name(f".{path.name}.part")
     try:
         try:
@@ -58,9 +61,3 @@ def write_text(text: str, path: Path | None) -> None:
     """Writes the text, as lines, to the file ``path``, or to stdout if that is None."""
     with open_stdout() if path is None else open_file(path) as out:
         out.write(text if text.endswith("\n") else f"{text}\n")
-
-
-def _give_up_stdout() -> None:
-    # Otherwise Python flushes again at exit, with a message of its own.
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -29,15 +29,15 @@ class OnlineReader:
     """
 
     def __init__(self, path: str | Path, *, library: Library = "sqlite3", owner: Owner | None = None) -> None:
-        from pathlib import Path  # imported with the first reader, because not every program that imports this reads
-
+        # imported with the first reader, because not every program that imports this reads
         from asknown.online.answer import OnlineResponse
         from asknown.online.backend import open_backend
         from asknown.online.request import make_query, read_at
+        from asknown.paths import absolute
 
         self._make_query, self._read_at, self._respond = make_query, read_at, OnlineResponse
         self._backend = open_backend(path, library, owner)
-        self.path = Path(path).absolute()
+        self.path = absolute(path)
 
     def __enter__(self) -> OnlineReader:
         return self

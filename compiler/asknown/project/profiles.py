@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asknown.errors import AsknownError, Where, did_you_mean, keep_secret
+from asknown.paths import absolute
 from asknown.project.files import is_file, read_bytes, show_path
 from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
 from asknown.project.options import DuckDBOptions
@@ -110,7 +111,7 @@ def _read_registry(reader: Reader, settings: Settings) -> Path:
 
 def _find(settings: Settings) -> Path | None:
     named = os.environ.get(FOLDER)
-    path = (Path(named).absolute() if named else settings.root) / FILE
+    path = (absolute(named) if named else settings.root) / FILE
     if is_file(path):
         return path
     if named:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.paths import absolute
 from asknown.project.files import is_file, is_folder, read_text
 from asknown.project.nodes import Settings
 
@@ -164,7 +165,7 @@ def locate(start: str | Path) -> tuple[Path, str, Any]:
         raise AsknownError("no-project", f"'{start}' is a file, not a folder", hint=f"give its folder: {folder.parent}")
     if not is_folder(folder):
         raise AsknownError("no-project", f"there is no folder '{start}'", hint="give a folder of the project")
-    folder = folder.resolve()
+    folder = absolute(folder).resolve()
     broken: AsknownError | None = None
     without: Path | None = None
     for root in (folder, *folder.parents):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asknown.errors import AsknownError
+from asknown.paths import absolute
 from asknown.project.nodes import Project
 from asknown.project.options import ClickHouseOptions, DuckDBOptions
 
@@ -24,7 +25,7 @@ class InputFiles:
 
     def check_output(self, path: Path) -> None:
         """Raises ``output`` if ``path`` is one of these files, would become one, or cannot be written."""
-        output = path.absolute()
+        output = absolute(path)
         _try_to_write(path, output)
         for what, pattern in self._patterns():
             if _is_read(output, pattern):
@@ -41,7 +42,7 @@ class InputFiles:
             if source.path is not None and "://" not in source.path:
                 yield f"the source '{source.source}.{source.name}'", str(root / source.path)
         if isinstance(self.spine, Path) or (isinstance(self.spine, str) and not re.search(r"[\s\0]", self.spine)):
-            for folder in (Path.cwd(), root):
+            for folder in (absolute(""), root):
                 yield "the spine", str(folder / self.spine)
         yield "the online table", str(self.project.profile.online.path)
         options = self.project.profile.target.options
@@ -77,6 +78,8 @@ def _try_to_write(path: Path, output: Path) -> None:
         if output.is_dir():
             raise AsknownError("output", f"{path} is a folder", hint="name a file in it")
         if not output.parent.is_dir():
+            if output.parent.exists():
+                raise AsknownError("output", f"{path.parent} is a file, not a folder", hint="name another folder")
             raise AsknownError("output", f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
         if output.exists() and not output.is_file():
             return  # a device or a pipe is written to, not replaced

@@ -14,6 +14,7 @@ from asknown.emit.statement import Cte, check_sql, write
 from asknown.engines.engine import Engine, WritesFolders
 from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError
+from asknown.paths import absolute
 from asknown.plan.explain import explain_plan
 from asknown.plan.nodes import AsOfJoin, Plan
 from asknown.store.outputs import InputFiles
@@ -112,7 +113,7 @@ class RetrievalJob:
                 hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
         self.check_output(path)
-        return self._engine.write_file(self._written, path.absolute())
+        return self._engine.write_file(self._written, absolute(path))
 
     def check_output(self, path: str | Path) -> None:
         """Raises ``output`` if the training set cannot go to the file ``path``, or would replace what it is made of."""

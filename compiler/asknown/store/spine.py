@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from asknown.model.nodes import OnDemandView
 from asknown.model.parse import parse_model
 from asknown.plan.nodes import Bounds, Relation, Spine
 from asknown.plan.request import RequestedFeature
+from asknown.project.files import is_folder
 from asknown.project.nodes import ModelFile
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import Column, parse_type
@@ -138,13 +140,13 @@ def _of_file(path: str, catalog: TypedCatalog) -> Relation:
     here = Path(path)
     root = catalog.project.settings.root
     if not re.search(r"[*?\[]|://", path):
-        if not here.exists() and not (root / path).exists():
+        if not os.path.exists(here) and not os.path.exists(root / path):  # noqa: PTH110 - Path raises if it is too long
             raise AsknownError(
                 "spine", f"the spine's file {path} does not exist", hint="the path is relative to the current folder"
             )
-        if here.is_dir():
+        if is_folder(here):
             raise AsknownError("spine", f"{path} is a folder", hint=f"give its files: {path.rstrip('/')}/*.parquet")
-        if here.exists():
+        if os.path.exists(here):  # noqa: PTH110
             path = str(here.resolve())
     relations = catalog.engine.dialect.relations
     if relations.readers and relations.files_in_order:

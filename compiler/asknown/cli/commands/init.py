@@ -12,6 +12,7 @@ from asknown.cli.output import write_lines
 from asknown.cli.progress import say
 from asknown.cli.session import Session, debug_option
 from asknown.errors import AsknownError
+from asknown.paths import absolute
 
 SCAFFOLD = Path(__file__).parents[1] / "scaffold"
 SCAFFOLD_NAME = "my_features"
@@ -37,7 +38,7 @@ def command(session: Session, folder: str) -> None:
     if session.project != "." or session.target is not None:
         raise click.UsageError("init takes the folder as its argument, and neither --project nor --target")
     path = Path(folder)
-    name = derive_name(path.resolve().name)
+    name = derive_name(absolute(path).resolve().name)
     texts = read_scaffold(name)
     _check_free(path, texts)
     _write(path, texts)
@@ -73,8 +74,11 @@ def next_steps(readme: str) -> list[str]:
 
 def _check_free(path: Path, texts: dict[str, str]) -> None:
     """Raises an error if a file in the folder would be overwritten. Nothing has been written by then."""
-    if path.exists() and not path.is_dir():
-        raise AsknownError("output", f"{path} is a file, not a folder", hint="give another name")
+    try:
+        if path.exists() and not path.is_dir():
+            raise AsknownError("output", f"{path} is a file, not a folder", hint="give another name")
+    except OSError as error:
+        raise AsknownError("output", f"cannot write {path}: {error.strerror}", hint="give another name") from None
     existing = [name for name in texts if (path / name).exists()]
     if "pyproject.toml" in existing:
         text = (path / "pyproject.toml").read_text(encoding="utf-8", errors="replace")

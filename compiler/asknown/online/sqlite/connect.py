@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from asknown.errors import AsknownError
 from asknown.online.backend import Library
 from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
-from asknown.online.sqlite.errors import check_sqlite, explain
+from asknown.online.sqlite.errors import absent, check_sqlite, explain, why_not
 from asknown.online.sqlite.metadata import find_layout, read_on_demand, read_services, read_views
 from asknown.online.sqlite.owner import check_owner, check_parts
 
@@ -302,8 +302,8 @@ class Sessions:
                 self._by_thread.pop(thread, None)
 
     def _open(self) -> Session:
-        if os.path.isdir(self.path):  # noqa: PTH112 - of a folder that may not be entered, Path raises before 3.13
-            raise self._absent("is a folder")
+        if why := why_not(self.path):
+            raise absent(self.path, why)
         refusal: sqlite3.Error
         try:
             return self._open_as(still=False)
@@ -316,7 +316,7 @@ class Sessions:
             except self.errors as error:
                 refusal = as_sqlite3(error)
         if _cannot_open(refusal):
-            raise self._absent(f"cannot be opened: {refusal}") from refusal
+            raise absent(self.path, f"cannot be opened: {refusal}") from refusal
         raise refusal
 
     def _open_as(self, *, still: bool) -> Session:
@@ -331,7 +331,7 @@ class Sessions:
         session = Session(connection, identity)
         try:
             if not find_layout(connection, self.path):
-                raise self._absent("is empty: no load has finished")
+                raise absent(self.path, "is empty: no load has finished")
         except BaseException:
             session.close()
             raise
@@ -341,10 +341,8 @@ class Sessions:
         """Return the file's identity; for a file that must not change, its time and size as well."""
         try:
             found = self.path.stat()
-        except FileNotFoundError as error:
-            raise self._absent("does not exist") from error
         except OSError as error:
-            raise self._absent(f"cannot be opened: {error.strerror}") from error
+            raise absent(self.path, why_not(self.path) or f"cannot be opened: {error.strerror}") from error
         whole = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
         return whole if still else whole[:2]
 
@@ -352,9 +350,6 @@ class Sessions:
         """Whether the file cannot change: its folder is not writable, and has no log of a writer."""
         log = Path(f"{self.path}-wal")
         return not os.access(self.path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
-
-    def _absent(self, why: str) -> AsknownError:
-        return AsknownError("no-online", f"the online table {self.path} {why}", hint="load it: asknown materialize")
 
 
 def _cannot_open(error: sqlite3.Error) -> bool:

@@ -21,7 +21,7 @@ from asknown.online.report import Check, Inspection
 from asknown.online.sqlite.codec import quote, spell_instant
 from asknown.online.sqlite.connect import claimed
 from asknown.online.sqlite.content import hash_table
-from asknown.online.sqlite.errors import CORRUPT_HINT, check_sqlite, explain
+from asknown.online.sqlite.errors import CORRUPT_HINT, absent, check_sqlite, explain, why_not
 from asknown.online.sqlite.layout import event_table, tile_table
 from asknown.online.sqlite.metadata import (
     LAYOUT,
@@ -32,6 +32,7 @@ from asknown.online.sqlite.metadata import (
     sort_views,
 )
 from asknown.online.sqlite.owner import check_owner, foreign, foreign_parts
+from asknown.paths import absolute
 
 _FIXED = (3, 51, 3)
 _BACKPORTS = {(3, 44): 6, (3, 50): 7}  # release lines that have the fix as well, from this patch on
@@ -50,7 +51,7 @@ def inspect_file(
     Where ``owner`` is given, the table must be that of this project and target. Never raises for what is wrong
     with the file: that is a finding.
     """
-    path = Path(path).absolute()
+    path = absolute(path)
     at = datetime.now(UTC) if at is None else at
     checks = [_check_library()]
     try:
@@ -64,8 +65,8 @@ def inspect_file(
 
 def _open(path: Path) -> sqlite3.Connection:
     check_sqlite(sqlite3.sqlite_version_info)
-    if not path.is_file():
-        raise AsknownError("no-online", f"the online table {path} does not exist", hint="load it: asknown materialize")
+    if why := why_not(path):
+        raise absent(path, why)
     # In a folder that nobody may write to, SQLite cannot make the files by which it would see a writer: there is none.
     log = _size(f"{path}-wal")
     still = not log and not access(path.parent, W_OK) and not Path(f"{path}-shm").exists()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from json import JSONDecodeError
 from pathlib import Path
+from stat import S_ISDIR
 
 from asknown.errors import AsknownError
 from asknown.online.nodes import Owner
@@ -69,6 +71,39 @@ def explain_os(error: OSError, path: Path) -> AsknownError:
         hint="check that the folder exists, may be written and has space, "
         "or name another path under 'online' in profiles.yml",
     )
+
+
+ANOTHER_PATH = "name another path under 'online' in profiles.yml"
+
+
+def why_not(path: Path) -> str | None:
+    """Why there is no file at ``path`` to read; None if there is one."""
+    try:
+        return "is a folder" if S_ISDIR(path.stat().st_mode) else None
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be opened: {(error.strerror or str(error)).lower()}"
+
+
+def absent(path: Path, why: str) -> AsknownError:
+    """The error for an online table that is not there, or not a file that can be opened."""
+    fits = why.startswith(("does not exist", "is empty"))
+    hint = "load it: asknown materialize" if fits else f"{ANOTHER_PATH}, or check the permissions of its folder"
+    return AsknownError("no-online", f"the online table {path} {why}", hint=hint)
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises ``online-write`` if a folder lies where a load is to write a file."""
+    if why_not(path) == "is a folder":
+        raise AsknownError("online-write", f"the online table {path} is a folder", hint=ANOTHER_PATH)
+
+
+def unreadable_row(error: Exception) -> str:
+    """What is wrong with a row of the metadata that cannot be read, in words that follow its name."""
+    if isinstance(error, JSONDecodeError):
+        return f"is not the JSON that was written: {error}"
+    return f"cannot be read: {error!r}"
 
 
 def check_sqlite(version: tuple[int, ...]) -> None:

@@ -29,7 +29,7 @@ from asknown.online.nodes import (
     StoredView,
 )
 from asknown.online.sqlite.codec import read_instant, spell_instant
-from asknown.online.sqlite.errors import damaged, not_ours, other_layout
+from asknown.online.sqlite.errors import damaged, not_ours, other_layout, unreadable_row
 from asknown.types import Column, parse_type
 
 Step = Callable[[sqlite3.Connection], None]
@@ -161,7 +161,7 @@ def sort_views(connection: sqlite3.Connection) -> tuple[dict[str, StoredView], d
             else:
                 views[name] = _stored_view(row)
         except (ValueError, TypeError, KeyError) as error:
-            broken[name] = f"cannot be read: {error!r}"
+            broken[name] = unreadable_row(error)
     return views, broken
 
 
@@ -180,7 +180,7 @@ def read_services(connection: sqlite3.Connection, path: Path) -> dict[str, Onlin
             name, parts = row["service"], tuple(_part(part) for part in json.loads(row["parts"]))
             services[name] = OnlineService(name, parts)
         except (ValueError, TypeError, KeyError) as error:
-            why = f"cannot be read: {error!r}"
+            why = unreadable_row(error)
         if why is not None:
             hint = "write them anew: asknown materialize"
             raise damaged(path, f"what it says of the feature services {why}", hint)
@@ -196,7 +196,7 @@ def read_on_demand(connection: sqlite3.Connection, path: Path) -> dict[str, Onli
             why = None if is_as_written(row) else "is not what was written"
             views[row["view"]] = _on_demand(row)
         except (ValueError, TypeError, KeyError) as error:
-            why = f"cannot be read: {error!r}"
+            why = unreadable_row(error)
         if why is not None:
             hint = "write them anew: asknown materialize"
             raise damaged(path, f"what it says of the on-demand views {why}", hint)

@@ -17,6 +17,7 @@ from asknown.online.sqlite.connect import Session, Sessions
 from asknown.online.sqlite.errors import damaged
 from asknown.online.sqlite.lookup import find_facts
 from asknown.online.sqlite.read_plan import ReadPlan
+from asknown.paths import absolute
 
 _MOST_PLANS = 256  # request shapes kept resolved
 
@@ -25,7 +26,7 @@ class SQLiteBackend:
     """The file of ``owner`` at ``path``, open for reading with ``library``."""
 
     def __init__(self, path: str | Path, library: Library, owner: Owner | None = None) -> None:
-        self.sessions = Sessions(Path(path).absolute(), library, owner)
+        self.sessions = Sessions(absolute(path), library, owner)
         self._doubts: tuple[type[Exception], ...] = (
             AsknownError,
             UnreadableError,

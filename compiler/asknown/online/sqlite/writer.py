@@ -25,12 +25,13 @@ from asknown.online.report import EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
 from asknown.online.sqlite.batches import StoredRows, read_events, read_rows
 from asknown.online.sqlite.content import Change, hash_table
-from asknown.online.sqlite.errors import check_sqlite, damaged, explain
+from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
 from asknown.online.sqlite.merge import delete_rows, merge_rows
 from asknown.online.sqlite.metadata import migrate
 from asknown.online.sqlite.owner import check_owner, check_parts, write_owner
 from asknown.online.sqlite.rebuild import KeysBefore, keep_keys
+from asknown.paths import absolute
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -60,7 +61,7 @@ class OnlineWriter:
         on_wait: Callable[[str], None] | None = None,
         owner: Owner | None = None,
     ) -> None:
-        self.path = Path(path).absolute()
+        self.path = absolute(path)
         self.load_id = uuid.uuid4().hex
         self._timeout = timeout
         self._max_skew = max_skew
@@ -87,6 +88,7 @@ class OnlineWriter:
 
     def __enter__(self) -> OnlineWriter:
         check_sqlite(sqlite3.sqlite_version_info)
+        refuse_folder(self.path)
         self._lock = lock.acquire(self.path, self._timeout, self._on_wait)
         try:
             with self._explained():
