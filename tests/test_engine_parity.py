@@ -21,7 +21,7 @@ from asknown.model.expressions.edges import Edge, read_edges
 from asknown.model.window_edges import COUNT, WindowEdge, read_window_edges, window_operation
 from asknown.store.parity import compare_engine, edge_inputs, exactly, finalize, window_input
 from asknown.types import parse_type
-from asknown.values import expressions
+from asknown.values import arithmetic, conversions, expressions
 
 NOON = datetime(2024, 3, 9, 12)
 VIEW = """{{ config(entity='shop', event_time='ts') }}
@@ -135,13 +135,13 @@ def test_every_operation_and_conversion_has_an_edge() -> None:
     assert names >= {*expressions._STRICT, *expressions._WITH_NULLS, *expressions._LAZY} - {"cast"}
     operations = {edge.operation for edge in read_edges()}
     for kind, table in (
-        ("integer", expressions._INTEGERS),
-        ("float", expressions._FLOATS),
-        ("decimal", expressions._DECIMALS),
+        ("integer", arithmetic._INTEGERS),
+        ("float", arithmetic._FLOATS),
+        ("decimal", arithmetic._DECIMALS),
     ):
         assert {f"{name} of {kind}" for name in table} <= operations
     plain = {name.replace("wide ", "") for name in operations}
-    assert {f"cast of {given} to {kind}" for given, kind in expressions._CASTS} <= plain
+    assert {f"cast of {given} to {kind}" for given, kind in conversions._CASTS} <= plain
     wide = {"cast of wide integer to float", "cast of wide decimal to float", "cast of wide integer to wide decimal"}
     assert wide <= operations
 

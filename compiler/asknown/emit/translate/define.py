@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.snippets import snippet
-from asknown.model.expressions.write import Later, Logarithm, Loose, Rounding, Widening, loosely_defined
+from asknown.model.expressions.loose import Later, Logarithm, Loose, Rounding, Widening, loosely_defined
 from asknown.types import SqlType
 
 

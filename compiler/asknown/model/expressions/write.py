@@ -7,7 +7,7 @@ with a reason: the feature then needs a simpler expression, or its view ``online
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,94 +62,18 @@ def portable(
     ``result`` is the feature's type; without it the value keeps the type that the expression gives. Raises
     :class:`NotPortableError` with the reason if the expression cannot be computed exactly outside the engine.
     """
-    part = _Tree(call_types, column_types).part(expression)
+    part = TreeWriter(call_types, column_types).part(expression)
     return part.tree if result is None else convert_exactly(part, result).tree
 
 
 @dataclass(frozen=True)
-class Rounding:
-    """``round(x, places)`` of a double ``x``, at ``node``."""
+class TreeWriter:
+    """Writes nodes of an expression as trees, and remembers which node each tree was written from."""
 
-    node: exp.Expr
-    places: int
-
-
-@dataclass(frozen=True)
-class Widening:
-    """The conversion of the whole number at ``node``, which may need more than 64 bits, to a double."""
-
-    node: exp.Expr
-
-
-@dataclass(frozen=True)
-class Logarithm:
-    """log10 or log2 (``name``) at ``node``, which is written as a logarithm to a base."""
-
-    node: exp.Expr
-    name: str
-
-
-@dataclass(frozen=True)
-class Later:
-    """A date or timestamp at ``node`` that is a sum, and so may lie outside the years 1 to 9999."""
-
-    node: exp.Expr
-    type: SqlType
-
-
-Loose = Rounding | Widening | Logarithm | Later
-
-
-def loosely_defined(
-    expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType]
-) -> list[Loose]:
-    """The parts of a portable expression that an engine may compute in another way, the outermost first.
-
-    The arguments are those of :func:`portable`. An expression that it refuses has none: only the engine computes it.
-    """
-    writer = _Tree(call_types, column_types)
-    try:
-        tree = writer.part(expression).tree
-    except NotPortableError:
-        return []
-    found: dict[int, Loose] = {}
-    for part in _subtrees(tree):
-        match part:
-            case ("round", _, _, (_, _, int(places))):
-                node = writer.nodes[id(part)][1]
-                found.setdefault(id(node), Rounding(node, places))
-            case ("cast", "DOUBLE", inner) if _is_wide(parse_type(inner[1])) and id(inner) in writer.nodes:
-                node = writer.nodes[id(inner)][1]
-                found.setdefault(id(node), Widening(node))
-            case ("log10" | "log2" as name, _, _):
-                node = writer.nodes[id(part)][1]
-                found.setdefault(id(node), Logarithm(node, name))
-            case ("add days" | "add interval", kind, *_):
-                node = writer.nodes[id(part)][1]
-                found.setdefault(id(node), Later(node, parse_type(kind)))
-    return list(found.values())
-
-
-def _subtrees(tree: Tree) -> Iterator[Tree]:
-    yield tree
-    for part in tree[2:]:
-        if isinstance(part, tuple):
-            yield from _subtrees(part)
-
-
-def _is_wide(kind: SqlType) -> bool:
-    """Whether values of a type are whole numbers that may need more than 64 bits."""
-    return (kind.kind == "integer" and kind.bits > 64) or (
-        kind.kind == "decimal" and kind.scale == 0 and kind.precision > 18
-    )
-
-
-@dataclass(frozen=True)
-class _Tree:
     call_types: Sequence[SqlType]
     column_types: Mapping[str, SqlType]
     nodes: dict[int, tuple[Tree, exp.Expr]] = field(default_factory=dict)
-    """By the id of a tree: the tree, and the node that it was written from."""
+    """By a tree's id: the tree, and its node."""
 
     def part(self, node: exp.Expr) -> Part:
         """The node's tree and type."""
