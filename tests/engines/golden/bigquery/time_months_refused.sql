@@ -1,3 +1,0 @@
--- asknown compile balance --dialect bigquery
--- error[bad-duration]: '1 month' has no fixed length: the length of a month depends on where it starts
--- hint: write days: '30 days' for a month, '365 days' for a year

@@ -1,3 +1,0 @@
--- asknown compile odd --dialect trino
--- error[unsupported-type]: feature 'period' of 'odd' has type INTERVAL, which cannot be kept exactly
--- hint: cast it in the model, as in: cast(period as varchar) as period
