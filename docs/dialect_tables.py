@@ -57,7 +57,22 @@ DIALECTS = {name: registry.find_dialect(name) for name in registry.NAMES}
 RUN = [name for name, dialect in DIALECTS.items() if dialect.executed and name != "duckdb"]
 WRITTEN = [name for name, dialect in DIALECTS.items() if not dialect.executed]
 AGGREGATES = (
-    *("sum", "avg", "min", "max", "first", "last", "arg_min", "arg_max", "list", "list_distinct", "string_agg"),
+    *(
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "first",
+        "last",
+        "arg_min",
+        "arg_max",
+        "list",
+        "list_distinct",
+        "mode",
+        "histogram",
+        "entropy",
+        "string_agg",
+    ),
     *("median", "quantile_cont", "quantile_disc", "var_samp", "stddev_samp"),
 )
 

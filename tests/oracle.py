@@ -7,6 +7,7 @@ A row is a dict of Python values, NULL is None. Speed does not matter here; read
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -190,6 +191,8 @@ def window_feature(
 def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
     """The aggregate over ``rows``, none of which has a NULL in its columns. Over no rows only a count is not NULL."""
     values = [] if window.value is None else [row[window.value] for row in rows]
+    if window.aggregate in COUNTED:
+        return COUNTED[window.aggregate](equal_values(values))
     match window.aggregate:
         case "count":
             return len(rows)
@@ -201,9 +204,6 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
             return None
         case "quantile_cont" | "quantile_disc":
             return QUANTILES[window.aggregate](values, window.fraction)
-        case "list_distinct":
-            by_place = {ordered(value): value for value in sorted(values, key=ordered)}
-            return [without_sign(value) for value in by_place.values()]
         case "first" | "last" | "list" | "string_agg":
             listed = [row[window.value] for row in sorted(rows, key=lambda row: turn(row, window, view))]
             if window.aggregate == "string_agg":
@@ -215,6 +215,29 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
             return max(tied, key=lambda row: turn(row, window, view))[window.value]
         case _:
             return OVER_VALUES[window.aggregate](values)
+
+
+def equal_values(values: Sequence[Any]) -> list[list[Any]]:
+    """The groups of equal values, least first: NaN is NaN, and zeros have no sign."""
+    groups: dict[Any, list[Any]] = {}
+    for value in sorted(values, key=ordered):
+        groups.setdefault(ordered(value), []).append(without_sign(value))
+    return list(groups.values())
+
+
+def entropy(counts: Sequence[int]) -> float:
+    """The entropy of frequencies, in bits."""
+    shares = [count / sum(counts) for count in counts]
+    return math.fsum(-share * math.log2(share) for share in shares)
+
+
+COUNTED: dict[str, Callable[[Sequence[Sequence[Any]]], Any]] = {
+    "list_distinct": lambda groups: [group[0] for group in groups] or None,
+    "mode": lambda groups: max(groups, key=len)[0] if groups else None,  # the first of the largest: the least value
+    "histogram": lambda groups: [{"key": group[0], "value": len(group)} for group in groups] or None,
+    "entropy": lambda groups: entropy([len(group) for group in groups]),
+}
+"""Aggregates of groups of equal values."""
 
 
 def turn(row: Row, window: Window, view: View) -> tuple[Any, Any]:

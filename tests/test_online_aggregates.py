@@ -145,7 +145,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 CONNECTION = duckdb.connect()
 CALLS = [
-    *("min", "max", "count_distinct", "bool_and", "bool_or", "median"),
+    *("min", "max", "count_distinct", "bool_and", "bool_or", "median", "mode", "histogram", "list_distinct"),
     *(f"quantile_cont {q}" for q in (0.0, 0.1, 0.25, 0.3, 0.333, 0.9, 0.99, 1.0)),
     *(f"quantile_disc {q}" for q in (0.0, 0.1, 0.29, 0.3, 0.5, 0.7, 0.9, 1.0)),
 ]
@@ -160,8 +160,15 @@ def in_engine(call: str, kind: str, values: list[Any]) -> Any:
 
 def spelled(name: str, number: str, kind: str) -> str:
     value = "case when v = 0 then 0 else v end" if kind == "DOUBLE" else "v"
-    if name == "count_distinct":
-        return f"count(distinct {value})"
+    match name:
+        case "count_distinct":
+            return f"count(distinct {value})"
+        case "list_distinct":
+            return f"list(distinct {value} order by {value})"
+        case "mode":
+            return f"mode({value} order by {value})"
+        case "histogram":
+            return f"map_entries(histogram({value}))"
     return f"{name}({value}, {number})" if number else f"{name}({value})"
 
 

@@ -72,6 +72,8 @@ AGGREGATES: dict[str, Taking] = {
     "quantile_disc": Taking((*NUMBERS, "VARCHAR", "DATE"), ("quantile_disc",)),
     "list": Taking(SCALARS, ("list", "array_agg")),
     "list_distinct": Taking(SCALARS, ("list", "array_agg")),
+    "mode": Taking(SCALARS, ("mode",)),
+    "entropy": Taking(SCALARS, ("entropy",), "DOUBLE", exact=False),
     "string_agg": Taking(("VARCHAR",), ("string_agg", "listagg")),
 }
 UNFILTERED = ("first", "last")  # DuckDB has no FILTER for these over a window

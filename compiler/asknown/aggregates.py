@@ -44,10 +44,11 @@ class Aggregate:
     result: Result | None = None
     family: str | None = None
     finalizer: str = ""
-    empty: int | None = None
+    empty: float | None = None
     distinct: bool = False  # whether DISTINCT inside the parentheses changes anything
     exact: bool = True  # False: equal to 1e-12 relative, computed stably
     ordered: bool = False
+    inside: str | None = None  # the function that the call must stand in, which makes its result one that is kept
 
     @property
     def merges(self) -> bool:
@@ -144,6 +145,9 @@ _ROWS = (
     Aggregate(
         "list_distinct", ("list", "array_agg"), "value", "values", _FLAT, finalizer="list_distinct", distinct=True
     ),
+    Aggregate("mode", ("mode",), "value", "values", _FLAT, "value", finalizer="mode"),
+    Aggregate("histogram", ("histogram",), "value", "values", _FLAT, finalizer="histogram", inside="map_entries"),
+    Aggregate("entropy", ("entropy",), "value", "values", _FLAT, "DOUBLE", finalizer="entropy", empty=0.0, exact=False),
     Aggregate(
         "string_agg",
         ("string_agg", "listagg", "group_concat"),
@@ -163,7 +167,6 @@ REFUSED: dict[str, str] = {
     "approx_quantile": "its result depends on the order in which rows are merged: write quantile_cont(…, …)",
     "any_value": "it may return any of the values: write first(…), last(…), min(…) or max(…)",
     "arbitrary": "it may return any of the values: write first(…), last(…), min(…) or max(…)",
-    "mode": "which of several equally frequent values it returns is undefined",
     "fsum": "sum(…) over floats is correctly rounded already",
     "favg": "avg(…) over floats is correctly rounded already",
     "kahan_sum": "sum(…) over floats is correctly rounded already",
@@ -173,7 +176,5 @@ REFUSED: dict[str, str] = {
     "covar_samp": "it is not supported yet",
     "skewness": "it is not supported yet",
     "kurtosis": "it is not supported yet",
-    "entropy": "it is not supported yet",
-    "histogram": "it is not supported yet",
 }
 """Aggregates that are not supported in a trailing window, and why or what to write instead."""

@@ -184,7 +184,9 @@ def require_exact(kind: SqlType, *, column: str, view: str) -> None:
         raise AsknownError(
             "unsupported-type",
             f"feature '{column}' of '{view}' has type {kind}, which cannot be kept exactly",
-            hint=f"cast it in the model, as in: cast({column} as {_nearest(kind)}) as {column}",
+            hint="write map_entries(…) around it: a list of its keys and values"
+            if kind.name.upper().startswith("MAP(")
+            else f"cast it in the model, as in: cast({column} as {_nearest(kind)}) as {column}",
         )
 
 

@@ -9,7 +9,7 @@ not say which hour is meant if a zone's clocks show it twice.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _LISTED = "ARRAY_AGG(:x IGNORE NULLS ORDER BY :order)"
@@ -62,6 +62,7 @@ BIGQUERY = Dialect(
                 "BigQuery has percentiles only as window functions: compute them in the source's table",
             ),
             **UNDOCUMENTED,
+            **MODES,
         },
         order={"float": ("IS_NAN(:x)", ":x", "NOT (:x = 0 AND IEEE_DIVIDE(1, :x) < 0)")},
         nulls_lowest=True,

@@ -147,6 +147,13 @@ FLOATS = (
 )
 """The hint for a sum or an average of floats."""
 
+_EACH = "write count_if(x = 'a') over … for each value that matters"
+COUNTS = {
+    "histogram": f"this engine returns no sorted list of values and counts: {_EACH}",
+    "entropy": f"logarithms round differently on this engine: {_EACH}, and compute it from the counts",
+}
+MODES = {"mode": f"which of several most frequent values it returns is not documented: {_EACH}", **COUNTS}
+"""The hints for aggregates that rest on the counts of values."""
 UNDOCUMENTED = dict.fromkeys(
     ("var_pop", "var_samp", "stddev_pop", "stddev_samp"),
     "how it is computed is not documented: select sum(x), sum(x * x) of decimals and count(x)",

@@ -8,7 +8,7 @@ manual does not say how NaN is ordered, and whether a zero keeps its sign.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _MICROS = "DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), {})"
@@ -60,6 +60,7 @@ REDSHIFT = Dialect(
                 "Redshift allows one ORDER BY for all medians of a select: compute it in the source's table",
             ),
             **UNDOCUMENTED,
+            **MODES,
         },
         order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR(9)) <> '-0' ELSE TRUE END")},
     ),

@@ -9,7 +9,7 @@ it twice.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _NAIVE = "CAST(:x AS TIMESTAMPNTZ(6))"
@@ -107,6 +107,7 @@ SNOWFLAKE = Dialect(
             "median": "median(x) over integers; or quantile_disc(x, 0.5), which is one of the values",
             "quantile_cont": "quantile_disc(x, 0.9), which is one of the values",
             **UNDOCUMENTED,
+            **MODES,
         },
         order={"float": (":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) <> '-0' ELSE TRUE END")},
     ),

@@ -9,7 +9,7 @@ keeps its sign, which hour is meant if a zone's clocks show it twice, and how MI
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
 from asknown.dialects.dialect import AggregateRules, Dialect, PlanRules, Translation
 
 
@@ -90,6 +90,7 @@ TRINO = Dialect(
             "median": "median(x) over integers",
             "quantile_cont": "quantile_disc(x, 0.9) over integers or text, which is one of the values",
             **UNDOCUMENTED,
+            **MODES,
         },
         order={"float": ("IS_NAN(:x)", ":x", "CASE WHEN :x = 0 THEN CAST(:x AS VARCHAR) NOT LIKE '-%' ELSE TRUE END")},
     ),

@@ -109,4 +109,6 @@ def _plain(call: WindowCall) -> exp.Expr:
             arguments.append(exp.Literal.number(str(call.second)))
         case str():
             arguments.append(exp.Literal.string(call.second))
-    return exp.Anonymous(this=call.aggregate.sql[0], expressions=arguments)
+    written = exp.Anonymous(this=call.aggregate.sql[0], expressions=arguments)
+    around = call.aggregate.inside
+    return written if around is None else exp.Anonymous(this=around, expressions=[written])

@@ -111,10 +111,12 @@ class _Lifter:
         columns: list[str] = []
 
         def replace(node: exp.Expr) -> exp.Expr:
-            if isinstance(node, exp.Window):
-                if not is_trailing(node, select):
+            window = _window_in(node)
+            if window is not None:
+                if not is_trailing(window, select):
                     raise self._refuse(f"feature '{name}' mixes windows of two kinds", "compute one of them in a CTE")
-                place = self._call(node, select, name)
+                place = self._call(window, select, name)
+                self._check_around(node, self.calls[place].aggregate, name, window)
                 used.append(place)
                 return exp.Parameter(this=exp.Literal.number(place))
             if isinstance(node, exp.Column):
@@ -202,6 +204,17 @@ class _Lifter:
         raise self._refuse(
             f"feature '{feature}': {name}() takes {needed} as its second argument",
             f"write: {name}(x, {example}) over …",
+            near=window,
+        )
+
+    def _check_around(self, node: exp.Expr, aggregate: Aggregate, feature: str, window: exp.Window) -> None:
+        """Raises an error if the function around an aggregate, such as ``map_entries``, is missing."""
+        if (aggregate.inside is None) == (node is window):
+            return
+        name = aggregate.sql[0]
+        raise self._refuse(
+            f"feature '{feature}': the result of {name}() over a trailing window has no type that is kept",
+            f"write: {aggregate.inside}({name}(x) over …)",
             near=window,
         )
 
@@ -319,6 +332,20 @@ def merged(window: exp.Window, select: exp.Expr | None) -> tuple[list[exp.Expr],
                 below = merged(base, select)
                 return partition or below[0], (list(order.expressions) if order else below[1]), spec or below[2]
     return partition, list(order.expressions) if order else [], spec
+
+
+def _window_in(node: exp.Expr) -> exp.Window | None:
+    """The window that a node is, or that the one function stands around which an aggregate's call needs."""
+    if isinstance(node, exp.Window):
+        return node
+    around = {aggregate.inside: aggregate.sql for aggregate in AGGREGATES.values() if aggregate.inside is not None}
+    if not isinstance(node, exp.Anonymous) or node.name.casefold() not in around or len(node.expressions) != 1:
+        return None
+    (inner,) = node.expressions
+    if not isinstance(inner, exp.Window):
+        return None
+    call = inner.this.this if isinstance(inner.this, exp.Filter) else inner.this
+    return inner if _taken_apart(call)[0] in around[node.name.casefold()] else None
 
 
 def _taken_apart(call: exp.Expr) -> tuple[str, list[exp.Expr]]:

@@ -174,15 +174,39 @@ def _list(values: Values) -> list[Any] | None:
     return list(values) if values else None
 
 
-def _list_distinct(kind: SqlType, _order: SqlType | None, _second: Second) -> Finalizer:
-    key = sort_key(kind)
+def _of_counts(finalize: Callable[[list[tuple[Any, int]]], Any]) -> MakeFinalizer:
+    """A finalizer over the distinct values, least first, with their counts: zeros without a sign, and one NaN."""
 
-    def distinct(values: Values) -> list[Any] | None:
-        """The values, each once, least first; zeros without a sign, and one NaN."""
-        ordered = sorted(map(_unsigned, values), key=key)
-        return [next(same) for _, same in groupby(ordered, key)] or None
+    def make(kind: SqlType, _order: SqlType | None, _second: Second) -> Finalizer:
+        key = sort_key(kind)
 
-    return distinct
+        def finalize_counts(values: Values) -> Any:
+            ordered = sorted(map(_unsigned, values), key=key)
+            runs = (list(same) for _, same in groupby(ordered, key))
+            return finalize([(run[0], len(run)) for run in runs])
+
+        return finalize_counts
+
+    return make
+
+
+def _list_distinct(counts: list[tuple[Any, int]]) -> list[Any] | None:
+    return [value for value, _ in counts] or None
+
+
+def _mode(counts: list[tuple[Any, int]]) -> Any:
+    """The most frequent value; the least of several."""
+    return max(counts, key=lambda pair: pair[1])[0] if counts else None
+
+
+def _histogram(counts: list[tuple[Any, int]]) -> list[dict[str, Any]] | None:
+    return [{"key": value, "value": count} for value, count in counts] or None
+
+
+def _entropy(counts: list[tuple[Any, int]]) -> float:
+    """The entropy of the values' frequencies in bits."""
+    total = sum(count for _, count in counts)
+    return math.fsum(count / total * math.log2(total / count) for _, count in counts)
 
 
 def _string_agg(_kind: SqlType, _order: SqlType | None, second: Second) -> Finalizer:
@@ -273,7 +297,10 @@ FINALIZERS: dict[str, MakeFinalizer] = {
     "quantile_cont": _quantile_of("quantile_cont"),
     "quantile_disc": _quantile_of("quantile_disc"),
     "list": _same(_list),
-    "list_distinct": _list_distinct,
+    "list_distinct": _of_counts(_list_distinct),
+    "mode": _of_counts(_mode),
+    "histogram": _of_counts(_histogram),
+    "entropy": _of_counts(_entropy),
     "string_agg": _string_agg,
 }
 """The finalizers by name: functions from the types of value and order, and a literal second argument, to the finalizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asknown.dialects.cautious import MODES
 from asknown.dialects.clickhouse.aggregates import AGGREGATES, FINALIZERS, ORDER
 from asknown.dialects.clickhouse.instants import SNIPPETS
 from asknown.dialects.clickhouse.sums import EXACT_SUMS
@@ -37,6 +38,7 @@ CLICKHOUSE = Dialect(
         aggregating=AGGREGATING,
         nearest={
             "list": "an Array of ClickHouse is never NULL: string_agg(x, ',') of a text, or last(x)",
+            **MODES,
             "list_distinct": "an Array of ClickHouse is never NULL: count(distinct x) is their number",
         },
         order=ORDER,

@@ -109,6 +109,12 @@ DUCKDB = Dialect(
             "list": "LIST(:x ORDER BY :order)",
             "list_distinct": "LIST(DISTINCT :x ORDER BY :x)",
             "list_distinct.float": f"LIST(DISTINCT {_UNSIGNED} ORDER BY {_UNSIGNED})",
+            "mode": "MODE(:x ORDER BY :x)",  # of equally frequent ones the first in order
+            "mode.float": f"MODE({_UNSIGNED} ORDER BY {_UNSIGNED})",
+            "histogram": "HISTOGRAM(:x)",
+            "histogram.float": f"HISTOGRAM({_UNSIGNED})",
+            "entropy": "ENTROPY(:x)",
+            "entropy.float": f"ENTROPY({_UNSIGNED})",
             "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
             "sorted.first": "LIST(:x ORDER BY :order)",  # with OVER, FIRST and LAST take no FILTER
             "sorted.last": "LIST(:x ORDER BY :order)",
@@ -131,6 +137,7 @@ DUCKDB = Dialect(
             name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
             for name, text in _VARIANCES.items()
         }
+        | dict.fromkeys(("histogram", "histogram.float"), "MAP_ENTRIES(:value)")
         | {
             f"{form}{name}{kind}": f"LIST_EXTRACT(:value, {place})"
             for name, place in (("first", 1), ("last", -1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asknown.dialects.cautious import COUNTS
 from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 from asknown.dialects.postgres.aggregates import AGGREGATES, FINALIZERS, ORDER
 from asknown.dialects.postgres.snippets import SNIPPETS
@@ -18,7 +19,7 @@ POSTGRES = Dialect(
         window_forms=("pairs", "bands", "tiles"),
         tiled_rows=200,  # a pair of a moment and a row costs much more here than on an engine that goes by columns
     ),
-    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, order=ORDER),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, nearest=COUNTS, order=ORDER),
     types=TYPES,
     exact_sums=EXACT_SUMS,
     translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),

@@ -67,6 +67,9 @@ AGGREGATES = {
     "list_distinct": "ARRAY_AGG(DISTINCT :x ORDER BY :x)",
     "list_distinct.text": f"ARRAY_AGG(DISTINCT {BINARY} ORDER BY {BINARY})",
     "list_distinct.float": f"ARRAY_AGG(DISTINCT {_UNSIGNED} ORDER BY {_UNSIGNED})",
+    "mode": "MODE() WITHIN GROUP (ORDER BY :x)",  # of equally frequent ones the first in order
+    "mode.text": f"MODE() WITHIN GROUP (ORDER BY {BINARY})",
+    "mode.float": f"MODE() WITHIN GROUP (ORDER BY {_UNSIGNED})",
     "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
     # These need the condition that :x is not NULL, as first, last and list have it.
     **dict.fromkeys(("median", "quantile_cont", "quantile_disc"), _LISTED),

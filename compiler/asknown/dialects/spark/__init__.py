@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asknown.dialects.cautious import COUNTS
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 from asknown.dialects.spark.aggregates import AGGREGATES, FINALIZERS, ORDER
 from asknown.dialects.spark.snippets import SNIPPETS, TYPES
@@ -21,7 +22,7 @@ SPARK = Dialect(
     sqlglot="spark",
     snippets=SNIPPETS,
     plans=PlanRules(forms=("range", "union"), window_forms=("pairs", "bands")),
-    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, order=ORDER),
+    aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, nearest=COUNTS, order=ORDER),
     types=TYPES,
     exact_sums=EXACT_SUMS,
     translation=Translation(rewrites=REWRITES, refused=REFUSED),

@@ -60,6 +60,7 @@ _CONT = (
 # 0.9 is nine tenths: the share is a decimal.
 DISCRETE = "l[CAST(GREATEST(1, CEIL(CAST(:share AS DECIMAL(18, 17)) * SIZE(l))) AS INT) - 1]"
 
+_MODAL = ("integer", "decimal", "text", "boolean", "date", "timestamp", "timestamptz")
 _VALUES = "COLLECT_LIST(:x)"
 _DOUBLES = "COLLECT_LIST(CASE WHEN :x = 0 THEN 0D ELSE CAST(:x AS DOUBLE) END)"
 
@@ -81,6 +82,7 @@ AGGREGATES = {
     "list": "COLLECT_LIST(STRUCT(STRUCT(:key) AS k, :x AS x))",
     "list_distinct": _VALUES,
     "list_distinct.float": f"COLLECT_LIST({_UNSIGNED})",
+    **{f"mode.{kind}": "MODE(:x, TRUE)" for kind in _MODAL},
     "string_agg.text": "COLLECT_LIST(STRUCT(STRUCT(:key) AS k, :x AS x))",
     "arg_max": "MAX_BY(:x, STRUCT(:y, :key))",
     "arg_min": "COLLECT_LIST(STRUCT(:y AS y, STRUCT(:key) AS k, :x AS x))",

@@ -3,5 +3,5 @@
 select
     user_id,
     bought_at,
-    mode(shop) over {{ last('1 day') }} as f
+    product(amount) over {{ last('1 day') }} as f
 from {{ source('raw', 'purchases') }}
