@@ -1,4 +1,4 @@
-"""Inputs of a request: one Python value of the declared type for each, or an error that names the value (rule 8).
+"""Converts the inputs of a request to Python values of their declared types; other values are errors (rule 8).
 
 Text is never read as a number here; on the command line, where everything is text, :func:`parse_input` reads it.
 """
@@ -14,18 +14,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from asknown.errors import AsknownError
-from asknown.online.keys import Encode, parse_key
+from asknown.online.keys import Encode, WrongTypeError, encode_boolean, encode_date, parse_key, uuid_encoder
 from asknown.types import Kind, SqlType
 
 _LONGEST = 60  # characters of a value in a message
 
 
-class _WrongError(Exception):
-    """The value is not of the input's type, and does not become one without a change."""
-
-
 def input_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
-    """The function from a request's value to the value of the input's type. NULL is None; other types are errors."""
+    """A function from a request's value to a value of the input's type. None is NULL; other types are errors."""
     encode = _encoder(kind)
 
     def checked(value: Any) -> Any:
@@ -33,7 +29,7 @@ def input_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
             return None
         try:
             return encode(value)
-        except _WrongError:
+        except WrongTypeError:
             shown = repr(value)
             shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
             raise AsknownError(
@@ -94,7 +90,7 @@ def _encoder(kind: SqlType) -> Encode:
             assert kind.element is not None
             return _list(_encoder(kind.element))
         case "uuid":
-            return _uuid()
+            return uuid_encoder()
         case _:
             return _ENCODE[kind.kind]
 
@@ -105,22 +101,22 @@ def _integer(kind: SqlType) -> Encode:
     def encode(value: Any) -> Any:
         whole = value if type(value) is int else _whole(value)
         if not low <= whole <= high:
-            raise _WrongError
+            raise WrongTypeError
         return whole
 
     return encode
 
 
 def _whole(value: Any) -> int:
-    """An int of any library's integers, of a float or decimal that is whole; a bool is none."""
+    """The int of any library's integer, or of a whole float or decimal. A bool is not one."""
     if isinstance(value, bool):
-        raise _WrongError
+        raise WrongTypeError
     try:
         return operator.index(value)
     except TypeError:
         pass
     if not hasattr(value, "as_integer_ratio") or not math.isfinite(value) or value != int(value):
-        raise _WrongError
+        raise WrongTypeError
     return int(value)
 
 
@@ -128,13 +124,13 @@ def _float(value: Any) -> float:
     if type(value) is float:
         return value
     if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
-        raise _WrongError
+        raise WrongTypeError
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise _WrongError from None
+        raise WrongTypeError from None
     if number == number and number != value and str(number) != str(value):  # noqa: PLR0124 - a NaN stays one
-        raise _WrongError
+        raise WrongTypeError
     return number
 
 
@@ -150,48 +146,22 @@ def _decimal(kind: SqlType) -> Encode:
         try:
             exact = number.quantize(unit, context=exactly)
         except (Inexact, InvalidOperation):
-            raise _WrongError from None
+            raise WrongTypeError from None
         if not -most < exact < most:
-            raise _WrongError
+            raise WrongTypeError
         return exact if exact else exact.copy_abs()
-
-    return encode
-
-
-def _uuid() -> Encode:
-    from uuid import UUID
-
-    def encode(value: Any) -> Any:
-        try:
-            return value if isinstance(value, UUID) else UUID(_text(value))
-        except ValueError:
-            raise _WrongError from None
 
     return encode
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _WrongError
+        raise WrongTypeError
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _WrongError from None  # a lone surrogate: no table can hold it
+        raise WrongTypeError from None  # a lone surrogate: no table can hold it
     return str(value)
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if type(value).__module__ == "numpy" and isinstance(value.item(), bool):
-        return bool(value)
-    raise _WrongError
-
-
-def _date(value: Any) -> date:
-    if not isinstance(value, date) or isinstance(value, datetime):
-        raise _WrongError
-    return value
 
 
 def _timestamp(value: Any) -> datetime | None:
@@ -199,33 +169,33 @@ def _timestamp(value: Any) -> datetime | None:
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
-        raise _WrongError
+        raise WrongTypeError
     if value != value:  # noqa: PLR0124
         return None
     if getattr(value, "nanosecond", 0):
-        raise _WrongError
+        raise WrongTypeError
     if type(value) is not datetime:  # pandas' own type
         value = datetime(*value.timetuple()[:6], value.microsecond, tzinfo=value.tzinfo)
     moment: datetime = value
     try:
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
-        raise _WrongError from None
+        raise WrongTypeError from None
 
 
 def _list(element: Encode) -> Encode:
     def encode(value: Any) -> Any:
         if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple)):
-            raise _WrongError
+            raise WrongTypeError
         return [None if item is None else element(item) for item in value]
 
     return encode
 
 
 _ENCODE: dict[Kind, Callable[[Any], Any]] = {
-    "boolean": _boolean,
+    "boolean": encode_boolean,
     "float": _float,
     "text": _text,
-    "date": _date,
+    "date": encode_date,
     "timestamp": _timestamp,
 }

@@ -23,8 +23,8 @@ Encode = Callable[[Any], Any]
 EncodeColumn = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-class _WrongTypeError(Exception):
-    """The value is not of the key's type."""
+class WrongTypeError(Exception):
+    """The value is not of the type of the key, or of the input."""
 
 
 _EXPECTED: dict[Kind, str] = {
@@ -49,7 +49,7 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
             return None
         try:
             return encode(value)
-        except _WrongTypeError:
+        except WrongTypeError:
             raise AsknownError(
                 "key-type",
                 f"key '{column}' of '{view}' is {kind}, and {_show(value)} was given",
@@ -98,7 +98,7 @@ def _encoder(kind: SqlType) -> Encode:
         case "decimal":
             return _decimal_encoder(kind)
         case "uuid":
-            return _uuid_encoder()
+            return uuid_encoder()
         case _:
             return _ENCODE.get(kind.kind, _refuse)
 
@@ -116,11 +116,11 @@ def _integer_encoder(kind: SqlType) -> Encode:
 def _whole(value: Any) -> int:
     """An int of any library's integer type; a bool is not one."""
     if isinstance(value, bool):
-        raise _WrongTypeError
+        raise WrongTypeError
     try:
         return operator.index(value)
     except TypeError:
-        raise _WrongTypeError from None
+        raise WrongTypeError from None
 
 
 def _decimal_encoder(kind: SqlType) -> Encode:
@@ -142,25 +142,26 @@ def _decimal_encoder(kind: SqlType) -> Encode:
     return encode
 
 
-def _uuid_encoder() -> Encode:
+def uuid_encoder() -> Encode:
+    """A function from a UUID or its text to the UUID."""
     from uuid import UUID
 
     def encode(value: Any) -> Any:
         if isinstance(value, UUID):
             return value
         if not isinstance(value, str):
-            raise _WrongTypeError
+            raise WrongTypeError
         try:
             return UUID(value)
         except ValueError:
-            raise _WrongTypeError from None
+            raise WrongTypeError from None
 
     return encode
 
 
 def _encode_text(value: Any) -> Any:
     if not isinstance(value, str):
-        raise _WrongTypeError
+        raise WrongTypeError
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -168,29 +169,31 @@ def _encode_text(value: Any) -> Any:
     return str(value)
 
 
-def _encode_boolean(value: Any) -> Any:
+def encode_boolean(value: Any) -> Any:
+    """The bool, also of numpy's type."""
     if isinstance(value, bool):
         return value
     if type(value).__module__ == "numpy" and isinstance(value.item(), bool):
         return bool(value)
-    raise _WrongTypeError
+    raise WrongTypeError
 
 
 def _encode_blob(value: Any) -> Any:
     if not isinstance(value, (bytes, bytearray, memoryview)):
-        raise _WrongTypeError
+        raise WrongTypeError
     return bytes(value)
 
 
-def _encode_date(value: Any) -> Any:
+def encode_date(value: Any) -> Any:
+    """The date; an instant is not one."""
     if not isinstance(value, date) or isinstance(value, datetime):
-        raise _WrongTypeError
+        raise WrongTypeError
     return value
 
 
 def _encode_timestamp(value: Any) -> Any:
     if not isinstance(value, datetime):
-        raise _WrongTypeError
+        raise WrongTypeError
     # pandas: NaT is a datetime that differs from itself, and a Timestamp may be finer than a microsecond.
     if value != value or getattr(value, "nanosecond", False):  # noqa: PLR0124
         return None
@@ -203,14 +206,14 @@ def _encode_timestamp(value: Any) -> Any:
 
 
 def _refuse(_: Any) -> Any:
-    raise _WrongTypeError
+    raise WrongTypeError
 
 
 _ENCODE: dict[Kind, Encode] = {
-    "boolean": _encode_boolean,
+    "boolean": encode_boolean,
     "text": _encode_text,
     "blob": _encode_blob,
-    "date": _encode_date,
+    "date": encode_date,
     "timestamp": _encode_timestamp,
     "timestamptz": _encode_timestamp,
 }
