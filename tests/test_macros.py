@@ -268,6 +268,25 @@ def test_operand(expression: str, written: str) -> None:
 # -- the library itself --------------------------------------------------------------------------------------------
 
 
+def test_times_since_and_ratios() -> None:
+    at = "timestamp '2024-03-02 06:00:00' as asked_at, timestamp '2024-03-01 00:00:00' as t"
+    sql = ", ".join(write(f"{name}('t')") for name in ("minutes_since", "hours_since", "days_since"))
+    assert write("minutes_since('t')") == "(epoch(asked_at - t) / 60)"
+    assert write("hours_since('t')") == "(epoch(asked_at - t) / 3600)"
+    assert write("days_since('t')") == "(epoch(asked_at - t) / 86400)"
+    assert run(f"select {sql} from (select {at})") == [(1800.0, 30.0, 1.25)]
+    sql = write("ratio_to('a + 1', 'b')")
+    assert run(f"select {sql} from (values (5, 2), (5, 0), (5, null)) as t (a, b)") == [(3.0,), (None,), (None,)]
+
+
+def test_kilometres_between_two_places() -> None:
+    sql = write("kilometres_between('a', 'b', 'c', 'd')")
+    assert run(f"select round({sql}) from (select 40.64e0 as a, -73.78e0 as b, 51.47e0 as c, -0.45e0 as d)") == [
+        (5541.0,)
+    ]
+    assert run(f"select {sql} from (select 90e0 as a, 0e0 as b, 90e0 as c, 0e0 as d)") == [(0.0,)]
+
+
 def test_every_macro_is_documented_and_tested() -> None:
     tested = Path(__file__).read_text()
     for path in LIBRARY.glob("*.sql"):

@@ -21,6 +21,7 @@ def test_ls_lists_everything_by_kind(project: Path) -> None:
         ("entity", "customer"),
         ("view", "customer_orders"),
         ("view", "customer_profile"),
+        ("on-demand", "this_order"),
         ("service", "return_risk_v1"),
     ]
 
@@ -53,7 +54,12 @@ def test_ls_of_each_kind(project: Path) -> None:
         ("customer_orders", "last_returned", "BOOLEAN"),
         ("customer_profile", "city", "VARCHAR"),
         ("customer_profile", "plan", "VARCHAR"),
+        ("this_order", "days_since_last_order", "DOUBLE"),
+        ("this_order", "amount_against_last", "DOUBLE"),
     ]
+    (on_demand,) = succeed("ls", "on-demand", "--format", "json").objects()
+    assert on_demand["inputs"] == ["amount DOUBLE"]
+    assert on_demand["reads"] == ["customer_orders", "customer_orders:ordered_at"]
 
 
 def test_ls_needs_no_data_but_for_types(project: Path) -> None:
@@ -74,6 +80,7 @@ def test_ls_lists_the_rest_beside_a_broken_model(project: Path) -> None:
         "customer_profile",
         "orders_spine",
         "stg_orders",
+        "this_order",
     ]
     assert output.stderr.startswith("error[undefined]: ")
     assert "models/broken.sql:1" in output.stderr
@@ -113,7 +120,10 @@ def test_show_the_other_kinds(project: Path) -> None:
     (model,) = succeed("show", "orders_spine", "--format", "json").objects()
     assert model["columns"][0] == {"column": "order_id", "type": "BIGINT", "description": ""}
     (service,) = succeed("show", "return_risk_v1", "--format", "json").objects()
-    assert service["keys"] == ["customer_id"]
+    assert (service["keys"], service["inputs"]) == (["customer_id BIGINT"], [])
+    (view,) = succeed("show", "this_order", "--format", "json").objects()
+    assert (view["kind"], view["keys"], view["inputs"]) == ("on-demand", ["customer_id BIGINT"], ["amount DOUBLE"])
+    assert view["features"][0]["type"] == "DOUBLE"
     assert service["features"][1] == {"features": "customer_profile:plan"}
     (entity,) = succeed("show", "customer", "--format", "json").objects()
     assert entity["views"] == ["customer_orders", "customer_profile"]

@@ -11,6 +11,7 @@ from asknown.cli.listing import (
     describe_model,
     keys_of,
     reads_of,
+    reads_of_model,
     sound_models,
     spell_line,
     spell_ttl,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from asknown.model.nodes import Model
     from asknown.project.nodes import Entity, Service, SourceTable
     from asknown.store import FeatureStore
+    from asknown.types import Column
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def find_descriptions(store: FeatureStore, name: str, faults: list[AsknownError]
     found: list[Description] = []
     if name in project.models:
         model = store.catalog.model(name)
-        found.append(_view(store, model, faults) if model.is_feature_view else _model(store, model, faults))
+        describe = _view if model.is_feature_view else _on_demand if model.is_on_demand else _model
+        found.append(describe(store, model, faults))
     if name in project.services:
         found.append(_service(store, project.services[name], faults))
     if name in project.entities:
@@ -99,6 +102,38 @@ def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Desc
     )
 
 
+def _on_demand(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Description:
+    docs = column_docs(store, model.name)
+    keys: tuple[str, ...] = ()
+    inputs = tuple(f"{name} {kind}" for name, kind in model.rendered.config.inputs or ())
+    rows: tuple[tuple[Any, ...], ...]
+    try:
+        view = store.on_demand_view(model.name)
+    except AsknownError as error:
+        faults.append(error)
+        names = written_features(model, (), _dialect(store)) or ()
+        rows = tuple((name, None, docs.get(name.casefold(), "")) for name in names)
+    else:
+        keys, inputs = _spell(view.keys), _spell(view.inputs)
+        rows = tuple((f.name, f.type.name, docs.get(f.name.casefold(), "")) for f in view.features)
+    config = model.rendered.config
+    facts = (
+        ("file", model.rendered.shown),
+        ("keys", keys),
+        ("inputs", inputs),
+        ("owner", config.owner),
+        ("tags", config.tags),
+        ("reads", reads_of_model(model)),
+        ("services", tuple(s.name for s in store.project.services.values() if _asks_for(s, model.name))),
+    )
+    columns = ("feature", "type", "description")
+    return Description("on-demand", model.name, describe_model(store, model), facts, "features", columns, rows)
+
+
+def _spell(columns: Sequence[Column]) -> tuple[str, ...]:
+    return tuple(f"{column.name} {column.type}" for column in columns)
+
+
 def _model(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Description:
     docs = column_docs(store, model.name)
     try:
@@ -126,14 +161,15 @@ def _common_facts(store: FeatureStore, model: Model, faults: list[AsknownError])
 
 
 def _service(store: FeatureStore, service: Service, faults: list[AsknownError]) -> Description:
-    keys: dict[str, None] = {}
-    for line in service.features:
-        try:
-            keys |= dict.fromkeys(line.keys.get(key, key) for key in keys_of(store, store.catalog.model(line.view)))
-        except AsknownError as error:
-            faults.append(error)
+    keys: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    try:
+        needs = store.needs(service.name)
+        keys, inputs = _spell(needs.keys), _spell(needs.inputs)
+    except AsknownError as error:
+        faults.append(error)
     rows = tuple((spell_line(line),) for line in service.features)
-    facts = (("file", service.at.path), ("keys", tuple(keys)))
+    facts = (("file", service.at.path), ("keys", keys), ("inputs", inputs))
     return Description("service", service.name, service.description, facts, "features", ("features",), rows)
 
 

@@ -43,7 +43,7 @@ def list_everything(store: FeatureStore) -> Listing:
         for row in read(store, listing.faults):
             listing.rows.append((heading or row[columns.index("kind")], row[name], row[description]))
     # The list of models gives the views, so they are moved after the entities.
-    order = ["source", "model", "entity", "view", "service"]
+    order = ["source", "model", "entity", "view", "on-demand", "service"]
     listing.rows.sort(key=lambda row: order.index(row[0]))
     return listing
 
@@ -64,8 +64,14 @@ def describe_model(store: FeatureStore, model: Model) -> str:
 
 
 def kind_of(model: Model) -> str:
-    """The kind of a model: ``view`` or ``model``."""
-    return "view" if model.is_feature_view else "model"
+    """The kind of a model: ``view``, ``on-demand`` or ``model``."""
+    return "view" if model.is_feature_view else "on-demand" if model.is_on_demand else "model"
+
+
+def reads_of_model(model: Model) -> tuple[str, ...]:
+    """The models that a model refers to; of an on-demand view, what it names in ``request()``."""
+    request = model.rendered.request
+    return model.rendered.refs if request is None else request.references
 
 
 def spell_ttl(ttl: int | None) -> str | None:
@@ -113,7 +119,7 @@ def _models(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
             model.name,
             kind_of(model),
             rendered.config.materialized,
-            rendered.refs,
+            reads_of_model(model),
             rendered.shown,
             describe_model(store, model),
         )
@@ -131,12 +137,23 @@ def _views(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
         yield model.name, config.entity, keys, count, ttl, config.online, describe_model(store, model)
 
 
+def _on_demand(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
+    for model in sound_models(store, faults):
+        inputs = model.rendered.config.inputs
+        if inputs is None:
+            continue
+        features = written_features(model, (), store.project.settings.dialect)
+        count = None if features is None else len(features)
+        spelled = tuple(f"{name} {kind}" for name, kind in inputs)
+        yield model.name, spelled, count, reads_of_model(model), describe_model(store, model)
+
+
 def _features(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Row]:
     for model in sound_models(store, faults):
-        if not model.is_feature_view:
+        if not (model.is_feature_view or model.is_on_demand):
             continue
         try:
-            view = store.feature_view(model.name)
+            view = store.on_demand_view(model.name) if model.is_on_demand else store.feature_view(model.name)
         except AsknownError as error:
             faults.append(error)
             continue
@@ -173,6 +190,7 @@ Read = Callable[["FeatureStore", list[AsknownError]], Iterator[Row]]
 KINDS: dict[str, tuple[tuple[str, ...], Read]] = {
     "models": (("name", "kind", "materialized", "reads", "file", "description"), _models),
     "views": (("name", "entity", "keys", "features", "ttl", "online", "description"), _views),
+    "on-demand": (("name", "inputs", "features", "reads", "description"), _on_demand),
     "services": (("name", "views", "description"), _services),
     "entities": (("name", "keys", "description"), _entities),
     "sources": (("name", "reads", "timezone", "description"), _sources),

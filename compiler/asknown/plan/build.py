@@ -49,7 +49,7 @@ def build_plan(
     Raises ``spine-key`` if the spine lacks a key column, and ``key-type`` if its type does not compare with the key's.
     """
     options = options or PlanOptions()
-    asked = [*requested, *_needed(requested)]
+    asked = [*requested, *needed_features(requested)]
     groups: dict[tuple[str, tuple[Column, ...]], list[int]] = {}
     for place, item in enumerate(asked):
         if isinstance(item.view, FeatureView):
@@ -113,7 +113,7 @@ def _asked_by(item: RequestedFeature) -> _AskedBy:
     return item.view.name, item.label, item.keys, item.column.name
 
 
-def _needed(requested: Sequence[RequestedFeature]) -> list[RequestedFeature]:
+def needed_features(requested: Sequence[RequestedFeature]) -> list[RequestedFeature]:
     """Unrequested features that the on-demand features among these read, directly or through others."""
     known = {_asked_by(item) for item in requested}
     waiting, found = list(requested), list[RequestedFeature]()

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from asknown.dialects.dialect import Dialect
     from asknown.engines.engine import Engine
     from asknown.lint.nodes import Finding
-    from asknown.model.nodes import FeatureView
+    from asknown.model.nodes import FeatureView, OnDemandView
     from asknown.online.report import Check, Inspection, LoadReport
+    from asknown.plan.needs import Needs
     from asknown.plan.rules import PlanOptions
     from asknown.store.registry import ProjectRegistry
     from asknown.store.retrieval import RetrievalJob
@@ -295,6 +296,24 @@ class FeatureStore:
         """The feature view ``name``, with its keys, times and features and their types."""
         self._require_view(name)
         return self._typed.view(name)
+
+    @_in_turn
+    def on_demand_view(self, name: str) -> OnDemandView:
+        """The on-demand view ``name``, with its keys, inputs and features and their types."""
+        if name not in self.project.models or not self._catalog.model(name).is_on_demand:
+            raise AsknownError(
+                "unknown-view",
+                f"there is no on-demand view '{name}'",
+                hint=did_you_mean(name, self._catalog.on_demand_views(), what="on-demand views"),
+            )
+        return self._typed.on_demand(name)
+
+    @_in_turn
+    def needs(self, features: str | Sequence[str]) -> Needs:
+        """The keys and inputs, with their types, that a spine or a read of ``features`` must bring."""
+        from asknown.store.training import needs_of
+
+        return needs_of(self._typed, features)
 
     @_in_turn
     def feature_names(self, view: str) -> list[str]:

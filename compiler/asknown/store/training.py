@@ -11,6 +11,7 @@ from asknown.emit.compile import compile_training
 from asknown.emit.statement import check_sql, with_ctes, write
 from asknown.model.nodes import FeatureView, OnDemandView, View
 from asknown.plan.build import build_plan
+from asknown.plan.needs import Needs, find_needs
 from asknown.plan.nodes import Derived, Plan
 from asknown.plan.request import FeatureRequest, name_features, read_request
 from asknown.plan.rules import PlanOptions
@@ -78,6 +79,13 @@ def compile_relation(catalog: TypedCatalog, name: str, *, dialect: Dialect | Non
             return check_sql(compile_alone(view, written), written)
     catalog.columns(name)
     return check_sql(write(with_ctes(catalog.ctes([name], dialect=dialect), name), written), written)
+
+
+def needs_of(catalog: TypedCatalog, features: str | Sequence[str]) -> Needs:
+    """The keys and inputs that a spine or a read of ``features`` must bring."""
+    request = _read(catalog.models, features)
+    views = {item.view: catalog.asked(item.view) for item in request}
+    return find_needs(name_features(request, views, full_names=True, reserved_names=()))
 
 
 def _read(models: Catalog, features: str | Sequence[str]) -> tuple[FeatureRequest, ...]:

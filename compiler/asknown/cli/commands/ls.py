@@ -17,8 +17,8 @@ from asknown.cli.session import ProjectCommand, Session
 def command(session: Session, *, kind: str | None, shape: Format) -> None:
     """List the project's models, views, services, entities, sources.
 
-    Prints everything, or one KIND with its details: models, views, services, entities, sources or features. Only
-    features need access to the data.
+    Prints everything, or one KIND with its details: models, views, on-demand (views), services, entities, sources
+    or features. Only features need access to the data.
 
     \b
     Examples:
