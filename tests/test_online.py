@@ -26,6 +26,7 @@ from asknown.online.nodes import OnlineService, OnlineView, ServicePart
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite import batches as batches_module
 from asknown.online.sqlite import codec
+from asknown.online.sqlite.metadata import LAYOUT
 from asknown.online.sqlite.order import RowOrder
 from asknown.online.sqlite.writer import open_writer, write_view
 from asknown.types import parse_type
@@ -60,7 +61,7 @@ def test_file_names_itself_and_its_layout(path: Path) -> None:
     load(path, make_view(PLAIN), [])
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"asKn"
-    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (LAYOUT,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()

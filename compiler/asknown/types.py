@@ -55,6 +55,11 @@ class SqlType:
         return -(1 << (self.bits - 1)) if self.signed else 0, (1 << (self.bits - self.signed)) - 1
 
     @property
+    def exact_bits(self) -> int:
+        """The power of 2 below which a float type tells all whole numbers apart."""
+        return 24 if self.bits <= 32 else 53
+
+    @property
     def is_wide(self) -> bool:
         """Whether this is an integer type with values beyond 64 signed bits."""
         return self.kind == "integer" and self.bits + (not self.signed) > 64
@@ -199,6 +204,11 @@ def comparable(left: SqlType, right: SqlType) -> bool:
     if left.kind == right.kind:
         return True
     return {left.kind, right.kind} <= {"timestamp", "timestamptz"}
+
+
+def floats_for_integers(given: SqlType, key: SqlType) -> bool:
+    """Whether floats are given for an integer key. They compare where they are whole numbers (rule 8)."""
+    return given.kind == "float" and key.kind == "integer"
 
 
 def _split(text: str) -> list[str]:

@@ -156,7 +156,7 @@ def test_get_without_any_row(project: Path) -> None:
         (["customer_orders", "custmer_id=1"], 1, "did you mean 'customer_id'?"),
         (["customer_orders", "customer_id"], 1, "key 'customer_id' has no value"),
         (["customer_orders", "customer_id=one"], 1, "error[key-type]: 'one' cannot be read as the BIGINT"),
-        (["customer_orders", "customer_id=1.0"], 1, "error[key-type]"),
+        (["customer_orders", "customer_id=1.7"], 1, "error[key-type]"),
         (["custmer_orders", "customer_id=1"], 1, "did you mean 'customer_orders'"),
         (["customer_orders:last_amuont", "customer_id=1"], 1, "did you mean 'last_amount'"),
         (["customer_orders", "customer_id=1", "--at", "noon"], 1, "'noon' is not an instant"),

@@ -14,6 +14,7 @@ from asknown.emit.asof.match import match_moments
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.feature_types import fits
 from asknown.emit.identifiers import Names
+from asknown.emit.keys import key_value
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import all_of, col, ident, instant, named, not_null, table
@@ -80,7 +81,8 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
         ctes += _step_ctes(join, scope, asking)
         alias = inside.fresh(join.label if isinstance(join, AsOfJoin) else f"{join.label}_windows")
         joined[place] = alias, scope
-        on = [col(k.name, s).eq(col(v, alias)) for k, v in zip(join.keys, scope.keys, strict=True)]
+        keys = zip(join.keys, join.view.keys, strict=True)
+        on = [key_value(dialect, k, v, col(k.name, s)).eq(col(v.name, alias)) for k, v in keys]
         on.append(col(t, s).eq(col(scope.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
     known = not_null(col(t, s))
@@ -232,7 +234,8 @@ def moments_cte(join: AsOfJoin | TrailingWindow, scope: AsOfScope, spine: str, t
 
     ``SELECT DISTINCT shop_id AS shop, t FROM spine WHERE NOT shop_id IS NULL AND NOT t IS NULL``
     """
-    key_columns = [exp.column(ident(key.name)) for key in join.keys]
+    given = zip(join.keys, join.view.keys, strict=True)
+    key_columns = [key_value(scope.dialect, k, v, exp.column(ident(k.name))) for k, v in given]
     instants = exp.column(ident(t))
     columns = [named(key, name) for key, name in zip(key_columns, scope.keys, strict=True)]
     query = exp.select(*columns, named(instants, scope.t)).from_(table(spine))

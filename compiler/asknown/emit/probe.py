@@ -17,6 +17,7 @@ from asknown.emit.asof.match import match_moments
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.compile import moments_cte, spine_ctes
 from asknown.emit.identifiers import Names
+from asknown.emit.keys import changes
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import snippet
 from asknown.emit.sql import all_of, col, ident, instant, microseconds, named, not_null, same_or_null, subquery, table
@@ -205,6 +206,15 @@ def compile_lossy(
     text = exp.cast(column.copy(), "VARCHAR", dialect="duckdb")
     query = exp.select(named(text, "example")).from_(table(given))
     query = query.where(not_null(column.copy()), exp.NullSafeNEQ(this=back, expression=column.copy())).limit(1)
+    return Statement((*models, Cte(given, spine.relation.sql)), query)
+
+
+def compile_float_key(spine: Spine, column: Column, models: Sequence[Cte], reserved_names: Sequence[str]) -> Statement:
+    """The query for one float of the spine's ``column``, as text, that is no integer key; no row if all are."""
+    given = Names([*reserved_names, *(cte.name for cte in models)]).fresh("given")
+    value = exp.column(ident(column.name))
+    text = exp.cast(value.copy(), "VARCHAR", dialect="duckdb")
+    query = exp.select(named(text, "example")).from_(table(given)).where(changes(column, value)).limit(1)
     return Statement((*models, Cte(given, spine.relation.sql)), query)
 
 

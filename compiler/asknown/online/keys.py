@@ -23,13 +23,17 @@ Encode = Callable[[Any], Any]
 EncodeColumn = Callable[[Sequence[Any]], Sequence[Any]]
 
 
+_EXACT_BITS = {"float": 53, "float64": 53, "float32": 24, "float16": 11}
+"""By the name of a float's type, in Python or numpy: it tells all whole numbers below 2 to this power apart."""
+
+
 class WrongTypeError(Exception):
     """The value is not of the type of the key, or of the input."""
 
 
 _EXPECTED: dict[Kind, str] = {
     "boolean": "a bool",
-    "integer": "an int",
+    "integer": "an int, or a float that is a whole number",
     "decimal": "a decimal.Decimal or an int",
     "text": "a str",
     "blob": "bytes",
@@ -53,7 +57,7 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
             raise AsknownError(
                 "key-type",
                 f"key '{column}' of '{view}' is {kind}, and {_show(value)} was given",
-                hint=f"give {_EXPECTED.get(kind.kind, kind.name)}; a key is compared by its type and never converted",
+                hint=f"give {_EXPECTED.get(kind.kind, kind.name)}; only a conversion that loses nothing is made",
             ) from None
 
     return checked
@@ -107,8 +111,8 @@ def _integer_encoder(kind: SqlType) -> Encode:
     low, high = kind.bounds
 
     def encode(value: Any) -> Any:
-        whole = value if type(value) is int else _whole(value)
-        return whole if low <= whole <= high else None
+        whole = value if type(value) is int else _whole_float(value)
+        return whole if whole is not None and low <= whole <= high else None
 
     return encode
 
@@ -121,6 +125,21 @@ def _whole(value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise WrongTypeError from None
+
+
+def _whole_float(value: Any) -> int | None:
+    """The int that a float of any library is; None for NaN, which is how pandas spells a missing integer.
+
+    A float with a fraction is of the wrong type, and so is one so large that floats leave whole numbers out.
+    """
+    exact = _EXACT_BITS.get(type(value).__name__)
+    if exact is None:
+        return _whole(value)
+    if value != value:  # noqa: PLR0124 - NaN
+        return None
+    if not (abs(value) < 2**exact and value == int(value)):
+        raise WrongTypeError
+    return int(value)
 
 
 def _decimal_encoder(kind: SqlType) -> Encode:
@@ -220,9 +239,9 @@ _ENCODE: dict[Kind, Encode] = {
 
 
 def _parse_integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,80}", text):
+    if not re.fullmatch(r"[+-]?[0-9]{1,80}(\.0*)?", text):  # pandas writes integers with gaps as 1.0
         raise ValueError(text)
-    return int(text)
+    return int(text.partition(".")[0])
 
 
 def _parse_boolean(text: str) -> bool:

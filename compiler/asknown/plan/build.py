@@ -34,7 +34,7 @@ from asknown.plan.nodes import (
 )
 from asknown.plan.request import RequestedFeature, kind_of
 from asknown.plan.rules import TILED_ROWS_FORCED, Memory, PlanOptions, Sample, choose_match, choose_windows, is_sparse
-from asknown.types import Column, comparable
+from asknown.types import Column, comparable, floats_for_integers
 
 
 def build_plan(
@@ -216,12 +216,11 @@ def _spine_key(spine: Spine, view: View, key: Column, name: str) -> Column:
             f"the spine has no column '{name}', the key of {kind_of(view)} '{view.name}'",
             hint=f"add it to the spine; {did_you_mean(name, exact, what='its columns')}",
         )
-    if spine.bounds.rows != 0 and not comparable(column.type, key.type):  # an empty CSV has no types
+    compared = comparable(column.type, key.type) or floats_for_integers(column.type, key.type)
+    if spine.bounds.rows != 0 and not compared:  # an empty CSV has no types
         raise AsknownError(
             "key-type",
             f"the spine's '{column.name}' is {column.type}, the key of {kind_of(view)} '{view.name}' is {key.type}",
-            hint=f"cast the spine's column to {key.type}"
-            + (" (pandas turns integers with missing values into floats: use its Int64)"
-               if (column.type.kind, key.type.kind) == ("float", "integer") else ""),
-        )  # fmt: skip
+            hint=f"cast the spine's column to {key.type}",
+        )
     return column

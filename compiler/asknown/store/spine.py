@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.models import cast_query, columns_query, model_text, relation_query
-from asknown.emit.probe import compile_facts
+from asknown.emit.probe import compile_facts, compile_float_key
 from asknown.emit.statement import write
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import from_microseconds
@@ -24,7 +24,7 @@ from asknown.plan.request import RequestedFeature
 from asknown.project.files import is_folder
 from asknown.project.nodes import ModelFile
 from asknown.store.typed_catalog import TypedCatalog
-from asknown.types import Column, parse_type
+from asknown.types import Column, floats_for_integers, parse_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -235,6 +235,30 @@ def _known(value: Any) -> datetime | None:
         except OverflowError:
             return None
     return value if isinstance(value, datetime) else None
+
+
+def check_keys(plan: Plan, catalog: TypedCatalog) -> None:
+    """Raises ``key-type`` if a float is given for an integer key that is no whole number, and names it (rule 8)."""
+    floats = {
+        (given.name, key.type.name): (given, step.view.name)
+        for step in plan.steps
+        if not isinstance(step, Derived)
+        for given, key in zip(step.keys, step.view.keys, strict=True)
+        if floats_for_integers(given.type, key.type)
+    }
+    if not floats or plan.spine.bounds.rows == 0:
+        return
+    relation = plan.spine.relation
+    models = catalog.ctes(relation.refs, sources=relation.sources)
+    for (_, kind), (given, view) in sorted(floats.items()):
+        statement = compile_float_key(plan.spine, given, models, catalog.reserved_names())
+        for (example,) in catalog.engine.rows(write(statement, catalog.engine.dialect)):
+            raise AsknownError(
+                "key-type",
+                f"the spine's '{given.name}' holds {example}, and the key of view '{view}' is {kind}: a float is "
+                f"such a key if it is a whole number below 2^{given.type.exact_bits}, up to which floats are exact",
+                hint=f"correct the spine, or cast its column to {kind} in the way that you mean",
+            )
 
 
 def check_inputs(plan: Plan, catalog: TypedCatalog) -> None:

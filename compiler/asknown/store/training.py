@@ -16,7 +16,7 @@ from asknown.plan.nodes import Derived, Plan
 from asknown.plan.request import FeatureRequest, name_features, read_request
 from asknown.plan.rules import PlanOptions
 from asknown.store.on_demand import compile_alone
-from asknown.store.spine import check_inputs, read_spine, spine_to_come
+from asknown.store.spine import check_inputs, check_keys, read_spine, spine_to_come
 from asknown.store.typed_catalog import TypedCatalog
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def make_job(
     reserved = [column.name for column in spine.columns]
     requested = name_features(request, views, full_names=full_names, reserved_names=reserved)
     plan = build_plan(spine, requested, catalog.sample, catalog.engine.dialect, options)
+    check_keys(plan, catalog)
     check_inputs(plan, catalog)
     models = catalog.ctes_of_views(
         _read_from(plan, views.values()), refs=spine.relation.refs, sources=spine.relation.sources
