@@ -26,6 +26,7 @@ from asknown.types import SqlType, parse_type
 from asknown.values import maths, texts
 from asknown.values.errors import EvaluationError
 from asknown.values.expressions import compile_expression
+from asknown.values.functions import compile_row
 from on_demand.grammar import COLUMNS, make_expression, make_rows
 
 COUNT = int(os.environ.get("ASKNOWN_EXPRESSIONS", "300"))
@@ -86,14 +87,30 @@ def in_engine(engine: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
 
 
 def in_reader(tree: Any) -> list[Any]:
-    evaluate = compile_expression(json.loads(json.dumps(tree)), {})  # as it comes back from the file
+    """The expression over every row, by closures and by the function that reads use: they must agree."""
+    tree = json.loads(json.dumps(tree))  # as it comes back from the file
+    evaluate, compute = compile_expression(tree, {}), compile_row([at_places(tree)])
     found = []
     for row in ROWS:
-        try:
-            found.append(exactly(evaluate((), row)))
-        except EvaluationError:
-            found.append(REFUSED)
+        ways = []
+        for way in (lambda row=row: evaluate((), row), lambda row=row: compute(list(row.values()))[0]):
+            try:
+                ways.append(exactly(way()))
+            except EvaluationError:
+                ways.append(REFUSED)
+        assert ways[0] == ways[1], (tree, row)
+        found.append(ways[0])
     return found
+
+
+def at_places(tree: Any) -> Any:
+    """The tree over the places of a row."""
+    operation, kind, *parts = tree
+    if operation == "column":
+        return ("call", kind, list(COLUMNS).index(parts[0]))
+    if operation == "literal":
+        return tree
+    return (operation, kind, *(at_places(part) if isinstance(part, list) else part for part in parts))
 
 
 def written(sql: str, kind: SqlType | None) -> tuple[Any, str]:

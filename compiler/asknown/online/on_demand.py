@@ -15,9 +15,8 @@ from asknown.online.inputs import input_encoder
 from asknown.online.keys import Encode, key_encoder
 from asknown.online.nodes import OnlineOnDemand, StoredFeature, StoredSource
 from asknown.values.errors import EvaluationError
-from asknown.values.expressions import compile_expression
+from asknown.values.functions import compile_row
 
-_NOTHING: Mapping[str, Any] = {}
 _LONGEST = 60  # characters of a value in a message
 
 
@@ -64,11 +63,8 @@ class OnDemandFeatures:
                     case "key" | "input":
                         where[source.name] = fetched + self._place(one, source)
             places.append(where)
-        same = {place: place for place in range(-1, fetched + len(self._columns))}
-        self._evaluate = [
-            compile_expression(_at_places(one.feature.expression, where), same)
-            for one, where in zip(computed, places, strict=True)
-        ]
+        self._trees = [_at_places(one.feature.expression, where) for one, where in zip(computed, places, strict=True)]
+        self._row = compile_row(self._trees)
         self._places = places
 
     def _place(self, one: Computed, source: StoredSource) -> int:
@@ -95,15 +91,15 @@ class OnDemandFeatures:
 
     def _compute(self, slots: list[Any], row: int | None) -> list[Any]:
         try:
-            return [evaluate(slots, _NOTHING) for evaluate in self._evaluate]
+            return self._row(slots)
         except EvaluationError:
             raise self._failure(slots, row) from None
 
     def _failure(self, slots: list[Any], row: int | None) -> AsknownError:
         """The error of the first feature that cannot be computed, with its values."""
-        for one, where, evaluate in zip(self._computed, self._places, self._evaluate, strict=True):
+        for one, where, tree in zip(self._computed, self._places, self._trees, strict=True):
             try:
-                evaluate(slots, _NOTHING)
+                compile_row([tree])(slots)
             except EvaluationError as error:
                 given = ", ".join(f"{name} = {_show(slots[place])}" for name, place in where.items())
                 whose = "" if row is None else f" for row {row} of the request"

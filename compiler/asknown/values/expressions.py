@@ -37,8 +37,7 @@ def compile_expression(tree: Any, places: Mapping[int, int]) -> Evaluate:
             column = parts[0]
             return lambda calls, kept: kept[column]
         case "literal":
-            read = LITERALS.get(parse_type(name).kind)
-            value = parts[0] if read is None or parts[0] is None else read(parts[0])
+            value = literal_value(parse_type(name), parts[0])
             return lambda calls, kept: value
     inner = [compile_expression(part, places) for part in parts]
     if operation in _LAZY:
@@ -47,6 +46,22 @@ def compile_expression(tree: Any, places: Mapping[int, int]) -> Evaluate:
     if operation in _WITH_NULLS:
         return _with_nulls(_WITH_NULLS[operation](types[0]), inner)
     return _strict(_STRICT[operation](parse_type(name), types), inner)
+
+
+def literal_value(kind: SqlType, written: Any) -> Any:
+    """The value of a literal."""
+    read = LITERALS.get(kind.kind)
+    return written if read is None or written is None else read(written)
+
+
+def null_function(operation: str, types: list[SqlType]) -> Function | None:
+    """The function of an operation that sees NULLs, from the list of its parts; None for any other operation."""
+    return _WITH_NULLS[operation](types[0]) if operation in _WITH_NULLS else None
+
+
+def strict_function(operation: str, kind: SqlType, types: list[SqlType]) -> Function:
+    """The function of an operation that is NULL where a part is NULL, from the values of its parts."""
+    return _STRICT[operation](kind, types)
 
 
 # ---------------------------------------------------------------- evaluation of parts
