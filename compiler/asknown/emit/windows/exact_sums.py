@@ -148,7 +148,7 @@ def _digits(scope: AsOfScope, value: Column, exact: ExactSums) -> tuple[exp.Expr
     elif value.type.precision + scale <= 38:
         digits = instantiate(scope.dialect, exact.digits, x=x, power=exp.Literal.number(10**scale))
     else:  # a product of more than 38 digits would overflow; the digits themselves do not
-        digits = instantiate(scope.dialect, exact.long_digits, x=x)
+        digits = instantiate(scope.dialect, exact.long_digits, x=x, power=exp.Literal.number(10**scale))
     return digits, scale
 
 
