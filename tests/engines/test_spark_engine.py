@@ -25,7 +25,6 @@ import pytest
 from asknown.engines.duckdb import DuckDB
 from asknown.engines.engine import open_engine
 from asknown.engines.spark import Spark
-from asknown.engines.spark.engine import ROW
 from asknown.errors import AsknownError, Where
 from asknown.project.nodes import Target
 from asknown.project.options import DuckDBOptions
@@ -197,15 +196,15 @@ def test_a_spine_of_a_million_rows_keeps_its_rows_and_their_order(engine: Spark)
     begun = time.monotonic()
     loaded = engine.load_spine(data)
     assert time.monotonic() - begun < 60  # a few seconds on a machine of one's own
-    assert loaded.row == ROW
+    assert loaded.row == "_asknown_row"
     back = engine.stream(f"SELECT k, t FROM {loaded.relation} ORDER BY {loaded.row}").read_all()
     assert back.equals(data)
 
 
 def test_the_row_column_gives_way_to_a_users(engine: Spark) -> None:
-    loaded = engine.load_spine(pa.table({ROW: [7], ROW.upper() + "_1": [8]}))
-    assert loaded.row == f"{ROW}_2"
-    assert engine.rows(f"SELECT * FROM {loaded.relation}") == [(7, 8, 0)]
+    loaded = engine.load_spine(pa.table({"_asknown_row": [7], "_ASKNOWN_ROW_": [8]}))
+    assert loaded.row == "_asknown_row__"
+    assert engine.rows(f"SELECT * FROM {loaded.relation}") == [(7, 8, 1)]
 
 
 def test_an_empty_spine(engine: Spark) -> None:
