@@ -67,7 +67,7 @@ class SqlType:
     @property
     def is_enum(self) -> bool:
         """Whether this is an ENUM, whose members order as they were declared."""
-        return self.kind == "text" and self.name.upper().startswith("ENUM")
+        return self.kind == "text" and self.name.upper().startswith("ENUM(")
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,15 @@ from asknown.emit.sql import ident, named
 from asknown.emit.statement import Body, Cte, Statement
 from asknown.emit.translate.rewrite import translate
 from asknown.emit.translate.roundings import spell_roundings, text_with_roundings
+from asknown.emit.unknown_types import typed_as
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import FeatureView, Model
 from asknown.model.parse import is_repeatable
 from asknown.project.nodes import FileRead, SourceTable
 from asknown.render.nodes import REQUEST
-from asknown.types import Column
+from asknown.types import Column, parse_type
+
+_TEXT = parse_type("VARCHAR")
 
 
 def source_name(table: SourceTable) -> str:
@@ -52,7 +55,7 @@ def typed_cte(name: str, columns: Sequence[Column]) -> Cte:
     >>> typed_cte("orders", [Column("id", parse_type("BIGINT"))]).body.sql("duckdb")
     'SELECT CAST(NULL AS BIGINT) AS id WHERE FALSE'
     """
-    typed = [exp.alias_(exp.cast(exp.null(), c.type.name, dialect="duckdb"), ident(c.name)) for c in columns]
+    typed = [exp.alias_(exp.cast(exp.null(), typed_as(c.type), dialect="duckdb"), ident(c.name)) for c in columns]
     return Cte(name, exp.select(*typed).where(exp.false()))
 
 
@@ -197,6 +200,8 @@ def _reader(path: str | None, dialect: Dialect) -> str | None:
 def _read(column: Column, cast_to: exp.Expr | None, zone: str | None, dialect: Dialect) -> exp.Expr:
     """A stored column, converted to what models read."""
     stored = exp.column(ident(column.name)) if cast_to is None else cast_to
+    if column.type.kind == "text" and column.type != _TEXT and not column.type.is_enum:
+        cast_to = stored = cast(dialect, stored, _TEXT)  # an engine's own kind of text, such as CHAR(3)
     if zone and column.type.kind == "timestamp":
         return exp.alias_(snippet(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
     name = f"stored.{column.type.kind}"

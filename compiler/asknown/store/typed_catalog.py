@@ -24,6 +24,7 @@ from asknown.emit.models import (
 )
 from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
+from asknown.emit.unknown_types import is_unknown, misused, stands_for
 from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_file
 from asknown.errors import AsknownError, Where
@@ -281,6 +282,7 @@ class TypedCatalog:
     def _describe(self, model: Model) -> tuple[Column, ...]:
         if model.is_on_demand:
             return self.on_demand(model.name).features
+        self._check_unknown(model)
         columns = self._described(model, with_ctes(self._typed_ctes([model.name]), model.name))
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
         sources = self.project.sources
@@ -298,7 +300,25 @@ class TypedCatalog:
                 raise
             message = f"in model '{model.name}': {error.message}"
             raise AsknownError(error.code, message, at=_blame(model, error.message), hint=error.hint) from None
-        return tuple(Column(name, kind) for name, kind in described)
+        return tuple(Column(name, stands_for(kind)) for name, kind in described)
+
+    def _check_unknown(self, model: Model) -> None:
+        """Raises ``unsupported-type`` where a model computes with a column whose type only the engine knows."""
+        if self._type_engine is None:
+            return
+        tables = [self.columns(ref) for ref in model.rendered.refs]
+        tables += [self.sources.columns(key) for key in model.rendered.sources]
+        kinds = _where_alike((c.name.casefold(), c.type) for listed in tables for c in listed)
+        unknown = {name: kind for name, kind in kinds.items() if is_unknown(kind)}
+        name = misused(model.tree, unknown.keys()) if unknown else None
+        if name is not None:
+            raise AsknownError(
+                "unsupported-type",
+                f"in model '{model.name}': column '{name}' has the type {unknown[name.casefold()]}, which only "
+                f"{self.engine.dialect.name} knows",
+                at=_blame(model, f"'{name}'"),
+                hint=f"cast it before anything else: cast({name} as varchar)",
+            )
 
     def describe(self, model: Model, tree: Body) -> tuple[Column, ...]:
         """The columns of a query in the models' dialect that reads the same models and sources as ``model``."""

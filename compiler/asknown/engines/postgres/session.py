@@ -22,6 +22,8 @@ from asknown.types import SqlType
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from asknown.engines.postgres.types import OwnType
+
 OLDEST = 140_000
 SESSION = (
     "SET DateStyle = 'ISO, YMD'",
@@ -91,11 +93,26 @@ class Postgres:
     # -- asking ------------------------------------------------------------------------------------------------
 
     def describe(self, sql: str) -> list[tuple[str, SqlType]]:
-        from asknown.engines.postgres.types import read_type
+        from asknown.engines.postgres.types import read_type, unknown_name
 
         with self._cursor() as cursor:
             schema = self._run(lambda: cursor.adbc_execute_schema(sql))
-            return [(field.name, read_type(field)) for field in schema]
+        own = self._own_types([name for field in schema if (name := unknown_name(field)) is not None])
+        return [(field.name, read_type(field, own)) for field in schema]
+
+    def _own_types(self, names: Sequence[str]) -> dict[str, OwnType]:
+        """Types by their names or oids. Of several types of one name, only what holds for all of them is said."""
+        from asknown.engines.postgres.types import OwnType
+
+        if not names:
+            return {}
+        listed = ", ".join(map(_literal, names))
+        found = self.rows(
+            "SELECT k.key, MIN(t.typname)::text, BOOL_AND(t.typtype = 'e') FROM pg_catalog.pg_type AS t "
+            "CROSS JOIN LATERAL (VALUES (t.typname::text), (t.oid::text)) AS k (key) "
+            f"WHERE k.key IN ({listed}) GROUP BY k.key"
+        )
+        return {str(key): OwnType(str(name), bool(is_enum)) for key, name, is_enum in found}
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         table = self.stream(sql).read_all()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,20 +38,40 @@ _FIRST_DAY = -2_440_588
 _FIRST_MICROSECOND = _FIRST_DAY * DAY
 
 
-def read_type(field: pa.Field) -> SqlType:
-    """The type of a result's column, from what the driver says of it.
+@dataclass(frozen=True)
+class OwnType:
+    """A type that is none of the usual ones: the server's name for it, and whether it is an enum."""
+
+    name: str
+    is_enum: bool
+
+
+def unknown_name(field: pa.Field) -> str | None:
+    """The driver's name of a type that is none of the usual ones; where the driver has no name, the type's oid."""
+    name = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
+    known = name in _NAMES or name in ("numeric", "bpchar") or name.startswith("_")
+    return None if known else name.removeprefix("unnamed<oid:").removesuffix(">")
+
+
+def read_type(field: pa.Field, own: Mapping[str, OwnType]) -> SqlType:
+    """The type of a result's column, from what the driver says of it, and of ``own`` types by :func:`unknown_name`.
 
     NUMERIC without a precision is what whole numbers beyond 64 bits are here, such as the sum of a BIGINT; that its
     values are whole is checked as they are read. What cannot be kept has the kind ``other`` and Postgres's own name.
     """
     facts = field.metadata or {}
     name = facts.get(b"POSTGRESQL:type", b"").decode()
+    if (unknown := unknown_name(field)) is not None:
+        found = own.get(unknown, OwnType(unknown, is_enum=False))
+        return SqlType(found.name, "text" if found.is_enum else "other")
     if name.startswith("_") and pa.types.is_list(field.type):
         element = _NAMES.get(name[1:])
         return SqlType(f"{name[1:]}[]", "other") if element is None else parse_type(f"{element}[]")
     if name == "numeric":
         return _read_numeric(int(facts.get(b"POSTGRESQL:typmod", b"-1")))
-    return parse_type(_NAMES[name]) if name in _NAMES else SqlType(_shown(name), "other")
+    if name == "bpchar":
+        return SqlType("character(n)", "text")
+    return parse_type(_NAMES[name]) if name in _NAMES else SqlType(f"{name[1:]}[]", "other")
 
 
 def _read_numeric(modifier: int) -> SqlType:
@@ -62,10 +84,6 @@ def _read_numeric(modifier: int) -> SqlType:
     if precision > 38 or not 0 <= scale <= precision:
         return SqlType(f"numeric({precision},{scale})", "other")
     return parse_type(f"DECIMAL({precision},{scale})")
-
-
-def _shown(name: str) -> str:
-    return {"bpchar": "character(n)"}.get(name, "a type of the database's own" if name.startswith("unnamed<") else name)
 
 
 def arrow_type(kind: SqlType, *, column: str) -> pa.DataType:
