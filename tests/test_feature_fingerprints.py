@@ -31,16 +31,20 @@ def fingerprints(sql: str, features: tuple[str, ...] = ("a", "b"), *, ttl: int |
 
 @cache
 def _found(sql: str, features: tuple[str, ...], ttl: int | None) -> dict[str, FeatureFingerprint]:
+    view = make_view(sql, features, ttl)
+    return fingerprint_features(view, [view.model], {("s", "t"): SOURCE}, {("s", "t"): COLUMNS})
+
+
+def make_view(sql: str, features: tuple[str, ...], ttl: int | None = None) -> FeatureView:
+    """A view with this SQL over one source."""
     model = parse_model(
         Rendered("v", "v.sql", sql, sql, ViewConfig(entity=("e",), event_time="ts", ttl=ttl), (), (("s", "t"),), (1,)),
         "duckdb",
     )
     double = parse_type("DOUBLE")
     listed = tuple(Column(name, double) for name in features)
-    view = FeatureView(
-        "v", model, (COLUMNS[0],), COLUMNS[1], None, None, listed, listed, (*COLUMNS[:2], *listed), ttl, repeatable=True
-    )
-    return fingerprint_features(view, [model], {("s", "t"): SOURCE}, {("s", "t"): COLUMNS})
+    columns = (*COLUMNS[:2], *listed)
+    return FeatureView("v", model, (COLUMNS[0],), COLUMNS[1], None, None, listed, listed, columns, ttl, repeatable=True)
 
 
 # -- what moves `a` though only `b` was edited -----------------------------------------------------------------------

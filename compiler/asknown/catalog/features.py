@@ -14,13 +14,9 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.pushdown_projections import pushdown_projections
-from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
-from sqlglot.schema import MappingSchema
 
-from asknown.durations import MICROSECONDS
+from asknown.catalog.resolve import RAISED, SourceColumns, only, resolve_view
 from asknown.model.nodes import (
     AskedAt,
     FeatureColumn,
@@ -33,12 +29,6 @@ from asknown.model.nodes import (
     View,
 )
 from asknown.project.nodes import SourceTable
-from asknown.types import Column
-
-SourceColumns = Mapping[tuple[str, str], Sequence[Column]]
-
-_VIEW = "v_"
-_RAISED = (SqlglotError, KeyError, ValueError, AttributeError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -47,8 +37,7 @@ class FeatureFingerprint:
 
     ``rows`` is ``values`` without the ttl, and ``unnamed`` is that without the feature's own name. ``order`` hashes
     the as-of features before this one, which break ties before it does (rule 3); it is None for a feature of trailing
-    windows alone. ``whole`` says why the whole view's SQL
-    stands for the feature's, and is empty where it does not.
+    windows alone. ``whole`` says why the whole view's SQL stands for the feature's, and is empty where it does not.
     """
 
     values: str
@@ -68,7 +57,7 @@ def fingerprint_features(
     columns of each source in ``sources``.
     """
     below = [model for model in closure if model.name != view.name]
-    expanded, reason = _qualified(view, below, sources, columns)
+    expanded, reason = resolve_view(view, below, sources, columns)
     spelled = {}
     types = _types(sources, columns)
     for feature in view.features:
@@ -154,51 +143,7 @@ def _identity(table: SourceTable) -> list[Any]:
     return [table.path, table.identifier, table.timezone, [[key, repr(value)] for key, value in table.options]]
 
 
-# -- from a view to one feature's SQL ------------------------------------------------------------------------------
-
-
-def _qualified(
-    view: FeatureView,
-    below: Sequence[Model],
-    sources: Mapping[tuple[str, str], SourceTable],
-    columns: SourceColumns,
-) -> tuple[exp.Select | None, str]:
-    """The view's SQL over its sources alone, with every name resolved; or None and the reason."""
-    read = dict.fromkeys(key for model in (*below, view.model) for key in model.rendered.sources)
-    schema = MappingSchema(dialect=view.model.dialect)
-    for key in read:
-        name = f"{sources[key].source}.{sources[key].name}"
-        kinds = {column.name: column.type.name for column in columns[key]}
-        try:
-            schema.add_table(exp.Table(this=exp.to_identifier(name, quoted=True)), kinds, dialect=view.model.dialect)
-        except _RAISED as error:
-            return None, f"a column's type: {type(error).__name__}"
-    chosen = [*view.keys, *(c for c in (view.event_time, view.known_at, view.created_at) if c), *view.features]
-    inside = exp.Subquery(this=_plain(view.model.tree), alias=exp.TableAlias(this=exp.to_identifier(_VIEW)))
-    names = [exp.column(exp.to_identifier(column.name, quoted=True), table=_VIEW) for column in chosen]
-    query = exp.select(*names).from_(inside)
-    for model in below:
-        query = query.with_(exp.to_identifier(model.name, quoted=True), as_=_plain(model.tree), copy=False)
-    try:
-        qualified = qualify(
-            query, dialect=view.model.dialect, schema=schema, validate_qualify_columns=False, quote_identifiers=False
-        )
-    except _RAISED as error:
-        return None, str(error).partition("\n")[0] or type(error).__name__
-    assert isinstance(qualified, exp.Select)
-    lost = next((c for c in qualified.find_all(exp.Column) if not c.table and not _is_alias(c)), None)
-    if lost is not None:
-        return None, f"the column '{lost.name}' is not of one table for certain"
-    if any(isinstance(star.parent, exp.Select | exp.Column) for star in qualified.find_all(exp.Star)):
-        return None, "a * is left"
-    return qualified, ""
-
-
-def _is_alias(column: exp.Column) -> bool:
-    """Whether a column may name an item of its own select: in ORDER BY and after it, SQL says so."""
-    clause = column.find_ancestor(exp.Order, exp.Select, exp.Window)
-    query = column.find_ancestor(exp.Query)
-    return isinstance(clause, exp.Order) and query is not None and column.name in query.named_selects
+# -- one feature's SQL -----------------------------------------------------------------------------------------------
 
 
 def _of_one(
@@ -208,14 +153,11 @@ def _of_one(
 
     Comments in front have the types of the columns that it reads: the same SQL over other types gives other values.
     """
-    others = {column.name.casefold() for column in view.features} - {feature.casefold()}
-    tree = qualified.copy()
-    tree.set("expressions", [item for item in tree.selects if item.alias_or_name.casefold() not in others])
     try:
-        tree = pushdown_projections(tree)
+        tree = only(qualified, view, feature)
         read = sorted(set(_columns_read(tree, types)))
         _rename(tree)
-    except _RAISED as error:
+    except RAISED as error:
         return "", str(error).partition("\n")[0] or type(error).__name__
     return "\n".join([*read, _spelled(tree, view.model.dialect)]), ""
 
@@ -243,48 +185,6 @@ def _whole(view: FeatureView, below: Sequence[Model], types: Mapping[tuple[str, 
     parts = [f"-- {table} {column} {kind}" for (table, column), kind in sorted(types.items())]
     parts += [f"{m.name}: {_spelled(m.tree, m.dialect)}" for m in below]
     return "\n".join([*parts, f"{feature} of {_spelled(view.model.tree, view.model.dialect)}"])
-
-
-def _plain(tree: exp.Query) -> exp.Query:
-    """A copy without names of windows, without parentheses that say nothing, and with plain frames."""
-    copy = tree.copy()
-    for select in list(copy.find_all(exp.Select)):
-        named = {window.name.casefold(): window for window in select.args.get("windows") or []}
-        for window in [w for w in select.find_all(exp.Window) if w.args.get("alias") and w.this is not None]:
-            _inline(window, named)
-        if named and not any(w.args.get("alias") for w in select.find_all(exp.Window) if w.arg_key != "windows"):
-            select.set("windows", None)
-    for paren in list(copy.find_all(exp.Paren)):
-        if isinstance(paren.this, exp.Column | exp.Literal | exp.Paren) and paren.parent is not None:
-            paren.replace(paren.this)
-    for spec in copy.find_all(exp.WindowSpec):
-        for interval in spec.find_all(exp.Interval):
-            _in_microseconds(interval)
-    return copy
-
-
-def _inline(window: exp.Window, named: Mapping[str, exp.Window]) -> None:
-    """Puts the definition of a named window in the place of its name."""
-    definition = named.get(window.args["alias"].name.casefold())
-    if definition is None:
-        return
-    if definition.args.get("alias"):
-        _inline(definition, named)
-    for part in ("partition_by", "order", "spec"):
-        value = definition.args.get(part)
-        if value and not window.args.get(part):
-            window.set(part, [v.copy() for v in value] if isinstance(value, list) else value.copy())
-    window.set("alias", None)
-
-
-def _in_microseconds(interval: exp.Interval) -> None:
-    unit = interval.unit.name.casefold().rstrip("s") if interval.unit is not None else ""
-    length = MICROSECONDS.get(unit)
-    value = interval.this
-    if length is None or not isinstance(value, exp.Literal) or not value.name.isdecimal():
-        return
-    interval.set("this", exp.Literal.string(str(int(value.name) * length)))
-    interval.set("unit", exp.Var(this="MICROSECOND"))
 
 
 def _rename(tree: exp.Select) -> None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "history": "List the revisions of the project, newest first.",
     "rollback": "Make an earlier revision the newest.",
     "search": "Find applied features by their words.",
+    "lineage": "List the columns of sources that a feature comes from.",
     "doctor": "Check the online table, or a target, and say what to run.",
 }
 

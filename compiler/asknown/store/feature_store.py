@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from asknown.catalog.catalog import Catalog
+    from asknown.catalog.lineage import Edge
     from asknown.dialects.dialect import Dialect
     from asknown.engines.engine import Engine
     from asknown.lint.nodes import Finding
@@ -257,8 +258,6 @@ class FeatureStore:
 
         return check_target(self.project, lambda: self._engine, lambda: self._typed)
 
-    # -- the registry ------------------------------------------------------------------------------------------------
-
     @property
     def registry(self) -> ProjectRegistry:
         """The project's registry: what was applied, what an apply would change, and the apply itself."""
@@ -319,6 +318,13 @@ class FeatureStore:
     def feature_names(self, view: str) -> list[str]:
         """The names of the features of a feature view or on-demand view, in the order of its select."""
         return [feature.name for feature in self._typed.asked(view).features]
+
+    @_in_turn
+    def lineage(self, view: str) -> dict[str, tuple[Edge, ...]]:
+        """The columns of sources that each feature of a view or on-demand view comes from, with their roles."""
+        from asknown.store.states import lineage_of
+
+        return lineage_of(self._typed, self._typed.asked(view))
 
     @property
     def catalog(self) -> Catalog:

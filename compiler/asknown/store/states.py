@@ -8,6 +8,7 @@ from typing import Any
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.closure import Body, reach, thaw
 from asknown.catalog.features import FeatureFingerprint, fingerprint_features, fingerprint_on_demand
+from asknown.catalog.lineage import Edge, feature_lineage, on_demand_lineage
 from asknown.changes.nodes import (
     SAME_VERSION,
     FeatureState,
@@ -68,6 +69,15 @@ def fingerprints_of(typed: TypedCatalog, view: View) -> dict[str, FeatureFingerp
     closure = typed.models.closure([view.name])
     columns = {key: typed.sources.columns(key) for key in _sources(closure)}
     return fingerprint_features(view, closure, typed.project.sources, columns)
+
+
+def lineage_of(typed: TypedCatalog, view: View) -> dict[str, tuple[Edge, ...]]:
+    """The lineage of each feature of a view."""
+    if isinstance(view, OnDemandView):
+        return on_demand_lineage(view, lambda other: lineage_of(typed, other))
+    closure = typed.models.closure([view.name])
+    columns = {key: typed.sources.columns(key) for key in _sources(closure)}
+    return feature_lineage(view, closure, typed.project.sources, columns)
 
 
 def _sources(models: Iterable[Model]) -> list[tuple[str, str]]:
