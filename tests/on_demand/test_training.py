@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -155,6 +156,36 @@ def test_inputs_that_would_change_are_refused(make: Make, declared: str, column:
     with pytest.raises(AsknownError, match=said) as caught:
         rows(make, "echo", spine, echo=view)
     assert caught.value.code == "request-input"
+
+
+FAILING = """
+{{ config(inputs={'n': 'bigint', 'word': 'varchar'}) }}
+select n * 4611686018427387904 as product, cast(word as integer) + orders_7d as number, product > 1 as is_large
+from {{ request('customer_orders') }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "feature", "message"),
+    [
+        ([(1, "1"), (2, "2"), (1, None)], "product", "cannot be computed for row 2 of the spine: "),
+        (
+            [(1, "1"), (None, "2"), (1, "x")],
+            "number",
+            "for row 3 .*'x' cannot be read .* where word = 'x', orders_7d = 2",
+        ),
+        ([(1, "1"), (1, "2"), (3, "3")], "is_large", "for row 3 of the spine: .* out of the range"),
+    ],
+)
+def test_an_error_names_feature_and_row(make: Make, tmp_path: Path, given: Any, feature: str, message: str) -> None:
+    rows = [{"customer_id": 1, "event_timestamp": datetime(2024, 3, 7), "n": n, "word": word} for n, word in given]
+    job = make(failing=FAILING).get_historical_features(
+        pa.Table.from_pylist(rows), [f"failing:{feature}", "customer_orders:last_amount"]
+    )
+    for run in (job.to_arrow, lambda: job.to_parquet(tmp_path / "train.parquet")):
+        with pytest.raises(AsknownError, match=f"feature 'failing:{feature}' .*{message}") as caught:
+            run()
+        assert caught.value.code == "engine"
 
 
 def test_the_training_query_over_a_spine_to_come(make: Make) -> None:

@@ -105,7 +105,7 @@ def portable_item(
             at=place_of(model, _item(model, name)),
             hint="write it another way; docs/on-demand.md lists what an on-demand view can say",
         ) from None
-    names = dict.fromkeys(node.name for node in expression.find_all(exp.Column))
+    names = dict.fromkeys(node.name for node in expression.find_all(exp.Column, bfs=False))
     return OnDemandItem(name, expression, tuple(names), tree)
 
 

@@ -173,7 +173,7 @@ def _on_demand(
                 read = _read(origin, item.keys)
                 inputs[name] = values.get(_asked_by(read)) or _on_demand(spine, read, steps, values)
     value = DerivedValue(len(steps), item.column.type)
-    steps.append(Derived(view.model, computed.expression, inputs, feature=item.column))
+    steps.append(Derived(view.model, computed.expression, inputs, feature=item.column, tree=computed.tree))
     values[_asked_by(item)] = value
     return value
 

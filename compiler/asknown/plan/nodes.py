@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlglot import exp
 
@@ -174,7 +174,8 @@ class Derived:
 
     The expression is in the SQL of ``model``. It reads each of ``inputs`` under its name: that of a column, or ``@i``
     (an ``exp.Parameter``) for window call ``i``. ``call_types`` are the types of the view's calls, if they are known.
-    ``feature`` names a feature of an on-demand view; it is None for an item of a feature view.
+    ``feature`` names a feature of an on-demand view, and ``tree`` is its expression for the reader; they are None for
+    an item of a feature view.
     ``narrowed`` is a feature that is a sum of integers, which the engine gives in a wider type than the feature has.
     """
 
@@ -183,6 +184,7 @@ class Derived:
     inputs: Mapping[str, Value]
     call_types: tuple[SqlType, ...] = ()
     feature: Column | None = None
+    tree: tuple[Any, ...] | None = None
     narrowed: Column | None = None
 
 

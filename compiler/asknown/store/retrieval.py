@@ -17,6 +17,7 @@ from asknown.errors import AsknownError
 from asknown.paths import absolute
 from asknown.plan.explain import explain_plan
 from asknown.plan.nodes import AsOfJoin, Plan
+from asknown.store.failures import explain_failure, is_on_demand
 from asknown.store.outputs import InputFiles
 
 if TYPE_CHECKING:
@@ -82,7 +83,21 @@ class RetrievalJob:
 
     def to_arrow(self) -> pa.Table:
         """The training set as one Arrow table, ``(rows of the spine) × (its columns + the features)``."""
-        return self.to_batches().read_all()
+        try:
+            return self.to_batches().read_all()
+        except AsknownError as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: AsknownError) -> AsknownError:
+        """The error of the engine, with feature and row where an on-demand feature is its cause."""
+        if error.code != "engine" or not is_on_demand(self.plan):
+            return error
+
+        def run(plan: Plan) -> pa.RecordBatchReader:
+            statement = compile_training(plan, self._models, self._reserved_names, self._engine.dialect)
+            return self._engine.stream(write(statement, self._engine.dialect))
+
+        return explain_failure(error, self.plan, run)
 
     def to_df(self) -> Any:
         """The training set as a pandas frame. Integers and booleans with missing values become nullable types."""
@@ -113,7 +128,10 @@ class RetrievalJob:
                 hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
         self.check_output(path)
-        return self._engine.write_file(self._written, absolute(path))
+        try:
+            return self._engine.write_file(self._written, absolute(path))
+        except AsknownError as error:
+            raise self._explained(error) from None
 
     def check_output(self, path: str | Path) -> None:
         """Raises ``output`` if the training set cannot go to the file ``path``, or would replace what it is made of."""
