@@ -272,22 +272,39 @@ def training_set(
 # --- rules 9 and 10: the online table ---------------------------------------------------------------------------
 
 
+MAX_AHEAD = 400 * 86_400_000_000  # microseconds after its watermark up to which a load keeps rows to come
+
+
+def visible_at(row: Row, view: View) -> int | None:
+    """From when on ``row`` is visible, in microseconds; None for a row that never is (rule 2)."""
+    times = [row[name] for name in (view.event_time, view.known_at) if name is not None]
+    return None if None in times else max(map(microseconds, times))
+
+
+def beyond(rows: Iterable[Row], watermark: datetime, view: View, max_ahead: int = MAX_AHEAD) -> int | None:
+    """The first instant (microseconds) at which a row counts that a load cannot keep; None where it keeps all."""
+    moments = (visible_at(row, view) for row in rows if all(row[key] is not None for key in view.keys))
+    last = microseconds(watermark) + max_ahead
+    return min((moment for moment in moments if moment is not None and moment > last), default=None)
+
+
 def online(
     rows: Sequence[Row], key: Sequence[Any], t: datetime, watermark: datetime, view: View
 ) -> dict[str, tuple[Any, str, datetime | None]]:
-    """What the online table, loaded at ``watermark``, answers for ``key`` at ``t``: value, status, event time.
+    """What the online table, loaded at ``watermark`` from these rows, answers for ``key`` at ``t``.
 
-    One triple for each feature of the view. By the parity law (rule 9) the value is the training set's at ``t`` over
-    the rows visible at the watermark; the status says why a value is missing.
+    For each feature of the view its value, status and event time. By the parity law (rule 9) the value is the training
+    set's at ``t``, rows that become visible after the watermark included; the status says why a value is missing. At
+    and after :func:`beyond` there is no answer.
     """
     if microseconds(t) < microseconds(watermark):
         raise ValueError("a read before the watermark has no answer (rule 9)")
-    row = newest((r for r in rows if same_key(r, key, view) and visible(r, watermark, view)), view)
-    return as_of_online(row, t, view) | windows_online(rows, key, t, watermark, view)
+    row = newest((r for r in rows if same_key(r, key, view) and visible(r, t, view)), view)
+    return as_of_online(row, t, view) | windows_online(rows, key, t, view)
 
 
 def as_of_online(row: Row | None, t: datetime, view: View) -> dict[str, tuple[Any, str, datetime | None]]:
-    """The as-of features at ``t`` of an entity whose newest stored row is ``row``."""
+    """The as-of features at ``t`` of an entity whose newest visible row is ``row``."""
     if row is None:
         return dict.fromkeys(view.features, (None, NOT_FOUND, None))
     event_time = instant(microseconds(row[view.event_time]))
@@ -300,17 +317,16 @@ def as_of_online(row: Row | None, t: datetime, view: View) -> dict[str, tuple[An
 
 
 def windows_online(
-    rows: Sequence[Row], key: Sequence[Any], t: datetime, watermark: datetime, view: View
+    rows: Sequence[Row], key: Sequence[Any], t: datetime, view: View
 ) -> dict[str, tuple[Any, str, datetime | None]]:
     """The features over windows at ``t``: there for every key, because an empty window has a value too (rule 4).
 
     The event time is the newest one in any of the feature's frames.
     """
-    stored = [row for row in rows if visible(row, watermark, view)]
     found = {}
     for name, feature in view.windows.items():
-        value = window_feature(feature, stored, key, t, view)
-        inside = [row for window in feature.windows for row in rows_in(window, stored, key, t, view)]
+        value = window_feature(feature, rows, key, t, view)
+        inside = [row for window in feature.windows for row in rows_in(window, rows, key, t, view)]
         newest_event = max((microseconds(row[view.event_time]) for row in inside), default=None)
         status = NULL_VALUE if value is None else PRESENT
         found[name] = (value, status, None if newest_event is None else instant(newest_event))

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,15 @@ from hypothesis import strategies as st
 import strategies
 import window_worlds
 from asknown import AsknownError, FeatureStore
-from test_parity import MICROSECOND, instants_to_read, offline_rows, project, read_online, rows_of, visible_rows
+from test_parity import (
+    MICROSECOND,
+    assert_refused_beyond,
+    instants_to_read,
+    offline_rows,
+    project,
+    read_online,
+    rows_of,
+)
 from test_windows_parity import assert_online_is, ends_of_frames
 from worlds import Column, ViewData, World, exact_rows, inexact_features, settled, write_project
 
@@ -34,6 +42,12 @@ RETYPED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "BIGINT": ("VARCHAR", str),
     "BOOLEAN": ("INTEGER", int),
 }
+
+
+AHEAD = tuple(
+    length // MICROSECOND
+    for length in (timedelta(days=400), timedelta(), strategies.STEP, 3 * strategies.STEP + MICROSECOND)
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,7 @@ def changed_schemas(draw: st.DrawFn, world: World) -> World:
 
 @st.composite
 def _changed_view(draw: st.DrawFn, data: ViewData) -> ViewData:
+    data = replace(data, max_ahead=draw(st.sampled_from(AHEAD)))
     change = draw(st.sampled_from(("none", "none", "ttl", "less", "retyped")))
     if change == "ttl":
         return replace(data, view=replace(data.view, ttl=draw(st.sampled_from(strategies.TTLS))))
@@ -156,18 +171,20 @@ def dump(folder: Path) -> dict[str, list[str]]:
 
 
 def check(folder: Path, state: State) -> None:
-    """Asserts that the online table answers as the oracle and as the training query."""
+    """Asserts that the online table answers as the oracle and as the training query, at the watermark and later."""
     world, watermark = state.world, state.watermark
-    rows = visible_rows(world, watermark)
-    windowed = any(data.windows for data in world.views)
+    rows = rows_of(world)
     with closing(FeatureStore(folder)) as store:
-        later = instants_to_read(world, rows, watermark)[1:]
-        if windowed:
-            later += ends_of_frames(world, rows, watermark)[1:4]
-        for at in (watermark, *later[:4]):
-            assert_online_is(store, world, (rows, rows, watermark), at)
-        online, _ = read_online(store, world, watermark)
-        offline = offline_rows(world, rows_of(world), watermark)
+        later = set(instants_to_read(world, rows, watermark)[1:])
+        if any(data.windows for data in world.views):
+            later |= set(ends_of_frames(world, rows, watermark)[1:6])
+        instants = [watermark, *sorted(later)]
+        for at in instants:
+            assert_online_is(store, world, rows, watermark, at)
+        assert_refused_beyond(store, world, rows, watermark)
+        at = instants[len(instants) // 2]
+        online, _ = read_online(store, world, at)
+        offline = offline_rows(world, rows, at)
         assert exact_rows(settled(online, offline, inexact_features(world))) == exact_rows(offline)
 
 

@@ -85,7 +85,10 @@ def test_statuses_online() -> None:
     assert found == {"f": (None, "NULL_VALUE", when), "g": (Decimal("1.10"), "PRESENT", when)}
     late = oracle.online(rows, [1], NOON + timedelta(hours=1) + MICROSECOND, watermark, VIEW)
     assert late["g"] == (None, "OUTSIDE_MAX_AGE", when)
-    assert oracle.online(rows, [2], NOON + timedelta(hours=1), watermark, VIEW)["g"] == (None, "NOT_FOUND", None)
+    assert oracle.online(rows, [2], NOON, watermark, VIEW)["g"] == (None, "NOT_FOUND", None)
+    assert oracle.online(rows, [2], NOON + MICROSECOND, watermark, VIEW)["g"][1] != "NOT_FOUND"
+    assert oracle.beyond(rows, watermark, VIEW) is None
+    assert oracle.beyond(rows, watermark, VIEW, max_ahead=0) == oracle.microseconds(NOON + MICROSECOND)
     with pytest.raises(ValueError, match="before the watermark"):
         oracle.online(rows, [1], NOON - MICROSECOND, watermark, VIEW)
 

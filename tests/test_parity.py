@@ -43,17 +43,40 @@ def entity_rows(world: World) -> list[dict[str, Any]]:
     return [{key: row[key] for key in dict.fromkeys(keys)} for row in world.spine]
 
 
+def first_beyond(world: World, rows: Rows, watermark: datetime) -> datetime | None:
+    """The first instant at which a row of some view counts that the load could not keep."""
+    datas = [data for data in world.views if any(asked.partition(":")[0] == data.view.name for asked in world.asked)]
+    limits = (oracle.beyond(rows[d.view.name], watermark, d.view, d.max_ahead) for d in datas)
+    first = min((limit for limit in limits if limit is not None), default=None)
+    return None if first is None else oracle.instant(first).replace(tzinfo=None)
+
+
 def instants_to_read(world: World, rows: Rows, watermark: datetime) -> list[datetime]:
-    """The watermark, just after it, and the instants at which some row reaches the end of its ttl, or has passed it."""
+    """Instants at which the online table has an answer.
+
+    The watermark, just after it, and instants at which some row becomes visible, reaches the end of its ttl, or has
+    passed it.
+    """
     ends = set()
     for data in world.views:
         for row in rows[data.view.name]:
-            if data.view.ttl and oracle.visible(row, watermark, data.view):
-                age_end = microseconds(row[data.view.event_time]) + data.view.ttl
-                ends.add(datetime(1970, 1, 1) + timedelta(microseconds=age_end))
-    ends = {end for end in ends if end >= watermark}
-    chosen = sorted(ends)[:2] + sorted(ends)[-1:]
-    return sorted({watermark, watermark + MICROSECOND, *chosen, *(end + MICROSECOND for end in chosen)})
+            if (visible_at := oracle.visible_at(row, data.view)) is not None:
+                ends |= {visible_at, microseconds(row[data.view.event_time]) + data.view.ttl}
+    limit = microseconds(first_beyond(world, rows, watermark) or datetime(9000, 1, 1))
+    later = sorted(end for end in ends if microseconds(watermark) <= end < limit - 1)
+    chosen = [*later[:2], *later[len(later) // 2 : len(later) // 2 + 1], *later[-1:]]
+    around = (oracle.instant(end + by).replace(tzinfo=None) for end in chosen for by in (0, 1))
+    return sorted({watermark, *(at for at in (watermark + MICROSECOND,) if microseconds(at) < limit), *around})
+
+
+def assert_refused_beyond(store: FeatureStore, world: World, rows: Rows, watermark: datetime) -> None:
+    """Asserts that a read at the first instant that the load could not keep is an error."""
+    limit = first_beyond(world, rows, watermark)
+    if limit is None or not world.spine:
+        return
+    with pytest.raises(AsknownError) as caught:
+        read_online(store, world, limit)
+    assert caught.value.code == "beyond-ahead"
 
 
 def read_online(store: FeatureStore, world: World, at: datetime) -> tuple[list[dict[str, Any]], Any]:
@@ -96,11 +119,6 @@ def offline_rows(world: World, rows: Rows, at: datetime) -> list[dict[str, Any]]
         return result
 
 
-def visible_rows(world: World, watermark: datetime) -> Rows:
-    """The rows that a load at the watermark can see."""
-    return {d.view.name: [r for r in d.rows if oracle.visible(r, watermark, d.view)] for d in world.views}
-
-
 @st.composite
 def watched_worlds(draw: st.DrawFn, max_views: int = 3) -> tuple[World, datetime]:
     """A world and a watermark among its times."""
@@ -112,12 +130,13 @@ def watched_worlds(draw: st.DrawFn, max_views: int = 3) -> tuple[World, datetime
 @settings(max_examples=EXAMPLES)
 def test_online_equals_offline_equals_the_oracle(watched: tuple[World, datetime], aware: bool) -> None:
     world, watermark = watched
-    rows = visible_rows(world, watermark)
+    rows = rows_of(world)
     with project(world) as folder, closing(FeatureStore(folder)) as store:
         store.materialize(until=watermark.replace(tzinfo=UTC) if aware else watermark)
         instants = instants_to_read(world, rows, watermark)
         for at in instants:
             assert_online_is(store, world, rows, watermark, at)
+        assert_refused_beyond(store, world, rows, watermark)
         at = instants[len(instants) // 2]
         online, _ = read_online(store, world, at)
         assert exact_rows(online) == exact_rows(offline_rows(world, rows, at))

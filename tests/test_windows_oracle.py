@@ -252,8 +252,9 @@ def test_a_window_online_is_there_for_every_key() -> None:
     rows = [row(NOON, 5), row(NOON + MICROSECOND, 7)]
     when = NOON.replace(tzinfo=UTC)
     later = NOON + timedelta(hours=1)
-    assert oracle.online(rows, [1], later, NOON, view)["s"] == (5, "PRESENT", when)  # 7 was not loaded
-    assert oracle.online(rows, [1], later + MICROSECOND, NOON, view)["s"] == (None, "NULL_VALUE", None)
+    assert oracle.online(rows, [1], NOON, NOON, view)["s"] == (5, "PRESENT", when)  # 7 is not visible yet
+    assert oracle.online(rows, [1], later, NOON, view)["s"] == (12, "PRESENT", when + MICROSECOND)
+    assert oracle.online(rows, [1], later + 2 * MICROSECOND, NOON, view)["s"] == (None, "NULL_VALUE", None)
     assert oracle.online(rows, [2], later, NOON, view) == {
         "x": (None, "NOT_FOUND", None), "n": (0, "PRESENT", None), "s": (None, "NULL_VALUE", None)
     }  # fmt: skip

@@ -16,7 +16,7 @@ import strategies
 import window_worlds
 from asknown import FeatureStore
 from small_windows import online_answers
-from test_parity import Rows, instants_to_read, offline_rows, project, read_online, visible_rows
+from test_parity import Rows, first_beyond, instants_to_read, offline_rows, project, read_online, rows_of
 from test_windows_historical import START, hot_rows, hot_world, reference
 from worlds import World, agrees, asked_features, exact, exact_rows, inexact_features, settled, write_project
 
@@ -32,31 +32,26 @@ def ends_of_frames(world: World, rows: Rows, watermark: datetime) -> list[dateti
     for data in world.views:
         windows = {window for item in data.windows for window in item.feature.windows}
         for row in rows[data.view.name]:
-            if oracle.visible(row, watermark, data.view):
+            if oracle.visible_at(row, data.view) is not None:
                 event_time = oracle.microseconds(row[data.view.event_time])
                 ends |= {event_time + w.delay + length for w in windows for length in (0, w.length)}
     since = oracle.microseconds(watermark)
-    until = oracle.microseconds(datetime(9999, 1, 1))
+    until = oracle.microseconds(first_beyond(world, rows, watermark) or datetime(9000, 1, 1)) - 1
     chosen = sorted(end for end in ends if since <= end < until)
     some = {*chosen[:2], *chosen[len(chosen) // 2 : len(chosen) // 2 + 1], *chosen[-1:]}
     around = sorted({end + by for end in some for by in (-1, 0, 1) if end + by >= since})
     return [oracle.instant(end).replace(tzinfo=None) for end in around]
 
 
-def assert_online_is(store: FeatureStore, world: World, loaded: tuple[Rows, Rows, datetime], at: datetime) -> None:
-    """Asserts values, statuses and event timestamps against the oracle, for every feature of every entity row.
-
-    ``loaded`` are the rows that some load brought in, those of the newest one, and the watermark.
-    """
-    as_of, events, watermark = loaded
+def assert_online_is(store: FeatureStore, world: World, rows: Rows, watermark: datetime, at: datetime) -> None:
+    """Asserts values, statuses and event timestamps against the oracle, for every feature of every entity row."""
     values, response = read_online(store, world, at)
     statuses, event_timestamps = response.statuses(), response.event_timestamps()
     inexact = inexact_features(world)
     for data, feature, name in asked_features(world):
-        known = events if feature in data.view.windows else as_of
         for i, row in enumerate(world.spine):
             key = [row[column] for column in data.view.keys]
-            value, status, event_time = oracle.online(known[data.view.name], key, at, watermark, data.view)[feature]
+            value, status, event_time = oracle.online(rows[data.view.name], key, at, watermark, data.view)[feature]
             if not (name in inexact and agrees(values[i][name], value)):
                 assert exact(values[i][name]) == exact(value), (name, row, at)
             assert statuses[name][i] == status, (name, row, at)
@@ -74,12 +69,12 @@ def watched_worlds(draw: st.DrawFn, max_views: int = 2) -> tuple[World, datetime
 @settings(max_examples=EXAMPLES)
 def test_online_equals_offline_equals_the_oracle(watched: tuple[World, datetime]) -> None:
     world, watermark = watched
-    rows = visible_rows(world, watermark)
+    rows = rows_of(world)
     with project(world) as folder, closing(FeatureStore(folder)) as store:
         store.materialize(until=watermark.replace(tzinfo=UTC))
         instants = sorted({*instants_to_read(world, rows, watermark), *ends_of_frames(world, rows, watermark)})
         for at in instants:
-            assert_online_is(store, world, (rows, rows, watermark), at)
+            assert_online_is(store, world, rows, watermark, at)
         at = instants[len(instants) // 2]
         online, _ = read_online(store, world, at)
         offline = offline_rows(world, rows, at)

@@ -80,6 +80,7 @@ class ViewData:
     windows: tuple[WindowItem, ...] = ()
     select: tuple[str, ...] = ()
     named_windows: tuple[str, ...] = ()
+    max_ahead: int = oracle.MAX_AHEAD
 
     def types(self) -> dict[str, str]:
         """The SQL type of each column and each feature."""
@@ -305,5 +306,7 @@ def config_line(data: ViewData) -> str:
         given["created_at"] = view.created_at
     if view.ttl:
         given["ttl"] = f"{view.ttl} microseconds"
+    if data.max_ahead != oracle.MAX_AHEAD:
+        given["max_ahead"] = f"{data.max_ahead} microseconds"
     arguments = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items())
     return f"{{{{ config({arguments}) }}}}\n\n"

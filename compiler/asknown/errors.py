@@ -70,6 +70,7 @@ CODES: dict[str, str] = {
     "online-write": "The online table cannot be written (read-only, locked, or the disk is full).",
     "load-older": "A load is as of an instant before the one that the online table is loaded up to.",
     "load-shrinks": "A load would remove more than a tenth of a view's keys, and was not told that it may.",
+    "beyond-ahead": "A read asks for an instant at which rows count that lay too far ahead for the last load to keep.",
     "before-watermark": "A read asks for an instant before the online table's watermark.",
     # registry
     "registry-moved": "Another revision was applied after the one that this was planned against.",

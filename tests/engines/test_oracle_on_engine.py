@@ -30,7 +30,7 @@ from engines.gaps import LISTLESS, REFUSALS
 from engines.harness import Warehouse, quote
 from small_windows import train
 from stores import open_store
-from test_parity import instants_to_read, read_online, visible_rows
+from test_parity import instants_to_read, read_online, rows_of
 from worlds import (
     Column,
     World,
@@ -61,10 +61,7 @@ def test_online_equals_training(warehouse: Warehouse) -> None:
 
 
 def test_online_windows_equal_training(warehouse: Warehouse) -> None:
-    def assert_online_is(store: FeatureStore, world: World, rows: Any, watermark: datetime, at: datetime) -> None:
-        test_windows_parity.assert_online_is(store, world, (rows, rows, watermark), at)
-
-    check_parity(warehouse, test_windows_parity.watched_worlds(1), assert_online_is)
+    check_parity(warehouse, test_windows_parity.watched_worlds(1), test_windows_parity.assert_online_is)
 
 
 # --- one property on one engine ---------------------------------------------------------------------------------------
@@ -91,7 +88,7 @@ def check_parity(
 
     def check(drawn: tuple[World, datetime]) -> None:
         world, watermark = held(warehouse, drawn[0]), drawn[1]
-        rows = visible_rows(world, watermark)
+        rows = rows_of(world)
         with project_on(warehouse, world) as folder:
             with closing(FeatureStore(folder)) as store:
                 store.materialize(until=watermark.replace(tzinfo=UTC))

@@ -74,6 +74,24 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequen
     return Statement((*models, *ctes), query, comment=HEADER)
 
 
+def compile_ahead(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
+    """The query of the rows that become visible after the watermark, with all columns that the online table keeps.
+
+    ``SELECT v.k, v.ts, v.amount FROM view AS v WHERE v.ts > :at AND NOT v.k IS NULL``
+    """
+    view = plan.view
+    names = Names([*reserved_names, *(cte.name for cte in models)])
+    rows = ViewRows(names, dialect)
+    ctes = rows.of(view)
+    scope = AsOfScope(view, view.name, rows.name(view), names=names, bounds=Bounds(earliest=plan.at), dialect=dialect)
+    times = [scope.when(), *(() if view.known_at is None else (scope.known(),))]
+    later = [time > at_instant(dialect, plan.at) for time in times]
+    conditions = [exp.or_(*later), *(not_null(part) for part in (*scope.keys_of(scope.v), *(t.copy() for t in times)))]
+    columns = dict.fromkeys([*kept_columns(view), *event_columns(view)])
+    query = exp.select(*_shown(scope, columns)).from_(table(scope.source, scope.v)).where(*conditions)
+    return Statement((*models, *ctes), query, comment=HEADER)
+
+
 def _shown(scope: AsOfScope, columns: Iterable[Column]) -> list[exp.Expr]:
     """The columns in the types of the model's SQL. A translated model may have changed them, so they are cast."""
     model = scope.view.model

@@ -125,13 +125,18 @@ class Lifted:
         return max(call.frame.oldest for call in self.calls)
 
 
+MAX_AHEAD = 400 * 86_400_000_000
+"""How far ahead of a load the online table keeps rows, in microseconds, where a view does not say."""
+
+
 @dataclass(frozen=True)
 class FeatureView:
     """A model whose rows are facts about entities in time.
 
     ``keys`` are the columns of the entities' keys, in the entities' order. ``known_at`` and ``created_at`` are None
     if they are not declared, or name a column that rule 3 compares before them. ``features`` are the other columns,
-    in select order; ``ttl`` is in microseconds, None for no bound.
+    in select order; ``ttl`` is in microseconds, None for no bound. ``max_ahead`` (microseconds) is how long after its
+    watermark a load of the online table keeps rows that become visible later.
 
     ``columns`` are the columns of the rows that features are fetched from. ``fetched`` are those of them that break
     ties and that an as-of join fetches, in order: the features, without the windows that ``lifted`` took out.
@@ -149,6 +154,7 @@ class FeatureView:
     ttl: int | None
     repeatable: bool
     lifted: Lifted | None = None
+    max_ahead: int = MAX_AHEAD
 
     def feature(self, name: str) -> Column | None:
         return next((column for column in self.features if column.name == name), None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sqlglot import exp
 
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.model.nodes import FeatureView, Lifted, Model
+from asknown.model.nodes import MAX_AHEAD, FeatureView, Lifted, Model
 from asknown.model.parse import is_repeatable
 from asknown.model.windows import lift_windows, merged, place_of
 from asknown.project.nodes import Entity
@@ -68,6 +68,7 @@ def build_view(
         ttl=config.ttl,
         repeatable=repeatable and is_repeatable(model.tree if lifted is None else lifted.tree),
         lifted=lifted,
+        max_ahead=MAX_AHEAD if config.max_ahead is None else config.max_ahead,
     )
 
 

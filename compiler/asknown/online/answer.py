@@ -14,6 +14,7 @@ from asknown.instants import from_microseconds
 from asknown.types import Kind, SqlType
 
 if TYPE_CHECKING:
+    from asknown.online.nodes import StoredView
     from asknown.online.request import Output
     from asknown.online.windows import WindowAnswer
 
@@ -123,6 +124,20 @@ def before_watermark(view: str, watermark: datetime, instant: datetime) -> Askno
         f"'{view}' is loaded up to {watermark.isoformat(' ')} UTC, "
         f"and the read asks for {instant.isoformat(' ')} UTC, which is before that",
         hint=hint,
+    )
+
+
+def beyond_ahead(stored: StoredView, instant: datetime) -> AsknownError:
+    """The error for a read at an instant (naive, in UTC) at which rows count that the last load could not keep."""
+    assert stored.beyond_at is not None
+    first, loaded = (moment.replace(tzinfo=None).isoformat(" ") for moment in (stored.beyond_at, stored.watermark))
+    rows = "a row" if stored.beyond == 1 else f"{stored.beyond:,} rows"
+    return AsknownError(
+        "beyond-ahead",
+        f"'{stored.view.name}' has {rows} too far ahead for its load as of {loaded} UTC to keep, "
+        f"the first from {first} UTC on, and the read asks for {instant.isoformat(' ')} UTC",
+        hint=f"load it again: asknown materialize {stored.view.name}; "
+        "or keep more: config(max_ahead='…') in the model, and load again",
     )
 
 

@@ -16,7 +16,7 @@ from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owne
 if TYPE_CHECKING:
     from asknown.errors import AsknownError
     from asknown.online.answer import Answer
-    from asknown.online.report import EventReport, Inspection, LoadReport
+    from asknown.online.report import AheadReport, EventReport, Inspection, LoadReport
     from asknown.online.request import Query
 
 
@@ -78,6 +78,9 @@ class LoadWriter(Protocol):
         on_rows: Callable[[int], None] | None = None,
     ) -> EventReport:
         """Makes a view's events those of ``batches``; after :meth:`load`, with its watermark."""
+
+    def load_ahead(self, view: OnlineView, batches: Iterable[Any], watermark: datetime, max_ahead: int) -> AheadReport:
+        """Makes a view's rows ahead those of ``batches``, up to ``max_ahead`` microseconds after the watermark."""
 
     def services(self, services: Iterable[OnlineService], on_demand: Iterable[OnlineOnDemand] = ()) -> None:
         """Writes the project's feature services and on-demand views, in place of those in the table."""

@@ -169,13 +169,16 @@ class Hashes:
     rows: str | None = None
     events: str | None = None
     tiles: str | None = None
+    ahead: str | None = None
 
 
 @dataclass(frozen=True)
 class StoredView:
     """A view as it stands in the file. ``watermark`` and ``loaded_at`` are aware, in UTC.
 
-    ``events`` is the number of rows that its windows are computed from; None where it has no windows.
+    ``events`` is the number of rows that its windows are computed from; None where it has no windows. ``ahead`` is the
+    number of rows that become visible after the watermark; None where there are none. ``beyond`` rows become
+    visible after all of these, the first at ``beyond_at``: they are not stored.
     """
 
     view: OnlineView
@@ -185,6 +188,9 @@ class StoredView:
     loaded_at: datetime
     events: int | None = None
     hashes: Hashes = Hashes()
+    ahead: int | None = None
+    beyond: int = 0
+    beyond_at: datetime | None = None
 
     def describe(self) -> dict[str, Any]:
         """The facts a person or a program asks for, as plain values by name."""
@@ -197,6 +203,9 @@ class StoredView:
             "keys": [c.name for c in self.view.keys],
             "features": [c.name for c in self.view.features],
             "windows": None if windows is None else _describe_windows(windows, self.events),
+            "ahead": self.ahead or 0,
+            "beyond": self.beyond,
+            "beyond_at": self.beyond_at,
             "fingerprint": self.view.fingerprint,
             "load_id": self.load_id,
             "loaded_at": self.loaded_at,

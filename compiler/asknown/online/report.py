@@ -19,7 +19,8 @@ class LoadReport:
     ``rows_seen`` = ``new`` + ``changed`` + ``unchanged`` + ``skipped_null`` + ``rows_future``. ``removed`` keys were
     there before, and have left; ``rows_total`` is the table's size after the load. ``skipped_null`` had no key or no
     time, ``rows_future`` a time after the load's watermark; neither are stored. If the table is ``rebuilt``, every key
-    that stays counts as changed. ``events_…`` are of the events that windows are computed from.
+    that stays counts as changed. ``rows_ahead`` rows are stored and become visible later; ``rows_beyond`` rows become
+    visible too late for that, the first at ``beyond_at``. ``events_…`` count the events that windows are computed from.
     """
 
     view: str
@@ -34,6 +35,9 @@ class LoadReport:
     watermark: datetime
     rebuilt: bool
     seconds: float
+    rows_ahead: int = 0
+    rows_beyond: int = 0
+    beyond_at: datetime | None = None
     events_added: int = 0
     events_removed: int = 0
     events_total: int = 0
@@ -51,6 +55,16 @@ class EventReport:
     rows_future: int
     events_total: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class AheadReport:
+    """The report of one load of a view's rows ahead: how many are stored, and how many are beyond, from when on."""
+
+    view: str
+    ahead: int
+    beyond: int
+    beyond_at: datetime | None
 
 
 @dataclass(frozen=True)

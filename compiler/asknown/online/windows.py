@@ -187,6 +187,7 @@ class WindowFeatures:
         times = times if any(map(takes_order, calls)) else times[:1]
         names = (name for call in calls for name in (call.value, call.order, call.condition) if name is not None)
         self.columns = tuple(dict.fromkeys((*times, *names)))
+        self._times = len(times)
         self.oldest = max(call.oldest for call in calls)
         self.newest = min(call.newest for call in calls)
         # The longest frames first, because a tile that serves one of them may serve the shorter ones.
@@ -222,13 +223,16 @@ class WindowFeatures:
         calls = [view.windows.calls[call] for call in feature.calls]
         return sorted({self.frames.index((call.oldest, call.newest)) for call in calls})
 
-    def answer(self, events: Events, instant: int, kept: Mapping[str, Any]) -> WindowAnswer:
-        """The features at ``instant`` of a key with these events and these hidden as-of values."""
+    def answer(self, events: Events, instant: int, kept: Mapping[str, Any], loose: Columns = ()) -> WindowAnswer:
+        """The features at ``instant`` of a key with these events and these hidden as-of values.
+
+        ``loose`` are further events, in the order of their times: rows dated ahead that are visible by now.
+        """
         # Every event in the table was visible at the watermark, and so is at any instant that may be asked for.
         if isinstance(events, tuple):
-            results, ends = self._from_tiles(events, instant)
+            results, ends = self._from_tiles(events, instant, loose)
         else:
-            results, ends = self._from_columns(events, instant)
+            results, ends = self._from_columns(self._together(events, loose) if loose else events, instant)
         values = []
         for name, evaluate in self._features:
             try:
@@ -258,8 +262,14 @@ class WindowFeatures:
                 results[call.place] = call.finalize(inside)
         return results, [times[high - 1] if high > low else None for low, high in spans]
 
-    def _from_tiles(self, tiles: Sequence[Tile], instant: int) -> tuple[list[Any], list[int | None]]:
-        """As :meth:`_from_columns`, where a frame is the later part of a tile and everything after the tile."""
+    def _together(self, columns: Columns, loose: Columns) -> Columns:
+        """The events of both, in the order of their times, NULLs lowest."""
+        rows = [*zip(*columns, strict=True), *zip(*loose, strict=True)]
+        rows.sort(key=lambda row: [(time is not None, time or 0) for time in row[: self._times]])
+        return list(zip(*rows, strict=True))
+
+    def _from_tiles(self, tiles: Sequence[Tile], instant: int, loose: Columns) -> tuple[list[Any], list[int | None]]:
+        """As :meth:`_from_columns`, where a frame is the later part of a tile, all events after it, and loose ones."""
         selected: dict[tuple[int, int], tuple[Sequence[Any], Sequence[int] | None]] = {}
         results: list[Any] = [None] * self._count
         for (frame, selection), calls in self._slices.items():
@@ -270,6 +280,8 @@ class WindowFeatures:
             values, own = found
             low = bisect_left(tile.columns[0] if own is None else own, instant - self.frames[frame][0])
             inside = values[low:]
+            if loose:
+                inside = [*inside, *self._inside(loose, selection, frame, instant)]
             for call in calls:
                 assert call.state is not None
                 count, *others = tile.after[call.state]
@@ -280,7 +292,19 @@ class WindowFeatures:
             tile.last if tile.later or tile.last >= instant - oldest else None
             for tile, (oldest, _) in zip(tiles, self.frames, strict=True)
         ]
+        if loose:
+            for place, (oldest, newest) in enumerate(self.frames):
+                times = [time for time in loose[0] if instant - oldest <= time <= instant - newest]
+                end = ends[place]
+                ends[place] = max([*times, *(() if end is None else (end,))], default=None)
         return results, ends
+
+    def _inside(self, loose: Columns, selection: int, frame: int, instant: int) -> Sequence[Any]:
+        """The values of the loose events that lie in a frame."""
+        values, own = self._selections[selection].select(loose)
+        times = loose[0] if own is None else own
+        oldest, newest = self.frames[frame]
+        return values[bisect_left(times, instant - oldest) : bisect_right(times, instant - newest)]
 
 
 def _never(_: Sequence[Any], __: int) -> Any:

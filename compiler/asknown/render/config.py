@@ -18,7 +18,7 @@ INPUT_KINDS: frozenset[Kind] = frozenset(
     {"boolean", "integer", "float", "decimal", "text", "uuid", "date", "timestamp", "list"}
 )
 # Keys that only a feature view may have.
-_OF_VIEWS = ("event_time", "known_at", "created_at", "ttl")
+_OF_VIEWS = ("event_time", "known_at", "created_at", "ttl", "max_ahead")
 
 
 # Keys of kinds of views that are still to come, and what to do until then.
@@ -170,6 +170,16 @@ def _bound(key: str, value: Any) -> int | None:
         raise RenderError(error.code, error.message, hint=error.hint, needle=_assignment(key)) from None
 
 
+def _length(key: str, value: Any) -> int:
+    """A duration in microseconds."""
+    if not isinstance(value, str):
+        raise _wrong(key, value, "a duration such as '35 days'")
+    try:
+        return microseconds(value)
+    except AsknownError as error:
+        raise RenderError(error.code, error.message, hint=error.hint, needle=_assignment(key)) from None
+
+
 def _materialized(key: str, value: Any) -> str:
     if value not in MATERIALIZED:
         expected = ", ".join(f"'{name}'" for name in MATERIALIZED)
@@ -222,6 +232,7 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "known_at": _column,
     "created_at": _column,
     "ttl": _bound,
+    "max_ahead": _length,
     "online": _truth,
     "materialized": _materialized,
     "owner": _text,

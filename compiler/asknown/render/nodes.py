@@ -18,7 +18,7 @@ class ViewConfig:
     """A model's ``config()``, checked. ``entity`` is None for a plain model, ``()`` for a view without keys.
 
     ``inputs`` are the names and types of what a request brings to an on-demand view; None for any other model.
-    ``ttl`` is in microseconds, None for no bound.
+    ``ttl`` is in microseconds, None for no bound; ``max_ahead`` in microseconds, None for the default.
     """
 
     entity: tuple[str, ...] | None = None
@@ -27,6 +27,7 @@ class ViewConfig:
     known_at: str | None = None
     created_at: str | None = None
     ttl: int | None = None
+    max_ahead: int | None = None
     online: bool = True
     materialized: str = "ephemeral"  # or "view", "table"
     owner: str = ""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from asknown.emit.load import compile_events, compile_load, event_columns, kept_columns
+from asknown.emit.load import compile_ahead, compile_events, compile_load, event_columns, kept_columns
 from asknown.emit.statement import Statement, check_sql, write
 from asknown.errors import AsknownError
 from asknown.model.expressions.types import NotPortableError
@@ -146,12 +146,16 @@ def _load(
 
     newest = run(compile_load(plan, models, catalog.reserved_names(), catalog.engine.dialect))
     report = writer.load(online, newest, watermark, full_refresh=full_refresh, allow_shrink=allow_shrink, on_rows=tell)
-    if online.windows is None:
-        return report
-    events = writer.load_events(
-        online, run(compile_events(plan, models, catalog.reserved_names(), catalog.engine.dialect)), watermark
-    )
-    return replace(report, events_added=events.added, events_removed=events.removed, events_total=events.events_total)
+    if online.windows is not None:
+        events = writer.load_events(
+            online, run(compile_events(plan, models, catalog.reserved_names(), catalog.engine.dialect)), watermark
+        )
+        report = replace(
+            report, events_added=events.added, events_removed=events.removed, events_total=events.events_total
+        )
+    later = run(compile_ahead(plan, models, catalog.reserved_names(), catalog.engine.dialect))
+    ahead = writer.load_ahead(online, later, watermark, view.max_ahead)
+    return replace(report, rows_ahead=ahead.ahead, rows_beyond=ahead.beyond, beyond_at=ahead.beyond_at)
 
 
 def _stored_service(service: Service) -> OnlineService:

@@ -81,6 +81,11 @@ def command(
     for report in reports:
         if report.events_added or report.events_removed:
             say(f"{report.view}: events of its windows: {report.events_added:,} new, {report.events_removed:,} removed")
+        if report.rows_ahead:
+            say(f"{report.view}: rows that become visible later: {report.rows_ahead:,}")
+        if report.beyond_at is not None:
+            from_when = report.beyond_at.replace(tzinfo=None)
+            say(f"{report.view}: rows too far ahead to keep: {report.rows_beyond:,}, the first from {from_when} UTC on")
         if report.skipped_null:
             say(f"{report.view}: {report.skipped_null:,} rows without a key were left out")
         if report.rows_future:

@@ -83,6 +83,35 @@ def read_events(
         yield _rows(seen, kept.num_rows, [*keys, *instants.values(), *others], early)
 
 
+@dataclass(frozen=True)
+class AheadRows:
+    """Rows dated ahead, as a load brings them: keys, times as microseconds with ``visible_at`` first, columns.
+
+    ``beyond`` rows become visible too late to be kept, the first of them at ``first_beyond`` (microseconds).
+    """
+
+    values: list[tuple[Any, ...]]
+    beyond: int
+    first_beyond: int | None
+
+
+def read_ahead(
+    view: OnlineView, columns: Sequence[Column], batches: Iterable[Any], watermark: int, last: int
+) -> Iterator[AheadRows]:
+    """The rows of the batches that become visible after ``watermark`` and up to ``last``, a chunk at a time."""
+    visible = _visible_times(view)
+    times = [Column(name, view.type_of(name)) for name in view.times]
+    for _, kept in _complete_rows(view, batches):
+        instants = {c.name: _encode(kept.column(c.name), c, view.name, _encode_instant) for c in times}
+        visible_at = list(map(max, *(instants[name] for name in visible))) if len(visible) > 1 else instants[visible[0]]
+        keys = [_encode(kept.column(c.name), c, view.name) for c in view.keys]
+        others = [_encode(kept.column(c.name), c, view.name) for c in columns]
+        rows = zip(*keys, visible_at, *instants.values(), *others, strict=True)
+        late = [moment for moment in visible_at if moment > last]
+        inside = [watermark < moment <= last for moment in visible_at]
+        yield AheadRows(list(compress(rows, inside)), len(late), min(late, default=None))
+
+
 def _rows(seen: int, complete: int, columns: Sequence[Sequence[Any]], early: list[bool] | None) -> StoredRows:
     """The chunk's rows, without those that are not ``early``."""
     values = zip(*columns, strict=True)

@@ -205,6 +205,9 @@ def _check_content(connection: sqlite3.Connection, path: Path, stored: StoredVie
     if view.windows is not None:
         tables += [(event_table(view).name, hashes.events), (tile_table(view).name, hashes.tiles)]
 
+    if stored.ahead is not None:
+        tables.append((f"{view.name}.ahead", hashes.ahead))
+
     def look(name: str, written: str | None) -> Check:
         found = hash_table(connection, name)  # even where there is nothing to compare it with: can it be read?
         return _compare(name, view.name, None if written is None else found == written)

@@ -94,13 +94,13 @@ def _list(columns: tuple[Column, ...]) -> str:
 
 def make_tables(connection: sqlite3.Connection, path: Path, view: OnlineView) -> None:
     """Makes the view's tables, empty. The file at ``path`` must not have them yet."""
-    _check_room(connection, path, view, view.name, len(view.columns))
+    check_room(connection, path, view, view.name, len(view.columns))
     for statement in create_statements(view):
         connection.execute(statement)
     if view.windows is not None:
         table, tiled = event_table(view), tile_table(view)
-        _check_room(connection, path, view, table.name, len(table.columns))
-        _check_room(connection, path, view, tiled.name, len(tiled.columns))
+        check_room(connection, path, view, table.name, len(table.columns))
+        check_room(connection, path, view, tiled.name, len(tiled.columns))
         connection.execute(create_events(table))
         connection.execute(create_tiles(tiled))
 
@@ -109,6 +109,7 @@ def drop_tables(connection: sqlite3.Connection, view: str) -> None:
     """Drops the tables of the view of this name, those that there are."""
     connection.execute(f"DROP TABLE IF EXISTS {quote(view)}")
     connection.execute(drop_events(view))
+    connection.execute(drop_ahead(view))
     connection.execute(drop_tiles(view))
 
 
@@ -124,7 +125,7 @@ def check_case(view: str, held: list[str], path: Path) -> None:
             )
 
 
-def _check_room(connection: sqlite3.Connection, path: Path, view: OnlineView, table: str, columns: int) -> None:
+def check_room(connection: sqlite3.Connection, path: Path, view: OnlineView, table: str, columns: int) -> None:
     """Refuses a table that SQLite cannot make, for its size or because somebody made another of its name."""
     most = connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN)
     if columns > most:
@@ -201,6 +202,11 @@ def create_events(table: EventTable) -> str:
 def drop_events(view: str) -> str:
     """The statement that removes the events of the view of this name, where it has any."""
     return f"DROP TABLE IF EXISTS {quote(f'{view}.events')}"
+
+
+def drop_ahead(view: str) -> str:
+    """The statement that removes the rows ahead of the view of this name, where it has any."""
+    return f"DROP TABLE IF EXISTS {quote(f'{view}.ahead')}"
 
 
 def create_numbered(name: str, table: EventTable) -> str:

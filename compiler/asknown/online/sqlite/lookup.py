@@ -62,7 +62,7 @@ def row_statement(request: Request, facts: PlanFacts) -> str | None:
     """
     reads = request.reads
     too_large = len(reads) > _MOST_VIEWS or len(request.fetched) + len(reads) > _MOST_COLUMNS
-    if too_large or any(read.windowed for read in reads):
+    if too_large or any(read.windowed or read.stored.ahead for read in reads):
         return None
     wanted = [f"r{output.read}.{quote(output.column.name)}" for output in request.fetched]
     wanted += [f"r{i}.{quote(read.stored.view.event_time)}" for i, read in enumerate(reads)]
@@ -84,7 +84,7 @@ class Lookup:
     def __init__(self, read: Read) -> None:
         view = read.stored.view
         self._view = view
-        self._columns = (view.event_time, *(f.name for f in read.features), *read.hidden)
+        self._columns = lookup_columns(read)
         self._nothing = (None,) * (len(view.keys) + len(self._columns))
         self._encoders = [
             (name, column_encoder(key.type, stored_key(key.type, encode)))
@@ -123,6 +123,11 @@ class Lookup:
         if query is None:
             query = self._queries[keys] = select_statement(self._view, self._columns, keys)
         return query
+
+
+def lookup_columns(read: Read) -> tuple[str, ...]:
+    """The columns of a view's table that a read looks up: the event time, its features, its hidden columns."""
+    return (read.stored.view.event_time, *(feature.name for feature in read.features), *read.hidden)
 
 
 def select_statement(view: OnlineView, columns: tuple[str, ...], rows: int) -> str:

@@ -104,7 +104,15 @@ def add_owner(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE _asknown_owner (project TEXT NOT NULL, target TEXT NOT NULL, hash TEXT) STRICT")
 
 
-MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes, add_on_demand, add_owner)
+def add_ahead(connection: sqlite3.Connection) -> None:
+    """Step 6: rows dated ahead. Those of a view lie beside its table, in one named "<view>.ahead"."""
+    connection.execute("ALTER TABLE _asknown_views ADD COLUMN ahead INTEGER")  # how many; NULL: no such table
+    connection.execute("ALTER TABLE _asknown_views ADD COLUMN ahead_hash TEXT")
+    connection.execute("ALTER TABLE _asknown_views ADD COLUMN beyond INTEGER")  # rows that are not stored; NULL: none
+    connection.execute("ALTER TABLE _asknown_views ADD COLUMN beyond_at TEXT")  # UTC: when the first becomes visible
+
+
+MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes, add_on_demand, add_owner, add_ahead)
 LAYOUT = len(MIGRATIONS)
 
 
@@ -296,8 +304,20 @@ def _stored_view(row: dict[str, Any]) -> StoredView:
         windows=windows,
     )
     watermark, loaded_at = read_instant(row["watermark"]), read_instant(row["loaded_at"])
-    hashes = Hashes(row.get("rows_hash"), row.get("events_hash"), row.get("tiles_hash"))  # since layout 3
-    return StoredView(view, watermark, row["rows"], row["load_id"], loaded_at, row.get("events"), hashes)
+    hashed = ("rows_hash", "events_hash", "tiles_hash", "ahead_hash")  # the last since layout 6, the others since 3
+    beyond_at = row.get("beyond_at")
+    return StoredView(
+        view,
+        watermark,
+        row["rows"],
+        row["load_id"],
+        loaded_at,
+        row.get("events"),
+        Hashes(*map(row.get, hashed)),
+        row.get("ahead"),
+        row.get("beyond") or 0,
+        None if beyond_at is None else read_instant(beyond_at),
+    )
 
 
 def _columns(written: list[dict[str, str]]) -> tuple[Column, ...]:
@@ -362,6 +382,10 @@ def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
         "rows_hash": stored.hashes.rows,
         "events_hash": stored.hashes.events,
         "tiles_hash": stored.hashes.tiles,
+        "ahead": stored.ahead,
+        "ahead_hash": stored.hashes.ahead,
+        "beyond": stored.beyond or None,
+        "beyond_at": None if stored.beyond_at is None else spell_instant(stored.beyond_at),
     }
     write_row(connection, "INSERT OR REPLACE INTO _asknown_views", row)
 

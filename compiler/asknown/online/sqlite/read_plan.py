@@ -18,16 +18,18 @@ from asknown.online.answer import (
     Found,
     UnreadableError,
     before_watermark,
+    beyond_ahead,
     decode_all,
     earliest,
     read_moments,
 )
 from asknown.online.request import Read, Request
 from asknown.online.sqlite.codec import Convert, column_decoder, decoder, stored_key
-from asknown.online.sqlite.lookup import Lookup, PlanFacts, row_statement
+from asknown.online.sqlite.lookup import Lookup, PlanFacts, lookup_columns, row_statement
 
 if TYPE_CHECKING:
     from asknown.online.on_demand import OnDemandFeatures
+    from asknown.online.sqlite.ahead import AheadRead
     from asknown.online.sqlite.tiles import WindowRead
     from asknown.online.windows import WindowAnswer
 
@@ -42,6 +44,7 @@ class ReadPlan:
         self._facts = facts.parameters
         self._watermarks = [(read.stored.watermark.replace(tzinfo=None), read) for read in request.reads]
         self.earliest = max((watermark for watermark, _ in self._watermarks), default=datetime.min)
+        self.beyond = min((at.replace(tzinfo=None) for _, at in _beyond(request)), default=datetime.max)
         self._ttls = [_ttl(read) for read in request.reads]
         self._keys = [
             (column, stored_key(key.type, encode))
@@ -133,8 +136,11 @@ class ReadPlan:
             values = [values[place] for place in self.request.shown]
         return Answer(self._names, self._outputs, [found for found, _ in reads], values)
 
-    def check_watermarks(self, instant: datetime) -> None:
+    def check_instant(self, instant: datetime) -> None:
         """Refuses an instant that a view's table does not answer for."""
+        for read, at in _beyond(self.request):
+            if instant >= at.replace(tzinfo=None):
+                raise beyond_ahead(read.stored, instant)
         for watermark, read in self._watermarks:
             if instant < watermark:
                 raise before_watermark(read.stored.view.name, watermark, instant)
@@ -148,6 +154,7 @@ class _Table:
         self._ttl = ttl
         self._lookup = Lookup(read)
         self._windows = _window_read(read)
+        self._ahead = _ahead_read(read)
         self._decoders = [column_decoder(feature.type) for feature in read.features]
         self._hidden = [(name, column_decoder(read.stored.view.type_of(name))) for name in read.hidden]
 
@@ -160,7 +167,7 @@ class _Table:
         found = Found([], None)
         stored: list[Column] = []
         if read.looks_up:
-            times, *stored = self._lookup.fetch(cursor, keys)
+            times, *stored = self._with_ahead(cursor, keys, self._lookup.fetch(cursor, keys), instant)
             found = Found(read_moments(times), earliest(instant, self._ttl))
             try:
                 stored = found.in_age(stored)
@@ -176,6 +183,21 @@ class _Table:
             found.windows = self._answer_windows(self._windows, cursor, keys, hidden, to_microseconds(instant))
         return found, values
 
+    def _with_ahead(
+        self, cursor: Any, keys: Sequence[Any], columns: Sequence[Column], instant: datetime
+    ) -> Sequence[Column]:
+        """The columns, with those of a row dated ahead for each key where such a row counts by now."""
+        if self._ahead is None:
+            return columns
+        moment = to_microseconds(instant)
+        known: dict[Any, tuple[Any, ...] | None] = {}
+        for key in keys:
+            if key not in known:
+                parts = self._lookup.parts(key)
+                known[key] = None if None in parts else self._ahead.newest(cursor, parts, moment)
+        rows = [known[key] or row for key, row in zip(keys, zip(*columns, strict=True), strict=True)]
+        return list(zip(*rows, strict=True)) or columns
+
     def _answer_windows(
         self,
         windows: WindowRead,
@@ -189,10 +211,11 @@ class _Table:
         for place, key in enumerate(keys):
             if key not in known:
                 parts = self._lookup.parts(key)
-                events = windows.fetch(cursor, None if None in parts else parts, instant)
+                whole = None if None in parts else parts
+                events, loose = windows.fetch(cursor, whole, instant), windows.fetch_loose(cursor, whole, instant)
                 try:
                     known[key] = windows.features.answer(
-                        events, instant, {name: column[place] for name, column in hidden}
+                        events, instant, {name: column[place] for name, column in hidden}, loose
                     )
                 except (ValueError, TypeError) as error:
                     raise UnreadableError(str(error)) from error
@@ -204,7 +227,20 @@ def _window_read(read: Read) -> WindowRead | None:
         return None
     from asknown.online.sqlite.tiles import WindowRead  # half of what a reader can import, and most requests do without
 
-    return WindowRead(read.stored.view, read.windowed)
+    return WindowRead(read.stored.view, read.windowed, ahead=bool(read.stored.ahead))
+
+
+def _ahead_read(read: Read) -> AheadRead | None:
+    if not read.stored.ahead:
+        return None
+    from asknown.online.sqlite.ahead import AheadRead  # few views have rows ahead
+
+    return AheadRead(read.stored.view, lookup_columns(read))
+
+
+def _beyond(request: Request) -> list[tuple[Read, datetime]]:
+    """The reads of views that have rows too far ahead to be kept, and the instant at which the first counts."""
+    return [(read, read.stored.beyond_at) for read in request.reads if read.stored.beyond_at is not None]
 
 
 def _on_demand(request: Request) -> OnDemandFeatures | None:

@@ -68,7 +68,7 @@ class SQLiteBackend:
         try:
             session = self.sessions.current()
             plan = session.plans.get(query.shape)
-            if plan is None or instant < plan.earliest:
+            if plan is None or not plan.earliest <= instant < plan.beyond:
                 return None
             row = query.row
             if row is not None and plan.by_row is not None:
@@ -88,7 +88,7 @@ class SQLiteBackend:
                 if len(session.plans) >= _MOST_PLANS:
                     session.plans.clear()
                 session.plans[query.shape] = plan
-            plan.check_watermarks(instant)
+            plan.check_instant(instant)
             try:
                 if query.row is not None and plan.by_row is not None:
                     answer = plan.read_row(session.cursor, query.row, instant)

@@ -161,7 +161,8 @@ def code_of(kind: SqlType | None) -> str:
 class WindowRead:
     """Fetches what the features of one request need of one view's events: the events, or tiles of them."""
 
-    def __init__(self, view: OnlineView, features: Sequence[StoredFeature]) -> None:
+    def __init__(self, view: OnlineView, features: Sequence[StoredFeature], *, ahead: bool) -> None:
+        """``ahead`` says whether the view has rows dated ahead."""
         assert view.windows is not None
         events, tiles = event_table(view), tile_table(view)
         self.features = WindowFeatures(view, features, events.times, full_column_decoder)
@@ -173,6 +174,11 @@ class WindowRead:
         self._tiles_query = tile_statement(tiles, columns, onwards=True) if packed else ""
         self._codes = [code_of(types.get(column)) for column in columns]
         self._nothing: Columns = [()] * len(columns)
+        self._loose_query = None
+        if ahead:
+            from asknown.online.sqlite.ahead import loose_statement  # few views have rows ahead
+
+            self._loose_query = loose_statement(view, columns)
 
     def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Events:
         """Return the data for a key's features at ``instant`` (microseconds). No row can have the key None."""
@@ -193,6 +199,12 @@ class WindowRead:
                 ]
         rows = cursor.execute(self._events_query, (*key, oldest, newest)).fetchall()
         return list(zip(*rows, strict=True)) or self._nothing
+
+    def fetch_loose(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Columns:
+        """The key's rows dated ahead that are visible at ``instant``, as events; nothing where there are none."""
+        if key is None or self._loose_query is None:
+            return ()
+        return list(zip(*cursor.execute(self._loose_query, (*key, instant)).fetchall(), strict=True))
 
     def _fetch_tiles(
         self, cursor: sqlite3.Cursor, key: Sequence[Any], instant: int, row: Sequence[Any]

@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
+from asknown.instants import from_microseconds, to_microseconds
 from asknown.online.loads import check_not_older, check_shrink
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
-from asknown.online.report import EventReport, LoadReport
+from asknown.online.report import AheadReport, EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
-from asknown.online.sqlite.batches import StoredRows, read_events, read_rows
+from asknown.online.sqlite.ahead import ahead_table, write_ahead
+from asknown.online.sqlite.batches import StoredRows, read_ahead, read_events, read_rows
 from asknown.online.sqlite.content import Change, hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
@@ -72,6 +75,7 @@ class OnlineWriter:
         self._connection: sqlite3.Connection | None = None
         self._broken = False
         self._without_events: set[str] = set()  # views with windows whose events this load has yet to bring
+        self._without_ahead: set[str] = set()  # views with rows ahead of an earlier load
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -106,6 +110,8 @@ class OnlineWriter:
             if kind is None:
                 if self._without_events:
                     raise ValueError(f"load() was not followed by load_events() for {sorted(self._without_events)}")
+                if self._without_ahead:
+                    raise ValueError(f"load() was not followed by load_ahead() for {sorted(self._without_ahead)}")
                 with self._explained():
                     self.connection.execute("COMMIT")
                     self._checkpoint()
@@ -152,6 +158,8 @@ class OnlineWriter:
             self._write(held, now)
             if view.windows is not None:
                 self._without_events.add(view.name)
+            if held.ahead or held.beyond:
+                self._without_ahead.add(view.name)
         changed = merged.changed if before is None else before.count - removed
         new = merged.new if before is None else rows - changed
         return LoadReport(
@@ -235,6 +243,54 @@ class OnlineWriter:
             seconds=time.perf_counter() - started,
         )
 
+    def load_ahead(self, view: OnlineView, batches: Iterable[Any], watermark: datetime, max_ahead: int) -> AheadReport:
+        """Makes a view's rows ahead those of ``batches``; after :meth:`load`, with its watermark.
+
+        ``batches`` bring every row that becomes visible after ``watermark``: columns of the view's table and of its
+        events. Rows that become visible more than ``max_ahead`` microseconds after it are counted, and not kept.
+        """
+        with self._explained():
+            watermark = self._checked(watermark)
+            held = metadata.sort_views(self.connection)[0].get(view.name)
+            if held is None or metadata.differs(held.view, view) or held.watermark != watermark:
+                raise ValueError(f"load_ahead() comes after load() of the same view and instant, '{view.name}'")
+            after = to_microseconds(watermark.replace(tzinfo=None))
+            last = min(after + max_ahead, to_microseconds(datetime.max))
+            late: list[int] = []  # one instant for each chunk with rows beyond: the first
+            beyond = 0
+
+            def kept() -> Iterator[tuple[Any, ...]]:
+                nonlocal beyond
+                for chunk in read_ahead(view, ahead_table(view).columns, batches, after, last):
+                    yield from chunk.values
+                    beyond += chunk.beyond
+                    late.extend(() if chunk.first_beyond is None else (chunk.first_beyond,))
+
+            rows = kept()
+            some = [*islice(rows, 1)]
+            if some:
+                now = self._write_ahead(held, chain(some, rows))
+            else:
+                self.connection.execute(layout.drop_ahead(view.name))
+                now = replace(held, ahead=None, hashes=replace(held.hashes, ahead=None))
+            beyond_at = from_microseconds(min(late)).replace(tzinfo=UTC) if late else None
+            self._write(held, replace(now, beyond=beyond, beyond_at=beyond_at))
+            self._without_ahead.discard(view.name)
+        return AheadReport(view=view.name, ahead=now.ahead or 0, beyond=beyond, beyond_at=beyond_at)
+
+    def _write_ahead(self, held: StoredView, rows: Iterable[tuple[Any, ...]]) -> StoredView:
+        """Makes the view's table of rows ahead hold these rows, and gives what the file is to say of it."""
+        view, change = held.view, Change()
+        table = ahead_table(view).table
+        made = held.ahead is not None
+        if not made:
+            layout.check_room(self.connection, self.path, view, table.name, len(table.columns))
+        write_ahead(self.connection, view, rows, change, made=made)
+        before = held.hashes.ahead
+        hashed = hash_table(self.connection, table.name) if before is None else self._changed(before, change)
+        ahead = (held.ahead or 0) + change.added - change.removed
+        return replace(held, ahead=ahead, hashes=replace(held.hashes, ahead=hashed))
+
     def services(self, services: Iterable[OnlineService], on_demand: Iterable[OnlineOnDemand] = ()) -> None:
         """Writes the project's feature services and on-demand views, in place of those in the file."""
         services, on_demand = tuple(services), tuple(on_demand)
@@ -255,6 +311,7 @@ class OnlineWriter:
     def forget(self, view: str) -> None:
         """Removes a view and its rows from the file; a view that is not there is no error."""
         with self._explained():
+            self._without_ahead.discard(view)
             if any(view in some for some in metadata.sort_views(self.connection)):
                 drop_tables(self.connection, view)
                 metadata.forget_view(self.connection, view)
