@@ -87,6 +87,7 @@ CASTS = {
     "cast.boolean.text": ":same",
     "cast.date.text": ":same",
     "cast.uuid.text": ":same",
+    "cast.other.text": ":same",  # of a type that DuckDB has not: its text is ClickHouse's own
     "cast.decimal.text": r"toDecimalString(:this, toUInt8(extract(toTypeName(:this), ', ([0-9]+)\\)')))",
     "trycast.text.integer": f"if(match(:this, {_WHOLE}), accurateCastOrNull(toInt128OrNull({_BARE}), :type), "
     f"{stop('NULL', f'match(:this, {_NUMBER})', 'a text is a number, and no whole one')})",

@@ -8,6 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 
+from asknown.emit.unknown_types import typed_as
 from asknown.types import SqlType, parse_type
 
 UNKNOWN = "unknown"
@@ -135,7 +136,7 @@ def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
         if isinstance(node, exp.Column | exp.Parameter):
             name = node.name.casefold() if isinstance(node, exp.Column) else f"@{node.name}"
             if name in types:
-                node.type = exp.DataType.build(types[name].name, dialect="duckdb", udt=True)
+                node.type = exp.DataType.build(typed_as(types[name]), dialect="duckdb", udt=True)
         elif isinstance(node, exp.Literal) and not node.is_string and set(node.this) <= set("0123456789."):
             node.type = exp.DataType.build("DECIMAL" if "." in node.this else "BIGINT")
     try:
