@@ -24,6 +24,7 @@ from stores import open_without_refusals
 from worlds import exact, same_type
 
 ASKED = datetime(2024, 6, 1)
+AT_ONCE = 10  # queries
 Outcome = pa.ChunkedArray | AsknownError
 """The column of an expression, or what was raised in its place."""
 
@@ -36,7 +37,9 @@ def test_no_expression_differs_silently(
     found: dict[str, Verdict] = {}
     for room, some in expressions(warehouse.name).items():
         expected, outcomes = here.outcomes(room, sound(some, known)), there.outcomes(room, sound(some, known))
-        for each in (each for each in some if each in known):  # one that stops would stop all beside it
+        refused = [each for each in some if each in known and known[each].word == "refused"]
+        outcomes |= there.refusals(room, refused)
+        for each in (each for each in some if each not in outcomes):  # one that stops would stop all beside it
             outcomes |= there.outcomes(room, [each])
             expected |= {} if is_refused(outcomes[each]) else here.outcomes(room, [each])
         found |= {each: judge(each, expected.get(each), outcomes[each]) for each in some}
@@ -116,27 +119,50 @@ class Place:
         (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
 
     def outcomes(self, room: str, some: Sequence[str]) -> dict[str, Outcome]:
-        """What comes out of each expression. All are asked at once, and fewer where one of them stops."""
+        """What comes out of each expression. Many are asked at once, and fewer where one of them stops."""
         if not some:
             return {}
-        if len(some) == 1 or room != "queries":
+        if len(some) <= AT_ONCE or room != "queries":
             try:
-                meant = [DEFINED.get(each, each) for each in some] if self._warehouse is None else list(some)
-                table = self._train(model_of(room, meant), len(some))
-                return {each: table.column(f"z{number}") for number, each in enumerate(some)}
+                return dict(zip(some, self._train(self._models(room, some)), strict=True))
             except AsknownError as error:
                 if len(some) == 1:
                     return {some[0]: error}
-        half = 1 if room == "queries" else len(some) // 2
+        half = len(some) // 2
         return self.outcomes(room, some[:half]) | self.outcomes(room, some[half:])
 
-    def _train(self, model: str, count: int) -> pa.Table:
-        names = [f"z{number}" for number in range(count)]
+    def refusals(self, room: str, some: Sequence[str]) -> dict[str, Outcome]:
+        """The refusal of each expression that cannot be said in the engine's SQL."""
+        found: dict[str, Outcome] = {}
+        models = {f"m{number}": model_of(room, [each]) for number, each in enumerate(some)}
+        with self._opened(models) as store:
+            for name, each in zip(models, some, strict=True):
+                try:
+                    store.compile_model(name)
+                except AsknownError as error:
+                    found |= {each: error} if is_refused(error) else {}
+        return found
+
+    def _models(self, room: str, some: Sequence[str]) -> list[tuple[str, int]]:
+        """Models with these expressions as columns, and how many each has: a query is a model of its own."""
+        meant = [DEFINED.get(each, each) for each in some] if self._warehouse is None else list(some)
+        if room == "queries":
+            return [(model_of(room, [each]), 1) for each in meant]
+        return [(model_of(room, meant), len(meant))]
+
+    def _train(self, models: Sequence[tuple[str, int]]) -> list[pa.ChunkedArray]:
+        """The columns of all models, by one training query over a view of each."""
         config = "{{ config(entity='row', event_time='ts') }}"
-        view = f"{config}\nselect id, ts, {', '.join(names)} from {{{{ ref('m') }}}}"
+        texts = {}
+        for number, (model, count) in enumerate(models):
+            columns = ", ".join(f"z{place}" for place in range(count))
+            texts[f"m{number}"] = model
+            texts[f"v{number}"] = f"{config}\nselect id, ts, {columns} from {{{{ ref('m{number}') }}}}"
         spine = pa.table({"id": pa.array(range(1, 20), pa.int32()), "event_timestamp": pa.array([ASKED] * 19)})
-        with self._opened({"m": model, "v": view}) as store:
-            return store.get_historical_features(spine, ["v"]).to_arrow()
+        views = [f"v{number}" for number in range(len(models))]
+        with self._opened(texts) as store:
+            job = store.get_historical_features(spine, views, full_feature_names=True)
+            return job.to_arrow().columns[2:]
 
     @contextmanager
     def _opened(self, models: Mapping[str, str]) -> Iterator[FeatureStore]:
