@@ -17,6 +17,8 @@ LONG_FILES = (
     "engines/test_expressions.py",
     "engines/test_oracle_on_engine.py",
     "engines/test_flights_on_engine.py",
+    "engines/test_commands.py",
+    "test_documented_commands.py",
     "test_oracle_historical.py",
     "test_windows_historical.py",
     "test_reader_plans.py",
