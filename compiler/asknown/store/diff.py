@@ -43,9 +43,9 @@ def diff_values(store: FeatureStore, changes: Sequence[ViewChange], spine: Any, 
     for change in changes:
         if change.before is None or change.after is None:
             continue
-        now = store.feature_names(change.view)
+        now = store.lineage(change.view)
         before, view = store.at_version(f"{change.view}@v{change.before}")
-        shared = [name for name in before.feature_names(view) if name in now]
+        shared = [name for name in before.lineage(view) if name in now]
         if not shared:
             continue
         asked = [f"{change.view}:{name}" for name in shared]

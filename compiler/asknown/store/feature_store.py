@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, wraps
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from asknown.catalog.references import list_references
 from asknown.errors import AsknownError, did_you_mean
-from asknown.instants import read_instant
 from asknown.online.answer import OnlineResponse
 from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
@@ -185,16 +184,13 @@ class FeatureStore:
         keys would leave, and at least ten, ``load-shrinks`` is raised and nothing changes, unless ``allow_shrink`` is
         True. An ``until`` before the last load's is ``load-older``; with ``full_refresh``, which drops what was stored
         before, the table may go back. ``prune`` removes views that the project no longer has, or keeps out of the
-        online table. If another load is running, this one waits up to ``wait`` seconds for it to end, and calls
-        ``on_wait`` with a message. ``on_rows`` is called with a view's name and its rows so far. Returns one report
-        for each view.
+        online table. While another load runs, this one waits up to ``wait`` seconds, and calls ``on_wait`` with a
+        message. ``on_rows`` is called with a view's name and its rows so far. Returns one report for each view.
         """
-        from asknown.online.sqlite.writer import check_instant
         from asknown.store.build import read_names
-        from asknown.store.materialize import load_views
+        from asknown.store.materialize import load_views, read_watermark
 
-        watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else read_instant(until, "until")
-        check_instant(watermark.replace(tzinfo=UTC), timedelta(microseconds=self.project.profile.online.max_skew))
+        watermark = read_watermark(until, self.project.profile.online)
         names = self._online_views() if views is None else read_names(views, "views")
         for name in names:
             self._require_view(name)
@@ -271,18 +267,14 @@ class FeatureStore:
         return self if frozen is None else frozen, plain
 
     def _at_versions(self, names: Any) -> tuple[FeatureStore | None, list[str]]:
-        """(a store with the versions that the names ask for, the names without versions); None if they ask for none."""
-        listed = [names] if isinstance(names, str) else names
-        if not isinstance(listed, Iterable) or not any("@" in name for name in listed if isinstance(name, str)):
-            return None, names
-        from asknown.registry.read import RegistryReader
-        from asknown.store.versions import frozen_catalog, has_version
+        """(a store with the versions that the names ask for, the names without them); None if they ask for none."""
+        catalog, plain = None, list(list_references(names))
+        if any("@" in str(name) for name in plain):
+            from asknown.store.versions import catalog_at_versions
 
-        listed = list(listed)
-        if not any(map(has_version, listed)):
-            return None, listed
-        with RegistryReader(self.project.profile.registry) as reader:
-            catalog, plain = frozen_catalog(self._catalog, listed, reader)
+            catalog, plain = catalog_at_versions(self._catalog, plain)
+        if catalog is None:
+            return None, plain
         store = FeatureStore(self.project.settings.root, self.project.profile.target.name)
         store.project, store._catalog = catalog.project, catalog
         self._frozen.append(store)
@@ -313,11 +305,6 @@ class FeatureStore:
         from asknown.store.training import needs_of
 
         return needs_of(self._typed, features)
-
-    @_in_turn
-    def feature_names(self, view: str) -> list[str]:
-        """The names of the features of a feature view or on-demand view, in the order of its select."""
-        return [feature.name for feature in self._typed.asked(view).features]
 
     @_in_turn
     def lineage(self, view: str) -> dict[str, tuple[Edge, ...]]:
@@ -375,14 +362,9 @@ class FeatureStore:
             )
 
     def _online_views(self) -> list[str]:
-        names = [name for name in self._catalog.views() if self._catalog.model(name).rendered.config.online]
-        if not names:
-            raise AsknownError(
-                "unknown-view",
-                "the project has no feature view to load",
-                hint="write one: config(entity=…, event_time=…)",
-            )
-        return names
+        from asknown.store.materialize import online_views
+
+        return online_views(self._catalog)
 
     def _settle(self) -> None:
         """In a forked process, abandons the sessions and the lock of the parent."""

@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from asknown.catalog.catalog import Catalog
 from asknown.emit.load import compile_ahead, compile_events, compile_load, event_columns, kept_columns
 from asknown.emit.statement import Statement, check_sql, write
 from asknown.errors import AsknownError
+from asknown.instants import read_instant
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import FeatureView, Item, Lifted
@@ -26,8 +28,9 @@ from asknown.online.nodes import (
     StoredFeature,
 )
 from asknown.online.report import LoadReport
+from asknown.online.sqlite.writer import check_instant
 from asknown.plan.nodes import LoadPlan
-from asknown.project.nodes import Service
+from asknown.project.nodes import OnlineTarget, Service
 from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected
 from asknown.store.stored_on_demand import stored_on_demand, without_affected_items
 from asknown.store.typed_catalog import TypedCatalog
@@ -35,6 +38,25 @@ from asknown.types import SqlType
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def online_views(catalog: Catalog) -> list[str]:
+    """The names of the feature views that are loaded if none is named. Raises ``unknown-view`` if there is none."""
+    names = [name for name in catalog.views() if catalog.model(name).rendered.config.online]
+    if not names:
+        raise AsknownError(
+            "unknown-view",
+            "the project has no feature view to load",
+            hint="write one: config(entity=…, event_time=…)",
+        )
+    return names
+
+
+def read_watermark(until: Any, online: OnlineTarget) -> datetime:
+    """The instant of a load: ``until``, or now; naive, in UTC. Raises an error for one of the future."""
+    watermark = datetime.now(UTC).replace(tzinfo=None) if until is None else read_instant(until, "until")
+    check_instant(watermark.replace(tzinfo=UTC), timedelta(microseconds=online.max_skew))
+    return watermark
 
 
 def load_views(

@@ -25,6 +25,15 @@ def has_version(name: Any) -> bool:
     return isinstance(name, str) and _VERSIONED.fullmatch(name) is not None
 
 
+def catalog_at_versions(catalog: Catalog, names: Any) -> tuple[Catalog | None, list[str]]:
+    """(a catalog with the versions that ``names`` ask for, the names without versions); None if they ask for none."""
+    listed = [names] if isinstance(names, str) else list(names)
+    if not any(map(has_version, listed)):
+        return None, listed
+    with RegistryReader(catalog.project.profile.registry) as reader:
+        return frozen_catalog(catalog, listed, reader)
+
+
 def frozen_catalog(catalog: Catalog, names: Sequence[str], reader: RegistryReader) -> tuple[Catalog, list[str]]:
     """(a catalog in which the views of ``names`` are the versions that they name, the names without versions).
 
