@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from asknown.engines.json_files import inspect_json
 from asknown.engines.text_files import QueryRunner, TextFile, arguments_sql, inspect_text
 from asknown.errors import AsknownError, Where
 from asknown.project.nodes import FileRead, SourceTable
@@ -49,8 +50,7 @@ def _inspect(
     if folded.endswith(_PARQUET):
         return path, inspect_parquet(engine, path, options, at)
     if folded.endswith(_JSON):
-        whole: dict[str, Any] = {"sample_size": -1, "maximum_sample_files": -1, "union_by_name": True, **options}
-        return path, FileRead("read_json", tuple(sorted(whole.items())))
+        return path, inspect_json(engine, path, options, at)
     return path, None
 
 

@@ -1,0 +1,58 @@
+"""An integer in a JSON file is read as it is written, or named in an error; it never becomes another number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asknown import FeatureStore
+from asknown.errors import AsknownError
+
+BIG = 2**64 - 1
+
+
+def read(folder: Path, text: str) -> list[dict[str, Any]]:
+    (folder / "pyproject.toml").write_text('[tool.asknown]\nname = "j"\n')
+    (folder / "models").mkdir(exist_ok=True)
+    source = "sources: [{name: s, tables: [{name: t, path: t.jsonl}]}]"
+    (folder / "models" / "s.yml").write_text(source)
+    (folder / "models" / "m.sql").write_text("select * from {{ source('s', 't') }}\n")
+    (folder / "t.jsonl").write_text(text)
+    with FeatureStore(folder) as store:
+        return store.preview("m").to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (f'{{"v": {BIG}}}\n{{"v": -1}}\n', [BIG, -1]),
+        ('{"v": 1234567890123456}\n{"v": 0.5}\n', [1234567890123456.0, 0.5]),
+        ('{"v": 9007199254740992}\n{"v": 0.5}\n', [2.0**53, 0.5]),
+        ('{"v": 9007199254740993.5}\n{"v": 1e300}\n', [9007199254740993.5, 1e300]),
+        ('{"v": [1.5, 12]}\n{"v": null}\n', [[1.5, 12.0], None]),
+        (f'{{"v": "{BIG}"}}\n', [str(BIG)]),
+    ],
+)
+def test_what_can_be_kept_is_kept(tmp_path: Path, text: str, values: list[Any]) -> None:
+    assert [row["v"] for row in read(tmp_path, text)] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (f'{{"v": 1}}\n{{"v": {10**39}}}\n', 10**39),
+        (f'{{"v": {BIG + 2}}}\n{{"v": -1}}\n', BIG + 2),
+        ('{"v": 9007199254740993}\n{"v": 0.5}\n', 2**53 + 1),
+        ('{"v": -9007199254740993}\n{"v": 1e3}\n', -(2**53) - 1),
+        ('{"v": {"a": [1.5, 9007199254740993]}}\n', 2**53 + 1),
+        ('{"v": [1, 9007199254740992, 9007199254740993, 0.5]}\n', 2**53 + 1),
+    ],
+)
+def test_what_a_float_would_change_is_named(tmp_path: Path, text: str, value: int) -> None:
+    with pytest.raises(AsknownError) as caught:
+        read(tmp_path, text)
+    assert caught.value.code == "file-value"
+    assert "t.jsonl: column 'v' has the integer " in caught.value.message
+    assert f"integer {value}, which" in caught.value.message
