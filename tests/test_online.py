@@ -341,7 +341,7 @@ def test_a_load_writes_edits_whichever_way_they_went(path: Path) -> None:
 def test_a_key_that_comes_twice_is_a_mistake_of_the_caller(path: Path) -> None:
     view = make_view(PLAIN)
     for keys in ([1, 1], [1, 2, 1], [2, 1, 2]):
-        with pytest.raises(ValueError, match="brings a key twice"):
+        with pytest.raises(ValueError, match="has a key twice"):
             load(path, view, [{"id": key, "ts": T} for key in keys])
 
 

@@ -71,7 +71,7 @@ def test_another_targets_table_is_refused_by_every_command_that_opens_it(project
     assert asknown(*LOAD)[0] == 0
     assert stamp(project / "online.db") == [("shop", "dev")]
     content = (project / "online.db").read_bytes()
-    says = "is that of target 'dev' of project 'shop', and this is target 'prod' of project 'shop'"
+    says = "belongs to target 'dev' of project 'shop', and this is target 'prod' of project 'shop'"
     for words in (LOAD, (*LOAD, "--full-refresh"), GET, ("doctor",)):
         code, output = asknown(*words, "--target", "prod")
         assert (code, says in output, "{{ target.name }}" in output) == (1, True, True), output
@@ -140,7 +140,7 @@ def test_a_file_without_a_stamp_is_read_and_takes_that_of_its_next_load(tmp_path
         with open_writer(path, owner=DEV):
             pass
         assert stamp(path) == [("shop", "dev")]
-        with pytest.raises(AsknownError, match="is that of target 'dev'") as caught:
+        with pytest.raises(AsknownError, match="belongs to target 'dev'") as caught:
             reader.views()  # it was open before there was a stamp
     assert caught.value.code == "online-owner"
     for owner in (PROD, OTHER):
@@ -161,7 +161,7 @@ def test_a_reader_of_another_owner_does_not_read_by_an_old_plan(tmp_path: Path) 
         assert reader.get_online_features([VIEW.name], [{"id": 1}]).to_dict()["amount"] == [1.0]
         with open_writer(path, owner=DEV) as writer:
             writer.load(VIEW, [make_batch(VIEW, [{**row, "amount": 2.0}])], NOON, full_refresh=True)
-        with pytest.raises(AsknownError, match="is that of target 'dev'"):
+        with pytest.raises(AsknownError, match="belongs to target 'dev'"):
             reader.get_online_features([VIEW.name], [{"id": 1}])
 
 
@@ -223,7 +223,7 @@ def test_triggers_and_views_in_the_file_are_refused(tmp_path: Path, part: str, l
         pass
     for caught in (reading, writing):
         assert caught.value.code == "online-corrupt"
-        assert f"has a {part} in it, which asknown did not make" in caught.value.message
+        assert f"has a {part} in it, which asknown did not create" in caught.value.message
         assert advice in (caught.value.hint or "")
     assert dump(path, VIEW.name) == content
     found = [check for check in inspect_file(path).checks if check.state == "act"]

@@ -172,7 +172,7 @@ def test_plan_tells_cause_consumer_and_what_to_do(shop: Path) -> None:
     shown = run("plan")
     for line in (
         "  orders  v1 → v2  models/orders.sql, models/stg_orders.sql",
-        "    ~ last_amount    values  by what it stands on",
+        "    ~ last_amount    values  through a model below it",
         "    reload the online table: asknown materialize orders",
         "    retrain: churn",
     ):

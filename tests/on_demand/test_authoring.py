@@ -88,7 +88,7 @@ MISTAKES = {
         "bad-model",
         "calls request\\(\\) twice",
     ),
-    "no config": ("select 1 as x from {{ request() }}", "bad-model", "is no on-demand view"),
+    "no config": ("select 1 as x from {{ request() }}", "bad-model", "is not an on-demand view"),
     "entity too": (
         "{{ config(entity='customer', inputs={}) }} select 1 as x from {{ request() }}",
         "not-yet",

@@ -233,7 +233,7 @@ def test_what_people_write_compiles_and_is_the_same(engine: duckdb.DuckDBPyConne
         ("hour(ts at time zone 'UTC')", "write … at time zone 'UTC' first"),
         ("ts at time zone 'Europe/Oslo'", "in a model below"),
         ("amount::varchar", "conversion from DOUBLE to VARCHAR"),
-        ("name || amount", "spells such a value its own way"),
+        ("name || amount", "writes such values in its own way"),
         ("d + n", "cast it to INTEGER"),
         ("list_contains(codes, amount)", "cast"),
         ("d = '2024-02-30'", "is not read as a DATE"),

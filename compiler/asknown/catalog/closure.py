@@ -93,7 +93,7 @@ class _Freezing:
             raise AsknownError(
                 "cycle",
                 f"on-demand views read each other in a circle: {circle}",
-                hint="take one of these references out",
+                hint="remove one of these references",
             )
         self._path.append(name)
         for model in self._catalog.closure([name]):
@@ -121,9 +121,9 @@ class _Freezing:
         if hidden(rendered.sql) != rendered.sql:
             raise AsknownError(
                 "bad-model",
-                f"the SQL of '{rendered.name}' holds the value of an environment variable, which no registry may keep",
+                f"the SQL of '{rendered.name}' has the value of an environment variable, which no registry may store",
                 at=rendered.where(1),
-                hint="use var() for what is no secret; secrets belong in profiles.yml",
+                hint="use var() for values that are not secret; secrets belong in profiles.yml",
             )
         doc = project.docs.get(rendered.name)
         config = {key: value for key, value in asdict(rendered.config).items() if key not in METADATA}
@@ -196,8 +196,8 @@ def thaw(
         if hashes.setdefault(name, digest) != digest:
             raise AsknownError(
                 "not-yet",
-                f"the versions asked for together stand on two versions of '{name}'",
-                hint="ask for them one by one",
+                f"the requested versions are built on two different versions of '{name}'",
+                hint="request them one at a time",
             )
         if name not in models:
             models[name] = objects[digest]

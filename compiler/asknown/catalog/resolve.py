@@ -57,7 +57,7 @@ def resolve_view(
     assert isinstance(qualified, exp.Select)
     lost = next((c for c in qualified.find_all(exp.Column) if not c.table and not _is_alias(c)), None)
     if lost is not None:
-        return None, f"the column '{lost.name}' is not of one table for certain"
+        return None, f"the column '{lost.name}' may belong to several tables"
     if any(isinstance(star.parent, exp.Select | exp.Column) for star in qualified.find_all(exp.Star)):
         return None, "a * is left"
     return qualified, ""

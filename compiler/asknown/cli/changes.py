@@ -83,7 +83,7 @@ def _feature(change: FeatureChange, width: int) -> str:
     elif change.kind in ("values", "type") and change.before != change.after:
         line += f"  {_short(change.before)}  →  {_short(change.after)}"
     elif change.kind == "values":
-        line += "  by what it stands on"
+        line += "  through a model below it"
     if change.whole and change.kind != "new":
         line += f"  (whole view: {_short(change.whole)})"
     return line
@@ -96,7 +96,7 @@ def _short(text: str) -> str:
 
 def _counted(changes: ProjectChanges) -> str:
     if not changes.views and not changes.services:
-        return f"Nothing to do: {changes.unchanged} views are as applied."
+        return f"Nothing to do: {changes.unchanged} views are unchanged."
     breaking = changes.breaking
     counts = {
         "breaking": len(breaking),
@@ -105,7 +105,7 @@ def _counted(changes: ProjectChanges) -> str:
     }
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     changed = f"{len(changes.views)} views change" if len(changes.views) != 1 else "1 view changes"
-    return f"{changed}{f' ({said})' if said else ''}, {changes.unchanged} are as applied."
+    return f"{changed}{f' ({said})' if said else ''}, {changes.unchanged} are unchanged."
 
 
 def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:

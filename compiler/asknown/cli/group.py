@@ -31,7 +31,7 @@ COMMANDS = {
     "materialize": "Load each entity's newest values into the online table.",
     "get": "Read features from the online table.",
     "plan": "Show what would change against the registry.",
-    "apply": "Record the project in the registry.",
+    "apply": "Record the project's current definitions in the registry.",
     "history": "List the revisions of the project, newest first.",
     "rollback": "Make an earlier revision the newest.",
     "search": "Find applied features by their words.",

@@ -56,7 +56,7 @@ BIGQUERY = Dialect(
         nearest={
             "sum.float": FLOATS,
             "list": "BigQuery returns [] for a NULL ARRAY: write last(x) for the newest value",
-            "list_distinct": "BigQuery returns [] for a NULL ARRAY: count(distinct x) is their number",
+            "list_distinct": "BigQuery returns [] for a NULL ARRAY: write count(distinct x) for the number of values",
             **dict.fromkeys(
                 ("median", "quantile_cont", "quantile_disc"),
                 "BigQuery has percentiles only as window functions: compute them in the source's table",

@@ -152,7 +152,7 @@ COUNTS = {
     "histogram": f"this engine returns no sorted list of values and counts: {_EACH}",
     "entropy": f"logarithms round differently on this engine: {_EACH}, and compute it from the counts",
 }
-MODES = {"mode": f"which of several most frequent values it returns is not documented: {_EACH}", **COUNTS}
+MODES = {"mode": f"which of several equally frequent values it returns is not documented: {_EACH}", **COUNTS}
 """The hints for aggregates that rest on the counts of values."""
 UNDOCUMENTED = dict.fromkeys(
     ("var_pop", "var_samp", "stddev_pop", "stddev_samp"),

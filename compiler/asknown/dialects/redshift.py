@@ -49,7 +49,7 @@ REDSHIFT = Dialect(
         filters=False,
         nearest={
             "sum.float": FLOATS,
-            "list_distinct": "Redshift has no arrays of a type: count(distinct x) is their number",
+            "list_distinct": "Redshift has no typed arrays: write count(distinct x) for the number of values",
             "string_agg": "LISTAGG stops at 65,535 bytes: an as-of feature gives the last value",
             **dict.fromkeys(
                 ("first", "last", "arg_min", "arg_max", "list"),
@@ -89,7 +89,7 @@ REDSHIFT = Dialect(
         tested=FUNCTIONS,
     ),
     names=NameRules(exact_names=True),
-    relations=RelationRules(unkept={"list": "Redshift has no arrays of a type"}),
+    relations=RelationRules(unkept={"list": "Redshift has no typed arrays"}),
     clock="microseconds",
     executed=False,
     session=("SET timezone TO 'UTC'", "SET enable_case_sensitive_identifier TO true"),

@@ -102,7 +102,7 @@ SNOWFLAKE = Dialect(
         nearest={
             "sum.float": FLOATS,
             "list": "a Snowflake ARRAY loses the type of its elements: write last(x) for the newest value",
-            "list_distinct": "a Snowflake ARRAY loses the type of its elements: count(distinct x) is their number",
+            "list_distinct": "a Snowflake ARRAY loses its elements' type: write count(distinct x) for their number",
             "string_agg": "LISTAGG returns '' where there is nothing to join: write last(x) for the newest value",
             "median": "median(x) over integers; or quantile_disc(x, 0.5), which is one of the values",
             "quantile_cont": "quantile_disc(x, 0.9), which is one of the values",

@@ -120,7 +120,7 @@ def _refuse_rows(model: Model, name: str, value: exp.Expr) -> None:
             else None
         )  # fmt: skip
         if what is not None:
-            raise _bad(model, f"has {what} in '{name}', and there is one row", instead, near=node)
+            raise _bad(model, f"has {what} in '{name}', but a request is one row", instead, near=node)
 
 
 def _refuse_taken(model: Model, name: str, columns: Sequence[RequestColumn], item: exp.Expr) -> None:

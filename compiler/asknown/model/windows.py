@@ -213,7 +213,7 @@ class _Lifter:
             return
         name = aggregate.sql[0]
         raise self._refuse(
-            f"feature '{feature}': the result of {name}() over a trailing window has no type that is kept",
+            f"feature '{feature}': the result of {name}() over a trailing window has a type that cannot be stored",
             f"write: {aggregate.inside}({name}(x) over …)",
             near=window,
         )

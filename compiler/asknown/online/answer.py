@@ -112,11 +112,11 @@ def earliest(instant: datetime, ttl: timedelta | None) -> datetime | None:
 def before_watermark(view: str, watermark: datetime, instant: datetime) -> AsknownError:
     """The error for a read of a view at an instant that is before its watermark; both are naive, in UTC."""
     if watermark > datetime.now(UTC).replace(tzinfo=None):
-        hint = f"the view is loaded ahead of the clock; load it as of now: asknown materialize {view} --full-refresh"
+        hint = f"the view is loaded for a future instant; load it for now: asknown materialize {view} --full-refresh"
     else:
         hint = (
-            "the online table keeps only what counts from its last load on; an earlier instant is a training query: "
-            f"asknown train {view} --spine <your keys and instants>; or take the view back to it: "
+            "the online table answers only from its last load on; for an earlier instant use a training query: "
+            f"asknown train {view} --spine <your keys and instants>; or take the view back to that instant: "
             f"asknown materialize {view} --until '{instant.isoformat(' ')}' --full-refresh"
         )
     return AsknownError(

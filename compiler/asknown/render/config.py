@@ -208,7 +208,7 @@ def _inputs(key: str, value: Any) -> tuple[tuple[str, SqlType], ...]:
         if kind.kind not in INPUT_KINDS or kind.name == "FLOAT":
             raise RenderError(
                 "unsupported-type",
-                f"input '{name}' is declared as '{value[name]}', which is no type that an input can have",
+                f"input '{name}' is declared as '{value[name]}', which an input cannot have",
                 hint="use DuckDB's names: double, bigint, integer, varchar, boolean, date, timestamp, decimal(10,2), …",
                 needle=quoted(value[name]),
             )

@@ -100,7 +100,7 @@ class ModelScope:
         if self.config is None or self.config.inputs is None:
             raise RenderError(
                 "bad-model",
-                f"'{name}' reads the request, and is no on-demand view",
+                f"'{name}' reads the request, but is not an on-demand view",
                 hint="put {{ config(inputs={'amount': 'double'}) }} first, or inputs={} where the request brings none",
             )
         self.request = RequestCall(references, full_names, self._line())

@@ -259,8 +259,8 @@ def refuse_breaking(changes: ProjectChanges, accept: Collection[str]) -> None:
         named = " ".join(f"--accept {ref}" for ref in left)
         raise AsknownError(
             "breaking",
-            f"this breaks what was built on the applied versions: {', '.join(left)}",
-            hint=f"undo it, or accept it: asknown apply {named}",
+            f"this breaks what uses the applied versions: {', '.join(left)}",
+            hint=f"undo the change, or accept it: asknown apply {named}",
         )
 
 

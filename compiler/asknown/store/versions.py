@@ -67,7 +67,7 @@ def frozen_catalog(catalog: Catalog, names: Sequence[str], reader: RegistryReade
 
 def _add(roots: dict[str, str], view: str, digest: str) -> None:
     if roots.setdefault(view, digest) != digest:
-        raise AsknownError("not-yet", f"one request names two versions of '{view}'", hint="ask for them one by one")
+        raise AsknownError("not-yet", f"one request names two versions of '{view}'", hint="request them one at a time")
 
 
 def _views_of(name: str, project: Project) -> list[str]:

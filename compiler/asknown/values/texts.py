@@ -51,7 +51,7 @@ def substring(text: str, start: int, length: int | None = None) -> str:
     length = _FARTHEST if length is None else length
     for number in (start, length):
         if not -_FARTHEST - 1 <= number <= _FARTHEST:
-            raise EvaluationError(f"substr() takes no offset or length of {number}")
+            raise EvaluationError(f"substr() cannot take the offset or length {number}")
     if start < 0:
         start = len(text) + start + 1
     if length >= 0:
@@ -65,7 +65,7 @@ def substring(text: str, start: int, length: int | None = None) -> str:
 def left(text: str, count: int) -> str:
     """The first ``count`` code points; if that is negative, all but the last so many."""
     if count > _FARTHEST:
-        raise EvaluationError(f"left() takes no length of {count}")
+        raise EvaluationError(f"left() cannot take the length {count}")
     return text[:count]
 
 

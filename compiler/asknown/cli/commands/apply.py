@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.command("apply", cls=ProjectCommand)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("-m", "--message", default="", metavar="TEXT", help="Why, for the history.")
+@click.option("-m", "--message", default="", metavar="TEXT", help="The reason, for the history.")
 @click.option(
-    "--accept", multiple=True, metavar="REF", help="A breaking change that is meant: a view, view:feature or service."
+    "--accept", multiple=True, metavar="REF", help="Accept this breaking change: a view, view:feature or service."
 )
 @click.pass_obj
 def command(session: Session, *, yes: bool, message: str, accept: tuple[str, ...]) -> None:
-    """Record the project in the registry.
+    """Record the project's current definitions in the registry.
 
     Shows the changes, as plan does, asks for confirmation, and writes one revision, in which each changed view gets a
     new version. Loads nothing: materialize does that. Refuses a breaking change unless --accept names it.
@@ -44,7 +44,7 @@ def command(session: Session, *, yes: bool, message: str, accept: tuple[str, ...
         if yes:
             return True
         if not is_terminal(sys.stderr) or not sys.stdin.isatty():
-            raise click.UsageError("apply asks before it writes, and there is no terminal to ask: give --yes")
+            raise click.UsageError("apply asks for confirmation, but there is no terminal: add --yes")
         return click.confirm("Apply?", err=True)
 
     with session.open_store() as store:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     help="Load what is known at this instant (default: now); a date means its start, in UTC.",
 )
 @click.option("--full-refresh", is_flag=True, help="Delete what was loaded before and load everything again.")
-@click.option("--allow-shrink", is_flag=True, help="Go on if more than a tenth of a view's keys leave.")
+@click.option("--allow-shrink", is_flag=True, help="Go on even if more than a tenth of a view's keys would leave.")
 @click.option("--prune", is_flag=True, help="Remove views that the project no longer loads.")
 @click.option(
     "--wait",

@@ -20,9 +20,13 @@ COLUMNS = ("view", "feature", "kind", "from", "to", "before", "after", "tied_row
 
 
 @click.command("plan", cls=ProjectCommand)
-@click.option("--check", is_flag=True, help="Exit with 1 if a change breaks what was built on the applied versions.")
+@click.option("--check", is_flag=True, help="Exit with 1 if a change breaks what uses the applied versions.")
 @click.option(
-    "--diff", "spine", metavar="SPINE", shell_complete=complete(models), help="Count the values that differ on it."
+    "--diff",
+    "spine",
+    metavar="SPINE",
+    shell_complete=complete(models),
+    help="Count the values that differ on this spine.",
 )
 @click.option(
     "--rows", type=click.IntRange(min=1), default=5000, show_default=True, help="Rows of the spine to compare."

@@ -13,7 +13,7 @@ from asknown.cli.session import ProjectCommand, Session
 @click.command("rollback", cls=ProjectCommand)
 @click.argument("revision", type=click.IntRange(min=1))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("-m", "--message", default="", metavar="TEXT", help="Why, for the history.")
+@click.option("-m", "--message", default="", metavar="TEXT", help="The reason, for the history.")
 @click.pass_obj
 def command(session: Session, *, revision: int, yes: bool, message: str) -> None:
     """Make an earlier revision the newest.
@@ -27,7 +27,7 @@ def command(session: Session, *, revision: int, yes: bool, message: str) -> None
     """
     if not yes:
         if not is_terminal(sys.stderr) or not sys.stdin.isatty():
-            raise click.UsageError("rollback asks before it writes, and there is no terminal to ask: give --yes")
+            raise click.UsageError("rollback asks for confirmation, but there is no terminal: add --yes")
         if not click.confirm(f"Make revision {revision} the newest again?", err=True):
             say("nothing was written")
             return
@@ -35,7 +35,7 @@ def command(session: Session, *, revision: int, yes: bool, message: str) -> None
         written = store.registry.rollback(revision, message)
         earlier = next((r for r in store.registry.history() if r.n == revision), None)
         name = store.project.settings.name
-    say(f"revision {written.n} of {name} says what revision {revision} said")
+    say(f"revision {written.n} of {name} restores revision {revision}")
     if earlier is not None and earlier.git_commit:
         say(f"its files: git checkout {earlier.git_commit[:12]}")
     say("the online table follows with the next load: asknown materialize")

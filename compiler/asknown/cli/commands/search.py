@@ -13,7 +13,7 @@ COLUMNS = ("feature", "type", "version", "owner", "project", "description")
 
 @click.command("search", cls=ProjectCommand)
 @click.argument("words", nargs=-1, required=True)
-@click.option("--all", "everywhere", is_flag=True, help="In all projects of the registry, not this one alone.")
+@click.option("--all", "everywhere", is_flag=True, help="Search all projects of the registry.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many features.")
 @format_option("shape")
 @click.pass_obj
@@ -39,6 +39,6 @@ def command(session: Session, *, words: tuple[str, ...], everywhere: bool, limit
     rows = [(f"{h.view}:{h.feature}", h.type, f"v{h.version}", h.owner, h.project, h.description) for h in hits]
     write_rows(shape, COLUMNS, rows, null="", shorten=True)
     if reader.absent:
-        say("nothing was applied yet, so nothing is found: asknown apply")
+        say("nothing was applied yet: asknown apply")
     elif not hits:
         say("no applied feature has all these words")

@@ -37,9 +37,9 @@ CLICKHOUSE = Dialect(
         finalizers=FINALIZERS,
         aggregating=AGGREGATING,
         nearest={
-            "list": "an Array of ClickHouse is never NULL: string_agg(x, ',') of a text, or last(x)",
+            "list": "a ClickHouse Array is never NULL: write string_agg(x, ',') of a text, or last(x)",
             **MODES,
-            "list_distinct": "an Array of ClickHouse is never NULL: count(distinct x) is their number",
+            "list_distinct": "a ClickHouse Array is never NULL: write count(distinct x) for the number of values",
         },
         order=ORDER,
     ),

@@ -35,7 +35,7 @@ def translate(error: Exception) -> AsknownError:
     if text.startswith("Out of Memory Error"):
         return AsknownError("engine", message, hint="raise the target's memory_limit in profiles.yml, or lower threads")
     if "not utf-8 encoded" in text:
-        return AsknownError("engine", message, hint="say how the file is written: options: {encoding: latin-1}")
+        return AsknownError("engine", message, hint="declare the file's encoding: options: {encoding: latin-1}")
     if _CSV.match(text):
         hint = "correct the line, or declare the column's data_type, or how the file is read under 'options'"
     return AsknownError("engine", message, hint=hint)

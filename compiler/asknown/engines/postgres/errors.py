@@ -22,7 +22,9 @@ def translate(error: Exception) -> AsknownError:
     message = facts.get("MESSAGE_PRIMARY") or _first_line(str(error))
     hint = facts.get("MESSAGE_HINT")
     if message.endswith("canceling statement due to user request"):
-        return AsknownError("engine", "somebody cancelled the query on the server", hint="ask who, and run it again")
+        return AsknownError(
+            "engine", "the query was cancelled on the server", hint="find out who did, and run it again"
+        )
     if found := re.search(rf"{OURS}(.+?)(?:: (?:t|\d+))?\"$", message):
         return AsknownError("engine", found[1])
     if found := re.fullmatch(r'relation "(.+)" does not exist', message):

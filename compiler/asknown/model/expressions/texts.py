@@ -71,7 +71,7 @@ def _side(name: str) -> Write:
 def _split_part(writer: Writer, node: exp.Expr) -> Part:
     text, separator, place = writer.parts(node.this, node.args["delimiter"], node.args["part_index"])
     if separator.tree[0] != "literal" or not separator.tree[2]:
-        raise NotPortableError("split_part() takes a separator that is written out, as in split_part(x, '@', 2)")
+        raise NotPortableError("split_part() needs a literal separator, as in split_part(x, '@', 2)")
     return operation("split_part", VARCHAR, text_of("split_part", text), separator, _count("split_part", place))
 
 
@@ -90,7 +90,7 @@ def _replace(writer: Writer, node: exp.Expr) -> Part:
 def _like(writer: Writer, node: exp.Expr) -> Part:
     text, pattern = writer.parts(node.this, node.expression)
     if pattern.tree[0] != "literal" or pattern.type != VARCHAR:
-        raise NotPortableError("LIKE takes a pattern that is written out, as in x like 'a%'")
+        raise NotPortableError("LIKE needs a literal pattern, as in x like 'a%'")
     found = operation("like", BOOLEAN, text_of("like", text), pattern)
     return operation("not", BOOLEAN, found) if node.args.get("negate") else found
 
@@ -103,7 +103,9 @@ def _spoken(part: Part, name: str) -> Part:
     if part.type is NULL:
         return convert(part, VARCHAR)
     if part.type.kind not in _SPOKEN or part.type.is_enum:
-        raise NotPortableError(f"{name} of a {part.type} is not supported: the engine spells such a value its own way")
+        raise NotPortableError(
+            f"{name} of a {part.type} is not supported: the engine writes such values in its own way"
+        )
     return convert(part.settled(), VARCHAR, explicit=True)
 
 

@@ -41,7 +41,9 @@ def time_of(what: str, part: Part) -> Part:
     if part.type is NULL:
         return convert(part, TIMESTAMP)
     if part.type.kind == "timestamptz":
-        raise NotPortableError(f"{what} of a {part.type} follows a session's zone: write … at time zone 'UTC' first")
+        raise NotPortableError(
+            f"{what} of a {part.type} depends on the session's zone: write … at time zone 'UTC' first"
+        )
     if part.type.kind not in ("date", "timestamp"):
         raise NotPortableError(f"{what} of a {part.type} is not supported: it takes a date or a timestamp")
     return part
@@ -69,7 +71,7 @@ def time_literal(part: Part, kind: SqlType) -> Part | None:
 
 def _unit(node: exp.Expr | None) -> str:
     if not isinstance(node, exp.Var | exp.Literal | exp.Column):
-        raise NotPortableError("the part of a time must be written out, as in date_diff('hour', a, b)")
+        raise NotPortableError("the part of a time must be a literal, as in date_diff('hour', a, b)")
     name = node.name.casefold()
     return _SPELLED.get(name, name)
 
@@ -188,7 +190,7 @@ def _with_days(day: Part, days: Part, sign: str) -> Part:
     if days.literal is None and days.type.bits > INTEGER.bits:
         raise NotPortableError(f"a DATE and a {days.type} are not added by the engine: cast it to INTEGER")
     if days.literal is not None and not holds(INTEGER, days.literal):
-        raise NotPortableError(f"a DATE and so many days as {days.literal} are not added")
+        raise NotPortableError(f"a DATE and a number of days as {days.literal} are not added")
     count = convert(days, INTEGER)
     return operation("add days", DATE, day, count if sign == "+" else _negative(count))
 

@@ -139,7 +139,7 @@ def _check_library() -> Check:
 
 def _check_stamp(found: Owner | None, path: Path) -> Check:
     if found is None:
-        unstamped = "carries no stamp yet: the next load says whose table it is"
+        unstamped = "has no stamp yet: the next load adds the project and the target"
         return Check("owner", path.name, "note", unstamped, "asknown materialize")
     facts = {"project": found.project, "target": found.target}
     return Check("owner", path.name, "ok", str(found), facts=facts)

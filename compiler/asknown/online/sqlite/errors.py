@@ -143,7 +143,7 @@ def other_owner(path: Path, found: Owner, asked: Owner) -> AsknownError:
             "name another path under 'online' in profiles.yml; if the project was renamed, "
             "move the file away and run: asknown materialize"
         )
-    return AsknownError("online-owner", f"the online table {path} is that of {found}, and this is {asked}", hint=hint)
+    return AsknownError("online-owner", f"the online table {path} belongs to {found}, and this is {asked}", hint=hint)
 
 
 def other_layout(path: Path, found: int, known: int) -> AsknownError:

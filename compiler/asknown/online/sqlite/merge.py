@@ -218,7 +218,7 @@ class _Merge:
         self._ordered = False
         names = ", ".join(quote(key.name) for key in self._view.keys)
         if not names:
-            raise ValueError(f"a load of '{self._view.name}', which has no keys, brings more than one row")
+            raise ValueError(f"a load of '{self._view.name}', which has no keys, has more than one row")
         self._connection.execute(f"DROP TABLE IF EXISTS {_SEEN}")
         self._connection.execute(
             f"CREATE TEMP TABLE {_SEEN.removeprefix('temp.')} ({names}, PRIMARY KEY ({names})) WITHOUT ROWID"
@@ -235,7 +235,7 @@ class _Merge:
         try:
             self._connection.executemany(insert, map(self._table.parameters, keys))
         except sqlite3.IntegrityError as error:
-            raise ValueError(f"a load of '{self._view.name}' brings a key twice") from error
+            raise ValueError(f"a load of '{self._view.name}' has a key twice") from error
 
     def _has_zeros(self, rows: list[Row]) -> bool:
         """Whether a float of the rows is a zero, whose sign Python's equality does not tell."""

@@ -18,7 +18,7 @@ def read_owner(connection: sqlite3.Connection, path: Path) -> Owner | None:
         return None  # a file of an earlier layout
     for row in metadata_rows(connection, "_asknown_owner"):
         if not is_as_written(row):
-            raise damaged(path, "what it says of its project and target is not what was written")
+            raise damaged(path, "its stamp of project and target is not what was written")
         return Owner(row["project"], row["target"])
     return None
 
@@ -58,5 +58,5 @@ def foreign(path: Path, kind: str, name: str) -> AsknownError:
         drop = f"drop {kind} {name}"
         hint = f"remove it: sqlite3 {path.name} '{drop}' and see what it has done: asknown doctor; or {hint}"
     return AsknownError(
-        "online-corrupt", f"the online file {path} has a {kind} '{name}' in it, which asknown did not make", hint=hint
+        "online-corrupt", f"the online file {path} has a {kind} '{name}' in it, which asknown did not create", hint=hint
     )

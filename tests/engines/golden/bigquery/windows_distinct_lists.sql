@@ -1,3 +1,3 @@
 -- asknown compile lists --dialect bigquery
 -- error[not-in-dialect]: bigquery has no exact list_distinct() over VARCHAR
--- hint: in 'lists': BigQuery returns [] for a NULL ARRAY: count(distinct x) is their number
+-- hint: in 'lists': BigQuery returns [] for a NULL ARRAY: write count(distinct x) for the number of values

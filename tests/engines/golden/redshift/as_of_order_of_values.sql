@@ -1,3 +1,3 @@
 -- asknown compile floats zeros texts flags lists --dialect redshift
--- error[not-in-dialect]: redshift has no exact feature of type INTEGER[]: Redshift has no arrays of a type
+-- error[not-in-dialect]: redshift has no exact feature of type INTEGER[]: Redshift has no typed arrays
 -- hint: leave the feature out for this target, or use another target: docs/dialects.md lists what each supports

@@ -1,3 +1,3 @@
 -- asknown compile lists --dialect redshift
 -- error[not-in-dialect]: redshift has no exact list_distinct() over VARCHAR
--- hint: in 'lists': Redshift has no arrays of a type: count(distinct x) is their number
+-- hint: in 'lists': Redshift has no typed arrays: write count(distinct x) for the number of values

@@ -1,3 +1,3 @@
 -- asknown compile lists --dialect snowflake
 -- error[not-in-dialect]: snowflake has no exact list_distinct() over VARCHAR
--- hint: in 'lists': a Snowflake ARRAY loses the type of its elements: count(distinct x) is their number
+-- hint: in 'lists': a Snowflake ARRAY loses its elements' type: write count(distinct x) for their number

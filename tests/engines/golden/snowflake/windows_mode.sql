@@ -1,3 +1,3 @@
 -- asknown compile favourites --dialect snowflake
 -- error[not-in-dialect]: snowflake has no exact mode() over VARCHAR
--- hint: in 'favourites': which of several most frequent values it returns is not documented: write count_if(x = 'a') over … for each value that matters
+-- hint: in 'favourites': which of several equally frequent values it returns is not documented: write count_if(x = 'a') over … for each value that matters
