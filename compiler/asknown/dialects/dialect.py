@@ -77,6 +77,7 @@ class PlanRules:
     memory: int | None = None  # bytes that a session may use; None: nobody set a limit
     tiled_rows: int = 1_000  # from this many rows of a key in the longest frame on, tiles pay
     scans_for_keys: bool = False  # a semi-join on the keys alone spares the scan most of the other rows
+    wide: int | None = None  # from this many columns on (``Plan.width``), the engine must be told that a query is wide
     matches_outside_on: bool = False  # the comparison of an as-of join is a MATCH_CONDITION; rows without a match stay
 
 

@@ -58,10 +58,13 @@ class Engine(Protocol):
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a small result."""
 
-    def stream(self, sql: str) -> pa.RecordBatchReader:
-        """The rows of a result, in order, in batches; larger than memory."""
+    def stream(self, sql: str, *, wide: bool = False) -> pa.RecordBatchReader:
+        """The rows of a result, in order, in batches; larger than memory.
 
-    def write_file(self, sql: str, path: Path) -> int:
+        ``wide``: the query's joins and sorts carry many columns, as :attr:`PlanRules.wide` says.
+        """
+
+    def write_file(self, sql: str, path: Path, *, wide: bool = False) -> int:
         """Writes a result to a Parquet or CSV file, whole or not at all, and gives the number of rows."""
 
     def build(self, name: str, sql: str, *, kind: str) -> None:

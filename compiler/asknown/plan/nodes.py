@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from sqlglot import exp
 
@@ -208,6 +208,23 @@ class Plan:
     spine: Spine
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
+
+    @property
+    def width(self) -> int:
+        """The number of columns that the joins and sorts of all steps carry, those that only break ties included."""
+        return sum(_width(step) for step in self.steps)
+
+
+def _width(step: Step) -> int:
+    match step:
+        case AsOfJoin():
+            fetched = step.view.fetched  # in the order in which they break ties
+            return max((place for place, column in enumerate(fetched, 1) if column in step.columns), default=0)
+        case TrailingWindow():
+            return len(step.calls)
+        case Derived():
+            return 0
+    assert_never(step)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,11 @@ class RetrievalJob:
         statement = compile_training(self.plan, self._models, self._reserved_names, self._engine.dialect)
         return write(statement, self._engine.dialect)
 
+    @property
+    def _is_wide(self) -> bool:
+        wide = self._engine.dialect.plans.wide
+        return wide is not None and self.plan.width >= wide
+
     def explain(self) -> str:
         """The plan as text: each step's view, keys, times and features, and the form of match with its reason."""
         return explain_plan(self.plan)
@@ -79,7 +84,7 @@ class RetrievalJob:
 
     def to_batches(self) -> pa.RecordBatchReader:
         """The training set as a stream of Arrow batches; it need not fit in memory."""
-        return self._engine.stream(self._written)
+        return self._engine.stream(self._written, wide=self._is_wide)
 
     def to_arrow(self) -> pa.Table:
         """The training set as one Arrow table, ``(rows of the spine) × (its columns + the features)``."""
@@ -129,7 +134,7 @@ class RetrievalJob:
             )
         self.check_output(path)
         try:
-            return self._engine.write_file(self._written, absolute(path))
+            return self._engine.write_file(self._written, absolute(path), wide=self._is_wide)
         except AsknownError as error:
             raise self._explained(error) from None
 

@@ -92,6 +92,7 @@ DUCKDB = Dialect(
         window_forms=("pairs", "bands", "tiles", "sorted"),
         tiled_rows=250,
         scans_for_keys=True,
+        wide=100,
     ),
     aggregates=AggregateRules(
         templates={

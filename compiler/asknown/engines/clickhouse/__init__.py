@@ -84,7 +84,7 @@ class ClickHouse:
         table = self.stream(sql).read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
-    def stream(self, sql: str) -> pa.RecordBatchReader:
+    def stream(self, sql: str, *, wide: bool = False) -> pa.RecordBatchReader:
         kinds = self._kinds(sql)
         schema = pa.schema([pa.field(name, arrow_type(kind, column=name)) for name, kind in kinds])
         batches = self._batches(sql, kinds, schema)
@@ -125,7 +125,7 @@ class ClickHouse:
             self._ask(lambda: self._session.insert(relation, _pieces(arrow)))
         return LoadedSpine(name, row)
 
-    def write_file(self, sql: str, path: Path) -> int:
+    def write_file(self, sql: str, path: Path, *, wide: bool = False) -> int:
         return write_batches(self.stream(sql), path)
 
     def build(self, name: str, sql: str, *, kind: str) -> None:

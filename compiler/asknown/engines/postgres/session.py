@@ -118,7 +118,7 @@ class Postgres:
         table = self.stream(sql).read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
-    def stream(self, sql: str) -> pa.RecordBatchReader:
+    def stream(self, sql: str, *, wide: bool = False) -> pa.RecordBatchReader:
         import pyarrow as pa
 
         from asknown.engines.postgres.types import arrow_type
@@ -194,7 +194,7 @@ class Postgres:
             self._do(f"ANALYZE {name}")
         return LoadedSpine(f"pg_temp.{name}", row)
 
-    def write_file(self, sql: str, path: Path) -> int:
+    def write_file(self, sql: str, path: Path, *, wide: bool = False) -> int:
         from asknown.engines.output_files import write_batches
 
         try:

@@ -63,7 +63,7 @@ class Spark:
             found += zip(*(column.to_pylist() for column in batch.columns), strict=True)
         return found
 
-    def stream(self, sql: str) -> pa.RecordBatchReader:
+    def stream(self, sql: str, *, wide: bool = False) -> pa.RecordBatchReader:
         import pyarrow as pa
 
         data = self._worker.run(lambda: self._session.sql(sql))
@@ -110,7 +110,7 @@ class Spark:
         pq.write_table(table, path, row_group_size=ROW_GROUP)
         return self._session.read.parquet(str(path))
 
-    def write_file(self, sql: str, path: Path) -> int:
+    def write_file(self, sql: str, path: Path, *, wide: bool = False) -> int:
         return write_batches(self.stream(sql), path)
 
     def write_folder(self, sql: str, url: str) -> int:
