@@ -84,12 +84,12 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
         keys = zip(join.keys, join.view.keys, strict=True)
         on = [key_value(dialect, k, v, col(k.name, s)).eq(col(v.name, alias)) for k, v in keys]
         on.append(col(t, s).eq(col(scope.t, alias)))
-        query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left")
+        query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left", copy=False)
     known = not_null(col(t, s))
     writer = _Writer(plan, joined, s, col(t, s), dialect)
     outputs = [named(_output(output, plan, writer, known, dialect), output.name) for output in plan.outputs]
-    query = query.select(*outputs)
-    return Statement(tuple(ctes), query.order_by(col(row, s)), comment=HEADER)
+    query = query.select(*outputs, copy=False)
+    return Statement(tuple(ctes), query.order_by(col(row, s), copy=False), comment=HEADER)
 
 
 def _step_ctes(join: AsOfJoin | TrailingWindow, scope: AsOfScope, moments: str) -> list[Cte]:

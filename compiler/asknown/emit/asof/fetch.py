@@ -99,7 +99,7 @@ def _choose(
     if all(column in outputs for column in deciding):
         order = [*_by_times(scope), *_by_columns(scope, deciding)]
         query = _with_rows(scope, exp.select(*columns), table(contest.relation, scope.m), contest.times)
-        return [Cte(name, query.qualify(_is_first(scope, contest, order)))]
+        return [Cte(name, query.qualify(_is_first(scope, contest, order), copy=False))]
     best = scope.name("best")
     alone = _of_best(scope, best, exp.select(*columns), tied=False)
     tied = _of_best(scope, best, exp.select(*[c.copy() for c in columns]), tied=True)
@@ -139,7 +139,8 @@ def _with_rows(scope: AsOfScope, query: exp.Select, asking: exp.Expr, times: Seq
     on += [same_or_null(scope.dialect, col(t, scope.m), own[t]) for t in times if t != scope.event_time]
     if scope.view.known_at is not None and scope.known_at not in times:
         on.append(scope.known() <= col(scope.t, scope.m))
-    return query.from_(asking).join(table(scope.source, scope.v), on=all_of(on)).where(*scope.in_reach())
+    query = query.from_(asking, copy=False).join(table(scope.source, scope.v), on=all_of(on), copy=False)
+    return query.where(*scope.in_reach(), copy=False)
 
 
 def _by_times(scope: AsOfScope) -> list[exp.Expr]:
