@@ -43,7 +43,14 @@ class Later:
     type: SqlType
 
 
-Loose = Rounding | Widening | Logarithm | Later
+@dataclass(frozen=True)
+class Membership:
+    """list_contains at ``node``, of which DuckDB 2.0.0 says NULL for NULL in an empty list, and 2.0.1 false."""
+
+    node: exp.Expr
+
+
+Loose = Rounding | Widening | Logarithm | Later | Membership
 
 
 def loosely_defined(
@@ -62,6 +69,8 @@ def loosely_defined(
     found: dict[int, Loose] = {}
     for part in _subtrees(tree):
         match part:
+            case ("list_contains", *_) if isinstance(node := writer.nodes[id(part)][1], exp.ArrayContains):
+                found.setdefault(id(node), Membership(node))
             case ("round", _, _, (_, _, int(places))):
                 node = writer.nodes[id(part)][1]
                 found.setdefault(id(node), Rounding(node, places))
