@@ -170,3 +170,21 @@
 {% macro change(aggregate, column, recent, before) -%}
     {{ aggregate }}({{ column }}) over {{ last(recent) }} - {{ aggregate }}({{ column }}) over {{ last(before) }}
 {%- endmacro %}
+
+
+{#
+    top_k(column, k, window, closed='both', delay=none)
+
+    The k most frequent values of a column in a window, the most frequent first; of equally frequent ones the lesser.
+
+        {{ top_k('category', 2, '30 days') }} as favourite_categories
+
+    renders to an expression over histogram(category) over (…), and is NULL where the window has no value.
+#}
+{% macro top_k(column, k, window, closed='both', delay=none) -%}
+    {%- if k is not integer or k < 1 -%}
+        {{ raise("top_k takes a whole number from 1 on, not '" ~ k ~ "'") }}
+    {%- endif -%}
+    list_transform(list_sort(list_transform(map_entries(histogram({{ column }}) over {{ last(window, closed, delay) }}), {{ '' }}
+    {{- "lambda p_: {'n': -cast(p_.value as bigint), 'v': p_.key}" }}))[1:{{ k }}], lambda q_: q_.v)
+{%- endmacro %}

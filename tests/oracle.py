@@ -26,9 +26,9 @@ class Window:
     """An aggregate over the rows of the last ``length`` microseconds (rule 4).
 
     ``value`` is the column that it takes (None: ``count(*)``), ``order`` the second column of arg_min and arg_max,
-    ``fraction`` the quantile's, ``separator`` string_agg's, ``where`` the FILTER: rows for which it does not give True
-    are left out. ``closed`` says which ends belong to the window ("both", "left", "right"); ``delay`` shifts both ends
-    back.
+    ``fraction`` the quantile's, ``separator`` string_agg's, ``number`` the k of last_k and its like, ``where`` the
+    FILTER: rows for which it does not give True are left out. ``closed`` says which ends belong to the window ("both",
+    "left", "right"); ``delay`` shifts both ends back.
     """
 
     aggregate: str
@@ -39,6 +39,7 @@ class Window:
     order: str | None = None
     fraction: Fraction = Fraction(1, 2)
     separator: str = ","
+    number: int = 1
     where: Callable[[Row], bool | None] | None = None
 
 
@@ -192,7 +193,7 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
     """The aggregate over ``rows``, none of which has a NULL in its columns. Over no rows only a count is not NULL."""
     values = [] if window.value is None else [row[window.value] for row in rows]
     if window.aggregate in COUNTED:
-        return COUNTED[window.aggregate](equal_values(values))
+        return COUNTED[window.aggregate](equal_values(values), window.number)
     match window.aggregate:
         case "count":
             return len(rows)
@@ -204,17 +205,26 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
             return None
         case "quantile_cont" | "quantile_disc":
             return QUANTILES[window.aggregate](values, window.fraction)
-        case "first" | "last" | "list" | "string_agg":
+        case name if name in IN_ORDER:
             listed = [row[window.value] for row in sorted(rows, key=lambda row: turn(row, window, view))]
-            if window.aggregate == "string_agg":
-                return window.separator.join(listed)
-            return {"first": listed[0], "last": listed[-1], "list": listed}[window.aggregate]
+            return IN_ORDER[window.aggregate](listed, window)
         case "arg_min" | "arg_max":  # of rows that tie, the last one
             extreme = (min if window.aggregate == "arg_min" else max)(ordered(row[window.order]) for row in rows)
             tied = [row for row in rows if ordered(row[window.order]) == extreme]
             return max(tied, key=lambda row: turn(row, window, view))[window.value]
         case _:
             return OVER_VALUES[window.aggregate](values)
+
+
+IN_ORDER: dict[str, Callable[[list[Any], Window], Any]] = {
+    "first": lambda listed, _: listed[0],
+    "last": lambda listed, _: listed[-1],
+    "list": lambda listed, _: listed,
+    "first_k": lambda listed, window: listed[: window.number],
+    "last_k": lambda listed, window: listed[-window.number :],
+    "string_agg": lambda listed, window: window.separator.join(listed),
+}
+"""Aggregates of the values of rows in order; there is at least one."""
 
 
 def equal_values(values: Sequence[Any]) -> list[list[Any]]:
@@ -231,11 +241,14 @@ def entropy(counts: Sequence[int]) -> float:
     return math.fsum(-share * math.log2(share) for share in shares)
 
 
-COUNTED: dict[str, Callable[[Sequence[Sequence[Any]]], Any]] = {
-    "list_distinct": lambda groups: [group[0] for group in groups] or None,
-    "mode": lambda groups: max(groups, key=len)[0] if groups else None,  # the first of the largest: the least value
-    "histogram": lambda groups: [{"key": group[0], "value": len(group)} for group in groups] or None,
-    "entropy": lambda groups: entropy([len(group) for group in groups]),
+COUNTED: dict[str, Callable[[Sequence[Sequence[Any]], int], Any]] = {
+    "list_distinct": lambda groups, number: [group[0] for group in groups] or None,
+    "mode": lambda groups, number: (
+        max(groups, key=len)[0] if groups else None
+    ),  # the first of the largest: the least value
+    "histogram": lambda groups, number: [{"key": group[0], "value": len(group)} for group in groups] or None,
+    "top_k": lambda groups, number: [group[0] for group in sorted(groups, key=len, reverse=True)[:number]] or None,
+    "entropy": lambda groups, number: entropy([len(group) for group in groups]),
 }
 """Aggregates of groups of equal values."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from asknown import AsknownError
 from render_project import LIBRARY, VIEW, refuse, render
 
 LANDED = "partition by carrier order by landed_at range between"
@@ -200,6 +201,18 @@ def test_shares_ratios_counts_and_changes_run() -> None:
     assert [row[2] for row in found] == [1, 1, 2, 3]
     assert [row[3] for row in found] == [None, START, START + timedelta(hours=1), START + timedelta(hours=2)]
     assert [row[4] for row in found] == [0.0, 0.0, 0.5, 1.0]
+
+
+def test_top_k_gives_the_most_frequent_values_the_lesser_first() -> None:
+    top = write("top_k('amount', 2, '3 hours')")
+    with duckdb.connect() as connection:
+        connection.execute("create table landings (carrier varchar, landed_at timestamp, amount int)")
+        rows = [("UA", START + timedelta(hours=hour), amount) for hour, amount in enumerate((4, 1, 4, 1, 2))]
+        connection.executemany("insert into landings values (?, ?, ?)", rows)
+        found = connection.execute(f"select {top} from landings order by landed_at").fetchall()
+    assert found == [([4],), ([1, 4],), ([4, 1],), ([1, 4],), ([1, 2],)]
+    with pytest.raises(AsknownError, match="whole number from 1 on"):
+        write("top_k('amount', 0, '3 hours')")
 
 
 # -- time ----------------------------------------------------------------------------------------------------------

@@ -72,13 +72,30 @@ AGGREGATES: dict[str, Taking] = {
     "quantile_disc": Taking((*NUMBERS, "VARCHAR", "DATE"), ("quantile_disc",)),
     "list": Taking(SCALARS, ("list", "array_agg")),
     "list_distinct": Taking(SCALARS, ("list", "array_agg")),
+    "first_k": Taking(SCALARS, ("list",)),
+    "last_k": Taking(SCALARS, ("array_agg",)),
+    "top_k": Taking(SCALARS, ("histogram",)),
     "mode": Taking(SCALARS, ("mode",)),
     "entropy": Taking(SCALARS, ("entropy",), "DOUBLE", exact=False),
     "string_agg": Taking(("VARCHAR",), ("string_agg", "listagg")),
 }
+SELDOM = ("mode", "entropy", "top_k", "first_k", "last_k")  # other engines refuse worlds with most of them
 UNFILTERED = ("first", "last")  # DuckDB has no FILTER for these over a window
 SUMS = {"DOUBLE": "DOUBLE", "DECIMAL(10,2)": "DECIMAL(38,2)", "BIGINT": "HUGEINT"}
 """The types of sums, for columns of other types BIGINT; those of BIGINT do not fit there, and are cast."""
+
+
+def around(aggregate: str, over: str, number: int) -> str:
+    """The SQL around a window that makes it another aggregate."""
+    match aggregate:
+        case "first_k":
+            return f"({over})[1:{number}]"
+        case "last_k":
+            return f"({over})[-{number}:]"
+        case "top_k":
+            pairs = f"list_transform(map_entries({over}), lambda p_: {{'n': -cast(p_.value as bigint), 'v': p_.key}})"
+            return f"list_transform(list_sort({pairs})[1:{number}], lambda q_: q_.v)"
+    return over
 
 
 def result_type(aggregate: str, kind: str) -> str:
@@ -88,7 +105,7 @@ def result_type(aggregate: str, kind: str) -> str:
             return SUMS.get(kind, "BIGINT")
         case "median" | "quantile_cont":
             return kind if kind.startswith("DECIMAL") else "DOUBLE"
-        case "list" | "list_distinct":
+        case "list" | "list_distinct" | "first_k" | "last_k" | "top_k":
             return f"{kind}[]"
     return AGGREGATES[aggregate].gives or kind
 
@@ -152,7 +169,7 @@ def calls(draw: st.DrawFn, scope: Scope, aggregates: Sequence[str], columns: Seq
     aggregate = draw(st.sampled_from([name for name in aggregates if scope.takes(name, column.type)]))
     facts, frame = AGGREGATES[aggregate], draw(st.sampled_from(scope.frames))
     value: str | None = column.name
-    order, fraction, separator = None, Fraction(1, 2), ","
+    order, fraction, separator, number = None, Fraction(1, 2), ",", draw(st.integers(1, 3))
     arguments = scope.names.columns[column.name]
     match aggregate:
         case "count" if draw(st.booleans()):
@@ -173,8 +190,11 @@ def calls(draw: st.DrawFn, scope: Scope, aggregates: Sequence[str], columns: Seq
     if aggregate not in UNFILTERED and draw(st.integers(0, 3)) == 0:
         condition, where = draw(conditions(scope))
         sql += f" filter (where {condition})"
-    window = Window(aggregate, value, frame.length, frame.closed, frame.delay, order, fraction, separator, where)
-    return Call(f"{sql} over {frame.sql}", result_type(aggregate, column.type), window, facts.exact)
+    window = Window(
+        aggregate, value, frame.length, frame.closed, frame.delay, order, fraction, separator, number, where
+    )
+    over = f"{sql} over {frame.sql}"
+    return Call(around(aggregate, over, number), result_type(aggregate, column.type), window, facts.exact)
 
 
 # --- items ------------------------------------------------------------------------------------------------------------
@@ -194,7 +214,8 @@ class Made:
 @st.composite
 def single_items(draw: st.DrawFn, scope: Scope) -> Made:
     """One aggregate over one window."""
-    call = draw(calls(scope, tuple(AGGREGATES), scope.columns))
+    names = tuple(name for name in AGGREGATES if name not in SELDOM or draw(st.integers(0, 3)) == 0)
+    call = draw(calls(scope, names, scope.columns))
     sql = f"cast({call.sql} as hugeint)" if call.type == "HUGEINT" else call.sql
     return Made(sql, call.type, WindowFeature((call.window,)), call.exact)
 

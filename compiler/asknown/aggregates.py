@@ -48,7 +48,9 @@ class Aggregate:
     distinct: bool = False  # whether DISTINCT inside the parentheses changes anything
     exact: bool = True  # False: equal to 1e-12 relative, computed stably
     ordered: bool = False
-    inside: str | None = None  # the function that the call must stand in, which makes its result one that is kept
+    inside: str | None = (
+        None  # the expression, in DuckDB's SQL, that must stand around the window ``:w``; ``:k`` a number
+    )
 
     @property
     def merges(self) -> bool:
@@ -96,6 +98,10 @@ _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 _FLAGS: frozenset[Kind] = frozenset({"boolean"})
 _TEXT: frozenset[Kind] = frozenset({"text"})
 _MIDDLES: frozenset[Kind] = _NUMBERS | {"text", "boolean", "uuid", "blob"}
+_TOP_K = (  # the macro top_k writes this
+    "list_transform(list_sort(list_transform(map_entries(:w), "
+    "lambda p_: {'n': -cast(p_.value as bigint), 'v': p_.key}))[1::k], lambda q_: q_.v)"
+)
 
 _ROWS = (
     Aggregate("count", ("count", "count_star"), "none", "count", _ANY, "BIGINT", "count", "count", empty=0),
@@ -145,8 +151,22 @@ _ROWS = (
     Aggregate(
         "list_distinct", ("list", "array_agg"), "value", "values", _FLAT, finalizer="list_distinct", distinct=True
     ),
+    Aggregate(
+        "last_k", ("list", "array_agg"), "value", "values", _ANY, finalizer="last_k", ordered=True, inside="(:w)[-:k:]"
+    ),
+    Aggregate(
+        "first_k",
+        ("list", "array_agg"),
+        "value",
+        "values",
+        _ANY,
+        finalizer="first_k",
+        ordered=True,
+        inside="(:w)[1::k]",
+    ),
+    Aggregate("top_k", ("histogram",), "value", "values", _FLAT, finalizer="top_k", inside=_TOP_K),
     Aggregate("mode", ("mode",), "value", "values", _FLAT, "value", finalizer="mode"),
-    Aggregate("histogram", ("histogram",), "value", "values", _FLAT, finalizer="histogram", inside="map_entries"),
+    Aggregate("histogram", ("histogram",), "value", "values", _FLAT, finalizer="histogram", inside="map_entries(:w)"),
     Aggregate("entropy", ("entropy",), "value", "values", _FLAT, "DOUBLE", finalizer="entropy", empty=0.0, exact=False),
     Aggregate(
         "string_agg",

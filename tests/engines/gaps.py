@@ -9,7 +9,7 @@ CASES = Path(__file__).resolve().parents[1] / "cases"
 _COMMANDS = re.compile(r"^asknown (train|materialize|get)\b", re.MULTILINE)
 
 _NO_LISTS = "an Array of ClickHouse is never NULL, so features are no lists there"
-_COUNTS = "aggregates of the counts of values are refused there, but for mode() on Postgres and Spark"
+_COUNTS = "aggregates of counts and slices of lists are refused there, but for mode() on Postgres and Spark"
 GAPS: dict[tuple[str, str], str] = {
     ("clickhouse", "as_of_order_of_values"): _NO_LISTS,
     ("clickhouse", "types_are_the_models"): _NO_LISTS,
@@ -28,11 +28,11 @@ LISTLESS = {"clickhouse": _NO_LISTS}
 REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
     "clickhouse": (
         (r"not-in-dialect: clickhouse has no exact list(_distinct)?\(\)", _NO_LISTS),
-        (r"not-in-dialect: clickhouse has no exact (mode|entropy)\(\)", _COUNTS),
+        (r"not-in-dialect: clickhouse has no exact (mode|entropy|top_k|first_k|last_k)\(\)", _COUNTS),
     ),
-    "spark": ((r"not-in-dialect: spark has no exact (mode|entropy)\(\)", _COUNTS),),
+    "spark": ((r"not-in-dialect: spark has no exact (mode|entropy|top_k|first_k|last_k)\(\)", _COUNTS),),
     "postgres": (
-        (r"not-in-dialect: postgres has no exact entropy\(\)", _COUNTS),
+        (r"not-in-dialect: postgres has no exact (entropy|top_k|first_k|last_k)\(\)", _COUNTS),
         (
             r"unsupported-type: column '.*' is of the Postgres type numeric\[\]",
             "lists of decimals: the driver does not say how many digits they have",

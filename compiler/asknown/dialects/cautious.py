@@ -149,6 +149,10 @@ FLOATS = (
 
 _EACH = "write count_if(x = 'a') over … for each value that matters"
 COUNTS = {
+    **dict.fromkeys(
+        ("last_k", "first_k"), "slices of lists are not translated: write list(x) over …, and cut it after training"
+    ),
+    "top_k": f"this engine returns no sorted list of values and counts: {_EACH}",
     "histogram": f"this engine returns no sorted list of values and counts: {_EACH}",
     "entropy": f"logarithms round differently on this engine: {_EACH}, and compute it from the counts",
 }

@@ -18,6 +18,7 @@ from asknown.emit.sql import at_instant, col, earlier, ident, named, not_null, s
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.rewrite import place_of_column
 from asknown.model.nodes import FeatureView, WindowCall
+from asknown.model.window_patterns import written_around
 from asknown.plan.nodes import Bounds, LoadPlan
 from asknown.types import Column
 
@@ -128,5 +129,4 @@ def _plain(call: WindowCall) -> exp.Expr:
         case str():
             arguments.append(exp.Literal.string(call.second))
     written = exp.Anonymous(this=call.aggregate.sql[0], expressions=arguments)
-    around = call.aggregate.inside
-    return written if around is None else exp.Anonymous(this=around, expressions=[written])
+    return written if call.aggregate.inside is None else written_around(call.aggregate, written, call.second)

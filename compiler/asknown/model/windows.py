@@ -20,6 +20,7 @@ from asknown.aggregates import AGGREGATES, REFUSED, Aggregate
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.nodes import Frame, Item, Lifted, Model, WindowCall
+from asknown.model.window_patterns import Around, around_window
 
 
 def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
@@ -111,12 +112,12 @@ class _Lifter:
         columns: list[str] = []
 
         def replace(node: exp.Expr) -> exp.Expr:
-            window = _window_in(node)
+            around = around_window(node)
+            window = node if isinstance(node, exp.Window) else around.window if around is not None else None
             if window is not None:
                 if not is_trailing(window, select):
                     raise self._refuse(f"feature '{name}' mixes windows of two kinds", "compute one of them in a CTE")
-                place = self._call(window, select, name)
-                self._check_around(node, self.calls[place].aggregate, name, window)
+                place = self._call(window, select, name, around)
                 used.append(place)
                 return exp.Parameter(this=exp.Literal.number(place))
             if isinstance(node, exp.Column):
@@ -128,7 +129,7 @@ class _Lifter:
         value = item.this if isinstance(item, exp.Alias) else item
         return Item(name, value.copy().transform(replace), tuple(used), tuple(dict.fromkeys(columns)))
 
-    def _call(self, window: exp.Window, select: exp.Select, feature: str) -> int:
+    def _call(self, window: exp.Window, select: exp.Select, feature: str, around: Around | None) -> int:
         partition, order, spec = merged(window, select)
         assert spec is not None
         self._check_partition(partition, feature, window)
@@ -140,8 +141,8 @@ class _Lifter:
             inner = inner.this
         if isinstance(inner, exp.IgnoreNulls):
             inner = inner.this
-        aggregate, arguments = self._aggregate(inner, feature, window)
-        second = self._second(aggregate, arguments, feature, window)
+        aggregate, arguments = self._aggregate(inner, feature, window, around)
+        second = self._second(aggregate, arguments, feature, window) if around is None else around.number
         if aggregate.arguments == "condition":
             conditions.append(arguments.pop())
         call = WindowCall(
@@ -156,13 +157,20 @@ class _Lifter:
             self.calls.append(call)
         return self.calls.index(call)
 
-    def _aggregate(self, inner: exp.Expr, feature: str, window: exp.Window) -> tuple[Aggregate, list[exp.Expr]]:
+    def _aggregate(
+        self, inner: exp.Expr, feature: str, window: exp.Window, around: Around | None
+    ) -> tuple[Aggregate, list[exp.Expr]]:
         """The aggregate of a window, and its arguments; none for ``count(*)``."""
         spelled, arguments = _taken_apart(inner)
         distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
         if distinct:
             arguments = [*arguments[0].expressions, *arguments[1:]]
-        found = [a for a in AGGREGATES.values() if spelled in a.sql and (a.distinct == distinct or not a.distinct)]
+        bare = [a for a in AGGREGATES.values() if a.inside is None]
+        found = [a for a in bare if spelled in a.sql and (a.distinct == distinct or not a.distinct)]
+        found = found if around is None else [around.aggregate]
+        if not found and (inside := next((a.inside for a in AGGREGATES.values() if spelled in a.sql), None)):
+            hint = f"write: {inside.replace(':w', f'{spelled}(x) over …')}"
+            raise self._refuse_aggregate(feature, f"{spelled}() alone is not supported", hint, window)
         if not found or spelled in REFUSED:
             known = sorted({name for a in AGGREGATES.values() for name in a.sql})
             hint = REFUSED.get(spelled) or did_you_mean(spelled, known, what="aggregates")
@@ -204,17 +212,6 @@ class _Lifter:
         raise self._refuse(
             f"feature '{feature}': {name}() takes {needed} as its second argument",
             f"write: {name}(x, {example}) over …",
-            near=window,
-        )
-
-    def _check_around(self, node: exp.Expr, aggregate: Aggregate, feature: str, window: exp.Window) -> None:
-        """Raises an error if the function around an aggregate, such as ``map_entries``, is missing."""
-        if (aggregate.inside is None) == (node is window):
-            return
-        name = aggregate.sql[0]
-        raise self._refuse(
-            f"feature '{feature}': the result of {name}() over a trailing window has a type that cannot be stored",
-            f"write: {aggregate.inside}({name}(x) over …)",
             near=window,
         )
 
@@ -332,20 +329,6 @@ def merged(window: exp.Window, select: exp.Expr | None) -> tuple[list[exp.Expr],
                 below = merged(base, select)
                 return partition or below[0], (list(order.expressions) if order else below[1]), spec or below[2]
     return partition, list(order.expressions) if order else [], spec
-
-
-def _window_in(node: exp.Expr) -> exp.Window | None:
-    """The window that a node is, or that the one function stands around which an aggregate's call needs."""
-    if isinstance(node, exp.Window):
-        return node
-    around = {aggregate.inside: aggregate.sql for aggregate in AGGREGATES.values() if aggregate.inside is not None}
-    if not isinstance(node, exp.Anonymous) or node.name.casefold() not in around or len(node.expressions) != 1:
-        return None
-    (inner,) = node.expressions
-    if not isinstance(inner, exp.Window):
-        return None
-    call = inner.this.this if isinstance(inner.this, exp.Filter) else inner.this
-    return inner if _taken_apart(call)[0] in around[node.name.casefold()] else None
 
 
 def _taken_apart(call: exp.Expr) -> tuple[str, list[exp.Expr]]:

@@ -199,6 +199,20 @@ def _mode(counts: list[tuple[Any, int]]) -> Any:
     return max(counts, key=lambda pair: pair[1])[0] if counts else None
 
 
+def _top_k(kind: SqlType, order: SqlType | None, second: Second) -> Finalizer:
+    """The most frequent values; of equally frequent ones the lesser first."""
+    most = int(second or 0)
+
+    def top(counts: list[tuple[Any, int]]) -> list[Any] | None:
+        return [value for value, _ in sorted(counts, key=lambda pair: -pair[1])[:most]] or None
+
+    return _of_counts(top)(kind, order, second)
+
+
+def _cut(cut: Callable[[Values, int], Values]) -> MakeFinalizer:
+    return lambda kind, order, second: lambda values: list(cut(values, int(second or 0))) or None
+
+
 def _histogram(counts: list[tuple[Any, int]]) -> list[dict[str, Any]] | None:
     return [{"key": value, "value": count} for value, count in counts] or None
 
@@ -298,6 +312,9 @@ FINALIZERS: dict[str, MakeFinalizer] = {
     "quantile_disc": _quantile_of("quantile_disc"),
     "list": _same(_list),
     "list_distinct": _of_counts(_list_distinct),
+    "last_k": _cut(lambda values, k: values[-k:]),
+    "first_k": _cut(lambda values, k: values[:k]),
+    "top_k": _top_k,
     "mode": _of_counts(_mode),
     "histogram": _of_counts(_histogram),
     "entropy": _of_counts(_entropy),

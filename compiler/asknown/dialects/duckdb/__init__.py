@@ -17,6 +17,10 @@ _VARIANCES = {
     "stddev_pop": f"SQRT({_DEVIATION} / LEN(l))",
     "stddev_samp": f"SQRT(CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END)",
 }
+# A name with a dot, such as p.value, could be a column's, so fields are extracted by a function.
+_PAIR = "{'n': -CAST(STRUCT_EXTRACT(p_, 'value') AS BIGINT), 'v': STRUCT_EXTRACT(p_, 'key')}"
+_PAIRS = f"LIST_SORT(LIST_TRANSFORM(MAP_ENTRIES(:value), LAMBDA p_ : {_PAIR}))"
+_TOP_K = f"LIST_TRANSFORM(LIST_SLICE({_PAIRS}, 1, :k), LAMBDA q_ : STRUCT_EXTRACT(q_, 'v'))"
 # Kinds of which FIRST and LAST with an order lose the sign of a zero; DOUBLE has templates of its own.
 _SIGNS_LOST = ("float", "list", "struct")
 # A zero without its sign, so that equal values are the same value.
@@ -113,8 +117,9 @@ DUCKDB = Dialect(
             "list_distinct.float": f"LIST(DISTINCT {_UNSIGNED} ORDER BY {_UNSIGNED})",
             "mode": "MODE(:x ORDER BY :x)",  # of equally frequent ones the first in order
             "mode.float": f"MODE({_UNSIGNED} ORDER BY {_UNSIGNED})",
-            "histogram": "HISTOGRAM(:x)",
-            "histogram.float": f"HISTOGRAM({_UNSIGNED})",
+            **dict.fromkeys(("histogram", "top_k"), "HISTOGRAM(:x)"),
+            **dict.fromkeys(("histogram.float", "top_k.float"), f"HISTOGRAM({_UNSIGNED})"),
+            **dict.fromkeys(("last_k", "first_k"), "LIST(:x ORDER BY :order)"),
             "entropy": "ENTROPY(:x)",
             "entropy.float": f"ENTROPY({_UNSIGNED})",
             "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
@@ -140,6 +145,8 @@ DUCKDB = Dialect(
             for name, text in _VARIANCES.items()
         }
         | dict.fromkeys(("histogram", "histogram.float"), "MAP_ENTRIES(:value)")
+        | dict.fromkeys(("top_k", "top_k.float"), _TOP_K)
+        | {"last_k": "LIST_SLICE(:value, -:k, -1)", "first_k": "LIST_SLICE(:value, 1, :k)"}
         | {
             f"{form}{name}{kind}": f"LIST_EXTRACT(:value, {place})"
             for name, place in (("first", 1), ("last", -1))

@@ -52,6 +52,8 @@ def _of_values(
     match call.second:
         case float():
             values["share"] = exp.Literal.number(str(call.second))
+        case int():
+            values["k"] = exp.Literal.number(call.second)
         case str():
             values["separator"] = exp.Literal.string(call.second)
     by_time = [*_by_time(scope), *order_terms(scope.dialect, value, x, descending=False)]
