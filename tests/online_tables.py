@@ -87,6 +87,12 @@ def make_batch(view: OnlineView, rows: Iterable[dict[str, Any]]) -> Any:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def load_batches(path: Path, view: OnlineView, batches: Iterable[Any], *, watermark: datetime) -> LoadReport:
+    """Loads one view in a transaction of its own."""
+    with open_writer(path) as writer:
+        return writer.load(view, batches, watermark)
+
+
 def load(
     path: Path,
     view: OnlineView,

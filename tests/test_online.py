@@ -26,12 +26,12 @@ from asknown.online.nodes import OnlineService, OnlineView, ServicePart
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite import batches as batches_module
 from asknown.online.sqlite import codec
-from asknown.online.sqlite.metadata import LAYOUT
+from asknown.online.sqlite.migrations import LAYOUT
 from asknown.online.sqlite.order import RowOrder
-from asknown.online.sqlite.writer import open_writer, write_view
+from asknown.online.sqlite.writer import open_writer
 from asknown.types import parse_type
 from asknown.values.order import comparison
-from online_tables import NOON, TICK, dump, load, make_batch, make_view, stored_rows
+from online_tables import NOON, TICK, dump, load, load_batches, make_batch, make_view, stored_rows
 
 T = datetime(2013, 5, 1, 10, tzinfo=UTC).replace(tzinfo=None)
 PLAIN = {"id": "BIGINT", "ts": "TIMESTAMP", "amount": "DOUBLE"}
@@ -186,7 +186,7 @@ def test_the_engine_s_own_batches_are_stored_exactly(path: Path) -> None:
     described = connection.execute(f"describe {select}").fetchall()
     view = make_view({row[0]: row[1] for row in described})
     batches = connection.sql(select).to_arrow_reader(1)
-    write_view(path, view, batches, watermark=NOON)
+    load_batches(path, view, batches, watermark=NOON)
     connection.close()
     with OnlineReader(path) as reader:
         read = reader.get_online_features("orders", {"id": [1, 2]}, at=NOON).to_dict()
@@ -212,7 +212,7 @@ def test_wide_integers_may_come_as_text(path: Path) -> None:
     batch = pa.record_batch(
         {"id": [1, 2], "ts": pa.array([T, T], pa.timestamp("us")), "value": [str(2**128 - 1), None]}
     )
-    write_view(path, view, [batch], watermark=NOON)
+    load_batches(path, view, [batch], watermark=NOON)
     with OnlineReader(path) as reader:
         assert reader.get_online_features("orders", {"id": [1, 2]}, at=NOON).to_dict()["value"] == [2**128 - 1, None]
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_kept_is_an_error(path: Path, kind: str, literal: str, sh
     connection = duckdb.connect()
     batches = connection.sql(select).to_arrow_reader()
     with pytest.raises(AsknownError) as caught:
-        write_view(path, view, batches, watermark=NOON)
+        load_batches(path, view, batches, watermark=NOON)
     connection.close()
     assert caught.value.code == "unsupported-type"
     assert "'value' of 'orders'" in caught.value.message

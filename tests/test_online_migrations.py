@@ -18,7 +18,7 @@ from asknown.online.nodes import OnlineView
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite import metadata, tiles
 from asknown.online.sqlite.layout import create_events, create_tiles, event_table, tile_table
-from asknown.online.sqlite.metadata import LAYOUT, MIGRATIONS
+from asknown.online.sqlite.migrations import LAYOUT, MIGRATIONS
 from asknown.online.sqlite.writer import open_writer
 from online_tables import NOON, make_batch, make_view
 from test_online_content import check
@@ -120,14 +120,14 @@ def test_a_load_brings_a_file_of_an_earlier_layout_up_to_date(path: Path, layout
 
 HALF_WAY = """
 import os, signal, sqlite3
-from asknown.online.sqlite import metadata, writer
+from asknown.online.sqlite import migrations, writer
 def stop(connection):
-    metadata.MIGRATIONS[-1](connection)
+    migrations.MIGRATIONS[-1](connection)
     os.kill(os.getpid(), signal.SIGKILL)
-steps = (*metadata.MIGRATIONS[:-1], stop)
+steps = (*migrations.MIGRATIONS[:-1], stop)
 with sqlite3.connect({path!r}, isolation_level=None) as connection:
     connection.execute("BEGIN IMMEDIATE")
-    metadata.migrate(connection, {layout}, steps)
+    migrations.migrate(connection, {layout}, steps)
 """
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from asknown.online.sqlite import layout, metadata, tiles
+from asknown.online.sqlite import layout, metadata, migrations, tiles
 from asknown.online.sqlite.codec import quote, spell_instant
 from asknown.online.sqlite.layout import create_events, event_table
 from faults.world import Load, State, World, views
@@ -18,7 +18,7 @@ def write_layout(path: Path, number: int, world: World, load: Load) -> None:
     """Makes a file as the asknown of layout ``number`` left it after a load: the released steps, and plain SQL."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        for step in metadata.MIGRATIONS[:number]:
+        for step in migrations.MIGRATIONS[:number]:
             step(connection)
         connection.execute(f"PRAGMA user_version = {number}")
         state = world.state(load)

@@ -20,7 +20,7 @@ import pytest
 
 from asknown.online.reader import OnlineReader
 from asknown.online.sqlite.doctor import inspect_file
-from asknown.online.sqlite.metadata import LAYOUT
+from asknown.online.sqlite.migrations import LAYOUT
 from faults.attempts import KEYS, TOLD, run_sql, try_reading, try_writing
 from faults.conftest import Length, Tell
 from faults.old_layouts import write_layout

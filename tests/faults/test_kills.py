@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite.metadata import LAYOUT
+from asknown.online.sqlite.migrations import LAYOUT
 from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.old_layouts import write_layout

@@ -1,14 +1,31 @@
-"""The rules of a load that every backend applies: no load goes back, and none shrinks a view unasked (rule 10)."""
+"""The rules of a load that every backend applies (rule 10).
+
+No load is of the future, none goes back, and none shrinks a view unasked.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from asknown.durations import spell
 from asknown.errors import AsknownError
 
 _FEWEST = 10
 _SHARE = 10
 """A load stops if it would remove at least so many keys, and more than one in so many."""
+
+
+def check_instant(watermark: datetime, max_skew: timedelta) -> None:
+    """Refuses a load as of an instant (aware) that is further in the future than clocks may differ."""
+    if watermark - datetime.now(UTC) <= max_skew:
+        return
+    length = max_skew // timedelta(microseconds=1)
+    beyond = f" by more than the {spell(length)} that 'max_skew' allows" if length else ""
+    raise AsknownError(
+        "bad-value",
+        f"{watermark.replace(tzinfo=None)} is in the future{beyond}: what will be known then is not known yet",
+        hint="leave --until out for now",
+    )
 
 
 def check_not_older(view: str, loaded: datetime, watermark: datetime) -> None:

@@ -17,7 +17,7 @@ from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import FeatureView, Item, Lifted
 from asknown.online.backend import LoadWriter, open_writer
-from asknown.online.loads import check_not_older
+from asknown.online.loads import check_instant, check_not_older
 from asknown.online.nodes import (
     OnlineService,
     OnlineView,
@@ -28,7 +28,6 @@ from asknown.online.nodes import (
     StoredFeature,
 )
 from asknown.online.report import LoadReport
-from asknown.online.sqlite.writer import check_instant
 from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import OnlineTarget, Service
 from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected

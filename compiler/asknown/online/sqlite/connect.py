@@ -22,7 +22,8 @@ from asknown.errors import AsknownError
 from asknown.online.backend import Library
 from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
 from asknown.online.sqlite.errors import absent, check_sqlite, explain, why_not
-from asknown.online.sqlite.metadata import find_layout, read_on_demand, read_services, read_views
+from asknown.online.sqlite.metadata import read_on_demand, read_services, read_views
+from asknown.online.sqlite.migrations import find_layout
 from asknown.online.sqlite.owner import check_owner, check_parts
 
 if TYPE_CHECKING:

@@ -23,14 +23,8 @@ from asknown.online.sqlite.connect import claimed
 from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import CORRUPT_HINT, absent, check_sqlite, explain, why_not
 from asknown.online.sqlite.layout import event_table, tile_table
-from asknown.online.sqlite.metadata import (
-    LAYOUT,
-    differs,
-    find_layout,
-    read_on_demand,
-    read_services,
-    sort_views,
-)
+from asknown.online.sqlite.metadata import differs, read_on_demand, read_services, sort_views
+from asknown.online.sqlite.migrations import LAYOUT, find_layout
 from asknown.online.sqlite.owner import check_owner, foreign, foreign_parts
 from asknown.paths import absolute
 

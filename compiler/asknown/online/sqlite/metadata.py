@@ -1,15 +1,13 @@
-"""The file's metadata: its owner, its layout, its views and its services.
+"""The file's metadata: its views, its on-demand views and its services.
 
-Each row has a checksum of its other columns. The layout comes about by numbered steps: step n takes a file from layout
-n - 1 to layout n, and is a plain function over an open transaction. Never change a released step; add the next one.
-The standard library only: the reader imports this.
+Each row has a checksum of its other columns. The standard library only: the reader imports this.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,124 +27,8 @@ from asknown.online.nodes import (
     StoredView,
 )
 from asknown.online.sqlite.codec import read_instant, spell_instant
-from asknown.online.sqlite.errors import damaged, not_ours, other_layout, unreadable_row
+from asknown.online.sqlite.errors import damaged, unreadable_row
 from asknown.types import Column, parse_type
-
-Step = Callable[[sqlite3.Connection], None]
-
-APPLICATION_ID = 0x61734B6E  # "asKn": how a file says that it is an online table of ours
-
-
-def create_metadata(connection: sqlite3.Connection) -> None:
-    """Step 1: the two tables that say what the file holds."""
-    connection.execute(
-        """
-        CREATE TABLE _asknown_views (
-            view         TEXT PRIMARY KEY COLLATE NOCASE,
-            fingerprint  TEXT NOT NULL,     -- of the view's definition
-            columns      TEXT NOT NULL,     -- JSON: [{"name": …, "type": …}, …], the select's order
-            keys         TEXT NOT NULL,     -- JSON: names
-            features     TEXT NOT NULL,     -- JSON: names
-            event_time   TEXT NOT NULL,     -- a column's name, as the next two
-            known_at     TEXT,
-            created_at   TEXT,
-            ttl_us       INTEGER NOT NULL,  -- 0: no bound
-            watermark    TEXT NOT NULL,     -- UTC: the table answers for this instant and later ones
-            rows         INTEGER NOT NULL,
-            load_id      TEXT NOT NULL,
-            loaded_at    TEXT NOT NULL      -- UTC
-        ) STRICT
-        """
-    )
-    connection.execute(
-        """
-        CREATE TABLE _asknown_services (
-            service  TEXT PRIMARY KEY,
-            parts    TEXT NOT NULL  -- JSON: [{"view": …, "alias": …, "features": [name, …], "keys": {key: column}}, …]
-        ) STRICT
-        """
-    )
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
-
-def add_windows(connection: sqlite3.Connection) -> None:
-    """Step 2: trailing windows. The events of a view lie beside its table, in one named "<view>.events"."""
-    # JSON: {"columns": […], "calls": […], "derived": […]}, as nodes.OnlineWindows; NULL: none
-    connection.execute("ALTER TABLE _asknown_views ADD COLUMN windows TEXT")
-    connection.execute("ALTER TABLE _asknown_views ADD COLUMN events INTEGER")  # how many; NULL: no windows
-
-
-def add_hashes(connection: sqlite3.Connection) -> None:
-    """Step 3: hashes of what the tables hold, and of each row of the metadata. They come with a view's next load."""
-    for column in ("rows_hash", "events_hash", "tiles_hash", "hash"):  # the last: of the other columns of the row
-        connection.execute(f"ALTER TABLE _asknown_views ADD COLUMN {column} TEXT")
-    connection.execute("ALTER TABLE _asknown_services ADD COLUMN hash TEXT")
-
-
-def add_on_demand(connection: sqlite3.Connection) -> None:
-    """Step 4: on-demand views, which have no rows of their own."""
-    connection.execute(
-        """
-        CREATE TABLE _asknown_on_demand (
-            view      TEXT PRIMARY KEY COLLATE NOCASE,
-            keys      TEXT NOT NULL,  -- JSON: [{"name": …, "type": …}, …], as the next
-            inputs    TEXT NOT NULL,
-            sources   TEXT NOT NULL,  -- JSON: [{"name": …, …}, …], as nodes.StoredSource
-            features  TEXT NOT NULL,  -- JSON: [{"name": …, "type": …, "expression": …, "columns": […]}, …]
-            hash      TEXT NOT NULL   -- of the other columns
-        ) STRICT
-        """
-    )
-
-
-def add_owner(connection: sqlite3.Connection) -> None:
-    """Step 5: whose table the file is. It comes with the next load; until then the table has no row."""
-    connection.execute("CREATE TABLE _asknown_owner (project TEXT NOT NULL, target TEXT NOT NULL, hash TEXT) STRICT")
-
-
-def add_ahead(connection: sqlite3.Connection) -> None:
-    """Step 6: rows dated ahead. Those of a view lie beside its table, in one named "<view>.ahead"."""
-    connection.execute("ALTER TABLE _asknown_views ADD COLUMN ahead INTEGER")  # how many; NULL: no such table
-    connection.execute("ALTER TABLE _asknown_views ADD COLUMN ahead_hash TEXT")
-    connection.execute("ALTER TABLE _asknown_views ADD COLUMN beyond INTEGER")  # rows that are not stored; NULL: none
-    connection.execute("ALTER TABLE _asknown_views ADD COLUMN beyond_at TEXT")  # UTC: when the first becomes visible
-
-
-MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes, add_on_demand, add_owner, add_ahead)
-LAYOUT = len(MIGRATIONS)
-
-
-def migrate(connection: sqlite3.Connection, layout: int, steps: Sequence[Step] = MIGRATIONS) -> None:
-    """Takes an empty file (layout 0) or one of an older layout to the present one, inside the open transaction."""
-    for number, step in enumerate(steps[layout:], start=layout + 1):
-        step(connection)
-        connection.execute(f"PRAGMA user_version = {number}")
-
-
-def find_layout(connection: sqlite3.Connection, path: Path) -> int:
-    """The layout of the open file, 0 for an empty one. Somebody else's file, or a newer layout, is an error."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    layout = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    _check_length(connection, path)
-    try:
-        filled = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    except UnicodeDecodeError as error:  # SQLite's own message quotes the damaged text
-        raise damaged(path, f"its tables' definitions cannot be read: {error}") from error
-    if application != APPLICATION_ID:
-        if application or filled:
-            raise not_ours(path)
-        return 0
-    if not 1 <= layout <= LAYOUT:  # an older one is read as it is, and brought up to date by the next load
-        raise other_layout(path, layout, LAYOUT)
-    return layout
-
-
-def _check_length(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuses a file that has lost its end. SQLite reads zeros there, and finds no row where one was."""
-    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    log = Path(f"{path}-wal")
-    if not (log.exists() and log.stat().st_size) and path.stat().st_size < pages * size:
-        raise damaged(path, f"it has {path.stat().st_size:,} bytes of {pages * size:,}")
 
 
 def read_views(connection: sqlite3.Connection, path: Path) -> dict[str, StoredView]:

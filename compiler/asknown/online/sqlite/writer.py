@@ -18,20 +18,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from asknown.durations import spell
 from asknown.errors import AsknownError
 from asknown.instants import from_microseconds, to_microseconds
-from asknown.online.loads import check_not_older, check_shrink
+from asknown.online.loads import check_instant, check_not_older, check_shrink
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.online.report import AheadReport, EventReport, LoadReport
-from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
+from asknown.online.sqlite import connect, events, layout, lock, metadata, migrations, tiles
 from asknown.online.sqlite.ahead import ahead_table, write_ahead
 from asknown.online.sqlite.batches import StoredRows, read_ahead, read_events, read_rows
 from asknown.online.sqlite.content import Change, hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
 from asknown.online.sqlite.merge import delete_rows, merge_rows
-from asknown.online.sqlite.metadata import migrate
 from asknown.online.sqlite.owner import check_owner, check_parts, write_owner
 from asknown.online.sqlite.rebuild import KeysBefore, keep_keys
 from asknown.paths import absolute
@@ -319,12 +317,12 @@ class OnlineWriter:
     def _open(self) -> None:
         connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
         self._connection = connection
-        metadata.find_layout(connection, self.path)  # before anything is changed in a file that may not be ours
+        migrations.find_layout(connection, self.path)  # before anything is changed in a file that may not be ours
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")
         check_parts(connection, self.path)
-        migrate(connection, metadata.find_layout(connection, self.path))
+        migrations.migrate(connection, migrations.find_layout(connection, self.path))
         if self._owner is not None and check_owner(connection, self.path, self._owner) is None:
             write_owner(connection, self._owner)
 
@@ -407,33 +405,3 @@ def open_writer(
 ) -> OnlineWriter:
     """A load of the file at ``path``, to be used in a ``with`` statement."""
     return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait, owner=owner)
-
-
-def write_view(
-    path: str | Path,
-    view: OnlineView,
-    batches: Iterable[Any],
-    *,
-    watermark: datetime,
-    full_refresh: bool = False,
-    allow_shrink: bool = False,
-    on_rows: Callable[[int], None] | None = None,
-) -> LoadReport:
-    """Loads one view in a transaction of its own."""
-    with open_writer(path) as writer:
-        return writer.load(
-            view, batches, watermark, full_refresh=full_refresh, allow_shrink=allow_shrink, on_rows=on_rows
-        )
-
-
-def check_instant(watermark: datetime, max_skew: timedelta) -> None:
-    """Refuses a load as of an instant (aware) that is further in the future than clocks may differ."""
-    if watermark - datetime.now(UTC) <= max_skew:
-        return
-    length = max_skew // timedelta(microseconds=1)
-    beyond = f" by more than the {spell(length)} that 'max_skew' allows" if length else ""
-    raise AsknownError(
-        "bad-value",
-        f"{watermark.replace(tzinfo=None)} is in the future{beyond}: what will be known then is not known yet",
-        hint="leave --until out for now",
-    )
