@@ -106,7 +106,7 @@ def test_names_that_a_shell_can_say(folder: Path, crew: Crew) -> None:
         ("people", "=x"),
         ("people:a=b", "id=1"),
         ("select", "order=NaN"),
-        ("select", f"order={2**63 - 1}.0"),
+        ("select", f"order={2**63 - 1}.5"),
         ("select", "order=" + "9" * 5000),
         ("people;", "id=1"),
         ("'; drop table people; --", "id=1"),

@@ -1,6 +1,6 @@
 """What on-demand views may say is computed by the reader as by DuckDB, to the bit, or refused when compiled.
 
-``ASKNOWN_EXPRESSIONS=10000 pytest tests/on_demand/test_expressions.py`` compares as many expressions.
+``ASKNOWN_EXPRESSIONS=10000 pytest tests/on_demand/test_on_demand_expressions.py`` compares as many expressions.
 """
 
 from __future__ import annotations
