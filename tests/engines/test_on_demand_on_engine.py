@@ -21,7 +21,7 @@ from asknown.values.errors import EvaluationError
 from asknown.values.expressions import compile_expression
 from engines.harness import Warehouse
 from on_demand.grammar import COLUMNS, make_rows
-from on_demand.test_expressions import APPENDIX
+from on_demand.test_on_demand_expressions import APPENDIX
 
 LISTS = ("tags", "codes")  # inputs of a spine that not every engine keeps
 NEARLY = ("asin", "ln(", "log10", "exp(", "pow(", "sin(", "cos(")
