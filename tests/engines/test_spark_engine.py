@@ -359,7 +359,7 @@ def test_what_a_target_says_is_checked(local: Spark) -> None:
     assert refusal({"remote": f"http://127.0.0.1:1/;token={TOKEN}"}).hint == "remote: sc://host:15002"
     assert refusal({"settings": "fast"}).code == "wrong-type"
     assert refusal({"schema": "nope"}).code == "no-data"
-    assert "runs already" in str(refusal({"settings": {"spark.executor.memory": "3g"}}).hint)
+    assert "already runs" in str(refusal({"settings": {"spark.executor.memory": "3g"}}).hint)
     assert "does not take" in refusal({"settings": {"spark.sql.shuffle.partitions": TOKEN}}).message
     assert "another master already runs" in refusal({"master": "local[7]"}).message
 
