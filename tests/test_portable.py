@@ -196,6 +196,7 @@ def declared_type(engine: duckdb.DuckDBPyConnection, sql: str) -> SqlType | None
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS, ROWS)
 @example("cast(share as decimal(12,1))", [dict.fromkeys(TYPES) | {"share": Decimal("-0.000001")}])
+@example("nullif(round(cast(0 as hugeint)), x)", [dict.fromkeys(TYPES)])
 def test_a_portable_expression_gives_the_engine_s_result(
     engine: duckdb.DuckDBPyConnection, sql: str, rows: list[dict[str, Any]]
 ) -> None:

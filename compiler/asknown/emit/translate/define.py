@@ -54,8 +54,12 @@ def _defined(part: Loose, dialect: Dialect) -> exp.Expr:
 
 
 def _is_compared_and_given(node: exp.Expr) -> bool:
-    """Whether a node is compared in one type and, as the same text, used in another."""
-    return isinstance(node.parent, exp.Nullif | exp.Case) and node.parent.this is node
+    """Whether a node is, or is a part of, what is compared in one type and, as the same text, used in another."""
+    while node.parent is not None:
+        if isinstance(node.parent, exp.Nullif | exp.Case) and node.parent.this is node:
+            return True
+        node = node.parent
+    return False
 
 
 def _spell_conditions(tree: exp.Expr) -> exp.Expr:
