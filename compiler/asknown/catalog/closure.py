@@ -307,7 +307,7 @@ def thawed_service(body: Body) -> Service:
 
 
 def changed_parts(old: str, new: str, objects: Objects) -> list[tuple[str, str, str]]:
-    """What differs between two models' closures: the kind, the name and the file of each part that itself changed."""
+    """The differences between two models' closures: kind, name and file of each part that itself changed."""
     found: dict[tuple[str, str, str], None] = {}
     waiting = [(old, new)]
     while waiting:

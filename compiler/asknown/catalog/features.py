@@ -181,7 +181,7 @@ def _columns_read(tree: exp.Select, types: Mapping[tuple[str, str], str]) -> Ite
 
 
 def _whole(view: FeatureView, below: Sequence[Model], types: Mapping[tuple[str, str], str], feature: str) -> str:
-    """What stands for a feature whose own SQL cannot be told: all of the view, and the name."""
+    """The text for a feature whose own SQL cannot be resolved: all of the view, and the feature's name."""
     parts = [f"-- {table} {column} {kind}" for (table, column), kind in sorted(types.items())]
     parts += [f"{m.name}: {_spelled(m.tree, m.dialect)}" for m in below]
     return "\n".join([*parts, f"{feature} of {_spelled(view.model.tree, view.model.dialect)}"])

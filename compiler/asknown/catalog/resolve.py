@@ -20,7 +20,7 @@ SourceColumns = Mapping[tuple[str, str], Sequence[Column]]
 VIEW = "v_"
 """The alias of the view's own select in the resolved SQL."""
 RAISED = (SqlglotError, KeyError, ValueError, AttributeError, TypeError, RecursionError)
-"""What sqlglot's optimizer may raise at SQL that it does not understand."""
+"""The errors that sqlglot's optimizer may raise at SQL that it does not understand."""
 
 
 def resolve_view(

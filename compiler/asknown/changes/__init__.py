@@ -1,1 +1,1 @@
-"""What differs between two states of a project: pure comparison, nothing printed and nothing read."""
+"""Compares two states of a project. Prints nothing and reads nothing."""

@@ -35,7 +35,7 @@ class LoadedSpine:
 
 @dataclass(frozen=True)
 class EngineCheck:
-    """What an engine says of its session: its version, more facts as (name, value), and what it lacks. No secrets."""
+    """The facts of an engine's session: its version, more facts as (name, value), and what it lacks. No secrets."""
 
     version: str
     facts: tuple[tuple[str, str], ...]

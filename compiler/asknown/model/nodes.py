@@ -278,4 +278,4 @@ class OnDemandView:
 
 
 View = FeatureView | OnDemandView
-"""What features are asked of."""
+"""A view that has features: a feature view or an on-demand view."""

@@ -34,7 +34,7 @@ class Computed:
     features: Mapping[str, int]
 
     def sources(self) -> list[StoredSource]:
-        """What the feature reads, in order."""
+        """The values that the feature reads, in order."""
         return [self.view.source(name) for name in self.feature.columns]
 
     def column_of(self, source: StoredSource) -> str:

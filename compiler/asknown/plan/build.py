@@ -67,12 +67,8 @@ def build_plan(
         fetched: dict[str, Fetched] = {}
         if names:
             columns = tuple(column for column in (*view.fetched, *view.times) if column.name in names)
-            match = choose_match(
-                view,
-                look(view),
-                forms=dialect.plans.forms if keys else dialect.plans.keyless_forms or dialect.plans.forms,
-                forced=options.form_of(view),
-            )
+            forms = dialect.plans.forms if keys else dialect.plans.keyless_forms or dialect.plans.forms
+            match = choose_match(view, look(view), forms=forms, forced=options.form_of(view))
             fetched = {column.name: Fetched(len(steps), column) for column in columns}
             steps.append(AsOfJoin(label, view, keys, columns, match))
         windows: dict[int, WindowValue] = {}
@@ -98,10 +94,8 @@ def build_plan(
                 found[place] = DerivedValue(len(steps), column.type)
                 steps.append(_derive(view, computed, fetched, windows))
     values = {_asked_by(item): found[place] for place, item in enumerate(asked) if place in found}
-    outputs = []
-    for item in requested:
-        value = values.get(_asked_by(item)) or _on_demand(spine, item, steps, values)
-        outputs.append(Output(item.output, item.column, value.step))
+    results = [values.get(_asked_by(item)) or _on_demand(spine, item, steps, values) for item in requested]
+    outputs = [Output(item.output, item.column, v.step) for item, v in zip(requested, results, strict=True)]
     return Plan(spine, tuple(steps), tuple(outputs))
 
 
@@ -109,7 +103,7 @@ _AskedBy = tuple[str, str, tuple[tuple[str, str], ...], str]
 
 
 def _asked_by(item: RequestedFeature) -> _AskedBy:
-    """What identifies a requested value: the view, its label, its keys and the feature."""
+    """The identity of a requested value: the view, its label, its keys and the feature."""
     return item.view.name, item.label, item.keys, item.column.name
 
 

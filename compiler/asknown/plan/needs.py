@@ -1,4 +1,4 @@
-"""What a request must bring: the keys of its views, and the inputs of its on-demand views."""
+"""Lists what a request must bring: the keys of its views, and the inputs of its on-demand views."""
 
 from __future__ import annotations
 

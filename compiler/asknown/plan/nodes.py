@@ -165,7 +165,7 @@ class DerivedValue:
 
 
 Value = Fetched | WindowValue | SpineValue | SpineInstant | DerivedValue
-"""What the expression of a derived step reads."""
+"""A value that the expression of a derived step reads."""
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ _OPENING = re.compile(r"\{\{|\{%")
 
 @dataclass(frozen=True)
 class Scope:
-    """What the braces of a value may name.
+    """The names that the braces of a value may use.
 
     ``owner`` is the value's place in errors, as in "target 'dev'". ``target`` is the text of ``{{ target.name }}``,
     or None where it may not stand. What a variable holds is a secret, unless it is one of the ``public`` texts.

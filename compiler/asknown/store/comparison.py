@@ -47,7 +47,7 @@ from asknown.store.typed_catalog import TypedCatalog
 
 @dataclass(frozen=True)
 class ProjectChanges:
-    """What an apply would change, against the revision ``base`` (None: nothing was applied yet).
+    """The changes that an apply would record, against the revision ``base`` (None: nothing was applied yet).
 
     ``consumers`` maps each changed view to the feature services that read it; ``unchanged`` counts the other views.
     """

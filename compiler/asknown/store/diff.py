@@ -19,7 +19,7 @@ _ULPS = 2  # floats that differ by no more are told apart: another order of a su
 
 @dataclass(frozen=True)
 class FeatureDiff:
-    """What differs in one feature over ``rows`` rows of a spine.
+    """The differences in one feature over ``rows`` rows of a spine.
 
     ``changed`` counts all rows whose values differ by more than rounding; ``appeared`` those of them where NULL became
     a value, ``vanished`` the reverse. ``first`` is the spine row of the first of them, with the value before and after.

@@ -62,7 +62,7 @@ def _is_feature(step: object) -> bool:
 
 
 class _Leaves:
-    """What the on-demand features of a plan read, as outputs of a query without them."""
+    """The values that the on-demand features of a plan read, as outputs of a query without these features."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan

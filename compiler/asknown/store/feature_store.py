@@ -280,8 +280,6 @@ class FeatureStore:
         self._frozen.append(store)
         return store, plain
 
-    # -- what there is -----------------------------------------------------------------------------------------------
-
     @_in_turn
     def feature_view(self, name: str) -> FeatureView:
         """The feature view ``name``, with its keys, times and features and their types."""

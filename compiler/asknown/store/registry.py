@@ -24,7 +24,7 @@ class ProjectRegistry:
         self._name = project.settings.name
 
     def changes(self) -> ProjectChanges:
-        """What :meth:`apply` would change: views, features and services, each with its kind.
+        """The changes that :meth:`apply` would record: views, features and services, each with its kind.
 
         Only views whose SQL or config differs are typed; a project without changes asks no engine.
         """

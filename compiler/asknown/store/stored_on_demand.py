@@ -36,7 +36,7 @@ def without_affected_items(
 
 
 class _Sources:
-    """What the features of one view read, each under a name of its own."""
+    """The values that the features of one view read, each under a name of its own."""
 
     def __init__(self) -> None:
         self.named: dict[str, StoredSource] = {}

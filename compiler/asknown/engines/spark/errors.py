@@ -15,7 +15,7 @@ _TAIL = re.compile(r"\s*SQLSTATE: \w{5}.*$")
 
 
 def translate(error: Exception) -> AsknownError:
-    """What Spark says, with the cause of a file that cannot be read and the SQL that failed; its advice is the hint."""
+    """Spark's message, with the cause of a file that cannot be read and the SQL that failed; its advice is the hint."""
     text = str(error)
     if raised := _RAISED.search(text):  # raise_error(…): the words are ours
         return AsknownError("engine", raised[1].strip())

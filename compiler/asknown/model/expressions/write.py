@@ -296,7 +296,7 @@ def _spell(node: exp.Expr) -> str:
 
 
 def _instead(node: exp.Expr) -> str:
-    """What to write instead of a node that is refused, behind a colon; empty where there is nothing to say."""
+    """The advice for a node that is refused, behind a colon; empty where there is none."""
     name = node.name.casefold() if isinstance(node, exp.Anonymous) else node.key
     found = next((text for names, text in _INSTEAD.items() if name in names), None)
     return "" if found is None else f": {found}"

@@ -100,7 +100,7 @@ def refuse_folder(path: Path) -> None:
 
 
 def unreadable_row(error: Exception) -> str:
-    """What is wrong with a row of the metadata that cannot be read, in words that follow its name."""
+    """The reason why a row of the metadata cannot be read, in words that follow its name."""
     if isinstance(error, JSONDecodeError):
         return f"is not the JSON that was written: {error}"
     return f"cannot be read: {error!r}"
