@@ -17,7 +17,7 @@ from asknown.emit.identifiers import Names
 from asknown.emit.keys import key_value
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, snippet
-from asknown.emit.sql import all_of, col, ident, instant, named, not_null, table
+from asknown.emit.sql import all_of, col, earlier, ident, instant, named, not_null, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.define import define
 from asknown.emit.translate.rewrite import place_of_column, rewrite
@@ -33,6 +33,7 @@ from asknown.plan.nodes import (
     Spine,
     SpineInstant,
     SpineValue,
+    Status,
     TrailingWindow,
     Value,
     WindowValue,
@@ -59,7 +60,9 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     things that a query can name.
     """
     names = Names([*reserved_names, *(cte.name for cte in models)])
-    inside = Names([c.name for c in plan.spine.columns] + [output.name for output in plan.outputs])
+    inside = Names(
+        [c.name for c in plan.spine.columns] + [o.name for o in plan.outputs] + [s.name for s in plan.statuses]
+    )
     row = inside.fresh("row")
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
     rows = ViewRows(names, dialect)
@@ -87,7 +90,14 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left", copy=False)
     known = not_null(col(t, s))
     writer = _Writer(plan, joined, s, col(t, s), dialect)
-    outputs = [named(_output(output, plan, writer, known, dialect), output.name) for output in plan.outputs]
+    statuses = {status.of.name: status for status in plan.statuses}
+    outputs = []
+    for output in plan.outputs:
+        value = _output(output, plan, writer, known, dialect)
+        outputs.append(named(value, output.name))
+        if output.name in statuses:
+            status = statuses[output.name]
+            outputs.append(named(_status(status, plan, value, writer), status.name))
     query = query.select(*outputs, copy=False)
     return Statement(tuple(ctes), query.order_by(col(row, s), copy=False), comment=HEADER)
 
@@ -118,6 +128,23 @@ def _output(output: Output, plan: Plan, writer: _Writer, known: exp.Expr, dialec
         case TrailingWindow():
             raise AssertionError(f"'{output.name}' reads a window without an expression")
     return cast(dialect, value, output.column.type, at=place_of_column(model, output.column.name))
+
+
+def _status(status: Status, plan: Plan, value: exp.Expr, writer: _Writer) -> exp.Expr:
+    """The status of an output whose value is ``value``, as an online read gives it (rule 9)."""
+    missing = exp.Is(this=value.copy(), expression=exp.null())
+    cases = [exp.If(this=missing, true=exp.Literal.string("NULL_VALUE"))]
+    if status.newest is not None:
+        dialect, moment = writer.dialect, status.newest.column
+        newest = col(moment.name, writer.joined[status.newest.step][0])
+        absent = exp.Is(this=newest, expression=exp.null())
+        step = plan.steps[status.of.step]
+        assert isinstance(step, AsOfJoin)
+        if step.view.ttl is not None:
+            young = instant(dialect, newest.copy(), moment.type) >= earlier(dialect, writer.t.copy(), step.view.ttl)
+            cases.insert(0, exp.If(this=exp.not_(young), true=exp.Literal.string("OUTSIDE_MAX_AGE")))
+        cases.insert(0, exp.If(this=absent, true=exp.Literal.string("NOT_FOUND")))
+    return exp.Case(ifs=cases, default=exp.Literal.string("PRESENT"))
 
 
 @dataclass(frozen=True)

@@ -202,12 +202,34 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Status:
+    """A column that says why the output ``of`` has or lacks a value, as an online read does.
+
+    ``newest`` is the event time of the newest visible row of any age. A feature that is computed has none.
+    """
+
+    name: str
+    of: Output
+    newest: Fetched | None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A training query: steps that each keep the spine's rows, and ``outputs`` in the order of the request."""
+    """A training query: steps that each keep the spine's rows, and ``outputs`` in the order of the request.
+
+    Each of the ``statuses`` stands behind its output.
+    """
 
     spine: Spine
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
+    statuses: tuple[Status, ...] = ()
+
+    @property
+    def steps_of_statuses(self) -> set[int]:
+        """The places of the steps that only statuses read."""
+        read = {status.newest.step for status in self.statuses if status.newest is not None}
+        return read - {output.step for output in self.outputs}
 
     @property
     def width(self) -> int:

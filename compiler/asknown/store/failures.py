@@ -35,7 +35,7 @@ def explain_failure(error: AsknownError, plan: Plan, run: Callable[[Plan], pa.Re
     leaves = _Leaves(plan)
     features = [(place, step) for place, step in enumerate(plan.steps) if _is_feature(step)]
     row = 0
-    for batch in run(replace(plan, outputs=tuple(leaves.outputs.values()))):
+    for batch in run(replace(plan, outputs=tuple(leaves.outputs.values()), statuses=())):
         for given in batch.to_pylist():
             row += 1
             if given[plan.spine.instant.name] is None:

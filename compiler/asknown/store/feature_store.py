@@ -77,6 +77,7 @@ class FeatureStore:
         full_feature_names: bool = False,
         *,
         timestamp: str | None = None,
+        statuses: bool = False,
     ) -> RetrievalJob:
         """The training set of ``features`` on the spine ``entity_df``, as a job that has not run yet.
 
@@ -87,11 +88,15 @@ class FeatureStore:
         called ``view__feature``.
 
         The result has every row of the spine once, in order, with all its columns, then one column for each feature
-        in the order asked for: its value as known at the row's instant, or NULL. Raises AsknownError.
+        in the order asked for: its value as known at the row's instant, or NULL. With ``statuses`` each feature has a
+        column ``<feature>__status`` beside it, as of an online read: PRESENT, NULL_VALUE, NOT_FOUND or OUTSIDE_MAX_AGE.
+        Raises AsknownError.
         """
         frozen, features = self._at_versions(features)
         if frozen is not None:
-            return frozen.get_historical_features(entity_df, features, full_feature_names, timestamp=timestamp)
+            return frozen.get_historical_features(
+                entity_df, features, full_feature_names, timestamp=timestamp, statuses=statuses
+            )
         from asknown.store.training import make_job
 
         return make_job(
@@ -100,6 +105,7 @@ class FeatureStore:
             features,
             full_names=full_feature_names,
             timestamp=timestamp,
+            statuses=statuses,
             options=self._plan_options,
         )
 

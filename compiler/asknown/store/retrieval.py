@@ -154,10 +154,10 @@ class RetrievalJob:
     def hindsight(self) -> dict[str, int]:
         """By view with a ``known_at``: the number of spine rows that would see a row too early if it had none."""
         found: dict[str, int] = {}
-        for step in self.plan.steps:
-            if not isinstance(step, AsOfJoin) or step.view.known_at is None:
+        for place, step in enumerate(self.plan.steps):
+            if not isinstance(step, AsOfJoin) or step.view.known_at is None or place in self.plan.steps_of_statuses:
                 continue
-            alone = replace(self.plan, steps=(step,), outputs=())
+            alone = replace(self.plan, steps=(step,), outputs=(), statuses=())
             statement = compile_hindsight(alone, self._models, self._reserved_names, self._engine.dialect)
             ((rows,),) = self._engine.rows(write(statement, self._engine.dialect))
             found[step.label] = found.get(step.label, 0) + int(rows)

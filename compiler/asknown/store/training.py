@@ -15,6 +15,7 @@ from asknown.plan.needs import Needs, find_needs
 from asknown.plan.nodes import Derived, Plan
 from asknown.plan.request import FeatureRequest, name_features, read_request
 from asknown.plan.rules import PlanOptions
+from asknown.plan.statuses import with_statuses
 from asknown.store.on_demand import compile_alone
 from asknown.store.spine import check_inputs, check_keys, read_spine, spine_to_come
 from asknown.store.typed_catalog import TypedCatalog
@@ -30,6 +31,7 @@ def make_job(
     *,
     full_names: bool,
     timestamp: str | None,
+    statuses: bool,
     options: PlanOptions | None,
 ) -> RetrievalJob:
     """The training set of ``features`` on the spine ``entity_df``, as a job that has not run yet."""
@@ -42,6 +44,8 @@ def make_job(
     reserved = [column.name for column in spine.columns]
     requested = name_features(request, views, full_names=full_names, reserved_names=reserved)
     plan = build_plan(spine, requested, catalog.sample, catalog.engine.dialect, options)
+    if statuses:
+        plan = with_statuses(plan, catalog.sample, catalog.engine.dialect, options)
     check_keys(plan, catalog)
     check_inputs(plan, catalog)
     models = catalog.ctes_of_views(

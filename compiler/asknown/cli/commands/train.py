@@ -40,6 +40,7 @@ BY_ENGINE = (".parquet", ".csv", "/")
     help="Write to a .parquet or .csv file; on Spark also to a new FOLDER/.",
 )
 @click.option("--full-names", is_flag=True, help="Name the columns view__feature.")
+@click.option("--statuses", is_flag=True, help="Add FEATURE__status: why a value is there, or is missing.")
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N", help=f"Print N rows (table: {FIRST}; json, csv: all)."
 )
@@ -55,6 +56,7 @@ def command(
     timestamp: str | None,
     output: str | None,
     full_names: bool,
+    statuses: bool,
     limit: int | None,
     explain: bool,
     hindsight: bool,
@@ -74,7 +76,9 @@ def command(
     _check_output(output, kind, limit)
     with session.open_store() as store:
         with working("reading the spine and the models"):
-            job = store.get_historical_features(spine, list(features), full_names, timestamp=timestamp)
+            job = store.get_historical_features(
+                spine, list(features), full_names, timestamp=timestamp, statuses=statuses
+            )
         if explain:
             write_lines([job.explain()])
             return
@@ -143,7 +147,7 @@ def _say_hindsight(job: RetrievalJob) -> None:
 
 
 def _shape(rows: str, job: RetrievalJob) -> str:
-    width = len(job.plan.spine.columns) + len(job.plan.outputs)
+    width = len(job.plan.spine.columns) + len(job.plan.outputs) + len(job.plan.statuses)
     return f"{rows} row{'' if rows == '1' else 's'} × {width} columns"
 
 
