@@ -113,6 +113,7 @@ def test_show_a_view(project: Path) -> None:
         "feature": "last_items",
         "type": "BIGINT",
         "description": "How many things were in it.",
+        "words": "items of the newest row, if it is at most 120 days old",
     }
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from asknown.types import Column
 
 
+FEATURE_COLUMNS = ("feature", "type", "description", "words")
+
+
 @dataclass(frozen=True)
 class Description:
     """A thing's facts by label, and its parts as rows under ``columns``. ``parts`` is the title of the rows."""
@@ -96,13 +99,23 @@ def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Desc
         *_common_facts(store, model, faults),
         ("services", tuple(s.name for s in store.project.services.values() if _asks_for(s, model.name))),
     )
-    rows = tuple((name, types.get(name.casefold()), docs.get(name.casefold(), "")) for name in names)
-    return Description(
-        "view", model.name, describe_model(store, model), facts, "features", ("feature", "type", "description"), rows
+    words = _in_words(store, model, faults) if types else {}
+    rows = tuple(
+        (name, types.get(name.casefold()), docs.get(name.casefold(), ""), words.get(name, "")) for name in names
     )
+    return Description("view", model.name, describe_model(store, model), facts, "features", FEATURE_COLUMNS, rows)
+
+
+def _in_words(store: FeatureStore, model: Model, faults: list[AsknownError]) -> dict[str, str]:
+    """The features of a view in words, by name; empty if the view is broken, which ``faults`` has then already."""
+    from asknown.model.words import describe_features
+
+    return {} if faults else describe_features(store.feature_view(model.name))
 
 
 def _on_demand(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Description:
+    from asknown.model.words import describe_features
+
     docs = column_docs(store, model.name)
     keys: tuple[str, ...] = ()
     inputs = tuple(f"{name} {kind}" for name, kind in model.rendered.config.inputs or ())
@@ -112,10 +125,11 @@ def _on_demand(store: FeatureStore, model: Model, faults: list[AsknownError]) ->
     except AsknownError as error:
         faults.append(error)
         names = written_features(model, (), _dialect(store)) or ()
-        rows = tuple((name, None, docs.get(name.casefold(), "")) for name in names)
+        rows = tuple((name, None, docs.get(name.casefold(), ""), "") for name in names)
     else:
         keys, inputs = _spell(view.keys), _spell(view.inputs)
-        rows = tuple((f.name, f.type.name, docs.get(f.name.casefold(), "")) for f in view.features)
+        words = describe_features(view)
+        rows = tuple((f.name, f.type.name, docs.get(f.name.casefold(), ""), words[f.name]) for f in view.features)
     config = model.rendered.config
     facts = (
         ("file", model.rendered.shown),
@@ -126,8 +140,8 @@ def _on_demand(store: FeatureStore, model: Model, faults: list[AsknownError]) ->
         ("reads", reads_of_model(model)),
         ("services", tuple(s.name for s in store.project.services.values() if _asks_for(s, model.name))),
     )
-    columns = ("feature", "type", "description")
-    return Description("on-demand", model.name, describe_model(store, model), facts, "features", columns, rows)
+    described = describe_model(store, model)
+    return Description("on-demand", model.name, described, facts, "features", FEATURE_COLUMNS, rows)
 
 
 def _spell(columns: Sequence[Column]) -> tuple[str, ...]:

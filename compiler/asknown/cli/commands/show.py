@@ -27,8 +27,8 @@ def command(session: Session, *, name: str, limit: int | None, kind: Format) -> 
 
     A view's name may have a version, as in carrier_delays@v3, to show the view as it was applied.
 
-    Prints its description, its configuration and what it reads, then its features or columns with their types; or,
-    with --limit, a model's first rows. CSV has the features or columns only.
+    Prints its description, its configuration and what it reads, then its features or columns with their types, and
+    each feature in words; or, with --limit, a model's first rows. CSV has the features or columns only.
 
     \b
     Examples:
@@ -77,7 +77,11 @@ def _describe(found: list[Description]) -> Iterator[str]:
         yield from pairs(one.facts)
         if one.rows:
             yield ""
-            filled = [place for place, column in enumerate(zip(*one.rows, strict=True)) if any(column)]
+            listed = [place for place, column in enumerate(one.columns) if column != "words"]
+            filled = [place for place in listed if any(row[place] for row in one.rows)]
             rows = [[row[place] for place in filled] for row in one.rows]
             heads = [one.columns[place] for place in filled]
             yield from lay_out(heads, rows, null="", width=terminal_width(), shorten=True)
+        if "words" in one.columns and any(row[-1] for row in one.rows):
+            yield ""
+            yield from pairs([(f"{row[0]}:", row[-1]) for row in one.rows])
