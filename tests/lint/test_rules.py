@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import orders
 import pytest
 from leaks import KNOWN, PLAIN, E, view, write_project
+from orders import inner, item
 
 from asknown import AsknownError, FeatureStore
 from asknown.errors import CODES
@@ -22,16 +24,6 @@ OVER = "over (partition by k order by ts)"
 DOWN = "over (partition by k order by ts desc)"
 DIM = "{{ source('raw', 'dim') }}"
 ZONES = "{{ source('raw', 'zones') }}"
-
-
-def item(text: str) -> str:
-    """A view's select with one more item."""
-    return f"select k, ts, loaded_at, x, {text} as f from {E}"
-
-
-def inner(text: str) -> str:
-    """A view over a CTE that has the item."""
-    return f"with steps as (select *, {text} as f from {E}) select k, ts, loaded_at, f from steps"
 
 
 # Everything stands in views without known_at, but for the rule that is about it.
@@ -78,6 +70,7 @@ FIRES: dict[str, Sequence[str]] = {
         f"from (select *, ts as moment from {E}))",
         f"with recursive r as (select k, ts, x, lead(x) {OVER} as f from {E} union all "
         "select k, ts, x, f from r where false) select k, ts, f from r",
+        *orders.COARSE,
     ),
     "leak-whole-partition": (
         item("avg(x) over (partition by k)"),
@@ -169,6 +162,7 @@ CLEAN: dict[str, Sequence[str]] = {
         item("x") + " qualify row_number() over (partition by k order by ts desc) = 1",
         f"with n as (select *, row_number() {DOWN} as n from {E}) select k, ts, x as f from n where n = 1",
         f"select k, ts, z.f from {E} e join (select k, lead(seg) over (order by since) as f from {ZONES}) z using (k)",
+        *orders.EXACT,
     ),
     "leak-whole-partition": (
         item("avg(x) over {{ last('30 days') }}"),
@@ -258,7 +252,7 @@ def test_each_fires_where_it_should_and_nowhere_else(checked: tuple[str, Feature
 def test_every_finding_has_its_place_and_its_hint(checked: tuple[str, FeatureStore]) -> None:
     """The caret is on the construct, in the author's own line."""
     starts = re.compile(
-        r"(lead|lag|\w+_value|sum|count|avg|max|rank|\w+_rank|row_number|ntile|cume_dist|range|rows|groups)\b|now|current_|"
+        r"(lead|lag|list|\w+_value|sum|count|avg|max|rank|\w+_rank|row_number|ntile|cume_dist|range|rows|groups)\b|now|current_|"
         r"today|localt|get_current|transaction_|age|'|random|uuid|gen_random|nextval|tablesample|using sample|sample",
         re.IGNORECASE,
     )
@@ -299,6 +293,20 @@ SPELLINGS = (
     ("clickhouse", "leak-frame-ahead", "leadInFrame(x) over (partition by k order by ts)"),
     ("clickhouse", "leak-frame-ahead", "lagInFrame(x, -1) over (partition by k order by ts)"),
     ("snowflake", "leak-frame-ahead", "lead(x) ignore nulls over (partition by k order by ts)"),
+    ("postgres", "leak-frame-ahead", "sum(x) over (order by date_bin('15 min', ts, timestamp '2001-01-01'))"),
+    ("postgres", "leak-frame-ahead", "sum(x) over (order by to_char(ts, 'YYYY-MM-DD'))"),
+    ("postgres", "leak-frame-ahead", "sum(x) over (order by extract(epoch from ts)::bigint / 3600)"),
+    ("postgres", "leak-frame-ahead", "sum(x) over (order by date_part('hour', ts))"),
+    ("clickhouse", "leak-frame-ahead", "sum(x) over (order by toStartOfHour(ts))"),
+    ("clickhouse", "leak-frame-ahead", "sum(x) over (order by toStartOfInterval(ts, interval 5 minute))"),
+    ("clickhouse", "leak-frame-ahead", "sum(x) over (order by toYYYYMMDD(ts))"),
+    ("clickhouse", "leak-frame-ahead", "sum(x) over (order by toDate(ts))"),
+    ("clickhouse", "leak-frame-ahead", "sum(x) over (order by intDiv(toUnixTimestamp(ts), 60))"),
+    ("spark", "leak-frame-ahead", "sum(x) over (order by unix_timestamp(ts))"),
+    ("spark", "leak-frame-ahead", "sum(x) over (order by to_date(ts))"),
+    ("spark", "leak-frame-ahead", "sum(x) over (order by date_format(ts, 'yyyy-MM-dd'))"),
+    ("snowflake", "leak-frame-ahead", "sum(x) over (order by time_slice(ts, 1, 'DAY'))"),
+    ("bigquery", "leak-frame-ahead", "sum(x) over (order by timestamp_trunc(ts, hour))"),
     ("duckdb", "leak-frame-ahead", "lead(x) ignore nulls over (partition by k order by ts)"),
 )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from sqlglot import exp
 
+from asknown.lint.coarse import Coarse, Grains
 from asknown.lint.nodes import Subject
 from asknown.model.lineage import Computed, Origin, Stored
 from asknown.model.nodes import Model
@@ -20,6 +21,7 @@ Way = Literal["forward", "backward", "no time", "unknown", "constant"]
 """How an expression moves with time."""
 
 _FLIPPED: dict[Way, Way] = {"forward": "backward", "backward": "forward"}
+_FROM_PARTS = (exp.TimestampFromParts, exp.DateFromParts)
 _LONGEST = 12  # expressions are followed through so many selects
 
 
@@ -73,6 +75,61 @@ class Ordered:
         first = self.order[0]
         way = way_of(_value(first), self.select, self.subject.model, self.subject)
         return _FLIPPED.get(way, way) if first.args.get("desc") else way
+
+    @cached_property
+    def coarse(self) -> Coarse | None:
+        """What merges several instants in the order, unless a later term or the partition tells these apart."""
+        model, subject = self.subject.model, self.subject
+        grains = Grains(subject, follows_time)
+        times = origins_of_role(subject, subject.view.rendered.config.event_time)
+        known = [origin for term in self.partition for origin in _origins(term, self.select, model, subject)]
+        found: Coarse | None = None
+        for term in self.order:
+            value = _value(term)
+            way = way_of(value, self.select, model, subject)
+            if way == "constant":
+                continue
+            if way not in _FLIPPED:
+                return None if way == "unknown" else found
+            known += _origins(value, self.select, model, subject)
+            this = grains.of(value, self.select, model) or self._part_of(value, times)
+            if this is None or (times and all(_settled_by(one, known, subject) for one in times)):
+                return None
+            if self._has_the_day_of(this, grains):
+                if _is_time_of_day(this.expression):
+                    return None
+                this = replace(this, grain="coarse")
+            found = found or this
+        return found
+
+    def _part_of(self, value: exp.Expr, times: list[Origin]) -> Coarse | None:
+        """A column that is one of those that the event time is put together of, such as its year."""
+        own = _origins(value, self.select, self.subject.model, self.subject)
+        for time in (one for one in times if isinstance(one, Computed)):
+            for call in time.expression.find_all(*_FROM_PARTS):
+                for column in call.find_all(exp.Column):
+                    of = self.subject.lineage.of_column(column, time.select, time.model)
+                    if any(same_origin(one, other) for one in own for other in of):
+                        return Coarse(value, self.select, "coarse")
+        return None
+
+    @property
+    def ends_in_values(self) -> bool:
+        """Whether the order compares rows by something that is no time, too."""
+        return any(way_of(_value(t), self.select, self.subject.model, self.subject) == "no time" for t in self.order)
+
+    def _has_the_day_of(self, part: Coarse, grains: Grains) -> bool:
+        """Whether the partition, or a term of the order before it, contains the day that a part of a time is of."""
+        columns = {plain(column) for column in part.expression.find_all(exp.Column)}
+        for term in [*self.partition, *(_value(t) for t in self.order)]:
+            this = grains.of(term, self.select, self.subject.model)
+            if this is None:
+                continue
+            if this.expression == part.expression:
+                return False
+            if this.grain == "coarse" and {plain(c) for c in this.expression.find_all(exp.Column)} == columns:
+                return True
+        return False
 
     @cached_property
     def is_lifted(self) -> bool:
@@ -143,6 +200,15 @@ def same_origin(one: Origin, other: Origin) -> bool:
         case Computed(), Computed():
             return plain(one.expression) == plain(other.expression)
     return False
+
+
+def follows_time(value: exp.Expr, select: exp.Select, model: Model, subject: Subject) -> bool:
+    """Whether an expression moves with time, in either direction."""
+    return way_of(value, select, model, subject) in _FLIPPED
+
+
+def _is_time_of_day(value: exp.Expr) -> bool:
+    return isinstance(value, exp.Cast) and value.to.is_type("time", "timetz")
 
 
 def way_of(value: exp.Expr, select: exp.Select, model: Model, subject: Subject, depth: int = 0) -> Way:

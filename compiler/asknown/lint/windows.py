@@ -100,10 +100,13 @@ def _reach(window: Ordered) -> tuple[str, str] | None:
                 f"{window.name}() counts from the newest row ({_terms(window)})",
                 "order by the event time ascending, without desc",
             )
-        return None
+        # A rank counts the rows before the peers, unless something that is no time orders the peers.
+        is_moved = window.name == "row_number" or window.ends_in_values
+        is_moved = is_moved or (window.coarse is not None and window.coarse.grain == "cyclic")
+        return _peers(window) if is_moved and not _picks(window) else None
     if window.name in _SHARES:
         return None
-    return _frame(window)
+    return _frame(window) or (_peers(window) if _sees_peers(window) else None)
 
 
 def _shift(window: Ordered) -> tuple[str, str] | None:
@@ -119,7 +122,7 @@ def _shift(window: Ordered) -> tuple[str, str] | None:
         return None
     ahead = steps * _SHIFTS[window.name] * (-1 if window.way == "backward" else 1)
     if ahead <= 0:
-        return None
+        return None if ahead == 0 else _peers(window)
     if window.name.startswith("lead") and _is_time(window, value):
         hint = "leave it out: a row is valid until the next one, so an as-of feature needs no end of validity"
     elif window.subject.view.rendered.config.known_at is not None:
@@ -160,12 +163,44 @@ def _frame(window: Ordered) -> tuple[str, str] | None:
     return None
 
 
+def _peers(window: Ordered) -> tuple[str, str] | None:
+    """How an order that merges instants reaches: the rows that it does not tell apart are later ones, too."""
+    coarse = window.coarse
+    if coarse is None:
+        return None
+    text = coarse.expression.sql(window.subject.model.dialect)
+    columns = {column.sql(window.subject.model.dialect): column for column in coarse.expression.find_all(exp.Column)}
+    time = f", {next(iter(columns))}" if len(columns) == 1 and coarse.select is window.select else ""
+    if coarse.grain == "cyclic":
+        return f"{text} does not grow with time, so {window.name}() reads later rows", f"order by the time itself{time}"
+    return (
+        f"rows with the same {text} may be later, and {window.name}() reads them",
+        f"order by the time itself{time}; for the time before only, end a RANGE frame with an interval PRECEDING",
+    )
+
+
+def _sees_peers(window: Ordered) -> bool:
+    """Whether the frame of an aggregate contains rows that tie with the current one, or stand near it by chance."""
+    spec = window.spec
+    kind = str(spec.args.get("kind") or "RANGE").upper() if spec is not None else "RANGE"
+    start, end = _side(spec, "start"), _side(spec, "end")
+    if kind == "ROWS":
+        return (start, end) != ("", "")
+    if window.coarse is not None and window.coarse.grain == "cyclic":
+        return True
+    exclude = spec.args.get("exclude") if spec is not None else None
+    if exclude is not None and exclude.name.upper() in ("TIES", "GROUP"):
+        return False
+    return (start if window.way == "backward" else end) == ""
+
+
 def _side(spec: exp.WindowSpec | None, side: str) -> str:
     """PRECEDING, FOLLOWING, or nothing for the current row and for a distance of zero."""
     if spec is None:
         return "PRECEDING" if side == "start" else ""
     bound = spec.args.get(side)
-    if isinstance(bound, exp.Literal) and _integer(bound) == 0:
+    distance = bound.this if isinstance(bound, exp.Interval) else bound
+    if isinstance(distance, exp.Literal) and distance.name.split(" ")[0] == "0":
         return ""
     return str(spec.args.get(f"{side}_side") or "").upper()
 
