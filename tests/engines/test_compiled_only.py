@@ -63,3 +63,23 @@ def test_words_of_snowflake_are_quoted_in_capitals(folder: Path) -> None:
     assert '"CURRENT_DATE"' in sql
     assert 'SELECT "ORDER", event_timestamp FROM spine' in sql
     assert "current_date" not in sql.replace('"CURRENT_DATE"', "")
+
+
+@pytest.mark.parametrize("kind", ["number", "numeric", "Decimal"])
+def test_a_number_of_no_digits_wants_them(folder: Path, kind: str) -> None:
+    """NUMBER is of whole numbers on Snowflake, NUMERIC of any on Postgres, DECIMAL of three places in DuckDB."""
+    properties = (folder / "models" / "m.yml").read_text(encoding="utf-8")
+    view = (folder / "models" / "v.sql").read_text(encoding="utf-8").replace("ts,", "ts, price * 2 as x,")
+    (folder / "models" / "v.sql").write_text(view, encoding="utf-8")
+    for declared in (kind, "decimal(18, 2)"):
+        column = json.dumps({"name": "price", "data_type": declared})
+        changed = properties.replace('"columns": [', f'"columns": [{column}, ')
+        (folder / "models" / "m.yml").write_text(changed, encoding="utf-8")
+        with FeatureStore(folder) as store:
+            if declared != kind:
+                assert "price * 2" in store.compile_service(["v"], dialect="snowflake").lower()
+                continue
+            with pytest.raises(AsknownError) as raised:
+                store.compile_service(["v"], dialect="snowflake")
+        assert raised.value.code == "unsupported-type"
+        assert "data_type: decimal(18,2)" in (raised.value.hint or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp, parse_one
 
@@ -14,13 +14,13 @@ from asknown.emit.sql import ident, named
 from asknown.emit.statement import Body, Cte, Statement
 from asknown.emit.translate.rewrite import translate
 from asknown.emit.translate.roundings import spell_roundings, text_with_roundings
-from asknown.emit.unknown_types import typed_as
+from asknown.emit.unknown_types import is_unsized, typed_as
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import FeatureView, Model
 from asknown.model.parse import is_repeatable
 from asknown.project.nodes import FileRead, SourceTable
 from asknown.render.nodes import REQUEST
-from asknown.types import Column, parse_type
+from asknown.types import Column, SqlType, parse_type
 
 _TEXT = parse_type("VARCHAR")
 
@@ -35,17 +35,46 @@ def source_query(table: SourceTable, dialect: Dialect) -> Statement:
     return Statement((), exp.select(*_stored_columns(table.read)).from_(_relation(table, dialect)))
 
 
-def source_cte(table: SourceTable, columns: Sequence[Column], dialect: Dialect) -> Cte:
+def source_cte(
+    table: SourceTable, columns: Sequence[Column], dialect: Dialect, stored: Mapping[str, SqlType] | None = None
+) -> Cte:
     """The CTE of a source with these ``columns``.
 
     If the source declares a time zone, its naive timestamps are converted from it to UTC. A kind of column for which
-    the dialect has a snippet ``stored.kind`` is read by that snippet.
+    the dialect has a snippet ``stored.kind`` is read by that snippet. ``stored`` has the engine's own types of the
+    columns that are cast to the types that the source declares for them.
     """
     casts = _casts(table.read)
+    own = {name: stored_as(table, Column(name, kind), columns, dialect) for name, kind in (stored or {}).items()}
+    casts |= own
     shown: list[exp.Expr] = [_read(column, casts.get(column.name), table.timezone, dialect) for column in columns]
     if all(isinstance(column, exp.Column) for column in shown):
         shown = [exp.Star()]
     return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), materialized=False)
+
+
+def stored_as(table: SourceTable, stored: Column, columns: Sequence[Column], dialect: Dialect) -> exp.Expr:
+    """A stored column in its declared type. A number that does not fit it raises an error when it is read."""
+    value, kind = exp.column(ident(stored.name)), next(c.type for c in columns if c.name == stored.name)
+    exact = kind.kind in ("integer", "decimal") and is_unsized(stored.type)
+    if not exact or "stored_as.number" not in dialect.snippets:
+        return cast(dialect, value, kind)
+    message = f"asknown: column '{stored.name}' of source '{source_name(table)}' does not fit its data_type {kind}: "
+    return snippet(
+        dialect,
+        "stored_as.number",
+        x=value,
+        type=_named_type(kind, dialect),
+        scale=exp.Literal.number(kind.scale),
+        message=exp.Literal.string(f"{message}it holds "),
+    )
+
+
+def _named_type(kind: SqlType, dialect: Dialect) -> exp.DataType:
+    spelled = dialect.types.get(kind.name)
+    if spelled is not None:
+        return exp.DataType.build(spelled, dialect=dialect.sqlglot)
+    return exp.DataType.build(kind.name, dialect="duckdb")
 
 
 def typed_cte(name: str, columns: Sequence[Column]) -> Cte:

@@ -220,3 +220,14 @@ def compile_float_key(spine: Spine, column: Column, models: Sequence[Cte], reser
 
 def _type(name: str) -> exp.DataType:
     return exp.DataType.build(name, dialect="duckdb")
+
+
+def compile_digits(relation: str, column: str, ctes: Sequence[Cte], dialect: Dialect) -> Statement:
+    """A query of one row: the most digits of a number's values before the point, and after it, in a sample.
+
+    ``SELECT MAX(LENGTH(TRUNC(ABS(price)))), MAX(SCALE(price)) FROM (SELECT price FROM orders LIMIT 100000)``
+    """
+    value = exp.column(ident(column))
+    some = exp.select(value).from_(table(relation)).limit(ROWS)
+    digits = [snippet(dialect, f"digits.{place}", x=value) for place in ("before", "after")]
+    return Statement(tuple(ctes), exp.select(*digits).from_(subquery(some, "sample")))

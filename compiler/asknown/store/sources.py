@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from asknown.emit.models import source_name, source_query
 from asknown.emit.statement import write
+from asknown.emit.unknown_types import is_plain_number, is_unknown
 from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_source
 from asknown.errors import AsknownError
 from asknown.project.nodes import FileRead, Project, SourceTable
-from asknown.types import Column, parse_type
+from asknown.types import Column, SqlType, parse_type
 
 
 class SourceTables:
@@ -26,18 +28,37 @@ class SourceTables:
         self._takes_built = built
         self._columns: dict[tuple[str, str], tuple[Column, ...]] = {}
         self._reads: dict[tuple[str, str], tuple[str, FileRead | None]] = {}
+        self._stored: dict[tuple[str, str], dict[str, SqlType]] = {}
 
     def columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
         """The columns of a source's table."""
         if key not in self._columns:
             table = self.located(key)
             try:
-                self._columns[key] = _listed(table) if self._engine is None else _described(table, self._engine)
+                self._columns[key] = _listed(table) if self._engine is None else self._found(key, self._engine)
             except AsknownError as error:
                 if error.code != "no-data" or self._takes_built or not _lists_all(table):
                     raise
                 self._columns[key] = _listed(table)
         return self._columns[key]
+
+    def _found(self, key: tuple[str, str], engine: Engine) -> tuple[Column, ...]:
+        """The columns that the engine finds; those of types that it alone knows have their declared types, if any."""
+        columns = _described(self.located(key), engine)
+        if self._project.settings.dialect == engine.dialect.name:
+            return columns
+        unscaled = engine.dialect.relations.unscaled
+        if unscaled is not None:
+            columns = tuple(replace(c, type=SqlType(unscaled, "other")) if c.type.is_wide else c for c in columns)
+        declared = _declared(self._project.sources[key])
+        cast = {c.name: c.type for c in columns if is_unknown(c.type) and c.name.casefold() in declared}
+        self._stored[key] = cast
+        return tuple(replace(c, type=declared[c.name.casefold()]) if c.name in cast else c for c in columns)
+
+    def stored(self, key: tuple[str, str]) -> Mapping[str, SqlType]:
+        """The engine's own types of the columns that are read in their declared types."""
+        self.columns(key)
+        return self._stored.get(key, {})
 
     def missing(self) -> dict[str, AsknownError]:
         """The error of each table that the engine does not find, by the source's name."""
@@ -84,6 +105,12 @@ def _described(table: SourceTable, engine: Engine) -> tuple[Column, ...]:
     return tuple(Column(name, kind) for name, kind in found)
 
 
+def _declared(table: SourceTable) -> dict[str, SqlType]:
+    """The types that a source's properties declare, by the column's name in lower case, where they say all."""
+    types = {column.name.casefold(): column.data_type for column in table.columns}
+    return {name: parse_type(kind) for name, kind in types.items() if kind is not None and not is_plain_number(kind)}
+
+
 def _lists_all(table: SourceTable) -> bool:
     """Whether a source's properties list the columns with all their types."""
     return bool(table.columns) and all(column.data_type for column in table.columns)
@@ -98,4 +125,9 @@ def _listed(table: SourceTable) -> tuple[Column, ...]:
             at=table.at,
             hint="list them: columns: [{name: …, data_type: …}, …], with DuckDB's names for types",
         )
-    return tuple(Column(column.name, parse_type(str(column.data_type))) for column in table.columns)
+    return tuple(Column(column.name, _type(str(column.data_type))) for column in table.columns)
+
+
+def _type(text: str) -> SqlType:
+    """The type that the properties of a source list. Engines differ in the digits of a number that names none."""
+    return SqlType(text.strip(), "other") if is_plain_number(text) else parse_type(text)

@@ -120,6 +120,7 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
     parsed = parse_model(rendered, catalog.project.settings.dialect)
     catalog.models.refuse_windows_below(parsed)
+    catalog.check_unknown(parsed)
     model = catalog.informed(parsed)
     try:
         columns = catalog.describe(model, model.sql)

@@ -24,7 +24,7 @@ from asknown.emit.models import (
 )
 from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
-from asknown.emit.unknown_types import is_unknown, misused, stands_for
+from asknown.emit.unknown_types import Misuse, is_unsized, stands_for
 from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_file
 from asknown.errors import AsknownError, Where
@@ -38,6 +38,7 @@ from asknown.plan.rules import Sample
 from asknown.store.on_demand import build_on_demand
 from asknown.store.rounding_calls import may_round, rounding_calls
 from asknown.store.sources import SourceTables
+from asknown.store.unknown_columns import count_digits, refuse_misuse, unknown_error, unknown_features
 from asknown.types import Column, SqlType
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class TypedCatalog:
         if name not in self._views:
             model = self.models.model(name)
             columns = self.columns(name)
+            self._refuse_unknown(model, columns)
             self._refuse(model)
             view = build_view(
                 self.informed(model),
@@ -163,8 +165,9 @@ class TypedCatalog:
         if dialect is None:
             self._require_built(closure)
         dialect = dialect or self.engine.dialect
-        tables = [(self.sources.located(key), self.sources.columns(key)) for key in _sources_of(closure, sources)]
-        return [source_cte(table, columns, dialect) for table, columns in tables] + [
+        keys = _sources_of(closure, sources)
+        tables = [(self.sources.located(key), self.sources.columns(key), self.sources.stored(key)) for key in keys]
+        return [source_cte(table, columns, dialect, stored) for table, columns, stored in tables] + [
             model_cte(self.informed(model), dialect) for model in closure
         ]
 
@@ -186,9 +189,7 @@ class TypedCatalog:
         model = replace(self._ordered(model), calls=self._calls_in(model))
         if self._type_engine is None:
             return model
-        tables = [self.columns(ref) for ref in model.rendered.refs]
-        tables += [self.sources.columns(key) for key in model.rendered.sources]
-        columns = [(column.name.casefold(), column) for listed in tables for column in listed]
+        columns = [(column.name.casefold(), column) for listed in self._tables(model).values() for column in listed]
         return replace(
             model,
             reads=_where_alike((name, column.type) for name, column in columns),
@@ -202,9 +203,7 @@ class TypedCatalog:
         return self._calls[model.sql]
 
     def _find_calls(self, model: Model) -> tuple[Call, ...] | None:
-        tables = {source_name(self.project.sources[key]): self.sources.columns(key) for key in model.rendered.sources}
-        tables |= {name: self.columns(name) for name in model.rendered.refs}
-        return rounding_calls(model, tables, self._types)
+        return rounding_calls(model, self._tables(model), self._types)
 
     def _ordered(self, model: Model) -> Model:
         if not model.is_feature_view:
@@ -282,7 +281,7 @@ class TypedCatalog:
     def _describe(self, model: Model) -> tuple[Column, ...]:
         if model.is_on_demand:
             return self.on_demand(model.name).features
-        self._check_unknown(model)
+        self.check_unknown(model)
         columns = self._described(model, with_ctes(self._typed_ctes([model.name]), model.name))
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
         sources = self.project.sources
@@ -302,30 +301,40 @@ class TypedCatalog:
             raise AsknownError(error.code, message, at=_blame(model, error.message), hint=error.hint) from None
         return tuple(Column(name, stands_for(kind)) for name, kind in described)
 
-    def _check_unknown(self, model: Model) -> None:
+    def check_unknown(self, model: Model) -> None:
         """Raises ``unsupported-type`` where a model computes with a column whose type only the engine knows."""
         if self._type_engine is None:
             return
-        tables = [self.columns(ref) for ref in model.rendered.refs]
-        tables += [self.sources.columns(key) for key in model.rendered.sources]
-        kinds = _where_alike((c.name.casefold(), c.type) for listed in tables for c in listed)
-        unknown = {name: kind for name, kind in kinds.items() if is_unknown(kind)}
-        name = misused(model.tree, unknown.keys()) if unknown else None
-        if name is not None:
-            raise AsknownError(
-                "unsupported-type",
-                f"in model '{model.name}': column '{name}' has the type {unknown[name.casefold()]}, which only "
-                f"{self.engine.dialect.name} knows",
-                at=_blame(model, f"'{name}'"),
-                hint=f"cast it before anything else: cast({name} as varchar)",
-            )
+        refuse_misuse(model.tree, self._tables(model), lambda found: self._unknown_error(found, model))
+
+    def _refuse_unknown(self, model: Model, columns: Sequence[Column]) -> None:
+        """Raises ``unsupported-type`` for a view's first number without a size. It needs one to be kept."""
+        for found in unknown_features(model.name, columns) if self._type_engine is not None else ():
+            if is_unsized(found.type):
+                raise self._unknown_error(found, model)
+
+    def _tables(self, model: Model) -> dict[str, tuple[Column, ...]]:
+        """The columns of the relations that a model reads, by their names."""
+        sources = self.project.sources
+        tables = {ref: self.columns(ref) for ref in model.rendered.refs}
+        return tables | {source_name(sources[key]): self.sources.columns(key) for key in model.rendered.sources}
+
+    def _unknown_error(self, found: Misuse, model: Model) -> AsknownError:
+        digits = None
+        if is_unsized(found.type) and self._engine is not None:
+            sources = [key for key, table in self.project.sources.items() if source_name(table) == found.relation]
+            ctes = self.ctes([] if sources else [found.relation], sources=sources)
+            digits = count_digits(found, ctes, self._engine)
+        engine = "its engine" if self._engine is None else self._engine.dialect.name
+        at = _blame(model, f"'{found.column}'")
+        return unknown_error(found, f"in model '{model.name}': ", at, digits, engine)
 
     def describe(self, model: Model, tree: Body) -> tuple[Column, ...]:
         """The columns of a query in the models' dialect that reads the same models and sources as ``model``."""
         dialect = self._types.dialect
         ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
         statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, dialect))
-        return tuple(Column(n, k) for n, k in self._types.describe(write(statement, dialect)))
+        return tuple(Column(n, stands_for(k)) for n, k in self._types.describe(write(statement, dialect)))
 
     def file_query(self, path: str) -> str:
         """The query that reads a spine's file."""

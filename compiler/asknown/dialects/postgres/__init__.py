@@ -25,6 +25,6 @@ POSTGRES = Dialect(
     translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),
     names=NameRules(exact_names=True, reserved=RESERVED, quotes_all=True),
     ctes=CteRules(pins_ctes=True, fences=True),
-    relations=RelationRules(values_name_columns=True),
+    relations=RelationRules(values_name_columns=True, unscaled="numeric"),
     session=("SET TimeZone = 'UTC'", "SET standard_conforming_strings = on", "SET transform_null_equals = off"),
 )

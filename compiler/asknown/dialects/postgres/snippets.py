@@ -26,6 +26,8 @@ _TEXT_INSTANT = (
     "AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
 )
 
+_FINITE = "ABS(:x) < CAST('Infinity' AS NUMERIC)"
+
 SNIPPETS = {
     "instant.timestamp": ":x",
     "instant.timestamptz": ":x AT TIME ZONE 'UTC'",
@@ -48,6 +50,11 @@ SNIPPETS = {
     "each_of": "UNNEST(:list)",
     "has_offset": ":x ~ :pattern",
     "raise": "CASE WHEN :condition THEN CAST(CONCAT(:message, ': ', :condition) AS INT) > 0 ELSE TRUE END",
+    # A number of any scale in a declared type; one that does not fit is an error, and NaN and infinities never fit.
+    "stored_as.number": f"CAST(CASE WHEN :x IS NULL OR (:x = ROUND(:x, :scale) AND {_FINITE}) THEN :x "
+    " ELSE CAST(CAST(CONCAT(:message, :x) AS INT) AS NUMERIC) END AS :type)",
+    "digits.before": f"MAX(LENGTH(CAST(TRUNC(ABS(:x)) AS TEXT))) FILTER (WHERE {_FINITE})",
+    "digits.after": "MAX(SCALE(TRIM_SCALE(:x)))",
     "is_odd_float": ODD,
     "ratio": "CAST(:x AS DOUBLE PRECISION) / :y",
     "null_safe_equal": ":x IS NOT DISTINCT FROM :y",

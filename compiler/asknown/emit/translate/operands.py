@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 
-from asknown.emit.unknown_types import typed_as
+from asknown.emit.unknown_types import is_unsized, typed_as
 from asknown.types import SqlType, parse_type
 
 UNKNOWN = "unknown"
@@ -136,7 +136,7 @@ def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
         if isinstance(node, exp.Column | exp.Parameter):
             name = node.name.casefold() if isinstance(node, exp.Column) else f"@{node.name}"
             if name in types:
-                node.type = exp.DataType.build(typed_as(types[name]), dialect="duckdb", udt=True)
+                node.type = exp.DataType.build(_known(types[name]), dialect="duckdb", udt=True)
         elif isinstance(node, exp.Literal) and not node.is_string and set(node.this) <= set("0123456789."):
             node.type = exp.DataType.build("DECIMAL" if "." in node.this else "BIGINT")
     try:
@@ -149,6 +149,13 @@ def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
         below = [kinds.get(id(operand), UNKNOWN) for operand in operands_of(node)]
         kinds[id(node)] = _kind(node, annotated, below)
     return kinds
+
+
+def _known(kind: SqlType) -> str:
+    """The name of a type by which sqlglot and the rewrites know values of this type."""
+    if is_unsized(kind):
+        return "HUGEINT" if "INT" in kind.name.upper() else "DECIMAL"
+    return typed_as(kind)
 
 
 def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
