@@ -120,3 +120,8 @@ def test_anything_else_says_to_cast(features: Features, name: str) -> None:
         assert caught.value.code == "unsupported-type", caught.value
         assert f"cast({name} as varchar)" in (caught.value.hint or "")
         assert items == name or caught.value.at is not None
+
+
+def test_json(features: Features) -> None:
+    found = features("json_extract_string(doc, '$.a') as a, doc ->> 'a' as b, doc is null as none, doc")
+    assert found == {"a": "1", "b": "1", "none": False, "doc": '{"a": 1}'}

@@ -156,6 +156,7 @@ class RelationRules:
     files_in_order: bool = True  # a file's rows are read in their order
     values_name_columns: bool = False  # (VALUES …) AS t(c) may stand in FROM
     unkept: Mapping[str, str] = field(default_factory=dict)  # kinds of columns that features cannot have, and why
+    own: frozenset[str] = frozenset()  # its types that differ from those that DuckDB has by the same name
     unscaled: str | None = None  # the number with any scale in a table, which results have as whole numbers alone
 
 

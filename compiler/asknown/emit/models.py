@@ -59,22 +59,17 @@ def stored_as(table: SourceTable, stored: Column, columns: Sequence[Column], dia
     exact = kind.kind in ("integer", "decimal") and is_unsized(stored.type)
     if not exact or "stored_as.number" not in dialect.snippets:
         return cast(dialect, value, kind)
-    message = f"asknown: column '{stored.name}' of source '{source_name(table)}' does not fit its data_type {kind}: "
-    return snippet(
+    checked = snippet(
         dialect,
         "stored_as.number",
         x=value,
-        type=_named_type(kind, dialect),
         scale=exp.Literal.number(kind.scale),
-        message=exp.Literal.string(f"{message}it holds "),
+        message=exp.Literal.string(
+            f"asknown: column '{stored.name}' of source '{source_name(table)}' does not fit its data_type {kind}"
+            ": it holds "
+        ),
     )
-
-
-def _named_type(kind: SqlType, dialect: Dialect) -> exp.DataType:
-    spelled = dialect.types.get(kind.name)
-    if spelled is not None:
-        return exp.DataType.build(spelled, dialect=dialect.sqlglot)
-    return exp.DataType.build(kind.name, dialect="duckdb")
+    return cast(dialect, checked, kind)
 
 
 def typed_cte(name: str, columns: Sequence[Column]) -> Cte:
@@ -84,7 +79,9 @@ def typed_cte(name: str, columns: Sequence[Column]) -> Cte:
     >>> typed_cte("orders", [Column("id", parse_type("BIGINT"))]).body.sql("duckdb")
     'SELECT CAST(NULL AS BIGINT) AS id WHERE FALSE'
     """
-    typed = [exp.alias_(exp.cast(exp.null(), typed_as(c.type), dialect="duckdb"), ident(c.name)) for c in columns]
+    kinds = [exp.DataType.build(typed_as(column.type), dialect="duckdb", udt=True) for column in columns]
+    nulls = [exp.Cast(this=exp.null(), to=kind) for kind in kinds]
+    typed = [exp.alias_(null, ident(column.name)) for null, column in zip(nulls, columns, strict=True)]
     return Cte(name, exp.select(*typed).where(exp.false()))
 
 
@@ -233,7 +230,8 @@ def _read(column: Column, cast_to: exp.Expr | None, zone: str | None, dialect: D
         cast_to = stored = cast(dialect, stored, _TEXT)  # an engine's own kind of text, such as CHAR(3)
     if zone and column.type.kind == "timestamp":
         return exp.alias_(snippet(dialect, "from_zone", x=stored, zone=exp.Literal.string(zone)), ident(column.name))
-    name = f"stored.{column.type.kind}"
+    is_json = column.type.kind == "other" and column.type.name.upper() in ("JSON", "JSONB")
+    name = f"stored.{'json' if is_json else column.type.kind}"
     if name in dialect.snippets:
         return exp.alias_(snippet(dialect, name, x=stored), ident(column.name))
     return stored if cast_to is None else exp.alias_(stored, ident(column.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from asknown.dialects.dialect import Dialect
 from asknown.emit.models import source_name, source_query
 from asknown.emit.statement import write
 from asknown.emit.unknown_types import is_plain_number, is_unknown
@@ -47,9 +48,7 @@ class SourceTables:
         columns = _described(self.located(key), engine)
         if self._project.settings.dialect == engine.dialect.name:
             return columns
-        unscaled = engine.dialect.relations.unscaled
-        if unscaled is not None:
-            columns = tuple(replace(c, type=SqlType(unscaled, "other")) if c.type.is_wide else c for c in columns)
+        columns = tuple(replace(column, type=_own_type(column.type, engine.dialect)) for column in columns)
         declared = _declared(self._project.sources[key])
         cast = {c.name: c.type for c in columns if is_unknown(c.type) and c.name.casefold() in declared}
         self._stored[key] = cast
@@ -103,6 +102,17 @@ def _described(table: SourceTable, engine: Engine) -> tuple[Column, ...]:
             hint += "or name the table that has its rows: identifier: …"
         raise AsknownError(error.code, message, at=table.at, hint=hint) from None
     return tuple(Column(name, kind) for name, kind in found)
+
+
+def _own_type(kind: SqlType, dialect: Dialect) -> SqlType:
+    """The type of a stored column, such that DuckDB does not take it for one of its own. Enums are texts."""
+    rules = dialect.relations
+    if kind.is_enum:
+        return SqlType("enum", "text")
+    if kind.is_wide and rules.unscaled is not None:
+        return SqlType(rules.unscaled, "other")
+    is_own = kind.kind == "other" and any(kind.name.upper().startswith(name) for name in rules.own)
+    return SqlType(f"{dialect.name} {kind.name}", "other") if is_own else kind
 
 
 def _declared(table: SourceTable) -> dict[str, SqlType]:

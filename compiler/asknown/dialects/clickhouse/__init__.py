@@ -52,6 +52,7 @@ CLICKHOUSE = Dialect(
         readers={".parquet": "file", ".csv": "file"},
         files_in_order=False,
         values_name_columns=True,
+        own=frozenset(("MAP", "JSON", "INTERVAL")),
         unkept={"list": "a ClickHouse Array is never NULL: it would be [] where there is no row"},
     ),
     clock="microseconds",

@@ -90,7 +90,7 @@ SNIPPETS = {
     "is_odd_float": "NOT isFinite(:x)",
     # A number of more digits than a decimal of 38 has; one that does not fit the declared type is an error.
     "stored_as.number": "if(throwIf(ifNull(:x <> round(:x, :scale), false), :message) = 0, "
-    "accurateCast(toDecimal256(round(:x, :scale), :scale), :type), NULL)",
+    "toDecimal256(round(:x, :scale), :scale), NULL)",
     "digits.before": "max(length(extract(toString(:x), '^-?([0-9]+)')))",
     "digits.after": r"max(length(extract(toString(:x), '\\.([0-9]+)$')))",
 }

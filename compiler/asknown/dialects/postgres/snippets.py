@@ -51,8 +51,8 @@ SNIPPETS = {
     "has_offset": ":x ~ :pattern",
     "raise": "CASE WHEN :condition THEN CAST(CONCAT(:message, ': ', :condition) AS INT) > 0 ELSE TRUE END",
     # A number of any scale in a declared type; one that does not fit is an error, and NaN and infinities never fit.
-    "stored_as.number": f"CAST(CASE WHEN :x IS NULL OR (:x = ROUND(:x, :scale) AND {_FINITE}) THEN :x "
-    " ELSE CAST(CAST(CONCAT(:message, :x) AS INT) AS NUMERIC) END AS :type)",
+    "stored_as.number": f"CASE WHEN :x IS NULL OR (:x = ROUND(:x, :scale) AND {_FINITE}) THEN :x "
+    "ELSE CAST(CAST(CONCAT(:message, :x) AS INT) AS NUMERIC) END",
     "digits.before": f"MAX(LENGTH(CAST(TRUNC(ABS(:x)) AS TEXT))) FILTER (WHERE {_FINITE})",
     "digits.after": "MAX(SCALE(TRIM_SCALE(:x)))",
     "is_odd_float": ODD,
@@ -60,4 +60,5 @@ SNIPPETS = {
     "null_safe_equal": ":x IS NOT DISTINCT FROM :y",
     # Text in the order of its bytes, whatever the database's own rules are.
     "stored.text": BINARY,
+    "stored.json": BINARY.replace(":x", "CAST(:x AS TEXT)"),
 }

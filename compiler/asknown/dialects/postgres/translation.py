@@ -168,6 +168,7 @@ _TEXTS = {
     "bracket.plain": ":same",
     "generateseries.relation": ":same",
     "length.list": "CARDINALITY(:this)",
+    "jsonextractscalar": "JSON_EXTRACT_PATH_TEXT(CAST(:this AS JSON), :expression)",
     "arraysize": "CARDINALITY(:this)",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -72,7 +72,8 @@ def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tup
     named = _named(tree)
     sure = {name: kind for name, kind in types.items() if named.get(name) != []}
     unsure: set[str] = set()
-    kinds = _kinds(tree, sure)
+    stored = _renamed_in_place(tree)
+    kinds = _kinds(tree, sure, types, stored)
     for _ in range(_ROUNDS):
         found = {name: {kinds.get(id(node), UNKNOWN) for node in nodes} for name, nodes in named.items() if nodes}
         # An alias is read as the column of its name, until its kind turns out to differ.
@@ -86,7 +87,7 @@ def operand_kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, tup
         if not wrong and not new:
             break
         sure = {name: kind for name, kind in (sure | new).items() if name not in wrong}
-        kinds = _kinds(tree, sure)
+        kinds = _kinds(tree, sure, types, stored)
     else:
         kinds = {}
     return {
@@ -129,14 +130,44 @@ def _named(tree: exp.Expr) -> dict[str, list[exp.Expr]]:
     return named
 
 
-def _kinds(tree: exp.Expr, types: Mapping[str, SqlType]) -> dict[int, str]:
-    """Maps the id of each node to its kind, if every column of these names has these types."""
+def _renamed_in_place(tree: exp.Expr) -> set[int]:
+    """The ids of the columns that are surely of the relations that a model reads, whatever has their names too.
+
+    In ``SELECT CAST(x AS VARCHAR) AS x FROM t``, the inner x is a column of t, for an alias does not read itself. So is
+    any other x of the select, for columns come before aliases.
+    """
+    ctes = {cte.alias.casefold() for cte in tree.find_all(exp.CTE)}
+    found = set()
+    for select in tree.find_all(exp.Select):
+        source = select.args.get("from_") or select.args.get("from")
+        relations = [source, *select.args.get("joins", ())]
+        tables = [relation.this if relation is not None else None for relation in relations]
+        if not all(isinstance(table, exp.Table) and table.name.casefold() not in ctes for table in tables):
+            continue
+        items = [(item, [c for c in item.find_all(exp.Column) if c.parent_select is select]) for item in select.selects]
+        names = {item.alias.casefold() for item, columns in items if item.alias and _has(columns, item.alias)}
+        found |= {id(column) for _, columns in items for column in columns if column.name.casefold() in names}
+    return found
+
+
+def _has(columns: Sequence[exp.Column], name: str) -> bool:
+    return any(column.name.casefold() == name.casefold() for column in columns)
+
+
+def _kinds(
+    tree: exp.Expr, types: Mapping[str, SqlType], columns: Mapping[str, SqlType], stored: Set[int]
+) -> dict[int, str]:
+    """Maps the id of each node to its kind, if every column of these names has these ``types``.
+
+    The columns with the ids ``stored`` have the types of ``columns``.
+    """
     twin = tree.copy()
-    for node in twin.walk():
+    for given, node in zip(tree.walk(), twin.walk(), strict=True):
         if isinstance(node, exp.Column | exp.Parameter):
             name = node.name.casefold() if isinstance(node, exp.Column) else f"@{node.name}"
-            if name in types:
-                node.type = exp.DataType.build(_known(types[name]), dialect="duckdb", udt=True)
+            known = columns if id(given) in stored else types
+            if name in known:
+                node.type = exp.DataType.build(_known(known[name]), dialect="duckdb", udt=True)
         elif isinstance(node, exp.Literal) and not node.is_string and set(node.this) <= set("0123456789."):
             node.type = exp.DataType.build("DECIMAL" if "." in node.this else "BIGINT")
     try:
