@@ -22,7 +22,8 @@ HELP_WIDTH = 96
 HELP_AT_HAND = DOCS.parent / "compiler" / "asknown" / "cli" / "help_text.py"
 
 _PART = re.compile(
-    r"<!-- (codes|macros|layers|tree|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*)) -->\n.*?<!-- end -->",
+    r"<!-- (codes|statuses|macros|layers|tree|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*)) -->\n"
+    r".*?<!-- end -->",
     re.DOTALL,
 )
 _MACRO = re.compile(r"(?:\{#(?P<comment>(?:(?!#\}).)*)#\}\s*)?\{%-?\s*macro\s+(?P<signature>.+?)\s*-?%\}", re.DOTALL)
@@ -44,7 +45,13 @@ def _make_part(part: re.Match[str]) -> str:
         return f"```\n{help_of(part['command'])}\n```"
     if part["table"] is not None:
         return make_table(part["table"])
-    return {"codes": codes_table, "macros": macros_list, "layers": make_layers, "tree": make_tree}[part[1]]()
+    return {
+        "codes": codes_table,
+        "statuses": statuses_table,
+        "macros": macros_list,
+        "layers": make_layers,
+        "tree": make_tree,
+    }[part[1]]()
 
 
 def _between(part: str, made: str) -> str:
@@ -56,6 +63,20 @@ def codes_table() -> str:
     """Every error code with what it means, in the order of the stages that raise them."""
     rows = [f"| `{code}` | {meaning} |" for code, meaning in CODES.items()]
     return "\n".join(["| code | means |", "|---|---|", *rows])
+
+
+def statuses_table() -> str:
+    """The HTTP statuses with the codes that have them, and what those codes mean that only HTTP has."""
+    from asknown.serve.problems import OVER_HTTP, STATUS
+
+    by_status: dict[int, list[str]] = {}
+    for code, status in {**STATUS, "internal": 500}.items():
+        by_status.setdefault(status, []).append(code)
+    rows = []
+    for status, codes in sorted(by_status.items()):
+        meanings = " ".join(OVER_HTTP[code] for code in codes if code in OVER_HTTP)
+        rows.append(f"| {status} | {', '.join(f'`{code}`' for code in codes)} | {meanings} |")
+    return "\n".join(["| status | codes | codes of HTTP alone mean |", "|---|---|---|", *rows])
 
 
 def help_at_hand() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,17 @@ def typed(command: str, folder: Path) -> str:
     )
     assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def serves(command: str, folder: Path) -> None:
+    """Starts a command that goes on until it is stopped; it must say where it serves, and end well on SIGTERM."""
+    words = [str(BIN / "asknown"), *shlex.split(command)[1:], "--drain", "0 seconds"]
+    process = subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert "serving " in (line := stderr.readline()), f"$ {command}\n{line}{stderr.read()}"
+        process.terminate()
+        assert process.wait(timeout=20) == 0, stderr.read()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -79,7 +91,10 @@ def test_the_examples_of_the_commands(flights: Path) -> None:
         for command in re.findall(r"^ {4}(asknown .*)$", text, re.MULTILINE):
             if command in ran:
                 continue
-            typed(command, flights)
+            if command.startswith("asknown serve") and "--new-token" not in command:
+                serves(command, flights)
+            else:
+                typed(command, flights)
             ran.add(command)
             if command.startswith("asknown init"):
                 shutil.rmtree(flights / command.split()[-1])

@@ -24,6 +24,7 @@ catalog
 plan       lint     changes  registry
 emit       engines  online
 store
+serve
 cli
 __main__
 """
@@ -44,7 +45,10 @@ HOMES = {
     "chdb": {"engines.clickhouse"},
     "clickhouse_connect": {"engines.clickhouse"},
     "pyspark": {"engines.spark"},
-    "pyarrow": {"types", "engines", "online", "store", "cli.values"},
+    "msgspec": {"serve"},
+    "prometheus_client": {"serve"},
+    "uvicorn": {"serve"},
+    "pyarrow": {"types", "engines", "online", "store", "serve", "cli.values"},
     "pandas": {"engines.frames", "online", "store"},
     "polars": {"engines.frames", "store"},
 }

@@ -30,6 +30,7 @@ COMMANDS = {
     "train": "Build a training set: each row as known at its instant.",
     "materialize": "Load each entity's newest values into the online table.",
     "get": "Read features from the online table.",
+    "serve": "Serve the online table over HTTP.",
     "plan": "Show what would change against the registry.",
     "apply": "Record the project's current definitions in the registry.",
     "history": "List the revisions of the project, newest first.",

@@ -72,6 +72,11 @@ class Answer:
         self.values = values
         self._found = found
 
+    @property
+    def found(self) -> Sequence[Found]:
+        """What each read found; ``Output.read`` counts among these."""
+        return self._found
+
     def statuses(self) -> dict[str, list[Status]]:
         """For each output the status of each row."""
         bases = [found.statuses() for found in self._found]
@@ -187,16 +192,27 @@ class OnlineResponse:
     NOT_FOUND (no row of this key), OUTSIDE_MAX_AGE (a row, but older than the view's ttl allows).
     """
 
-    def __init__(self, columns: dict[str, list[Any]], answer: Answer, count: int) -> None:
+    def __init__(self, columns: dict[str, list[Any]], answer: Answer, count: int, instant: datetime) -> None:
         self._columns = columns
         self._answer = answer
         self._count = count
+        self._instant = instant
 
     def __len__(self) -> int:
         return self._count
 
     def __repr__(self) -> str:
         return f"OnlineResponse({self._count} rows, features={list(self._answer.names)})"
+
+    @property
+    def answer(self) -> Answer:
+        """The values, statuses and event times by output, without the request's columns."""
+        return self._answer
+
+    @property
+    def at(self) -> datetime:
+        """The instant of the read, aware, in UTC."""
+        return self._instant.replace(tzinfo=UTC)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """The columns by name, each a list with one value per row."""

@@ -44,6 +44,9 @@ class Backend(Protocol):
     def read(self, query: Query, instant: datetime) -> Answer:
         """The answer to a query at an instant (naive, in UTC), read from one state of the table."""
 
+    def interrupt(self, thread: int) -> None:
+        """Stops the query that the thread runs now, if any."""
+
     def close(self) -> None:
         """Closes the table."""
 

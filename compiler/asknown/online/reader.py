@@ -51,6 +51,10 @@ class OnlineReader:
         """Closes the connections of all threads; the reader cannot be used after it."""
         self._backend.close()
 
+    def interrupt(self, thread: int) -> None:
+        """Stops the query that a thread (by its ident) runs now, which then raises; does nothing between queries."""
+        self._backend.interrupt(thread)
+
     def views(self) -> dict[str, StoredView]:
         """The views the table holds, by name, with their watermarks, sizes, keys and features."""
         return dict(self._backend.views())
@@ -80,6 +84,7 @@ class OnlineReader:
         computed.
         """
         query = self._make_query(features, entity_rows, full_feature_names)
-        answer = self._backend.read(query, self._read_at(at))
+        instant = self._read_at(at)
+        answer = self._backend.read(query, instant)
         columns, count = query.given()
-        return self._respond(columns, answer, count)
+        return self._respond(columns, answer, count, instant)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asknown.project.loader import load_project
-    from asknown.project.profiles import load_online, load_profile
+    from asknown.project.profiles import load_online, load_profile, load_tokens
     from asknown.project.settings import find_root, load_settings
 
-__all__ = ["find_root", "load_online", "load_profile", "load_project", "load_settings"]
+__all__ = ["find_root", "load_online", "load_profile", "load_project", "load_settings", "load_tokens"]
 
 _HOMES = {
     "find_root": "asknown.project.settings",
@@ -17,6 +17,7 @@ _HOMES = {
     "load_profile": "asknown.project.profiles",
     "load_project": "asknown.project.loader",
     "load_settings": "asknown.project.settings",
+    "load_tokens": "asknown.project.profiles",
 }
 
 

@@ -67,6 +67,15 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class ServeToken:
+    """A token that `asknown serve` takes: its name, the SHA-256 of its text in hexadecimal, and its scopes."""
+
+    name: str
+    sha256: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FileRead:
     """How DuckDB reads files: a table function, its named arguments, and the types that columns are cast to.
 

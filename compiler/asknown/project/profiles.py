@@ -14,9 +14,10 @@ from pathlib import Path
 from asknown.errors import AsknownError, Where, did_you_mean, keep_secret
 from asknown.paths import absolute
 from asknown.project.files import is_file, read_bytes, show_path
-from asknown.project.nodes import OnlineTarget, Profile, Settings, Target
+from asknown.project.nodes import OnlineTarget, Profile, ServeToken, Settings, Target
 from asknown.project.options import DuckDBOptions
 from asknown.project.reader import Reader, as_mapping, as_text
+from asknown.project.serving import read_tokens
 from asknown.project.targets import ONLINE_FILE, REGISTRY_FILE, read_online, read_registry, read_target, split_online
 from asknown.project.values import Entry, Mapping, Scalar, Sequence, Value
 
@@ -69,6 +70,13 @@ def load_registry(settings: Settings) -> Path:
     return settings.root / REGISTRY_FILE if reader is None else _read_registry(reader, settings)
 
 
+def load_tokens(settings: Settings) -> tuple[ServeToken, ...]:
+    """The tokens of the profile's ``serve:``, which `asknown serve` takes; none where it has none."""
+    reader = _open(settings, None)
+    serve = None if reader is None else reader.value("serve")
+    return () if serve is None else read_tokens(resolve(serve, Scope("'serve'")))
+
+
 def _open(settings: Settings, profile: str | None) -> Reader | None:
     """A reader of the profile's mapping in profiles.yml; None if there is no such file."""
     path = _find(settings)
@@ -78,7 +86,7 @@ def _open(settings: Settings, profile: str | None) -> Reader | None:
     return Reader(
         _read(path, show_path(path, settings.root), name),
         f"profile '{name}'",
-        ("target", "outputs", "online", "registry"),
+        ("target", "outputs", "online", "registry", "serve"),
     )
 
 

@@ -138,6 +138,9 @@ class ApswConnection:
     def rollback(self) -> None:
         self.execute("ROLLBACK")
 
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+
     def close(self) -> None:
         self._connection.close(True)
 
@@ -279,6 +282,12 @@ class Sessions:
         if session.connection.in_transaction:  # an interrupt hit the last read at a bad moment
             session.connection.rollback()
         return session
+
+    def interrupt(self, thread: int) -> None:
+        """Stops the query that the thread runs now, if any."""
+        session = self._by_thread.get(thread)
+        if session is not None and session.pid == os.getpid():
+            session.connection.interrupt()
 
     def close(self) -> None:
         """Closes the connections of all threads."""

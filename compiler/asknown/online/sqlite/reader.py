@@ -55,6 +55,10 @@ class SQLiteBackend:
         with self.sessions.snapshot() as session:
             return session.on_demand
 
+    def interrupt(self, thread: int) -> None:
+        """Stops the query that the thread runs now, if any."""
+        self.sessions.interrupt(thread)
+
     def close(self) -> None:
         """Closes the connections of all threads."""
         self.sessions.close()

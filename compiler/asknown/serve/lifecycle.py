@@ -1,0 +1,162 @@
+"""Runs the application: uvicorn with a deadline for receiving a request, and a drain on SIGTERM.
+
+uvicorn alone waits for ever for the rest of a request: each byte begins its keep-alive time again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from asknown.errors import AsknownError
+from asknown.serve.app import Application
+from asknown.serve.problems import CONTENT_TYPE, ProblemError
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 6566
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    def listen(self) -> socket.socket:
+        """A socket that listens there. Raises ``bad-value`` where that cannot be."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self.host, self.port))
+        except (OSError, OverflowError) as error:
+            listener.close()
+            why = getattr(error, "strerror", None) or str(error)
+            raise AsknownError(
+                "bad-value",
+                f"cannot listen on {self.host}:{self.port}: {why.lower()}",
+                hint="another process may have the port; --port 0 takes a free one",
+            ) from None
+        listener.set_inheritable(True)
+        return listener
+
+
+def run(
+    application: Application,
+    listener: socket.socket,
+    *,
+    drain: float,
+    on_ready: Callable[[], None] | None = None,
+    on_drain: Callable[[], None] | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT, then for ``drain`` seconds longer, and returns when all requests are answered."""
+    config = uvicorn.Config(
+        application,
+        http=type("Protocol", (_Protocol,), {"seconds": application.state.limits.receive}),
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=30,
+    )
+    _Server(config, application, drain, on_ready, on_drain).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which goes on for a while after SIGTERM, and then ends the process with exit code 0."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        application: Application,
+        drain: float,
+        on_ready: Callable[[], None] | None,
+        on_drain: Callable[[], None] | None,
+    ) -> None:
+        super().__init__(config)
+        self._application = application
+        self._drain = drain
+        self._on_ready = on_ready
+        self._on_drain = on_drain
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        if self._on_ready is not None:
+            self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins the drain; a second signal ends it. uvicorn's own would raise the signal again at the end."""
+        if self._application.state.draining:
+            self.should_exit = True
+            return
+        self._application.state.draining = True
+        if self._on_drain is not None:
+            self._on_drain()
+        if sig == signal.SIGINT or self._drain <= 0:
+            self.should_exit = True
+        else:
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._drain, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which closes a connection whose request is not complete after ``seconds``."""
+
+    seconds = 10.0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+            self._start_deadline()  # the first byte of a further request
+        super().data_received(data)
+
+    def on_message_complete(self) -> None:
+        self._cancel_deadline()
+        super().on_message_complete()
+
+    def _start_deadline(self) -> None:
+        self._cancel_deadline()
+        self._deadline = self.loop.call_later(self.seconds, self._give_up)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        cycle = self.cycle
+        if self.transport.is_closing():
+            return
+        if cycle is not None and not cycle.response_started:
+            body = ProblemError("too-slow", f"The request did not arrive whole within {self.seconds:g} seconds.").body(
+                ""
+            )
+            head = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n"
+            self.transport.write(head % (CONTENT_TYPE, len(body)) + b"\r\n" + body)
+        self.transport.close()

@@ -1,0 +1,355 @@
+"""Reads of features: what a request means, its answer, and the answer's bytes in the two layouts of JSON.
+
+The reader keeps a plan for each shape of request; beside it this module keeps what the plan's outputs need on the way
+to JSON. Both are made again when a load has changed the table: the reader then gives another tuple of outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from asknown.errors import AsknownError
+from asknown.instants import from_microseconds
+from asknown.online.request import Request, as_columns
+from asknown.online.resolve import resolve
+from asknown.serve.limits import Limits
+from asknown.serve.wire import (
+    Convert,
+    ConvertColumn,
+    Layout,
+    column_writer,
+    encode,
+    needs_decimals,
+    reader_of,
+    spell_moment,
+)
+
+if TYPE_CHECKING:
+    from asknown.online.answer import Answer, Found, OnlineResponse, Status
+    from asknown.online.nodes import OnlineService
+    from asknown.online.reader import OnlineReader
+    from asknown.online.request import Output
+    from asknown.types import SqlType
+
+Rows = list[dict[str, Any]] | dict[str, list[Any]]
+
+_MOST_SHAPES = 256  # as many as the reader keeps plans
+_EPOCH = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request for features: its references, its rows or columns, the instant and the names.
+
+    ``exactly`` reads the rows again with decimals in place of doubles.
+    """
+
+    references: tuple[str, ...]
+    rows: Rows
+    full_names: bool
+    at: str | None
+    exactly: Callable[[], Rows]
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        if isinstance(self.rows, dict):
+            return len(next(iter(self.rows.values()), ()))
+        return len(self.rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, of the first row where it is rows."""
+        return tuple(self.rows) if isinstance(self.rows, dict) else tuple(self.rows[0]) if self.rows else ()
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The keys and inputs of a request by column: their types, and which of them are inputs."""
+
+    keys: Mapping[str, SqlType]
+    inputs: Mapping[str, SqlType]
+
+    @property
+    def decimals(self) -> bool:
+        """Whether a fraction in the JSON must be read as a decimal."""
+        return any(needs_decimals(kind) for kind in (*self.keys.values(), *self.inputs.values()))
+
+    def converters(self) -> dict[str, Convert]:
+        """A function for each column whose JSON values are not the reader's values."""
+        found = {name: reader_of(kind, name, is_input=False) for name, kind in self.keys.items()}
+        found |= {name: reader_of(kind, name, is_input=True) for name, kind in self.inputs.items()}
+        return {name: convert for name, convert in found.items() if convert is not None}
+
+
+@dataclass
+class Prepared:
+    """What the requests of one shape have in common, for one state of the table.
+
+    ``views`` names the view of each output. ``windowed``: reading many rows takes long.
+    """
+
+    request: Request
+    fields: Fields
+    outputs: tuple[Output, ...] | None = None
+    names: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    windowed: bool = False
+    converters: dict[str, Convert] = field(default_factory=dict)
+    decimals: bool = False
+    writers: dict[Layout, list[ConvertColumn | None]] = field(default_factory=dict)
+    keys_of_json: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.converters = self.fields.converters()
+        self.decimals = self.fields.decimals
+        self.windowed = any(read.windowed for read in self.request.reads)
+        computing = {one.reference: one.view.name for one in self.request.computed}
+        self.views = tuple(
+            computing[output.reference] if output.computed else self.request.reads[output.read].stored.view.name
+            for output in self.request.outputs
+        )
+
+    def take_outputs(self, outputs: tuple[Output, ...]) -> None:
+        """Notes the outputs of the reader's plan, which the writers are made for."""
+        self.outputs = outputs
+        self.names = tuple(output.name for output in outputs)
+        self.keys_of_json = [msgspec.json.encode(name) for name in self.names]
+        self.writers = {}
+
+    def written(self, answer: Answer, layout: Layout) -> list[Sequence[Any]]:
+        """The columns of an answer, as :data:`encode` takes them."""
+        writers = self.writers.get(layout)
+        if writers is None:
+            writers = [column_writer(output.column.type, layout) for output in answer.outputs]
+            self.writers[layout] = writers
+        return [
+            column if write is None else write(column) for column, write in zip(answer.values, writers, strict=True)
+        ]
+
+    def convert(self, ask: Ask) -> Rows:
+        """The rows of a request, with the values that the reader takes."""
+        rows = ask.exactly() if self.decimals else ask.rows
+        convert = self.converters
+        if isinstance(rows, dict):
+            if not convert:
+                return rows
+            return {
+                name: list(map(convert[name], column)) if name in convert else column for name, column in rows.items()
+            }
+        if convert:
+            rows = [{n: convert[n](v) if n in convert else v for n, v in row.items()} for row in rows]
+        return rows
+
+
+class Reading:
+    """Answers requests with one reader, from any thread."""
+
+    def __init__(self, reader: OnlineReader, limits: Limits) -> None:
+        self.reader = reader
+        self._limits = limits
+        self._prepared: dict[int, dict[tuple[Any, ...], Prepared]] = {}
+
+    def takes_long(self, ask: Ask) -> bool:
+        """Whether to read in a thread: there are many rows, or windows for more than one."""
+        count = ask.count
+        if count <= 1:
+            return False
+        if count > self._limits.rows_in_loop:
+            return True
+        prepared = self._prepared.get(get_ident(), {}).get((ask.references, ask.full_names, ask.names))
+        return (prepared or self._resolve(ask)).windowed
+
+    def read(self, ask: Ask) -> tuple[Prepared, OnlineResponse]:
+        """The answer, and what turns it into JSON. Errors: those of ``OnlineReader.get_online_features``."""
+        shapes = self._prepared.setdefault(get_ident(), {})
+        shape = (ask.references, ask.full_names, ask.names)
+        prepared = shapes.get(shape)
+        fresh = prepared is None
+        if prepared is None:
+            prepared = self._keep(shapes, shape, ask)
+        while True:
+            try:
+                response = self.reader.get_online_features(
+                    list(ask.references), prepared.convert(ask), at=ask.at, full_feature_names=ask.full_names
+                )
+            except AsknownError:
+                if fresh:
+                    raise
+                before, prepared, fresh = prepared, self._keep(shapes, shape, ask), True
+                if before.fields == prepared.fields:
+                    raise  # the types are as they were, so it is the request that is wrong
+                continue
+            outputs = response.answer.outputs
+            if outputs is prepared.outputs:
+                return prepared, response
+            # A load came between: the values may have been converted for types that the columns no longer have.
+            before, prepared, fresh = prepared, prepared if fresh else self._keep(shapes, shape, ask), True
+            if before.fields == prepared.fields:
+                prepared.take_outputs(outputs)
+                return prepared, response
+
+    def _keep(self, shapes: dict[tuple[Any, ...], Prepared], shape: tuple[Any, ...], ask: Ask) -> Prepared:
+        prepared = self._resolve(ask)
+        if len(shapes) >= _MOST_SHAPES:
+            shapes.clear()
+        shapes[shape] = prepared
+        return prepared
+
+    def _resolve(self, ask: Ask) -> Prepared:
+        self._limits.check_features(len(ask.references))
+        request = self.resolve(ask.references, full_names=ask.full_names)
+        self._limits.check_features(len(request.outputs))
+        return Prepared(request, fields_of(request))
+
+    def resolve(self, references: Sequence[str], *, full_names: bool = False) -> Request:
+        """What the references mean for the table as it is now."""
+        reader = self.reader
+        return resolve(references, reader.views(), reader.services(), reader.on_demand(), full_names=full_names)
+
+    def services(self) -> dict[str, OnlineService]:
+        """The services in the table."""
+        return self.reader.services()
+
+
+def fields_of(request: Request) -> Fields:
+    """The keys and inputs that a request needs."""
+    return Fields(
+        {name: kind for name, (kind, _) in request.keys().items()},
+        {name: kind for name, (kind, _) in request.inputs().items()},
+    )
+
+
+# -- statuses and times ------------------------------------------------------------------------------------------------
+
+
+def statuses_of(answer: Answer) -> list[list[Status]]:
+    """The statuses of each output. Outputs of one read share a list where none of their values is NULL."""
+    found: list[list[Status]] = []
+    bases: dict[int, list[Status]] = {}
+    for output, values in zip(answer.outputs, answer.values, strict=True):
+        if output.windowed or output.computed:
+            found.append(["NULL_VALUE" if value is None else "PRESENT" for value in values])
+            continue
+        base = bases.get(output.read)
+        if base is None:
+            base = bases[output.read] = answer.found[output.read].statuses()
+        if None in values:
+            base = [
+                "NULL_VALUE" if value is None and status == "PRESENT" else status
+                for value, status in zip(values, base, strict=True)
+            ]
+        found.append(base)
+    return found
+
+
+def times_of(answer: Answer, missing: str | None) -> list[list[str | None]]:
+    """The event times of each output as RFC 3339, ``missing`` where there is none. Outputs of one read share a list."""
+    found: list[list[str | None]] = []
+    shared: dict[int, list[str | None]] = {}
+    nothing: list[str | None] = []
+    for output, values in zip(answer.outputs, answer.values, strict=True):
+        if output.computed:
+            nothing = nothing or [missing] * len(values)
+            found.append(nothing)
+        elif output.windowed:
+            newest = (window.newest(output.place) for window in answer.found[output.read].windows)
+            found.append([missing if at is None else spell_moment(from_microseconds(at)) for at in newest])
+        else:
+            times = shared.get(output.read)
+            if times is None:
+                times = shared[output.read] = _spell(answer.found[output.read], missing)
+            found.append(times)
+    return found
+
+
+def _spell(found: Found, missing: str | None) -> list[str | None]:
+    return [missing if moment is None else f"{moment.isoformat()}Z" for moment in found.moments]
+
+
+# -- bytes -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Written:
+    """The bytes of an answer, with its statuses by output, which the metrics and the log read."""
+
+    body: bytes
+    statuses: list[list[Status]]
+
+
+def write_feast(prepared: Prepared, response: OnlineResponse, columns: Mapping[str, Sequence[Any]]) -> Written:
+    """Feast's JSON: one result for each column of the request, then for each feature."""
+    answer = response.answer
+    statuses, times = statuses_of(answer), times_of(answer, _EPOCH)
+    count = len(response)
+    present, epochs = encode(["PRESENT"] * count), encode([_EPOCH] * count)
+    results = [(encode(column), present, epochs) for column in columns.values()]
+    known: dict[int, bytes] = {}
+    for column, status, moments in zip(prepared.written(answer, "feast"), statuses, times, strict=True):
+        results.append((encode(column), _once(known, status), _once(known, moments)))
+    names = [*(encode(name) for name in columns), *prepared.keys_of_json]
+    parts = [b'{"values":%b,"statuses":%b,"event_timestamps":%b}' % result for result in results]
+    body = b'{"metadata":{"feature_names":[%b]},"results":[%b],"status":true}' % (b",".join(names), b",".join(parts))
+    return Written(body, statuses)
+
+
+def write_columns(prepared: Prepared, response: OnlineResponse, columns: Mapping[str, Sequence[Any]]) -> Written:
+    """The answer of ``/v1/features`` to a request that gave columns: objects of lists."""
+    answer = response.answer
+    statuses, times = statuses_of(answer), times_of(answer, None)
+    known: dict[int, bytes] = {}
+    keys = prepared.keys_of_json
+    values = [b"%b:%b" % (encode(name), encode(column)) for name, column in columns.items()]
+    values += [b"%b:%b" % (k, encode(c)) for k, c in zip(keys, prepared.written(answer, "v1"), strict=True)]
+    body = b'{"columns":{%b},"statuses":{%b},"event_timestamps":{%b},%b}' % (
+        b",".join(values),
+        b",".join([b"%b:%b" % (k, _once(known, status)) for k, status in zip(keys, statuses, strict=True)]),
+        b",".join([b"%b:%b" % (k, _once(known, moments)) for k, moments in zip(keys, times, strict=True)]),
+        _tail(response),
+    )
+    return Written(body, statuses)
+
+
+def write_rows(prepared: Prepared, response: OnlineResponse, rows: Sequence[Mapping[str, Any]]) -> Written:
+    """The answer of ``/v1/features`` to a request that gave rows: a list of objects."""
+    answer, names = response.answer, prepared.names
+    statuses, times = statuses_of(answer), times_of(answer, None)
+    written = prepared.written(answer, "v1")
+    given = as_columns(rows).filled() if len(rows) != 1 else None
+    if given is None:
+        shown = [{**rows[0], **{name: column[0] for name, column in zip(names, written, strict=True)}}]
+    else:
+        shown = _by_row([*given, *names], [*given.values(), *written], len(rows))
+    body = b'{"rows":%b,"statuses":%b,"event_timestamps":%b,%b}' % (
+        encode(shown),
+        encode(_by_row(names, statuses, len(rows))),
+        encode(_by_row(names, times, len(rows))),
+        _tail(response),
+    )
+    return Written(body, statuses)
+
+
+def _by_row(names: Sequence[str], columns: Sequence[Sequence[Any]], count: int) -> list[dict[str, Any]]:
+    if not columns:
+        return [{} for _ in range(count)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _once(known: dict[int, bytes], column: Sequence[Any]) -> bytes:
+    """The JSON of a list that several outputs share."""
+    found = known.get(id(column))
+    if found is None:
+        found = known[id(column)] = encode(column)
+    return found
+
+
+def _tail(response: OnlineResponse) -> bytes:
+    at: datetime = response.at
+    return b'"at":"%b","seq":%d' % (spell_moment(at.replace(tzinfo=None)).encode(), 0)
