@@ -56,3 +56,26 @@ def test_what_a_float_would_change_is_named(tmp_path: Path, text: str, value: in
     assert caught.value.code == "file-value"
     assert "t.jsonl: column 'v' has the integer " in caught.value.message
     assert f"integer {value}, which" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"v": "01-06-2024"}\n', "column 'v' has a date in an ambiguous order: 01-06-2024"),
+        ('{"v": {"at": "2024-01-01T10:00:00.1234567Z"}}\n', "column 'v' has a time that is not a whole microsecond"),
+        ('{"v": "10:00:00.1234567"}\n', "column 'v' has a time that is not a whole microsecond"),
+        ('{"v": 0.12345678901234567890123}\n', "has the number 0.12345678901234567890123, which would be"),
+        ('{"v": 1e400}\n', "has the number 1e400, which would be"),
+        ('{"v": 1}\n{"V": 2}\n', "has the keys 'V' and 'v', which are one name in SQL"),
+    ],
+)
+def test_what_would_be_read_otherwise_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(AsknownError) as caught:
+        read(tmp_path, text)
+    assert caught.value.code == "file-value" and message in caught.value.message and caught.value.hint
+
+
+def test_numbers_in_texts_are_none(tmp_path: Path) -> None:
+    text = '{"v": 1.5, "note": "pi: 3.14159265358979323846, \\"e\\": 1e999", "v_1": 2}\n'
+    (row,) = read(tmp_path, text)
+    assert row["v"] == 1.5 and row["v_1"] == 2 and "3846" in row["note"]

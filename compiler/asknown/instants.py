@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,19 @@ def read_instant(value: Any, parameter: str, hint: str = HINT) -> datetime:
         raise AsknownError("bad-value", f"{parameter}: {_shown(value)} is not an instant{reason}", hint=hint) from None
 
 
+FINER = r"[0-9][.,][0-9]{6}[0-9]*[1-9]"
+"""A pattern of texts of instants that are finer than a microsecond, which Python and engines cut without a word."""
+
+
+def is_finer(text: str) -> bool:
+    """Whether the text of an instant says more than microseconds.
+
+    >>> is_finer("2024-01-01 00:00:00.1234567"), is_finer("2024-01-01 00:00:00.123456000")
+    (True, False)
+    """
+    return re.search(FINER, text) is not None
+
+
 def to_microseconds(moment: datetime) -> int:
     """The microseconds from 1970 to a naive instant in UTC."""
     return (moment - EPOCH) // MICROSECOND
@@ -42,6 +56,8 @@ class _NotExactError(ValueError):
 
 def _read(value: Any) -> datetime:
     if isinstance(value, str):
+        if is_finer(value):
+            raise _NotExactError("it is not a whole microsecond")
         value = datetime.fromisoformat(value.strip())
     elif type(value).__module__ == "numpy":
         value = _of_numpy(value)

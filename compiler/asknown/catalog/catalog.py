@@ -117,8 +117,7 @@ class Catalog:
     def refuse_windows_below(self, model: Model) -> None:
         """Raises ``windows-below`` where a model refers to a view with trailing windows (rule 4)."""
         for ref in model.rendered.refs:
-            below = self.model(ref)
-            if below.is_feature_view and has_trailing_windows(below):
+            if self._has_windows(ref):
                 raise AsknownError(
                     "windows-below",
                     f"'{model.name}' refers to feature view '{ref}', whose trailing windows would end at each event, "
@@ -127,6 +126,20 @@ class Catalog:
                     hint=f"request the features of '{ref}' separately, as in {ref}:…; or move the SQL that both need "
                     "into a model that both refer to",
                 )
+
+    def refuse_windows_of_spine(self, name: str) -> None:
+        """Raises ``windows-below`` where the model that is a spine has trailing windows (rule 4)."""
+        if self._has_windows(name):
+            raise AsknownError(
+                "windows-below",
+                f"the spine is feature view '{name}', whose trailing windows would end at each event, not at the "
+                "instant asked for",
+                hint=f"select its keys and times from the model that '{name}' reads, and request '{name}' as features",
+            )
+
+    def _has_windows(self, name: str) -> bool:
+        model = self.model(name)
+        return model.is_feature_view and has_trailing_windows(model)
 
     def _refuse_on_demand_below(self, model: Model) -> None:
         for ref in model.rendered.refs:

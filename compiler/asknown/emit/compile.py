@@ -17,7 +17,7 @@ from asknown.emit.identifiers import Names
 from asknown.emit.keys import key_value
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, snippet
-from asknown.emit.sql import all_of, col, earlier, ident, instant, named, not_null, table
+from asknown.emit.sql import all_of, col, earlier, ident, instant, is_finer, named, not_null, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.define import define
 from asknown.emit.translate.rewrite import place_of_column, rewrite
@@ -240,7 +240,16 @@ def spine_ctes(
     Gives the CTEs, the name of the last, and the name of its instants.
     """
     raw, numbered, t = names.fresh("given"), names.fresh("spine"), inside.fresh("t")
-    when = instant(dialect, col(spine.instant.name, raw), spine.instant.type)
+    given = col(spine.instant.name, raw)
+    when = instant(dialect, given, spine.instant.type)
+    if (
+        spine.instant.type.kind == "text"
+        and spine.bounds.rows is None
+        and {"raise", "matches"} <= dialect.snippets.keys()
+    ):
+        problem = exp.Literal.string("an instant of the spine is not a whole microsecond")
+        exact = snippet(dialect, "raise", condition=is_finer(dialect, given.copy()), message=problem)
+        when = exp.case().when(exact, when)  # nobody looked at these texts before
     columns = [named(when, t), exp.Column(this=exp.Star(), table=ident(raw))]
     numbered_by = spine.relation.row
     if numbered_by is not None:

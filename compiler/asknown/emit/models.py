@@ -195,6 +195,9 @@ def _argument(value: object) -> exp.Expr:
         return exp.Literal.number(value)
     if isinstance(value, str):
         return exp.Literal.string(value)
+    if isinstance(value, dict):
+        pairs = [exp.PropertyEQ(this=exp.Literal.string(k), expression=_argument(v)) for k, v in value.items()]
+        return exp.Struct(expressions=pairs)
     assert isinstance(value, tuple)
     return exp.Array(expressions=[_argument(item) for item in value])
 

@@ -20,7 +20,19 @@ from asknown.emit.identifiers import Names
 from asknown.emit.keys import changes
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import snippet
-from asknown.emit.sql import all_of, col, ident, instant, microseconds, named, not_null, same_or_null, subquery, table
+from asknown.emit.sql import (
+    all_of,
+    col,
+    ident,
+    instant,
+    is_finer,
+    microseconds,
+    named,
+    not_null,
+    same_or_null,
+    subquery,
+    table,
+)
 from asknown.emit.statement import Cte, Statement
 from asknown.model.nodes import FeatureView
 from asknown.plan.nodes import AsOfJoin, Plan, Relation, Spine, SpineValue
@@ -81,8 +93,8 @@ def compile_facts(
 ) -> Statement:
     """A query of one row about a spine's instants.
 
-    It gives the number of rows, the first and last instant, the number of unreadable instants and an example, and the
-    number of texts with an offset and of all texts.
+    It gives the number of rows, the first and last instant, the number of unreadable instants and an example, the
+    number of texts with an offset and of all texts, and a text that is finer than a microsecond.
     """
     names = Names([*reserved_names, *(cte.name for cte in models)])
     spine, s, t, raw = names.fresh("given"), names.fresh("s"), names.fresh("t"), names.fresh("raw")
@@ -98,10 +110,11 @@ def compile_facts(
         exp.Max(this=col(t, s)),
         _count_if(lost) if text else zero,
         exp.Min(this=_where(lost.copy(), col(raw, s))) if text else exp.null(),
-        _count_if(snippet(dialect, "has_offset", x=col(raw, s), pattern=exp.Literal.string(_OFFSET)))
+        _count_if(snippet(dialect, "matches", x=col(raw, s), pattern=exp.Literal.string(_OFFSET)))
         if text
         else zero.copy(),
         exp.Count(this=col(raw, s)) if text else zero.copy(),
+        exp.Min(this=_where(is_finer(dialect, col(raw, s)), col(raw, s))) if text else exp.null(),
     ]
     ctes = [*models, Cte(spine, relation.sql)]
     return Statement(tuple(ctes), exp.select(*columns).from_(subquery(rows, s)))

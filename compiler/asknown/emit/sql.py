@@ -14,7 +14,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.durations import spell
 from asknown.emit.identifiers import is_plain_name
 from asknown.emit.snippets import instantiate, snippet
-from asknown.instants import to_microseconds
+from asknown.instants import FINER, to_microseconds
 from asknown.types import Column, SqlType
 
 
@@ -113,6 +113,11 @@ def instant(dialect: Dialect, value: exp.Expr, kind: SqlType) -> exp.Expr:
     """
     known = kind.kind in ("timestamptz", "date", "text") or kind.name == "TIMESTAMP"
     return snippet(dialect, f"instant.{kind.kind if known else 'other'}", x=value)
+
+
+def is_finer(dialect: Dialect, text: exp.Expr) -> exp.Expr:
+    """The condition that an instant's text says more than microseconds, which a cast would cut."""
+    return snippet(dialect, "matches", x=text, pattern=exp.Literal.string(FINER))
 
 
 def at_instant(dialect: Dialect, moment: datetime) -> exp.Expr:

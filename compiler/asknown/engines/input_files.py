@@ -35,8 +35,24 @@ def inspect_source(engine: QueryRunner, table: SourceTable) -> tuple[str, FileRe
 
 
 def inspect_file(engine: QueryRunner, path: str) -> tuple[str, FileRead | None]:
-    """The path that a spine's file is read from, and how."""
-    return _inspect(engine, path, {}, {}, None)
+    """The path that a spine's file is read from, and how. A spine declares no types: its SQL may say them."""
+    try:
+        return _inspect(engine, path, {}, {}, None)
+    except AsknownError as error:
+        if error.code != "file-value" or not re.search(r"options:|columns:", error.hint or ""):
+            raise
+        query = f"select … from {_as_text(path)}"
+        hint = f'correct the file, or give SQL that says what its texts mean: --spine "{query}"'
+        raise AsknownError(error.code, error.message, hint=hint) from None
+
+
+def _as_text(path: str) -> str:
+    """The SQL that reads a file without a guess about the types of its columns."""
+    if path.casefold().endswith(_JSON):
+        return f"read_json({_literal(path)}, columns={{name: 'varchar', …}})"
+    if path.casefold().endswith(_TEXT):
+        return f"read_csv({_literal(path)}, all_varchar=true)"
+    return f"read_parquet({_literal(path)}, …)"
 
 
 def _inspect(
@@ -50,7 +66,7 @@ def _inspect(
     if folded.endswith(_PARQUET):
         return path, inspect_parquet(engine, path, options, at)
     if folded.endswith(_JSON):
-        return path, inspect_json(engine, path, options, at)
+        return path, inspect_json(engine, path, options, declared, at)
     return path, None
 
 

@@ -265,7 +265,7 @@ class _Inspection:
         return "VARCHAR"
 
     def _check_declared(self, name: str, kind: str) -> None:
-        test = _declared_test(kind)
+        test = declared_test(kind)
         if self._count({name: test})[name][1]:
             raise self._refusal(
                 name,
@@ -300,7 +300,7 @@ class _Inspection:
 _SNIFFED = ("delim", "quote", "escape", "header", "skip", "nullstr", "dateformat", "timestampformat", "encoding")
 
 
-def _declared_test(kind: str) -> str:
+def declared_test(kind: str) -> str:
     parsed = parse_type(kind)
     match parsed.kind:
         case "integer":
@@ -335,6 +335,8 @@ def _value(value: Any) -> str:
         return str(value)
     if isinstance(value, str):
         return _literal(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_literal(key)}: {_value(item)}' for key, item in value.items())}}}"
     assert isinstance(value, Iterable)
     return f"[{', '.join(map(_value, value))}]"
 

@@ -13,6 +13,7 @@ from sqlglot.schema import MappingSchema
 from sqlglot.tokenizer_core import TokenType
 
 from asknown.errors import AsknownError
+from asknown.instants import is_finer
 from asknown.model.nodes import Model
 from asknown.render.nodes import Rendered
 from asknown.types import Column
@@ -56,6 +57,7 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
         )
     _refuse_left_over_jinja(rendered, tokens)
     _refuse_cut_intervals(rendered, tokens)
+    _refuse_cut_instants(rendered, tree, tokens)
     joins = tree.find(exp.Join) is not None
     sql = _without_semicolon(rendered.sql, tokens)
     return Model(rendered.name, rendered, sql, tree, is_repeatable(tree), joins, dialect)
@@ -121,6 +123,24 @@ def _refuse_cut_intervals(rendered: Rendered, tokens: Sequence[Token]) -> None:
                 f"the interval '{right.text}' in '{rendered.name}' is not one that asknown can read",
                 at=rendered.where(left.line, left.col - len(left.text) + 1),
                 hint="write a number and a unit, such as interval '26 hours'",
+            )
+
+
+_NANOSECONDS = (exp.DType.TIMESTAMP_NS, exp.DType.DATETIME64)
+
+
+def _refuse_cut_instants(rendered: Rendered, tree: exp.Query, tokens: Sequence[Token]) -> None:
+    """Raises ``bad-model`` for an instant written with more digits than the six that its type keeps (rule 1)."""
+    for cast in tree.find_all(exp.Cast):
+        text = cast.this
+        is_instant = cast.to.is_type(*exp.DataType.TEMPORAL_TYPES) and not cast.to.is_type(*_NANOSECONDS)
+        if is_instant and isinstance(text, exp.Literal) and text.is_string and is_finer(text.name):
+            written = [token for token in tokens if token.token_type == TokenType.STRING and token.text == text.name]
+            raise AsknownError(
+                "bad-model",
+                f"the instant '{text.name}' in '{rendered.name}' is not a whole microsecond, and would be cut",
+                at=rendered.where(written[0].line, written[0].col - len(text.name) - 1) if written else None,
+                hint="write at most six digits of a second",
             )
 
 

@@ -101,6 +101,7 @@ def _locate(raw: Any, catalog: TypedCatalog, renderer: Renderer) -> Relation:
         return _of_data(to_arrow(raw), catalog)
     name = raw.strip()
     if name in catalog.project.models:
+        catalog.models.refuse_windows_of_spine(name)
         columns = catalog.columns(name)
         sql = _in_types(columns, relation_query(name, catalog.engine.dialect), catalog)
         return Relation(sql, columns, catalog.models.is_repeatable(name), (name,))
@@ -212,13 +213,19 @@ def _measure(relation: Relation, instant: Column, catalog: TypedCatalog) -> Boun
     models = catalog.ctes(relation.refs, sources=relation.sources)
     statement = compile_facts(relation, instant, models, catalog.reserved_names(), dialect)
     (row,) = catalog.engine.rows(write(statement, dialect))
-    rows, earliest, latest, unread, example, aware, split = row
+    rows, earliest, latest, unread, example, aware, split, finer = row
     column = instant.name
     if unread:
         raise AsknownError(
             "spine-time",
             f"{unread} of {rows} values of the spine's instant '{column}' cannot be read as timestamps: {example!r}",
             hint="write them as 2013-01-31 23:59:59, with +00:00 or another offset behind where they are not UTC",
+        )
+    if finer is not None:
+        raise AsknownError(
+            "spine-time",
+            f"the spine's instant '{column}' has a value that is not a whole microsecond: {finer!r}",
+            hint="an instant is never rounded here: leave out all behind the sixth digit, up or down as you mean",
         )
     if 0 < aware < split:
         raise AsknownError(

@@ -85,7 +85,7 @@ SNIPPETS = {
     "from_microseconds": "fromUnixTimestamp64Micro(:x)",
     "whole_division": "intDiv(:x, :y)",
     "row_number": "toInt64(ROW_NUMBER() OVER ())",
-    "has_offset": "match(:x, :pattern)",
+    "matches": "match(:x, :pattern)",
     "raise": "throwIf(ifNull(:condition, false), :message) = 0",
     "is_odd_float": "NOT isFinite(:x)",
     # A number of more digits than a decimal of 38 has; one that does not fit the declared type is an error.

@@ -81,7 +81,7 @@ DUCKDB = Dialect(
         "list_has": "LIST_CONTAINS(:list, :x)",
         "list_distinct": "LIST_DISTINCT([:x])",
         "each_of": "UNNEST(:list)",
-        "has_offset": "REGEXP_MATCHES(:x, :pattern)",
+        "matches": "REGEXP_MATCHES(:x, :pattern)",
         "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
         "is_odd_float": "NOT ISFINITE(:x)",
         **_roundings(),

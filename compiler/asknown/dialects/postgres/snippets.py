@@ -48,7 +48,7 @@ SNIPPETS = {
     "list_has": ":x = ANY(:list)",
     "list_distinct": "ARRAY(SELECT DISTINCT UNNEST(ARRAY[:x]))",
     "each_of": "UNNEST(:list)",
-    "has_offset": ":x ~ :pattern",
+    "matches": ":x ~ :pattern",
     "raise": "CASE WHEN :condition THEN CAST(CONCAT(:message, ': ', :condition) AS INT) > 0 ELSE TRUE END",
     # A number of any scale in a declared type; one that does not fit is an error, and NaN and infinities never fit.
     "stored_as.number": f"CASE WHEN :x IS NULL OR (:x = ROUND(:x, :scale) AND {_FINITE}) THEN :x "

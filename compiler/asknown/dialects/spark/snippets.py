@@ -35,7 +35,7 @@ SNIPPETS = {
     "whole_division": ":x DIV :y",
     "row_number": "MONOTONICALLY_INCREASING_ID()",
     "any_order": "NULL",
-    "has_offset": "REGEXP_LIKE(:x, :pattern)",
+    "matches": "REGEXP_LIKE(:x, :pattern)",
     "raise": "CASE WHEN :condition THEN RAISE_ERROR(:message) ELSE TRUE END",
     "is_odd_float": "ISNAN(:x) OR ABS(:x) = CAST('Infinity' AS DOUBLE)",
 }
