@@ -28,7 +28,7 @@ INSTALL_LOCKED = $(call PIP,$(VENV)) --no-build-isolation --require-hashes --req
 INSTALL_ASKNOWN = $(call PIP,$(VENV)) --no-build-isolation --no-deps --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engines test-lowest test-newest soak check docs bench bench-full wheel lock clean
+.PHONY: help demo test test-engines test-site test-lowest test-newest soak check docs bench bench-full wheel lock clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines:
 	ASKNOWN_ENGINES=spark $(BIN)/pytest tests/engines/test_spark_engine.py tests/engines/test_spark_plans.py \
 		tests/engines/test_commands.py tests/engines/test_conformance.py \
 		tests/engines/test_oracle_on_engine.py tests/engines/test_expressions.py
+
+test-site: $(VENV)/.installed-test ## the catalogue in a headless Chromium; pictures go to .tmp/site/
+	ASKNOWN_BROWSER=1 $(BIN)/pytest tests/test_site.py tests/test_site_in_browser.py
 
 test-lowest: test-at-lowest ## every test on the lowest versions in pyproject.toml's ranges (TESTS=tests/test_cases.py: these)
 

@@ -21,7 +21,7 @@ project
 dialects   render
 model
 catalog
-plan       lint     changes  registry
+plan       lint     changes  registry  site
 emit       engines  online
 store
 serve
@@ -34,7 +34,7 @@ LAYER = {name: line for line, names in enumerate(LAYERS.strip().splitlines()) fo
 HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
-    "jinja2": {"render"},
+    "jinja2": {"render", "site"},
     "yaml": {"project"},
     "sqlite_utils": {"registry"},
     "sqlglot": {"model", "catalog", "lint", "plan", "emit"},

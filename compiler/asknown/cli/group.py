@@ -37,6 +37,7 @@ COMMANDS = {
     "rollback": "Make an earlier revision the newest.",
     "search": "Find applied features by their words.",
     "lineage": "List the columns of sources that a feature comes from.",
+    "docs": "Write the catalogue as one HTML page.",
     "doctor": "Check the online table, or a target, and say what to run.",
 }
 

@@ -1,0 +1,69 @@
+"""Writes a catalogue: one HTML file that opens from disk, and the same facts as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from asknown.site.drawing import draw_lineage, make_graph
+from asknown.site.nodes import HEADINGS, Link, Page, PageKind, Site
+
+
+def write_html(site: Site) -> str:
+    """The catalogue as one HTML document. It loads nothing, and every text in it is escaped."""
+    environment = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    graph = make_graph(site.edges)
+    known = {page.link for page in site.pages}
+    by_kind: dict[PageKind, list[Page]] = {kind: [] for kind in HEADINGS}
+    for page in site.pages:
+        by_kind[page.link.kind].append(page)
+    sizes = {page.link: len(page.features) for page in site.pages if page.features}
+    script = _read("site.js")
+    return environment.get_template("index.html").render(
+        site=site,
+        headings=HEADINGS,
+        by_kind=by_kind,
+        facets={name: values for name, values in _facets(site.pages) if values},
+        link_to=lambda kind, name: Link(kind, name).anchor,
+        exists=lambda link: Link(link.kind, link.name) in known,
+        size=lambda page: sum(_features_in(link, sizes, whole=page.link.kind == "service") for link in page.contents),
+        draw=lambda page: draw_lineage(graph, page.link),
+        style=_read("site.css"),
+        script=script,
+        script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def write_json(site: Site) -> str:
+    """The catalogue as one JSON document, for other programs."""
+    return json.dumps(asdict(site), ensure_ascii=False, indent=1) + "\n"
+
+
+def _features_in(link: Link, sizes: Mapping[Link, int], *, whole: bool) -> int:
+    """The features that a line of a service names: one, or all of the view's. (Other lists count their things.)"""
+    return sizes.get(link, 1) if whole else 1
+
+
+def _facets(pages: Iterable[Page]) -> list[tuple[str, list[str]]]:
+    """The values to choose from in a search, by the name of the facet."""
+    owners = {page.owner for page in pages if page.owner}
+    tags = {tag for page in pages for tag in page.tags}
+    entities = {entity for page in pages for entity in page.entities}
+    return [("owner", sorted(owners)), ("tag", sorted(tags)), ("entity", sorted(entities))]
+
+
+def _read(name: str) -> str:
+    return (files("asknown.site") / "templates" / name).read_text(encoding="utf-8")
