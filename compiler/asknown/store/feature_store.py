@@ -350,11 +350,15 @@ class FeatureStore:
 
         return open_engine(self.project.profile.target, self.project.settings.root)
 
-    @cached_property
+    @property
     def _typed(self) -> TypedCatalog:
+        """The typed catalog; a new one where a source's files have changed since."""
         from asknown.store.type_engine import open_catalog
 
-        return open_catalog(self._catalog, self._engine)
+        typed: TypedCatalog | None = self.__dict__.get("_opened")
+        if typed is None or not typed.sources.files.are_unchanged():
+            typed = self._opened = open_catalog(self._catalog, self._engine)
+        return typed
 
     def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect | None]:
         """The catalog to compile with, and the dialect called ``name``; None for the target's own."""
@@ -386,7 +390,7 @@ class FeatureStore:
         import ctypes
 
         # The sessions' threads did not come along: to close a session, even at exit, would wait for them or crash.
-        left = (self.__dict__.pop("_engine", None), self.__dict__.pop("_typed", None))
+        left = (self.__dict__.pop("_engine", None), self.__dict__.pop("_opened", None))
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(left))
         self._reader, self._lock, self._process = None, threading.RLock(), os.getpid()
 
@@ -402,7 +406,7 @@ class FeatureStore:
         while self._frozen:
             self._frozen.pop().close()
         engine = self.__dict__.pop("_engine", None)
-        self.__dict__.pop("_typed", None)
+        self.__dict__.pop("_opened", None)
         if engine is not None:
             engine.close()
 

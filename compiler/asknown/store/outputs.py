@@ -6,7 +6,7 @@ import fnmatch
 import glob
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from asknown.errors import AsknownError
 from asknown.paths import absolute
 from asknown.project.nodes import Project
 from asknown.project.options import ClickHouseOptions, DuckDBOptions
+from asknown.store.inspected import InspectedFiles
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class InputFiles:
 
     project: Project
     spine: Any = None
+    inspected: InspectedFiles = field(default_factory=InspectedFiles)
 
     def check_output(self, path: Path) -> None:
         """Raises ``output`` if ``path`` is one of these files, would become one, or cannot be written."""

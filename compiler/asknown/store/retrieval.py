@@ -84,6 +84,7 @@ class RetrievalJob:
 
     def to_batches(self) -> pa.RecordBatchReader:
         """The training set as a stream of Arrow batches; it need not fit in memory."""
+        self._inputs.inspected.check()
         return self._engine.stream(self._written, wide=self._is_wide)
 
     def to_arrow(self) -> pa.Table:
@@ -133,6 +134,7 @@ class RetrievalJob:
                 hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
         self.check_output(path)
+        self._inputs.inspected.check()
         try:
             return self._engine.write_file(self._written, absolute(path), wide=self._is_wide)
         except AsknownError as error:
@@ -149,6 +151,7 @@ class RetrievalJob:
                 f"{url} is a folder, and {self._engine.dialect.name} writes one file",
                 hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
+        self._inputs.inspected.check()
         return self._engine.write_folder(self._written, url)
 
     def hindsight(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.models import source_name, source_query
@@ -12,7 +13,8 @@ from asknown.emit.unknown_types import is_plain_number, is_unknown
 from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_source
 from asknown.errors import AsknownError
-from asknown.project.nodes import FileRead, Project, SourceTable
+from asknown.project.nodes import Project, SourceTable
+from asknown.store.inspected import InspectedFiles
 from asknown.types import Column, SqlType, parse_type
 
 
@@ -28,7 +30,7 @@ class SourceTables:
         self._engine = engine
         self._takes_built = built
         self._columns: dict[tuple[str, str], tuple[Column, ...]] = {}
-        self._reads: dict[tuple[str, str], tuple[str, FileRead | None]] = {}
+        self.files = InspectedFiles()
         self._stored: dict[tuple[str, str], dict[str, SqlType]] = {}
 
     def columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
@@ -79,9 +81,7 @@ class SourceTables:
         engine = self._file_engine
         if engine is None:
             return located
-        if key not in self._reads:
-            self._reads[key] = inspect_source(engine, located)
-        path, read = self._reads[key]
+        path, read = self.files.read(str(located.path), ".".join(key), partial(inspect_source, engine, located))
         return replace(located, path=path, read=read)
 
     @property

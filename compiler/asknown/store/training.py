@@ -51,7 +51,7 @@ def make_job(
     models = catalog.ctes_of_views(
         _read_from(plan, views.values()), refs=spine.relation.refs, sources=spine.relation.sources
     )
-    inputs = InputFiles(catalog.project, entity_df)
+    inputs = InputFiles(catalog.project, entity_df, catalog.sources.files)
     return RetrievalJob(plan, models, catalog.reserved_names(), catalog.engine, inputs)
 
 

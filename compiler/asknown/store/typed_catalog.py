@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from asknown.catalog.catalog import Catalog
@@ -338,7 +338,9 @@ class TypedCatalog:
 
     def file_query(self, path: str) -> str:
         """The query that reads a spine's file."""
-        path, read = inspect_file(self._types, path)
+        path, read = self.sources.files.read(
+            path, f"spine {path}", partial(inspect_file, self._types, path), again=True
+        )
         return file_query(path, self._types.dialect, read)
 
     def read_file(self, path: str) -> pa.Table:
