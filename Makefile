@@ -47,8 +47,8 @@ test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines:
 		tests/engines/test_commands.py tests/engines/test_conformance.py \
 		tests/engines/test_oracle_on_engine.py tests/engines/test_expressions.py
 
-test-site: $(VENV)/.installed-test ## the catalogue in a headless Chromium; pictures go to .tmp/site/
-	ASKNOWN_BROWSER=1 $(BIN)/pytest tests/test_site.py tests/test_site_in_browser.py
+test-site: $(VENV)/.installed-test ## the pages in a headless Chromium; pictures go to .tmp/site/
+	ASKNOWN_BROWSER=1 $(BIN)/pytest tests/test_site.py tests/test_site_in_browser.py tests/serve/test_http_page.py
 
 test-lowest: test-at-lowest ## every test on the lowest versions in pyproject.toml's ranges (TESTS=tests/test_cases.py: these)
 

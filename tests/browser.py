@@ -86,11 +86,23 @@ class Browser:
 
     def open(self, page: Path, fragment: str = "") -> None:
         """Loads a file anew, at the place ``fragment``."""
+        self.go(f"{page.as_uri()}#{fragment}")
+
+    def go(self, address: str) -> None:
+        """Loads the page at an address anew."""
         self._send("Page.navigate", url="about:blank")
-        self._send("Page.navigate", url=f"{page.as_uri()}#{fragment}")
+        self._send("Page.navigate", url=address)
         while self._receive().get("method") != "Page.loadEventFired":
             pass
         self.ask("0")
+
+    def wait_for(self, expression: str, seconds: float = 15) -> Any:
+        """The value of a JavaScript expression as soon as it is true."""
+        until = time.monotonic() + seconds
+        while not (found := self.ask(expression)):
+            assert time.monotonic() < until, f"never true: {expression}"
+            time.sleep(0.05)
+        return found
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
@@ -125,7 +137,7 @@ class Browser:
 
 @contextmanager
 def open_browser(program: str, profile: Path) -> Iterator[Browser]:
-    """A browser without a network, with an empty profile in the folder ``profile``."""
+    """A browser that reaches no machine but this one, with an empty profile in the folder ``profile``."""
     to_browser, commands = os.pipe()
     answers, from_browser = os.pipe()
 
@@ -134,7 +146,7 @@ def open_browser(program: str, profile: Path) -> Iterator[Browser]:
         os.dup2(os.dup(from_browser), 4)
 
     arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"]
-    arguments += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}"]
+    arguments += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", f"--user-data-dir={profile}"]
     process = subprocess.Popen(
         [program, *arguments],
         stdout=subprocess.DEVNULL,

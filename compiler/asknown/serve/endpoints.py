@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,12 +17,9 @@ from asknown.serve.limits import Limits, read_body
 from asknown.serve.metrics import CONTENT_TYPE as PROMETHEUS
 from asknown.serve.metrics import expose, metrics
 from asknown.serve.problems import ProblemError
-from asknown.serve.read import Ask, Prepared, Written, write_columns, write_feast, write_rows
+from asknown.serve.read import Ask, Prepared, Written, count_values, write_columns, write_feast, write_rows
 from asknown.serve.state import State
 from asknown.serve.wire import FeastRequest, FeaturesRequest
-
-if TYPE_CHECKING:
-    from asknown.online.answer import Status
 
 T = TypeVar("T")
 
@@ -159,19 +155,9 @@ def _wants_arrow(accept: bytes | None) -> bool:
 
 
 def _count(prepared: Prepared, service: str, written: Written, rows: int) -> None:
-    counts: Counter[tuple[str, str]] = Counter()
-    shared: dict[int, Counter[Status]] = {}
-    for view, statuses in zip(prepared.views, written.statuses, strict=True):
-        if rows == 1:
-            counts[view, statuses[0]] += 1
-            continue
-        found = shared.get(id(statuses))
-        if found is None:
-            found = shared[id(statuses)] = Counter(statuses)
-        for status, number in found.items():
-            counts[view, status] += number
-    metrics().rows(service, rows)
-    metrics().values(counts)
+    found = metrics()
+    found.rows(service, rows)
+    found.values(count_values(prepared, written.statuses, rows))
 
 
 async def services(state: State, call: Call) -> Reply:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from asknown.errors import AsknownError
-from asknown.instants import from_microseconds
+from asknown.instants import EPOCH, from_microseconds
 from asknown.online.request import Request, as_columns
 from asknown.online.resolve import resolve
 from asknown.serve.limits import Limits
@@ -27,11 +27,10 @@ from asknown.serve.wire import (
     encode,
     needs_decimals,
     reader_of,
-    spell_moment,
 )
 
 if TYPE_CHECKING:
-    from asknown.online.answer import Answer, Found, OnlineResponse, Status
+    from asknown.online.answer import Answer, OnlineResponse, Status
     from asknown.online.nodes import OnlineService
     from asknown.online.reader import OnlineReader
     from asknown.online.request import Output
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]] | dict[str, list[Any]]
 
 _MOST_SHAPES = 256  # as many as the reader keeps plans
-_EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -240,43 +238,69 @@ def statuses_of(answer: Answer) -> list[list[Status]]:
         base = bases.get(output.read)
         if base is None:
             base = bases[output.read] = answer.found[output.read].statuses()
-        if None in values:
-            base = [
-                "NULL_VALUE" if value is None and status == "PRESENT" else status
-                for value, status in zip(values, base, strict=True)
-            ]
-        found.append(base)
+        found.append(_with_nulls(base, values) if None in values else base)
     return found
 
 
-def times_of(answer: Answer, missing: str | None) -> list[list[str | None]]:
-    """The event times of each output as RFC 3339, ``missing`` where there is none. Outputs of one read share a list."""
-    found: list[list[str | None]] = []
-    shared: dict[int, list[str | None]] = {}
-    nothing: list[str | None] = []
+def _with_nulls(base: list[Status], values: Sequence[Any]) -> list[Status]:
+    """The statuses with NULL_VALUE where a row is there and its value is NULL."""
+    statuses, place = base.copy(), -1
+    for _ in range(values.count(None)):  # few values are NULL, so to look for them is faster than to look at all
+        place = values.index(None, place + 1)
+        if statuses[place] == "PRESENT":
+            statuses[place] = "NULL_VALUE"
+    return statuses
+
+
+def count_values(prepared: Prepared, statuses: Sequence[list[Status]], rows: int) -> dict[tuple[str, str], int]:
+    """How many values of each view have each status."""
+    counts: dict[tuple[str, str], int] = {}
+    for view, column in zip(prepared.views, statuses, strict=True):
+        present = column.count("PRESENT")
+        if present:
+            counts[view, "PRESENT"] = counts.get((view, "PRESENT"), 0) + present
+        if present < rows:
+            for status in ABSENT:
+                if number := column.count(status):
+                    counts[view, status] = counts.get((view, status), 0) + number
+    return counts
+
+
+ABSENT: tuple[Status, ...] = ("NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
+
+
+def _times(answer: Answer, missing: datetime | None) -> list[bytes]:
+    """The JSON of the event times of each output; ``missing`` stands where there is none."""
+    found: list[bytes] = []
+    shared: dict[int, bytes] = {}
     for output, values in zip(answer.outputs, answer.values, strict=True):
         if output.computed:
-            nothing = nothing or [missing] * len(values)
-            found.append(nothing)
+            times = shared.get(-1)
+            if times is None:
+                times = shared[-1] = _spell([None] * len(values), missing)
         elif output.windowed:
             newest = (window.newest(output.place) for window in answer.found[output.read].windows)
-            found.append([missing if at is None else spell_moment(from_microseconds(at)) for at in newest])
+            times = _spell([None if at is None else from_microseconds(at) for at in newest], missing)
         else:
             times = shared.get(output.read)
             if times is None:
-                times = shared[output.read] = _spell(answer.found[output.read], missing)
-            found.append(times)
+                times = shared[output.read] = _spell(answer.found[output.read].moments, missing)
+        found.append(times)
     return found
 
 
-def _spell(found: Found, missing: str | None) -> list[str | None]:
-    return [missing if moment is None else f"{moment.isoformat()}Z" for moment in found.moments]
+def _spell(moments: list[datetime | None], missing: datetime | None) -> bytes:
+    """A JSON list of naive instants in UTC, to which msgspec gives no zone."""
+    if missing is not None and None in moments:
+        moments = [missing if moment is None else moment for moment in moments]
+    text = encode(moments).replace(b'",', b'Z",')
+    return text[:-2] + b'Z"]' if text.endswith(b'"]') else text
 
 
 # -- bytes -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Written:
     """The bytes of an answer, with its statuses by output, which the metrics and the log read."""
 
@@ -287,23 +311,25 @@ class Written:
 def write_feast(prepared: Prepared, response: OnlineResponse, columns: Mapping[str, Sequence[Any]]) -> Written:
     """Feast's JSON: one result for each column of the request, then for each feature."""
     answer = response.answer
-    statuses, times = statuses_of(answer), times_of(answer, _EPOCH)
+    statuses = statuses_of(answer)
     count = len(response)
-    present, epochs = encode(["PRESENT"] * count), encode([_EPOCH] * count)
-    results = [(encode(column), present, epochs) for column in columns.values()]
+    present, epochs = encode(["PRESENT"] * count), _spell([None] * count, EPOCH)
+    parts = [_RESULT % (encode(column), present, epochs) for column in columns.values()]
     known: dict[int, bytes] = {}
-    for column, status, moments in zip(prepared.written(answer, "feast"), statuses, times, strict=True):
-        results.append((encode(column), _once(known, status), _once(known, moments)))
-    names = [*(encode(name) for name in columns), *prepared.keys_of_json]
-    parts = [b'{"values":%b,"statuses":%b,"event_timestamps":%b}' % result for result in results]
+    for column, status, moments in zip(prepared.written(answer, "feast"), statuses, _times(answer, EPOCH), strict=True):
+        parts.append(_RESULT % (encode(column), _once(known, status), moments))
+    names = [*map(encode, columns), *prepared.keys_of_json]
     body = b'{"metadata":{"feature_names":[%b]},"results":[%b],"status":true}' % (b",".join(names), b",".join(parts))
     return Written(body, statuses)
+
+
+_RESULT = b'{"values":%b,"statuses":%b,"event_timestamps":%b}'
 
 
 def write_columns(prepared: Prepared, response: OnlineResponse, columns: Mapping[str, Sequence[Any]]) -> Written:
     """The answer of ``/v1/features`` to a request that gave columns: objects of lists."""
     answer = response.answer
-    statuses, times = statuses_of(answer), times_of(answer, None)
+    statuses = statuses_of(answer)
     known: dict[int, bytes] = {}
     keys = prepared.keys_of_json
     values = [b"%b:%b" % (encode(name), encode(column)) for name, column in columns.items()]
@@ -311,7 +337,7 @@ def write_columns(prepared: Prepared, response: OnlineResponse, columns: Mapping
     body = b'{"columns":{%b},"statuses":{%b},"event_timestamps":{%b},%b}' % (
         b",".join(values),
         b",".join([b"%b:%b" % (k, _once(known, status)) for k, status in zip(keys, statuses, strict=True)]),
-        b",".join([b"%b:%b" % (k, _once(known, moments)) for k, moments in zip(keys, times, strict=True)]),
+        b",".join([b"%b:%b" % pair for pair in zip(keys, _times(answer, None), strict=True)]),
         _tail(response),
     )
     return Written(body, statuses)
@@ -320,19 +346,19 @@ def write_columns(prepared: Prepared, response: OnlineResponse, columns: Mapping
 def write_rows(prepared: Prepared, response: OnlineResponse, rows: Sequence[Mapping[str, Any]]) -> Written:
     """The answer of ``/v1/features`` to a request that gave rows: a list of objects."""
     answer, names = response.answer, prepared.names
-    statuses, times = statuses_of(answer), times_of(answer, None)
+    statuses, times = statuses_of(answer), _times(answer, None)
     written = prepared.written(answer, "v1")
-    given = as_columns(rows).filled() if len(rows) != 1 else None
-    if given is None:
-        shown = [{**rows[0], **{name: column[0] for name, column in zip(names, written, strict=True)}}]
+    if len(rows) == 1:
+        keys = prepared.keys_of_json
+        shown = encode([{**rows[0], **dict(zip(names, [column[0] for column in written], strict=True))}])
+        said = encode([dict(zip(names, [column[0] for column in statuses], strict=True))])
+        moments = b"[{%b}]" % b",".join([b"%b:%b" % (k, t[1:-1]) for k, t in zip(keys, times, strict=True)])
     else:
-        shown = _by_row([*given, *names], [*given.values(), *written], len(rows))
-    body = b'{"rows":%b,"statuses":%b,"event_timestamps":%b,%b}' % (
-        encode(shown),
-        encode(_by_row(names, statuses, len(rows))),
-        encode(_by_row(names, times, len(rows))),
-        _tail(response),
-    )
+        given = as_columns(rows).filled()
+        shown = encode(_by_row([*given, *names], [*given.values(), *written], len(rows)))
+        said = encode(_by_row(names, statuses, len(rows)))
+        moments = encode(_by_row(names, [msgspec.json.decode(column) for column in times], len(rows)))
+    body = b'{"rows":%b,"statuses":%b,"event_timestamps":%b,%b}' % (shown, said, moments, _tail(response))
     return Written(body, statuses)
 
 
@@ -351,5 +377,4 @@ def _once(known: dict[int, bytes], column: Sequence[Any]) -> bytes:
 
 
 def _tail(response: OnlineResponse) -> bytes:
-    at: datetime = response.at
-    return b'"at":"%b","seq":%d' % (spell_moment(at.replace(tzinfo=None)).encode(), 0)
+    return b'"at":%b,"seq":%d' % (encode(response.at), 0)

@@ -208,10 +208,7 @@ def _all_finite(column: Sequence[Any]) -> bool:
     """Whether no value is NaN or infinite. It may say False of huge values that add up to infinity."""
     if len(column) == 1:
         return column[0] is None or isfinite(column[0])
-    try:
-        return isfinite(sum(column))
-    except TypeError:  # a NULL
-        return isfinite(sum(v for v in column if v is not None))
+    return isfinite(sum(filter(None, column)))
 
 
 def _float_v1(value: float) -> Any:
