@@ -20,8 +20,15 @@ entities:
   - {{name: customer, keys: [{{name: customer_id, data_type: bigint}}], description: {HOSTILE!r}}}
 feature_services:
   - {{name: {SERVICE!r}, description: {HOSTILE!r}, features: [orders, against_usual]}}
+groups: [{{name: money, owner: Ann}}]
+exposures:
+  - {{name: 'Q1 <report>', type: dashboard, owner: 'Bo & co', url: 'javascript:window.broken=3',
+      description: {HOSTILE!r}, depends_on: ["ref('orders')", {SERVICE!r}]}}
 models:
   - name: orders
+    access: public
+    group: money
+    deprecation_date: 2999-12-31
     description: {HOSTILE!r}
     columns: [{{name: last_amount, description: {HOSTILE!r}}}]
 """,

@@ -916,7 +916,7 @@ def names(item: str) -> str:
         ),
         ("models:\n  - name: §ordrs\n", "unknown-model", "no model 'ordrs'", "did you mean 'orders'?"),
         ("models:\n  - name: §Orders\n", "unknown-model", "no model 'Orders'", "did you mean 'orders'?"),
-        ("models:\n  - {name: orders, §config: {}}\n", "unknown-key", "no key 'config'", "columns"),
+        ("models:\n  - {name: orders, §settings: {}}\n", "unknown-key", "no key 'settings'", "columns"),
         ("models:\n  - {name: orders, meta: §3}\n", "wrong-type", "must be a mapping", None),
         ("models:\n  - name: orders\n  - name: §orders\n", "duplicate-name", "models/all.yml:2:11", "rename"),
     ],

@@ -13,6 +13,7 @@ from asknown import FeatureStore
 from asknown.cli.group import main
 from asknown.site.drawing import draw_lineage, make_graph
 from asknown.site.nodes import Link
+from asknown.store.catalogue import make_catalogue
 from site_project import HOSTILE, SERVICE, write_project
 
 
@@ -71,6 +72,9 @@ def test_everything_has_a_page(shop: Path) -> None:
     page = written()
     for anchor in ("home", "all", "view/orders", "on-demand/against_usual", "model/stg_orders", "source/raw.orders"):
         assert anchor in page.ids
+    assert Link("exposure", "Q1 <report>").anchor in page.ids
+    for fact in ("money", "public", "from 2999-12-31 on", "javascript:window.broken=3", "Bo & co"):
+        assert fact in page.text
     for words in ("average of amount over the 7 days up to the asking instant", "raw.orders.amount", "bigint", SERVICE):
         assert words in page.text
     for example in ("get_historical_features", "asknown train orders", "{{ ref('stg_orders') }}", "curl"):
@@ -91,7 +95,7 @@ def test_the_facts_as_json(shop: Path) -> None:
     catalog = json.loads(Path("public/site/catalog.json").read_text(encoding="utf-8"))
     (view,) = [page for page in catalog["pages"] if page["link"] == {"kind": "view", "name": "orders", "feature": ""}]
     assert [feature["link"]["feature"] for feature in view["features"]][-1] == "large_7d"
-    assert view["used_by"][-1]["name"] == SERVICE
+    assert [one["name"] for one in view["used_by"]] == ["against_usual", SERVICE, "Q1 <report>"]
 
 
 def test_versions_come_from_the_registry(shop: Path) -> None:
@@ -144,9 +148,9 @@ def test_a_folder_that_cannot_be_made_is_an_error(shop: Path) -> None:
 
 def test_the_same_project_gives_the_same_bytes(shop: Path) -> None:
     with FeatureStore(shop) as store:
-        first = store.catalogue()
+        first = make_catalogue(store)
     with FeatureStore(shop) as store:
-        assert store.catalogue() == first
+        assert make_catalogue(store) == first
 
 
 def test_names_never_share_an_anchor() -> None:

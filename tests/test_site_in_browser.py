@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from asknown import FeatureStore
+from asknown.store.catalogue import make_catalogue
 from browser import DESKTOP, PHONE, Browser, find_chromium, open_browser
 from site_project import HOSTILE, write_project
 
@@ -44,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_project(tmp_path_factory.mktemp("shop"))
     with FeatureStore(folder) as store:
         store.registry.apply("the first version")
-        html, _ = store.catalogue()
+        html, _ = make_catalogue(store)
     (folder / "index.html").write_text(html, encoding="utf-8")
     return folder / "index.html"
 

@@ -11,7 +11,7 @@ from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.nodes import Model
 from asknown.model.parse import literal_tables, parse_model
 from asknown.model.windows import has_trailing_windows
-from asknown.project.nodes import Project
+from asknown.project.nodes import Project, Terms
 from asknown.render import Rendered, Renderer
 
 
@@ -102,6 +102,7 @@ class Catalog:
             for ref in model.rendered.refs:
                 visit(ref)
             self._refuse_on_demand_below(model)
+            self._refuse_private_below(model)
             self.refuse_windows_below(model)
             path.pop()
             done[name] = model
@@ -149,6 +150,22 @@ class Catalog:
                     f"'{model.name}' refers to on-demand view '{ref}', which has no rows before somebody asks",
                     at=_reference(model, ref),
                     hint=f"ask for its features beside this, as in {ref}:…, or name them in request('{ref}')",
+                )
+
+    def _refuse_private_below(self, model: Model) -> None:
+        docs = self.project.docs
+        own = docs[model.name].terms.group if model.name in docs else None
+        for ref in model.rendered.refs:
+            terms = docs[ref].terms if ref in docs else Terms()
+            if terms.access == "private" and terms.group != own:
+                of = f"private to group '{terms.group}'" if terms.group is not None else "private, and has no group"
+                group = None if terms.group is None else self.project.groups.get(terms.group)
+                asked = f"ask {group.owner} to make it protected" if group is not None and group.owner else ""
+                raise AsknownError(
+                    "private-model",
+                    f"'{model.name}' reads '{ref}', which is {of}",
+                    at=_reference(model, ref),
+                    hint=asked or "make it protected (access: protected), or put both models into one group",
                 )
 
     def _refuse_literal_references(self, model: Model) -> None:

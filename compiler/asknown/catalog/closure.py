@@ -19,6 +19,7 @@ from asknown.errors import AsknownError, Where, hidden
 from asknown.project.nodes import (
     ColumnDoc,
     Entity,
+    Exposure,
     Key,
     ModelDoc,
     ModelFile,
@@ -42,10 +43,11 @@ _PARTS = ("refs", "sources", "entities", "views", "services")
 
 @dataclass(frozen=True)
 class Frozen:
-    """The names of a project's views and services, each with the hash of its object; and all objects that they need."""
+    """The names of a project's views, services and exposures, each with the hash of its object; and all objects."""
 
     views: dict[str, str]
     services: dict[str, str]
+    exposures: dict[str, str]
     objects: dict[str, Body]
 
 
@@ -59,7 +61,8 @@ def freeze(catalog: Catalog, *, plain: bool = False) -> Frozen:
     names = catalog.names if plain else sorted([*catalog.views(), *catalog.on_demand_views()])
     views = {name: frozen.model(name) for name in names}
     services = {name: frozen.keep(_service(service)) for name, service in sorted(catalog.project.services.items())}
-    return Frozen(views, services, frozen.objects)
+    exposures = {name: frozen.keep(_exposure(one)) for name, one in sorted(catalog.project.exposures.items())}
+    return Frozen(views, services, exposures, frozen.objects)
 
 
 def name_object(body: Body) -> str:
@@ -169,7 +172,21 @@ def _entity(entity: Entity) -> Body:
 
 def _service(service: Service) -> Body:
     lines = [[line.view, line.features, line.alias, sorted(line.keys.items())] for line in service.features]
-    return {"kind": "service", "name": service.name, "features": lines, "description": service.description}
+    more = {"owner": service.owner} if service.owner else {}
+    more |= {} if service.production else {"status": "development"}  # absent where it is not said
+    return {"kind": "service", "name": service.name, "features": lines, "description": service.description, **more}
+
+
+def _exposure(exposure: Exposure) -> Body:
+    return {
+        "kind": "exposure",
+        "name": exposure.name,
+        "type": exposure.type,
+        "owner": exposure.owner,
+        "url": exposure.url,
+        "description": exposure.description,
+        "uses": exposure.uses,
+    }
 
 
 # -- and back --------------------------------------------------------------------------------------------------------
@@ -303,7 +320,8 @@ def thawed_service(body: Body) -> Service:
         ServiceFeatures(view, None if features is None else tuple(features), alias, dict(keys), at)
         for view, features, alias, keys in body["features"]
     )
-    return Service(body["name"], lines, body["description"], at)
+    production = body.get("status") != "development"
+    return Service(body["name"], lines, body["description"], at, body.get("owner", ""), production)
 
 
 def changed_parts(old: str, new: str, objects: Objects) -> list[tuple[str, str, str]]:

@@ -33,6 +33,9 @@ STAYS_ONLINE: frozenset[Kind] = frozenset({"text", "metadata", "ttl"})
 SAME_VERSION: frozenset[Kind] = frozenset({"text", "metadata", "online"})
 
 
+Effect = Literal["breaks", "retrain"]
+
+
 @dataclass(frozen=True)
 class FeatureState:
     """A feature of one state, with its fingerprints. ``written`` is the text of its select item, for people."""
@@ -77,6 +80,16 @@ class ViewState:
 
 
 @dataclass(frozen=True)
+class Consumer:
+    """A reader of a view: a feature service, or an exposure of some kind. ``features`` are those that it reads."""
+
+    kind: str
+    name: str
+    owner: str
+    features: frozenset[str] | None = None  # None: all of the view's
+
+
+@dataclass(frozen=True)
 class FeatureChange:
     """A change of one feature. ``before`` and ``after`` are select items; ``tied_rows`` counts the rows whose order
     of ties may have changed, where the kind is ``order`` and somebody counted.
@@ -111,6 +124,15 @@ class ViewChange:
         """The kinds of the view and of its features."""
         return frozenset(self.kinds) | {change.kind for change in self.features}
 
+    def effect_on(self, consumer: Consumer) -> Effect | None:
+        """What the change means for a consumer of the view; None if it is none of its concern."""
+        kinds = set(self.kinds)
+        for change in self.features:
+            names = {change.feature, change.before} if change.kind == "renamed" else {change.feature}
+            if consumer.features is None or names & consumer.features:
+                kinds.add(change.kind)
+        return "breaks" if kinds & BREAKING else "retrain" if kinds & RETRAIN else None
+
     @property
     def reload(self) -> bool:
         """Whether the online table must be loaded again for the change to be served."""
@@ -124,8 +146,9 @@ class ServiceChange:
     service: str
     kind: Literal["new", "removed", "loses", "reordered", "gains", "metadata"]
     features: tuple[str, ...] = ()
+    production: bool = True
 
     @property
     def breaking(self) -> bool:
-        """Whether a model that asks for the service no longer gets what it was trained on."""
-        return self.kind in ("removed", "loses", "reordered")
+        """Whether a model in production that asks for the service no longer gets what it was trained on."""
+        return self.production and self.kind in ("removed", "loses", "reordered")

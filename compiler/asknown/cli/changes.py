@@ -10,7 +10,7 @@ from asknown.cli.table import lay_out, terminal_width
 from asknown.cli.values import as_text
 
 if TYPE_CHECKING:
-    from asknown.changes.nodes import FeatureChange, ViewChange
+    from asknown.changes.nodes import Consumer, Effect, FeatureChange, ViewChange
     from asknown.store.comparison import ProjectChanges
     from asknown.store.diff import FeatureDiff
 
@@ -30,6 +30,9 @@ def describe_changes(changes: ProjectChanges) -> Iterator[str]:
         features = ", ".join(service.features) if service.kind in ("loses", "gains") else ""
         breaking = "  → breaking" if service.breaking else ""
         yield f"  service {service.service}  {service.kind}  {features}{breaking}".rstrip()
+    if changes.exposures:
+        yield ""
+        yield f"  exposures: {', '.join(changes.exposures)}"
     yield ""
     yield _counted(changes)
 
@@ -46,7 +49,7 @@ def against(changes: ProjectChanges) -> str:
     )
 
 
-def _view(view: ViewChange, consumers: tuple[str, ...]) -> Iterator[str]:
+def _view(view: ViewChange, consumers: Sequence[Consumer]) -> Iterator[str]:
     head = [view.view]
     if view.before is None:
         head.append(f"v{view.after}")
@@ -69,8 +72,23 @@ def _view(view: ViewChange, consumers: tuple[str, ...]) -> Iterator[str]:
         yield f"    reload the online table: asknown materialize {view.view}"
     elif "removed" in view.kinds:
         yield "    drop it from the online table: asknown materialize --prune"
-    if consumers and view.all_kinds & RETRAIN:
-        yield f"    retrain: {', '.join(consumers)}"
+    yield from _effects(view, consumers)
+
+
+def _effects(view: ViewChange, consumers: Sequence[Consumer]) -> Iterator[str]:
+    """A line for those whom the change breaks, and one for those who need to train again."""
+    effects: tuple[Effect, ...] = ("breaks", "retrain")
+    for effect in effects:
+        named = [_named(one) for one in consumers if view.effect_on(one) == effect]
+        if named:
+            yield f"    {effect}: {', '.join(named)}"
+
+
+def _named(consumer: Consumer) -> str:
+    """The consumer with its kind, unless it is a feature service, and its owner."""
+    kind = "" if consumer.kind == "service" else f"{consumer.kind} "
+    owner = f" (owner {consumer.owner})" if consumer.owner else ""
+    return f"{kind}{consumer.name}{owner}"
 
 
 def _feature(change: FeatureChange, width: int) -> str:
@@ -95,7 +113,7 @@ def _short(text: str) -> str:
 
 
 def _counted(changes: ProjectChanges) -> str:
-    if not changes.views and not changes.services:
+    if changes.nothing:
         return f"Nothing to do: {changes.unchanged} views are unchanged."
     breaking = changes.breaking
     counts = {
@@ -118,7 +136,11 @@ def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:
             "reload": view.reload,
             "causes": [{"kind": c.kind, "name": c.name, "file": c.file} for c in view.causes],
         }
-        consumers = [{"kind": "service", "name": name} for name in changes.consumers.get(view.view, ())]
+        consumers = [
+            {"kind": one.kind, "name": one.name, "owner": one.owner, "effect": effect}
+            for one in changes.consumers.get(view.view, ())
+            if (effect := view.effect_on(one)) is not None
+        ]
         for kind in view.kinds:
             yield {**common, "feature": None, "kind": kind, "before": "", "after": "", "tied_rows": None} | {
                 "consumers": consumers if kind in RETRAIN else []

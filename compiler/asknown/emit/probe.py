@@ -2,7 +2,7 @@
 
 The planner chooses forms from the sample (``compile_sample``) and from the spine's bounds (``compile_facts``).
 ``compile_hindsight`` counts the answers that ``known_at`` prevents, ``compile_ties`` the rows that only their values
-order.
+order, ``compile_nulls`` what a contract rules out.
 """
 
 from __future__ import annotations
@@ -202,6 +202,24 @@ def compile_ties(
         .where(exp.GT(this=col(alike, v), expression=exp.Literal.number(1)))
     )
     return Statement((*models, *ctes), total)
+
+
+def compile_nulls(
+    view: FeatureView,
+    columns: Sequence[str],
+    models: Sequence[Cte],
+    reserved_names: Sequence[str],
+    dialect: Dialect,
+) -> Statement:
+    """A query of one row: for each of the ``columns`` of the view's rows, in how many rows it is NULL."""
+    rows = ViewRows(Names([*reserved_names, *(cte.name for cte in models)]), dialect)
+    ctes = rows.of(view)
+    v = Names([column.name for column in view.columns]).fresh("v")
+    counts = [exp.Sub(this=exp.Count(this=exp.Star()), expression=exp.Count(this=col(name, v))) for name in columns]
+    names = Names([]).fresh
+    return Statement(
+        (*models, *ctes), exp.select(*[named(one, names("n")) for one in counts]).from_(table(rows.name(view), v))
+    )
 
 
 def compile_lossy(

@@ -36,6 +36,8 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
         entities=properties.entities,
         services=properties.services,
         docs=properties.docs,
+        groups=properties.groups,
+        exposures=properties.exposures,
         models=models,
         macros=find_macros(settings),
     )

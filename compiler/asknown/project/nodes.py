@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from asknown.errors import Where
 from asknown.project.options import Options
@@ -140,18 +141,66 @@ class ServiceFeatures:
 
 @dataclass(frozen=True)
 class Service:
+    """A feature service. Changes may break one that is not in ``production``."""
+
     name: str
     features: tuple[ServiceFeatures, ...]
     description: str
     at: Where
+    owner: str = ""
+    production: bool = True
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of people who own models together. ``owner`` is whom to ask."""
+
+    name: str
+    owner: str
+    at: Where
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Something outside of the project that reads its features: a dashboard, a notebook, a model, an application.
+
+    ``uses`` are references as in a request: views, ``view:feature`` and feature services.
+    """
+
+    name: str
+    type: str
+    owner: str
+    url: str
+    description: str
+    uses: tuple[str, ...]
+    at: Where
+
+
+Access = Literal["private", "protected", "public"]
+ACCESS: tuple[Access, ...] = ("private", "protected", "public")
+"""Who may read a model: its own group, its own project, everybody."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the readers of a model may rely on. With a ``contract``, its columns have the types that are declared."""
+
+    contract: bool = False
+    access: Access = "protected"
+    group: str | None = None
+    group_at: Where | None = None
+    deprecation_date: date | None = None
 
 
 @dataclass(frozen=True)
 class ColumnDoc:
+    """The description of a column. ``not_null`` is a promise, which a contract makes binding."""
+
     name: str
     description: str
     data_type: str | None
     at: Where
+    not_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +209,7 @@ class ModelDoc:
     description: str
     columns: tuple[ColumnDoc, ...]
     at: Where
+    terms: Terms = Terms()
 
 
 @dataclass(frozen=True)
@@ -192,3 +242,5 @@ class Project:
     docs: dict[str, ModelDoc]
     models: dict[str, ModelFile]
     macros: tuple[MacroFile, ...]  # the standard library first, the project's own after it
+    groups: dict[str, Group] = field(default_factory=dict)
+    exposures: dict[str, Exposure] = field(default_factory=dict)

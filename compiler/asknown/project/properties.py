@@ -9,13 +9,14 @@ from pathlib import Path
 from asknown.errors import AsknownError, did_you_mean
 from asknown.project.entities import read_entity
 from asknown.project.files import find_files, read_bytes, show_path
-from asknown.project.nodes import Entity, ModelDoc, Service, Settings, SourceTable
+from asknown.project.governance import TERMS, check_exposure, read_exposure, read_group, read_terms
+from asknown.project.nodes import Entity, Exposure, Group, ModelDoc, Service, Settings, SourceTable
 from asknown.project.reader import Names, Reader
 from asknown.project.services import read_service
 from asknown.project.sources import read_columns, read_source
 from asknown.project.values import Value
 
-KEYS = ("version", "sources", "entities", "feature_services", "models")
+KEYS = ("version", "sources", "entities", "feature_services", "models", "groups", "exposures")
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,15 @@ class Properties:
     entities: dict[str, Entity] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     docs: dict[str, ModelDoc] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    exposures: dict[str, Exposure] = field(default_factory=dict)
 
 
 def read_properties(settings: Settings, models: Collection[str], names: Names) -> Properties:
     """The properties in all YAML files under the model paths. ``models`` are the names of the project's models.
 
     Errors: ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``, ``bad-name``, ``duplicate-name``,
-    ``unsupported-type``, ``unknown-model``.
+    ``unsupported-type``, ``unknown-model``, ``unknown-group``.
     """
     found = Properties()
     for path in find_files(settings.model_paths, settings.root, ".yml", ".yaml"):
@@ -45,6 +48,16 @@ def read_properties(settings: Settings, models: Collection[str], names: Names) -
                 at=doc.at,
                 hint=did_you_mean(doc.name, models, what="models"),
             )
+        terms = doc.terms
+        if terms.group is not None and terms.group not in found.groups:
+            raise AsknownError(
+                "unknown-group",
+                f"there is no group '{terms.group}'",
+                at=terms.group_at,
+                hint=did_you_mean(terms.group, found.groups, what="groups"),
+            )
+    for exposure in found.exposures.values():
+        check_exposure(exposure, models, found.services)
     for service in found.services.values():
         model = names.place("model", service.name)
         if model is not None:
@@ -77,13 +90,21 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
         service = read_service(item)
         names.register("feature service", service.name, service.at)
         found.services[service.name] = service
+    for item in reader.items("groups"):
+        group = read_group(item)
+        names.register("group", group.name, group.at)
+        found.groups[group.name] = group
+    for item in reader.items("exposures"):
+        exposure = read_exposure(item)
+        names.register("exposure", exposure.name, exposure.at)
+        found.exposures[exposure.name] = exposure
     for item in reader.items("models"):
         doc = read_model_doc(item)
         names.register("description of model", doc.name, doc.at)
         found.docs[doc.name] = doc
 
 
-_MODEL = ("name", "description", "columns", "meta")
+_MODEL = ("name", "description", "columns", "meta", *TERMS)
 
 
 def read_model_doc(value: Value) -> ModelDoc:
@@ -96,4 +117,5 @@ def read_model_doc(value: Value) -> ModelDoc:
         description=reader.optional_text("description") or "",
         columns=read_columns(reader),
         at=reader.place("name"),
+        terms=read_terms(reader),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from asknown.errors import AsknownError, Where
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.governance import read_owner
 from asknown.project.nodes import Service, ServiceFeatures
 from asknown.project.reader import Names, Reader, as_text
 from asknown.project.values import Mapping, Value
 
-_SERVICE = ("name", "description", "features")
+_SERVICE = ("name", "description", "features", "owner", "status")
+_STATUSES = ("development", "production")
 _LINE = ("view", "features", "alias", "keys")
 
 
@@ -32,8 +34,25 @@ def read_service(value: Value) -> Service:
     lines = tuple(_read_line(item) for item in items)
     _check_lines(name, items, lines)
     return Service(
-        name=name, features=lines, description=reader.optional_text("description") or "", at=reader.place("name")
+        name=name,
+        features=lines,
+        description=reader.optional_text("description") or "",
+        at=reader.place("name"),
+        owner=read_owner(reader),
+        production=_read_status(reader) != "development",
     )
+
+
+def _read_status(reader: Reader) -> str:
+    status = reader.optional_text("status") or "production"
+    if status not in _STATUSES:
+        raise AsknownError(
+            "wrong-type",
+            f"'status' of {reader.what} is not '{status}'",
+            at=reader.place("status"),
+            hint=did_you_mean(status, _STATUSES, what="its values"),
+        )
+    return status
 
 
 def _read_line(value: Value) -> ServiceFeatures:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.governance import read_not_null
 from asknown.project.nodes import ColumnDoc, SourceTable
 from asknown.project.reader import Names, Reader, as_text
 from asknown.project.values import Sequence, Value
 
 _SOURCE = ("name", "description", "database", "schema", "tables")
 _TABLE = ("name", "path", "identifier", "timezone", "static", "description", "columns", "options")
-_COLUMN = ("name", "description", "data_type", "tests", "data_tests")
+_COLUMN = ("name", "description", "data_type", "constraints", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files of the tz database that are not time zones.
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
@@ -118,6 +119,7 @@ def read_columns(owner: Reader) -> tuple[ColumnDoc, ...]:
                 description=reader.optional_text("description") or "",
                 data_type=reader.optional_text("data_type"),
                 at=reader.place("name"),
+                not_null=read_not_null(reader),
             )
         )
     return tuple(columns)

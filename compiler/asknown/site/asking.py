@@ -45,9 +45,8 @@ def _examples(name: str, row: dict[str, Any], feature: str | None, *, online: bo
         )
     yield Example("Shell", "\n".join(shell))
     if online:
-        entities = json.dumps({key: [value] for key, value in row.items()})
-        body = f'{{"features": [{_quoted(name)}],\n       "entities": {entities}}}'
-        yield Example("HTTP", f"curl -s localhost:6577/get-online-features \\\n  -d {shlex.quote(body)}")
+        body = f'{{"features": [{_quoted(name)}], "rows": [{json.dumps(row)}]}}'
+        yield Example("HTTP", f"curl -s localhost:6566/v1/features \\\n  -d {shlex.quote(body)}")
 
 
 def ask_for_rows(call: str, name: str, columns: Sequence[str]) -> tuple[Example, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PageKind = Literal["view", "on-demand", "model", "service", "source", "entity", "owner", "tag"]
+PageKind = Literal["view", "on-demand", "model", "service", "exposure", "source", "entity", "owner", "tag"]
 # The kinds of pages in the order of the catalogue, each with its heading.
 HEADINGS: dict[PageKind, str] = {
     "view": "Feature views",
     "on-demand": "On-demand views",
     "service": "Feature services",
+    "exposure": "Exposures",
     "entity": "Entities",
     "source": "Sources",
     "model": "Models",

@@ -14,7 +14,7 @@ from asknown.durations import spell
 from asknown.errors import AsknownError, hidden
 from asknown.model.nodes import FeatureView, Model, OnDemandView, View
 from asknown.model.words import describe_features
-from asknown.project.nodes import Project, SourceTable
+from asknown.project.nodes import Exposure, Project, SourceTable, Terms
 from asknown.registry.read import RegistryReader
 from asknown.site.asking import ask_for_features, ask_for_rows
 from asknown.site.nodes import (
@@ -31,12 +31,19 @@ from asknown.site.nodes import (
     Sql,
     Text,
 )
+from asknown.site.write import write_html, write_json
 from asknown.types import Column
 
 if TYPE_CHECKING:
     from asknown.store import FeatureStore
 
 _REVISIONS = 20  # on the first page
+
+
+def make_catalogue(store: FeatureStore, faults: list[AsknownError] | None = None) -> tuple[str, str]:
+    """(the catalogue as one HTML document, the same facts as JSON). Errors of broken parts go to ``faults``."""
+    site = gather_site(store, [] if faults is None else faults)
+    return write_html(site), write_json(site)
 
 
 def gather_site(store: FeatureStore, faults: list[AsknownError]) -> Site:
@@ -129,6 +136,9 @@ class _Gathering:
             self.edges += [(one, here) for one in below]
         for service in self.project.services.values():
             self.edges += [(self.link(line.view), Link("service", service.name)) for line in service.features]
+        for exposure in self.project.exposures.values():
+            here = Link("exposure", exposure.name)
+            self.edges += [(replace(self._requested(use), feature=""), here) for use in exposure.uses]
         readers: dict[Link, list[Link]] = {}
         for below_it, reader in dict.fromkeys(self.edges):
             readers.setdefault(below_it, []).append(reader)
@@ -146,6 +156,7 @@ class _Gathering:
         found = [
             *map(self._model, self.store.catalog.names),
             *map(self._service, sorted(self.project.services)),
+            *map(self._exposure, self.project.exposures.values()),
             *map(self._entity, sorted(self.project.entities)),
             *map(self._source, self.project.sources.values()),
         ]
@@ -238,6 +249,9 @@ class _Gathering:
         yield Fact("file", (model.rendered.shown,))
         if not model.is_on_demand:
             yield Fact("materialized", (config.materialized,))
+        doc = self.project.docs.get(model.name)
+        if doc is not None:
+            yield from _terms(doc.terms)
         below: list[Text] = [self.link(ref) for ref in model.rendered.refs]
         below += [Link("source", f"{source}.{table}") for source, table in model.rendered.sources]
         if model.rendered.request is not None:
@@ -270,10 +284,13 @@ class _Gathering:
         page = Page(
             Link("service", name),
             description=service.description,
+            owner=service.owner,
             used_by=tuple(self.readers.get(Link("service", name), ())),
             contents=tuple(dict.fromkeys(self._contents(name))),
         )
         facts = [Fact("file", (service.at.path,))]
+        if not service.production:
+            facts.append(Fact("status", ("in development",)))
         try:
             needs = self.store.needs(name)
         except AsknownError as error:
@@ -282,6 +299,19 @@ class _Gathering:
         facts = [Fact("keys", _spelled(needs.keys)), Fact("inputs", _spelled(needs.inputs)), *facts]
         asking = ask_for_features(name, needs.keys, needs.inputs, None, online=True)
         return replace(page, facts=tuple(facts), asking=asking)
+
+    def _exposure(self, exposure: Exposure) -> Page:
+        return Page(
+            Link("exposure", exposure.name),
+            description=exposure.description,
+            owner=exposure.owner,
+            facts=(
+                Fact("type", (exposure.type,) if exposure.type else ()),
+                Fact("address", (exposure.url,) if exposure.url else ()),
+                Fact("file", (exposure.at.path,)),
+            ),
+            contents=tuple(map(self._requested_fact, exposure.uses)),
+        )
 
     def _contents(self, service: str) -> Iterator[Link]:
         for line in self.project.services[service].features:
@@ -318,6 +348,14 @@ class _Gathering:
             used_by=tuple(self.readers.get(Link("source", name), ())),
             asking=ask_for_rows(f"source('{table.source}', '{table.name}')", name, [c.name for c in table.columns]),
         )
+
+
+def _terms(terms: Terms) -> Iterator[Fact]:
+    """What a model's readers may rely on, as far as it is said."""
+    yield Fact("group", (terms.group,) if terms.group is not None else ())
+    yield Fact("access", (terms.access,) if terms.access != "protected" else ())
+    yield Fact("contract", ("enforced",) if terms.contract else ())
+    yield Fact("deprecated", (f"from {terms.deprecation_date} on",) if terms.deprecation_date is not None else ())
 
 
 def _message(error: AsknownError) -> str:

@@ -12,6 +12,7 @@ from asknown.lint.rules import once, search
 from asknown.model.nodes import Model
 from asknown.plan.request import name_features, read_request
 from asknown.project.nodes import Project
+from asknown.store.terms import find_broken_terms
 from asknown.store.type_engine import open_bare_engine, open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
 
@@ -34,6 +35,7 @@ def check_project(models: Catalog, project: Project, engine: Callable[[], Engine
         except AsknownError as error:
             found.append(_as_finding(error, model.name, at=model.rendered.where(1)))
     found += _of_services(catalog, found)
+    found += find_broken_terms(catalog, {finding.model for finding in found if finding.is_error})
     if catalog.is_offline:  # errors that follow from an earlier one
         found = [finding for finding in found if finding.code != "no-data" or finding.model is None]
     return sorted(once(found), key=_place)

@@ -16,6 +16,7 @@ from asknown.catalog.closure import Body, Frozen, changed_parts, freeze, name_ob
 from asknown.changes.compare import compare_services, compare_views
 from asknown.changes.nodes import (
     BREAKING,
+    Consumer,
     Place,
     ServiceChange,
     ViewChange,
@@ -32,6 +33,7 @@ from asknown.registry.nodes import (
     ViewVersion,
 )
 from asknown.registry.read import RegistryReader
+from asknown.store.consumers import find_consumers
 from asknown.store.states import (
     count_ties,
     list_features,
@@ -49,7 +51,8 @@ from asknown.store.typed_catalog import TypedCatalog
 class ProjectChanges:
     """The changes that an apply would record, against the revision ``base`` (None: nothing was applied yet).
 
-    ``consumers`` maps each changed view to the feature services that read it; ``unchanged`` counts the other views.
+    ``consumers`` maps each changed view to the feature services and exposures that read it; ``unchanged`` counts the
+    other views. ``exposures`` names those that were declared, changed or taken out.
     """
 
     project: str
@@ -57,8 +60,14 @@ class ProjectChanges:
     base: Revision | None
     views: tuple[ViewChange, ...]
     services: tuple[ServiceChange, ...]
-    consumers: Mapping[str, tuple[str, ...]]
+    consumers: Mapping[str, tuple[Consumer, ...]]
     unchanged: int
+    exposures: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether an apply would write nothing."""
+        return not (self.views or self.services or self.exposures)
 
     @property
     def breaking(self) -> tuple[str, ...]:
@@ -101,8 +110,9 @@ class Comparison:
             self.head,
             views,
             services,
-            {change.view: tuple(self._consumers(change.view)) for change in views},
+            {change.view: self._consumers(change.view) for change in views},
             len(names) - len(differ),
+            tuple(self._changed_exposures()),
         )
 
     def _stored(self, name: str) -> str | None:
@@ -143,7 +153,8 @@ class Comparison:
                 None if now is None else self._listed(now, self._new_features()),
             )
             if found is not None:
-                yield found
+                judged = now if now is not None else was
+                yield replace(found, production=judged is None or thawed_service(judged).production)
             elif old[name] != new[name]:
                 yield ServiceChange(name, "metadata")
 
@@ -155,10 +166,21 @@ class Comparison:
         known = old_features(self._reader, self.name)
         return {**known, **{name: [f.name for f in state.features] for name, state in self.states.items()}}
 
-    def _consumers(self, view: str) -> Iterable[str]:
-        bodies = {name: self._reader.object(digest) for name, digest in self.manifest["services"].items()}
-        bodies |= {name: self.frozen.objects[digest] for name, digest in self.frozen.services.items()}
-        return sorted(name for name, body in bodies.items() if any(line[0] == view for line in body["features"]))
+    def _consumers(self, view: str) -> tuple[Consumer, ...]:
+        return find_consumers(
+            view,
+            self._bodies(self.manifest["services"], self.frozen.services),
+            self._bodies(self.manifest.get("exposures", {}), self.frozen.exposures),
+        )
+
+    def _bodies(self, old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, Body]:
+        """The objects of the registry's newest state and of the files, by name; those of the files where both are."""
+        stored = {name: self._reader.object(digest) for name, digest in old.items()}
+        return stored | {name: self.frozen.objects[digest] for name, digest in new.items()}
+
+    def _changed_exposures(self) -> Iterable[str]:
+        old, new = self.manifest.get("exposures", {}), self.frozen.exposures
+        return (name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
 
     # -- applying ----------------------------------------------------------------------------------------------------
 
@@ -180,6 +202,8 @@ class Comparison:
             entries[name] = {"version": change.after, "object": digest, "model": self.frozen.views[name]}
             versions.append(ViewVersion(name, change.after, digest, n))
         manifest: Body = {"kind": "manifest", "views": entries, "services": dict(self.frozen.services)}
+        if self.frozen.exposures:
+            manifest["exposures"] = dict(self.frozen.exposures)
         objects[name_object(manifest)] = manifest
         stored = {view.name: view for view in self._reader.views(self.name) if view.name in entries}
         features = {f"{f.view}:{f.name}": f for f in self._reader.features(self.name)}
@@ -201,6 +225,7 @@ def summary(changes: ProjectChanges) -> str:
     """The changes in one line: ``carrier_delays v3 → v4: values; origin_weather: metadata``."""
     parts = [f"{change.view}{_versions(change)}: {', '.join(sorted(change.all_kinds))}" for change in changes.views]
     parts += [f"service {change.service}: {change.kind}" for change in changes.services]
+    parts += [f"exposure {name}" for name in changes.exposures]
     return "; ".join(parts)
 
 

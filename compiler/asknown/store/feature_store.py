@@ -317,15 +317,6 @@ class FeatureStore:
 
         return lineage_of(self._typed, self._typed.asked(view))
 
-    @_in_turn
-    def catalogue(self, faults: list[AsknownError] | None = None) -> tuple[str, str]:
-        """(the catalogue as one HTML document, the same facts as JSON). Errors of broken parts go to ``faults``."""
-        from asknown.site.write import write_html, write_json
-        from asknown.store.catalogue import gather_site
-
-        site = gather_site(self, [] if faults is None else faults)
-        return write_html(site), write_json(site)
-
     @property
     def catalog(self) -> Catalog:
         """The project's models by name."""

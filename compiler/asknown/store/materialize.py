@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.emit.load import compile_ahead, compile_events, compile_load, event_columns, kept_columns
+from asknown.emit.probe import compile_nulls
 from asknown.emit.statement import Statement, check_sql, write
 from asknown.errors import AsknownError
 from asknown.instants import read_instant
+from asknown.model.contract import never_null
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import FeatureView, Item, Lifted
@@ -83,6 +85,8 @@ def load_views(
     views = [catalog.view(name) for name in names]
     stored = [stored_view(view, catalog) for view in views]  # checks every definition before the first row is written
     on_demand = [stored_on_demand(catalog.on_demand(name)) for name in catalog.models.on_demand_views()]
+    for view in views:
+        _refuse_nulls(catalog, view)
     comparison = compare_for(catalog.engine, stored, on_demand)
     stored, refused = _without_affected(stored, comparison)
     on_demand, others = without_affected_items(on_demand, comparison)
@@ -116,6 +120,26 @@ def load_views(
     if refused:
         raise refusal_of(refused, "everything was loaded except")
     return reports
+
+
+def _refuse_nulls(catalog: TypedCatalog, view: FeatureView) -> None:
+    """Raises ``contract`` if a column is NULL somewhere, and the view's contract says that it never is."""
+    doc = catalog.project.docs.get(view.name)
+    columns = never_null(view, doc)
+    if not columns or doc is None:
+        return
+    dialect = catalog.engine.dialect
+    statement = compile_nulls(view, columns, catalog.ctes_of_views([view]), catalog.reserved_names(), dialect)
+    (counts,) = catalog.engine.rows(write(statement, dialect))
+    for name, count in zip(columns, counts, strict=True):
+        if count:
+            place = next(column.at for column in doc.columns if column.name.casefold() == name.casefold())
+            raise AsknownError(
+                "contract",
+                f"'{name}' of '{view.name}' is NULL in {count:,} rows, and its contract says not_null",
+                at=place,
+                hint="mend the model or the source, or take the constraint out",
+            )
 
 
 def _without_affected(

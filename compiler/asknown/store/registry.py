@@ -36,17 +36,21 @@ class ProjectRegistry:
         message: str = "",
         accept: Collection[str] = (),
         confirm: Callable[[ProjectChanges], bool] | None = None,
+        show: Callable[[ProjectChanges], None] | None = None,
     ) -> Revision | None:
         """Records the project as it is, as one revision, which is returned.
 
         Returns None, and writes nothing, if nothing changed or ``confirm`` does not return True for the changes.
+        ``show`` gets the changes first, also those that are refused.
         Raises ``breaking`` for a breaking change that ``accept`` does not name (as ``view``, ``view:feature`` or a
         service), and ``registry-moved`` if another revision came in between. No row is read, and nothing is loaded.
         """
         with RegistryReader(self._path) as reader:
             compared = Comparison(self._catalog, self._typed, reader)
-            if not compared.changes.views and not compared.changes.services:
+            if compared.changes.nothing:
                 return None
+            if show is not None:
+                show(compared.changes)
             refuse_breaking(compared.changes, accept)
             if confirm is not None and not confirm(compared.changes):
                 return None

@@ -18,6 +18,7 @@ from asknown.plan.rules import PlanOptions
 from asknown.plan.statuses import with_statuses
 from asknown.store.on_demand import compile_alone
 from asknown.store.spine import check_inputs, check_keys, read_spine, spine_to_come
+from asknown.store.terms import refuse_deprecated
 from asknown.store.typed_catalog import TypedCatalog
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def make_job(
     from asknown.store.retrieval import RetrievalJob  # takes Arrow, which a query that is only compiled does without
 
     request = _read(catalog.models, features)
+    refuse_deprecated(catalog.project, [item.view for item in request])
     views = {item.view: catalog.asked(item.view) for item in request}
     spine = read_spine(entity_df, catalog, catalog.models.renderer, timestamp=timestamp)
     reserved = [column.name for column in spine.columns]

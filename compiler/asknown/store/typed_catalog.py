@@ -29,6 +29,7 @@ from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_file
 from asknown.errors import AsknownError, Where
 from asknown.lint.rules import REFUSALS, search
+from asknown.model.contract import check_model, check_view
 from asknown.model.lineage import Lineage
 from asknown.model.nodes import Call, FeatureView, Model, OnDemandView, View
 from asknown.model.parse import written_columns
@@ -104,6 +105,8 @@ class TypedCatalog:
                 view = replace(view, lifted=replace(view.lifted, call_types=tuple(self.call_types(view))))
             dialect, doc = self._types.dialect, self.project.docs.get(name)
             view = with_sums(view, doc, lambda query: self._types.describe(write(query, dialect)), dialect)
+            if doc is not None:
+                check_view(view, doc)
             self._views[name] = view
         return self._views[name]
 
@@ -114,7 +117,10 @@ class TypedCatalog:
     def on_demand(self, name: str, path: Sequence[str] = ()) -> OnDemandView:
         """The on-demand view ``name``, complete. Raises the first error in it or in a view that it reads."""
         if name not in self._on_demand:
-            self._on_demand[name] = build_on_demand(self.models.model(name), self, (*path, name))
+            view = build_on_demand(self.models.model(name), self, (*path, name))
+            if name in self.project.docs:
+                check_view(view, self.project.docs[name])
+            self._on_demand[name] = view
         return self._on_demand[name]
 
     def describe_request(self, model: Model, columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -288,6 +294,8 @@ class TypedCatalog:
         upstream |= {source_name(sources[key]): self.sources.columns(key) for key in model.rendered.sources}
         written = written_columns(model, upstream, self.project.settings.dialect)
         refuse_duplicate_columns(model, written or [c.name for c in columns])
+        if not model.is_feature_view and model.name in self.project.docs:
+            check_model(columns, self.project.docs[model.name])
         return columns
 
     def _described(self, model: Model, statement: Statement) -> tuple[Column, ...]:

@@ -34,13 +34,15 @@ def command(session: Session, *, yes: bool, message: str, accept: tuple[str, ...
       asknown apply --yes --accept route_history:route_carriers_7d
     """
 
-    asked = False
+    shown = False
 
-    def confirm(changes: ProjectChanges) -> bool:
-        nonlocal asked
-        asked = True
+    def show(changes: ProjectChanges) -> None:
+        nonlocal shown
+        shown = True
         for line in describe_changes(changes):
             say(line)
+
+    def confirm(_: ProjectChanges) -> bool:
         if yes:
             return True
         if not is_terminal(sys.stderr) or not sys.stdin.isatty():
@@ -48,9 +50,9 @@ def command(session: Session, *, yes: bool, message: str, accept: tuple[str, ...
         return click.confirm("Apply?", err=True)
 
     with session.open_store() as store:
-        revision = store.registry.apply(message, accept, confirm)
+        revision = store.registry.apply(message, accept, confirm, show)
         name, path = store.project.settings.name, store.project.profile.registry
     if revision is not None:
         say(f"revision {revision.n} of {name} written to {path}")
     else:
-        say("nothing was written" if asked else "nothing to do: the registry has the project as it is")
+        say("nothing was written" if shown else "nothing to do: the registry has the project as it is")

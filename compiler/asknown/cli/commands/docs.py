@@ -37,9 +37,11 @@ def command(session: Session, *, output: Path) -> None:
       asknown docs
       asknown docs -o public/
     """
+    from asknown.store.catalogue import make_catalogue
+
     faults: list[AsknownError] = []
     with session.open_store() as store, working("writing the catalogue"):
-        html, catalog = store.catalogue(faults)
+        html, catalog = make_catalogue(store, faults)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -73,12 +73,16 @@ def command(
       asknown train carrier_delays origin_weather:temp --spine data/departures.csv --format csv
       asknown train carrier_delays --spine "select 'UA' as carrier, timestamp '2013-07-01' as event_timestamp"
     """
+    from asknown.store.terms import warnings_for
+
     _check_output(output, kind, limit)
     with session.open_store() as store:
         with working("reading the spine and the models"):
             job = store.get_historical_features(
                 spine, list(features), full_names, timestamp=timestamp, statuses=statuses
             )
+        for warning in warnings_for(store.catalog, features):
+            say(f"warning: {warning}")
         if explain:
             write_lines([job.explain()])
             return
