@@ -76,6 +76,7 @@ CODES: dict[str, str] = {
     "load-older": "A load is for an earlier instant than the newest load of the online table.",
     "load-shrinks": "A load would remove more than a tenth of a view's keys, without --allow-shrink.",
     "beyond-ahead": "A read asks for an instant at which rows count that lay too far ahead for the last load to keep.",
+    "snapshot": "A snapshot of the online table cannot be published or followed.",
     "before-watermark": "A read asks for an instant before the online table's watermark.",
     # registry
     "registry-moved": "Another revision was applied in the meantime.",

@@ -26,6 +26,8 @@ Commands:
   materialize  Load each entity's newest values into the online table.
   get          Read features from the online table.
   serve        Serve the online table over HTTP.
+  publish      Publish a snapshot of the online table.
+  follow       Keep a replica of the online table that is published.
   plan         Show what would change against the registry.
   apply        Record the project's current definitions in the registry.
   history      List the revisions of the project, newest first.

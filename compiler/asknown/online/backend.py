@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
+from asknown.paths import absolute
 
 if TYPE_CHECKING:
     from asknown.errors import AsknownError
     from asknown.online.answer import Answer
     from asknown.online.report import AheadReport, EventReport, Inspection, LoadReport
     from asknown.online.request import Query
+    from asknown.online.snapshots import Followed, Manifest
 
 
 Library = Literal["sqlite3", "apsw"]
@@ -138,3 +140,17 @@ def inspect_table(
     from asknown.online.sqlite.doctor import inspect_file
 
     return inspect_file(path, definitions, owner=owner)
+
+
+def publish_table(path: str | Path, place: str, *, owner: Owner | None = None) -> Manifest:
+    """Publishes a snapshot of the online table at ``path`` to a folder or an address, and gives what it says."""
+    from asknown.online.sqlite.snapshots import publish
+
+    return publish(absolute(path), place, owner)
+
+
+def follow_table(place: str, replica: str | Path, *, known: str | None = None, allow_older: bool = False) -> Followed:
+    """Makes the file ``replica`` what is published at ``place``. ``known`` is the replica's hash, if it is known."""
+    from asknown.online.sqlite.snapshots import follow
+
+    return follow(place, absolute(replica), known=known, allow_older=allow_older)
