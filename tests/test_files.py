@@ -107,6 +107,26 @@ REFUSED: dict[str, tuple[list[str], str, str]] = {
         "        columns: [{name: x, data_type: 'decimal(9,2)'}]\n",
         "t.csv, line 3: column 'x' has a value that decimal(9,2) does not hold: '7.125'",
     ),
+    "a scale after a comma": (
+        ["id;x", "1;5,25", "2;7,125"],
+        "        columns: [{name: x, data_type: 'decimal(9,2)'}]\n        options: {decimal_separator: ','}\n",
+        "t.csv, line 3: column 'x' has a value that decimal(9,2) does not hold: '7,125'",
+    ),
+    "digits after a comma": (
+        ["id;x", "1;0,12345678901234567891"],
+        "        options: {decimal_separator: ','}\n",
+        "t.csv, line 2: column 'x' has more digits than a float keeps: '0,12345678901234567891'",
+    ),
+    "two columns of one name": (["a,A", "1,2"], "", "two columns have the name 'a'"),
+    "the same name twice": (["b,a,a", "0,1,2"], "", "two columns have the name 'a'"),
+    "a declared column that is not there": (
+        ["a", "1"],
+        "        columns: [{name: aa, data_type: bigint}]\n",
+        "t.csv has no column 'aa', whose data_type the source declares",
+    ),
+    "a year of two digits": (["x", "13/01/24"], "", "column 'x' has dates whose years have two digits"),
+    "a line of more values": (["a,b", "1,2", "3,4,5"], "", "the first 2 lines have fewer values than the others"),
+    "a title": (["Report of May", "", "a,b", "1,2"], "", "the first 2 lines have fewer values than the others"),
     "a declared date": (
         ["id,x", "1,2024-03-01 10:00:00"],
         "        columns: [{name: x, data_type: date}]\n",
@@ -154,6 +174,35 @@ DECLARED: dict[str, tuple[list[str], str, list[Any]]] = {
     "nulls": (["x", "5", "NA", "-"], "        options: {nulls: [NA, '-']}\n", [5, None, None]),
     "a delimiter": (["x|y", "5|a,b"], "        options: {delimiter: '|'}\n", [5]),
     "no header": (["5", "7"], "        options: {header: false}\n", [5, 7]),
+    "a comma before the fraction": (
+        ["x;y", "1,5;a", "-7;b", ";c", "0,25;d"],
+        "        options: {decimal_separator: ','}\n",
+        [1.5, -7.0, None, 0.25],
+    ),
+    "a comma after the sample": (
+        ["x;y", *["7;a"] * 30_000, "7,5;b"],
+        "        options: {decimal_separator: ',', delimiter: ';'}\n",
+        [*[7.0] * 30_000, 7.5],
+    ),
+    "a comma, and whole numbers": (["x;y", "7;a"], "        options: {decimal_separator: ','}\n", [7]),
+    "a comma, and thousands": (
+        ["x;y", "1.234,5;a", "2,5;b"],
+        "        options: {decimal_separator: ','}\n",
+        ["1.234,5", "2,5"],
+    ),
+    "a comma, and a point": (["x;y", "1.5;a"], "        options: {decimal_separator: ','}\n", ["1.5"]),
+    "a comma in a decimal": (
+        ["x;y", "1,50;a", "12,345;b"],
+        "        options: {decimal_separator: ','}\n        columns: [{name: x, data_type: 'decimal(9,3)'}]\n",
+        [Decimal("1.500"), Decimal("12.345")],
+    ),
+    "a quote": (["x,y", "'7,5',a"], '        options: {quote: "\'"}\n', ["7,5"]),
+    "an escape": (["x,y", '"a\\"b",c'], "        options: {escape: '\\\\'}\n".replace("\\\\", "\\"), ['a"b']),
+    "the form of timestamps": (
+        ["x", "01.06.2024 10:30", "02.06.2024 11:00"],
+        "        options: {timestampformat: '%d.%m.%Y %H:%M'}\n",
+        [dt.datetime(2024, 6, 1, 10, 30), dt.datetime(2024, 6, 2, 11)],
+    ),
     "lines to skip": (["written by hand", "x", "5"], "        options: {skip: 1}\n", [5]),
 }
 
@@ -278,7 +327,8 @@ def test_nanoseconds_in_parquet_are_whole_microseconds_or_an_error(tmp_path: Pat
     [
         ("{delimeter: ';'}", "delimeter"),
         ("{header: maybe}", "true or false"),
-        ("{decimal_separator: ','}", "decimal_separator"),  # not yet: it would be ignored
+        ("{thousands: '.'}", "thousands"),
+        ("{decimal_separator: '/'}", "7,9"),
         ("{skip: -1}", "at least 0"),
         ("[1]", "a mapping"),
     ],

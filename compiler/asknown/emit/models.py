@@ -182,7 +182,9 @@ def _casts(read: FileRead | None) -> dict[str, exp.Expr]:
         if written == "nanoseconds":
             casts[name] = snippet(DUCKDB, "instant.other", x=value)
             continue
-        if written is not None:
+        if written == "comma":
+            value = exp.func("replace", value, exp.Literal.string(","), exp.Literal.string("."), dialect="duckdb")
+        elif written is not None:
             value = exp.func("strptime", value, exp.Literal.string(written), dialect="duckdb")
         casts[name] = exp.cast(value, kind, dialect="duckdb")
     return casts

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from asknown.engines.text_files import QueryRunner, arguments_sql, declared_test
+from asknown.engines.text_files import QueryRunner, arguments_sql
+from asknown.engines.text_values import declared_test
 from asknown.errors import AsknownError, Where
 from asknown.instants import FINER
 from asknown.project.nodes import FileRead

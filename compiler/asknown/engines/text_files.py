@@ -8,11 +8,24 @@ the query casts the columns to these types. Types that a source declares are use
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from asknown.errors import AsknownError, Where
+from asknown.engines.text_values import (
+    ALL,
+    COMMA,
+    DAY,
+    FITS,
+    IS_FLOAT,
+    KEEPS_DIGITS,
+    OFFSET,
+    WIDER,
+    WITH_COMMA,
+    declared_test,
+    with_comma,
+)
+from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.nodes import FileRead
 from asknown.types import parse_type
 
@@ -25,50 +38,6 @@ class QueryRunner(Protocol):
         ...
 
 
-# For each type, when the text ``x`` is a value of it that loses nothing by the conversion. The first test of each is
-# cheap and holds for nearly all values; the pattern decides on the others.
-_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
-_CLOCK = r"\d{1,2}:\d{2}(:\d{2}(\.\d{1,6}0*)?)?"
-_OFFSET = r" ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
-
-
-def _either(canonical: str, pattern: str, kind: str) -> str:
-    spelled = rf"REGEXP_FULL_MATCH(x, '\s*{pattern}\s*') AND TRY_CAST(x AS {kind}) IS NOT NULL"
-    return f"CASE WHEN {canonical} THEN TRUE ELSE {spelled} END"
-
-
-def _canonical(kind: str) -> str:
-    return f"COALESCE(CAST(TRY_CAST(x AS {kind}) AS VARCHAR) = x, FALSE)"
-
-
-_MANTISSA = "LTRIM(REGEXP_REPLACE(REGEXP_EXTRACT(x, '^[^eE]*'), '[^0-9]', '', 'g'), '0')"
-_IS_WHOLE = r"REGEXP_FULL_MATCH(x, '\s*[+-]?\d+\s*')"
-_KEEPS_DIGITS = (
-    f"CASE WHEN LENGTH(x) <= 15 THEN TRUE WHEN {_IS_WHOLE} THEN "
-    "COALESCE(TRY_CAST(TRY_CAST(x AS DOUBLE) AS HUGEINT) = TRY_CAST(x AS HUGEINT), FALSE) "
-    f"ELSE LENGTH({_MANTISSA}) <= 17 END"
-)
-_IS_FLOAT = r"TRY_CAST(x AS DOUBLE) IS NOT NULL AND NOT REGEXP_MATCHES(x, '^\s*[+-]?0[0-9]|_')"
-_FITS = {
-    "BOOLEAN": "TRY_CAST(x AS BOOLEAN) IS NOT NULL AND x NOT IN ('0', '1')",
-    "BIGINT": _either(_canonical("BIGINT"), "[+-]?(0|[1-9][0-9]*)", "BIGINT"),
-    "HUGEINT": _either(_canonical("HUGEINT"), "[+-]?(0|[1-9][0-9]*)", "HUGEINT"),
-    "DOUBLE": f"{_IS_FLOAT} AND {_KEEPS_DIGITS}",
-    "DATE": _either(_canonical("DATE"), _DAY, "DATE"),
-    "TIMESTAMP": _either(_canonical("TIMESTAMP"), f"{_DAY}([ T]{_CLOCK})?", "TIMESTAMP"),
-    "TIMESTAMPTZ": _either("FALSE", f"{_DAY}[ T]{_CLOCK}{_OFFSET}", "TIMESTAMPTZ"),
-    "TIME": _either(_canonical("TIME"), _CLOCK, "TIME"),
-}
-_WIDER = {
-    "BIGINT": ("HUGEINT", "DOUBLE"),
-    "DOUBLE": (),
-    "BOOLEAN": (),
-    "DATE": ("TIMESTAMP", "TIMESTAMPTZ"),
-    "TIMESTAMP": ("TIMESTAMPTZ",),
-    "TIMESTAMP WITH TIME ZONE": ("TIMESTAMPTZ",),
-    "TIME": (),
-}
-_ALL = ("BOOLEAN", "BIGINT", "HUGEINT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME")
 _SAMPLE = 20_480  # rows that DuckDB's sniffer looks at
 _TIME_FORMATS = ("DateFormat", "TimestampFormat")
 
@@ -102,8 +71,10 @@ class _Inspection:
     """One look at some files: what their form is, then which types their columns have."""
 
     def __init__(self, engine: QueryRunner, file: TextFile, files: Sequence[str]) -> None:
+        options = dict(file.options)
+        self._has_commas = options.pop("decimal_separator", ".") == ","
         self._engine = engine
-        self._file = file
+        self._file = file = replace(file, options=options)
         self._files = files
         sniffed = [self._sniff(name) for name in files]
         self._check_form(sniffed)
@@ -114,6 +85,7 @@ class _Inspection:
             "quote": _or_default(sniffed[0]["Quote"], '"'),  # none in the sample is not none in the file
             "escape": _or_default(sniffed[0]["Escape"], _or_default(sniffed[0]["Quote"], '"')),
             "comment": "",
+            "skip": 0,
             **({"union_by_name": True} if len(files) > 1 else {}),
             **file.options,
         }
@@ -130,10 +102,20 @@ class _Inspection:
                     self._formats.setdefault(name, str(written))
 
     def _sniff(self, name: str) -> dict[str, Any]:
-        columns = ("Delimiter", "Quote", "Escape", "HasHeader", "DateFormat", "TimestampFormat", "Columns")
+        columns = (
+            *("Delimiter", "Quote", "Escape", "HasHeader", "SkipRows", "DateFormat", "TimestampFormat", "Columns"),
+        )
         given = arguments_sql({key: value for key, value in self._file.options.items() if key in _SNIFFED})
         (row,) = self._engine.rows(f"SELECT {', '.join(columns)} FROM SNIFF_CSV({_literal(name)}{given})")
-        return dict(zip(columns, row, strict=True))
+        found = dict(zip(columns, row, strict=True))
+        if found["SkipRows"] and "skip" not in self._file.options:
+            raise AsknownError(
+                "file-value",
+                f"{name}: the first {found['SkipRows']} lines have fewer values than the others, or more",
+                at=self._file.at,
+                hint=f"correct the file, or leave them out: options: {{skip: {found['SkipRows']}}}",
+            )
+        return found
 
     def _check_form(self, sniffed: Sequence[dict[str, Any]]) -> None:
         for key, what, option in (("Delimiter", "delimiter", "delim"), ("HasHeader", "header", "header")):
@@ -149,10 +131,37 @@ class _Inspection:
 
     def result(self) -> FileRead:
         columns = [name for name, *_ in self._engine.rows(f"DESCRIBE SELECT * FROM {self._read()}")]
+        self._check_names(columns)
         types = self._types(columns)
         casts = {name: (kind, self._formats.get(name)) for name, kind in types.items() if kind != "VARCHAR"}
         arguments = tuple(sorted(self._form.items()))
         return FileRead("read_csv", arguments, tuple((name, *cast) for name, cast in casts.items()))
+
+    def _check_names(self, columns: Sequence[str]) -> None:
+        """Refuses a header that names two columns alike, of which DuckDB calls one otherwise, and types of none."""
+        names = {name.casefold() for name in columns}
+        for name in self._file.declared:
+            if name.casefold() not in names:
+                raise AsknownError(
+                    "file-value",
+                    f"{self._files[0]} has no column '{name}', whose data_type the source declares",
+                    at=self._file.at,
+                    hint=did_you_mean(name, columns, what="its columns"),
+                )
+        if not any((found := re.fullmatch(r"(.+)_\d+", n)) and found[1].casefold() in names for n in columns):
+            return
+        for file in self._files:
+            form = {**self._form, "header": False}
+            row = self._engine.rows(f"SELECT * FROM READ_CSV({_literal(file)}{arguments_sql(form)}) LIMIT 1")
+            written = [str(name).strip().casefold() for name in row[0]] if row and self._form["header"] else []
+            for name in written:
+                if written.count(name) > 1:
+                    raise AsknownError(
+                        "file-value",
+                        f"{file}: two columns have the name '{name}' (names that differ only in case are the same)",
+                        at=self._file.at,
+                        hint="rename one of them in the file's first line",
+                    )
 
     def _types(self, columns: Sequence[str]) -> dict[str, str]:
         """The type of each column: as declared, else the narrowest that keeps all of its values."""
@@ -163,17 +172,23 @@ class _Inspection:
         for name in columns:
             guess = self._guesses.get(name, "VARCHAR")
             if (kind := declared.get(name.casefold())) is not None:
+                self._formats.pop(name, None)
                 self._check_declared(name, kind)
                 types[name] = kind
-                self._formats.pop(name, None)
             elif name in self._formats:
                 types[name] = self._check_order(name, guess)
             elif name in empty:
-                candidates[name] = list(_ALL)
-            elif guess in _WIDER:
-                candidates[name] = [guess if guess in _FITS else "TIMESTAMPTZ", *_WIDER[guess]]
+                candidates[name] = list(ALL)
+            elif self._has_commas and guess in ("VARCHAR", "BIGINT"):
+                candidates[name] = [*(("BIGINT", "HUGEINT") if guess == "BIGINT" else ()), WITH_COMMA]
+            elif guess == "DOUBLE" and self._has_commas:
+                types[name] = "VARCHAR"
+            elif guess in WIDER:
+                candidates[name] = [guess if guess in FITS else "TIMESTAMPTZ", *WIDER[guess]]
             else:
                 types[name] = "VARCHAR"
+        if self._has_commas:
+            candidates = {n: [WITH_COMMA if k == "DOUBLE" else k for k in kinds] for n, kinds in candidates.items()}
         types |= self._narrowest(candidates)
         return {name: types[name] for name in columns}
 
@@ -182,9 +197,9 @@ class _Inspection:
         types: dict[str, str] = {}
         while candidates:
             asked = {name: kinds[0] for name, kinds in candidates.items()}
-            for name, (values, misfits) in self._count({n: _FITS[kind] for n, kind in asked.items()}).items():
+            for name, (values, misfits) in self._count({n: FITS[kind] for n, kind in asked.items()}).items():
                 if values and not misfits:
-                    types[name] = asked[name]
+                    types[name] = self._type_of(name, asked[name])
                 elif not values or len(candidates[name]) == 1:
                     types[name] = self._as_text(name, asked[name], values, misfits) if values else "VARCHAR"
                 else:
@@ -192,6 +207,13 @@ class _Inspection:
                     del candidates[name][0]
             candidates = {name: kinds for name, kinds in candidates.items() if name not in types}
         return types
+
+    def _type_of(self, name: str, kind: str) -> str:
+        """The type of a column whose values are all of this kind."""
+        if kind != WITH_COMMA:
+            return kind
+        self._formats[name] = COMMA
+        return "DOUBLE"
 
     def _empty(self, names: Sequence[str]) -> set[str]:
         """The columns without a value in the sample, whose guess says nothing."""
@@ -218,17 +240,17 @@ class _Inspection:
     def _as_text(self, name: str, kind: str, values: int, misfits: int) -> str:
         """VARCHAR, which keeps everything. Instants that only text would keep are refused: text orders them wrongly."""
         if kind == "TIMESTAMPTZ" and misfits < values:
-            naive = self._count({name: _FITS["TIMESTAMP"]})[name][1]
+            naive = self._count({name: FITS["TIMESTAMP"]})[name][1]
             if naive and naive + misfits == values:
                 message = f"mixes times with an offset ({naive}) and without ({misfits})"
                 raise self._refusal(
-                    name, message, f"NOT ({_FITS['TIMESTAMPTZ']})", "give all of them an offset, or none"
+                    name, message, f"NOT ({FITS['TIMESTAMPTZ']})", "give all of them an offset, or none"
                 )
-        if kind == "DOUBLE":
-            self._check_digits(name, "DOUBLE")
+        if kind in ("DOUBLE", WITH_COMMA):
+            self._check_digits(name, kind)
         if kind == "TIMESTAMPTZ":
-            finer = rf"REGEXP_FULL_MATCH(x, '\s*{_DAY}[ T]\d{{1,2}}:\d{{2}}:\d{{2}}\.\d{{7,}}({_OFFSET})?\s*')"
-            fits = f"({_FITS['TIMESTAMP']}) OR ({_FITS['TIMESTAMPTZ']}) OR {finer}"
+            finer = rf"REGEXP_FULL_MATCH(x, '\s*{DAY}[ T]\d{{1,2}}:\d{{2}}:\d{{2}}\.\d{{7,}}({OFFSET})?\s*')"
+            fits = f"({FITS['TIMESTAMP']}) OR ({FITS['TIMESTAMPTZ']}) OR {finer}"
             if not self._count({name: fits})[name][1]:
                 hint = f"columns: [{{name: {name}, data_type: varchar}}] reads it as text, which a model can shorten"
                 raise self._refusal(name, "has an instant that is not a whole microsecond", finer, hint)
@@ -236,10 +258,13 @@ class _Inspection:
 
     def _check_digits(self, name: str, kind: str) -> None:
         """Refuses numbers that are floats but for the digits that a float has no room for."""
-        if kind != "DOUBLE" or self._count({name: _IS_FLOAT})[name][1]:
+        if kind not in ("DOUBLE", WITH_COMMA):
+            return
+        spelled: Callable[[str], str] = str if kind == "DOUBLE" else with_comma
+        if self._count({name: spelled(IS_FLOAT)})[name][1]:
             return
         hint = f"columns: [{{name: {name}, data_type: 'decimal(38,…)'}}] keeps them, double takes the nearest float"
-        raise self._refusal(name, "has more digits than a float keeps", f"NOT ({_KEEPS_DIGITS})", hint)
+        raise self._refusal(name, "has more digits than a float keeps", f"NOT ({spelled(KEEPS_DIGITS)})", hint)
 
     def _check_order(self, name: str, guess: str) -> str:
         """The type of a column of dates in another order than year, month, day; an ambiguous order is refused."""
@@ -248,10 +273,13 @@ class _Inspection:
         given = self._file.options.get("dateformat" if guess == "DATE" else "timestampformat")
         tests = {form: f"TRY_STRPTIME(x, {_literal(form)}) IS NOT NULL" for form in (written, swapped)}
         fits = {form: not self._count({name: test})[name][1] for form, test in tests.items()}
-        if given is None and fits[written] and fits[swapped] and written != swapped:
+        is_short = "%y" in written  # of two digits, which may be any of the three numbers
+        if given is None and fits[written] and ((fits[swapped] and written != swapped) or is_short):
             raise self._refusal(
                 name,
-                f"has dates in an ambiguous order: {written} and {swapped} fit all of them",
+                "has dates whose years have two digits, so that their order is ambiguous"
+                if is_short
+                else f"has dates in an ambiguous order: {written} and {swapped} fit all of them",
                 "TRUE",
                 f"declare the order in the source: options: {{dateformat: '{written}'}}"
                 if guess == "DATE"
@@ -266,6 +294,8 @@ class _Inspection:
 
     def _check_declared(self, name: str, kind: str) -> None:
         test = declared_test(kind)
+        if self._has_commas and parse_type(kind).kind in ("float", "decimal"):
+            test, self._formats[name] = with_comma(test), COMMA
         if self._count({name: test})[name][1]:
             raise self._refusal(
                 name,
@@ -298,25 +328,6 @@ class _Inspection:
 
 
 _SNIFFED = ("delim", "quote", "escape", "header", "skip", "nullstr", "dateformat", "timestampformat", "encoding")
-
-
-def declared_test(kind: str) -> str:
-    parsed = parse_type(kind)
-    match parsed.kind:
-        case "integer":
-            return rf"REGEXP_FULL_MATCH(x, '\s*[+-]?\d+(\.0*)?\s*') AND TRY_CAST(x AS {kind}) IS NOT NULL"
-        case "decimal":
-            places = rf"REGEXP_FULL_MATCH(x, '\s*[+-]?\d*(\.\d{{0,{parsed.scale}}}0*)?\s*')"
-            return f"{places} AND TRY_CAST(x AS {kind}) IS NOT NULL"
-        case "text":
-            return "TRUE"
-        case "date":
-            return _FITS["DATE"]
-        case "timestamp":
-            return _FITS["TIMESTAMP"]
-        case "timestamptz":
-            return f"({_FITS['TIMESTAMPTZ']}) OR ({_FITS['TIMESTAMP']})"
-    return f"TRY_CAST(x AS {kind}) IS NOT NULL"
 
 
 def _or_default(sniffed: Any, default: str) -> str:

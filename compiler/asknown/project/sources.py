@@ -135,6 +135,7 @@ _TEXT_OPTIONS = {
     "nulls": ("nullstr", "texts"),
     "dateformat": ("dateformat", "text"),
     "timestampformat": ("timestampformat", "text"),
+    "decimal_separator": ("decimal_separator", "separator"),
     "encoding": ("encoding", "text"),
 }
 _FILE_OPTIONS = {"union_by_name": ("union_by_name", "truth"), "hive_partitioning": ("hive_partitioning", "truth")}
@@ -171,11 +172,21 @@ def _texts(reader: Reader, key: str) -> Any:
     return reader.text(key)
 
 
+def _separator(reader: Reader, key: str) -> Any:
+    value = reader.text(key)
+    if value not in (",", "."):
+        raise AsknownError(
+            "wrong-type", f"'{key}' is {value!r}", at=reader.place(key), hint="write ',' as in 7,9, or '.' as in 7.9"
+        )
+    return value
+
+
 _OPTION: dict[str, Callable[[Reader, str], Any]] = {
     "text": lambda reader, key: reader.optional_text(key),
     "truth": lambda reader, key: reader.truth(key),
     "number": lambda reader, key: reader.integer(key, least=0),
     "texts": _texts,
+    "separator": _separator,
 }
 
 
