@@ -22,8 +22,8 @@ HELP_WIDTH = 96
 HELP_AT_HAND = DOCS.parent / "compiler" / "asknown" / "cli" / "help_text.py"
 
 _PART = re.compile(
-    r"<!-- (codes|statuses|macros|layers|tree|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*)) -->\n"
-    r".*?<!-- end -->",
+    r"<!-- (codes|rules|statuses|macros|layers|tree|dialects: (?P<table>\w+)|help: (?P<command>asknown[ \w-]*))"
+    r" -->\n.*?<!-- end -->",
     re.DOTALL,
 )
 _MACRO = re.compile(r"(?:\{#(?P<comment>(?:(?!#\}).)*)#\}\s*)?\{%-?\s*macro\s+(?P<signature>.+?)\s*-?%\}", re.DOTALL)
@@ -48,6 +48,7 @@ def _make_part(part: re.Match[str]) -> str:
     return {
         "codes": codes_table,
         "statuses": statuses_table,
+        "rules": rules_table,
         "macros": macros_list,
         "layers": make_layers,
         "tree": make_tree,
@@ -77,6 +78,14 @@ def statuses_table() -> str:
         meanings = " ".join(OVER_HTTP[code] for code in codes if code in OVER_HTTP)
         rows.append(f"| {status} | {', '.join(f'`{code}`' for code in codes)} | {meanings} |")
     return "\n".join(["| status | codes | codes of HTTP alone mean |", "|---|---|---|", *rows])
+
+
+def rules_table() -> str:
+    """Every rule of `asknown check` with its severity, by its code."""
+    from asknown.lint.rules import RULES, WHOLE_RULES
+
+    rows = [f"| `{rule.code}` | {rule.severity} | {rule.about} |" for rule in (*RULES, *WHOLE_RULES)]
+    return "\n".join(["| rule | severity | finds |", "|---|---|---|", *rows])
 
 
 def help_at_hand() -> str:

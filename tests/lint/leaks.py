@@ -12,7 +12,17 @@ SOURCES = """
 sources:
   - name: raw
     tables:
-      - {name: ev, path: data/ev.parquet, timezone: UTC}
+      - name: ev
+        path: data/ev.parquet
+        timezone: UTC
+        loaded_at_field: loaded_at
+        unique: [[k, ts]]
+        columns: [{name: label, label: true}]
+      - name: ev_late
+        path: data/ev_late.parquet
+        timezone: UTC
+        loaded_at_field: loaded_at
+        unique: [[k, ts]]
       - {name: dim, path: data/dim.parquet}
       - {name: zones, path: data/dim.parquet, static: true}
 entities:
@@ -26,6 +36,7 @@ select i % 20 as k, timestamp '2024-01-01' + i * interval '7 minutes' as ts,
 DIM = """
 select k, timestamp '2024-01-01' as since, 's' || (k % 3) as seg, k * 10 as limit_now from range(20) r(k)
 """
+EV_LATE = EV.replace("* interval '1 minute'", "* interval '20 minutes'")
 E = "{{ source('raw', 'ev') }}"
 K = "k, ts, loaded_at"
 KNOWN = "entity='k', event_time='ts', known_at='loaded_at'"
@@ -34,23 +45,26 @@ PLAIN = "entity='k', event_time='ts'"
 
 @dataclass(frozen=True)
 class Leak:
-    """A view of the corpus. ``refused`` is the code that every command gives; None where it is accepted, ``why``."""
+    """A view of the corpus. ``refused`` is the code that every command gives; None where it is accepted.
+
+    ``found`` are the codes of the findings of `asknown check` that are no refusals; information is left out.
+    """
 
     name: str
     sql: str
     refused: str | None
-    why: str = ""
+    found: tuple[str, ...] = ()
     config: str = KNOWN
 
 
 CORPUS = (
-    Leak("clean", f"select {K}, x, avg(x) over {{{{ last('1 day') }}}} as a1 from {E}", None, "it is clean"),
-    Leak("no_known", f"select k, ts, x as x2 from {E}", None, "needs to know when rows are loaded", PLAIN),
+    Leak("clean", f"select {K}, x, avg(x) over {{{{ last('1 day') }}}} as a1 from {E}", None),
+    Leak("no_known", f"select k, ts, x as x2 from {E}", None, ("known-at-missing",), PLAIN),
     Leak(
         "known_const",
         f"select k, ts, timestamp '2020-01-01' as ka, x as xk from {E}",
         None,
-        "a finding to come: known-at-constant",
+        ("known-at-constant",),
         "entity='k', event_time='ts', known_at='ka'",
     ),
     Leak("lead", f"select {K}, lead(x) over (partition by k order by ts) as nextx from {E}", "leak-frame-ahead"),
@@ -59,7 +73,12 @@ CORPUS = (
         f"select {K}, nextx from (select *, lead(x) over (partition by k order by ts) as nextx from {E})",
         "leak-frame-ahead",
     ),
-    Leak("unbounded", f"select {K}, avg(x) over (partition by k) as avgall from {E}", "leak-whole-partition"),
+    Leak(
+        "unbounded",
+        f"select {K}, avg(x) over (partition by k) as avgall from {E}",
+        "leak-whole-partition",
+        ("float-order",),
+    ),
     Leak(
         "unbounded_up",
         f"select {K}, x / m as rel from (select *, max(x) over (partition by k) as m from {E})",
@@ -70,56 +89,57 @@ CORPUS = (
         f"with g as (select k, avg(x) as mx from {E} group by k) "
         f"select e.k, e.ts, e.loaded_at, e.x - g.mx as dev from {E} e join g on g.k = e.k",
         None,
-        "needs to know which sources have a history: leak-group-without-time",
+        ("leak-group-without-time", "float-order"),
     ),
     Leak(
         "scalar_sub",
         f"select {K}, x / (select max(x) from {E}) as scaled from {E}",
         None,
-        "needs to know which sources have a history: leak-global-aggregate",
+        ("leak-global-aggregate",),
     ),
     Leak(
         "selfjoin_future",
         f"select a.k, a.ts, a.loaded_at, max(b.x) as mx_next from {E} a left join {E} b "
         "on b.k = a.k and b.ts > a.ts and b.ts < a.ts + interval '1 day' group by 1, 2, 3",
         None,
-        "a finding to come: leak-join-ahead",
+        ("leak-join-ahead",),
     ),
     Leak(
         "daily_agg",
         f"select k, date_trunc('day', ts) as day, sum(x) as daysum from {E} group by 1, 2",
         None,
-        "a finding to come: leak-truncated-time",
+        ("leak-truncated-time", "known-at-missing", "float-order"),
         "entity='k', event_time='day'",
     ),
     Leak(
         "latest_row",
         f"select {K}, x as lastx from {E} qualify row_number() over (partition by k order by ts desc) = 1",
         None,
-        "whole teams remove repeated rows so: leak-latest-only, to be turned off with a reason",
+        ("leak-latest-only",),
     ),
     Leak("ntile_up", f"select {K}, ntile(4) over (order by x) as bucket from {E}", "leak-whole-partition"),
     Leak(
         "dim_current",
         f"select e.k, e.ts, e.loaded_at, d.limit_now from {E} e join {{{{ source('raw', 'dim') }}}} d on d.k = e.k",
         None,
-        "needs to know whether the source has a history: leak-join-undated",
+        ("leak-join-undated", "fan-out"),
     ),
     Leak("now_fn", f"select {K}, date_diff('day', ts, now()::timestamp) as age_days from {E}", "clock"),
-    Leak("label_in", f"select {K}, label from {E}", None, "needs to know that it is a label: label-as-feature"),
+    Leak("label_in", f"select {K}, label from {E}", None, ("label-as-feature",)),
     Leak("rnd", f"select {K}, random() as r from {E}", "chance"),
-    Leak("limit_nord", f"select {K}, x as xl from {E} limit 2000", None, "a finding to come: unordered-pick"),
+    Leak("limit_nord", f"select {K}, x as xl from {E} limit 2000", None, ("unordered-pick",)),
     Leak(
         "first_nord",
         f"select k, ts, max(loaded_at) as loaded_at, first(x) as fx from {E} group by k, ts",
         None,
-        "a finding to come: unordered-pick",
+        ("unordered-pick",),
     ),
     Leak(
         "outer_time",
         f"select {K}, extract('hour' from loaded_at - ts) as lag_h, "
         f"sum(x) over (partition by k order by ts rows between 3 preceding and current row) as s3 from {E}",
         "bad-window",
+        ("float-order",),
     ),
     Leak(
         "lag_up",
@@ -128,6 +148,12 @@ CORPUS = (
     ),
 )
 
+LAG_UP = (
+    "select k, ts, loaded_at, lag(x) over (partition by k order by ts) as p from {{ source('raw', 'ev_late') }}",
+    f"select {K}, p from {{{{ ref('lag_below') }}}}",
+)
+"""A model with lag(), and the view over it. In `ev` no key's rows arrive out of order; in `ev_late` they do."""
+
 
 def write_project(folder: Path, models: dict[str, str]) -> Path:
     """A project over the corpus's sources, with these models: each name's text, config() included."""
@@ -135,7 +161,7 @@ def write_project(folder: Path, models: dict[str, str]) -> Path:
     (folder / "data").mkdir()
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "models" / "sources.yml").write_text(SOURCES)
-    for name, query in (("ev", EV), ("dim", DIM)):
+    for name, query in (("ev", EV), ("ev_late", EV_LATE), ("dim", DIM)):
         duckdb.sql(query).write_parquet(str(folder / "data" / f"{name}.parquet"))
     for name, text in models.items():
         (folder / "models" / f"{name}.sql").write_text(text)

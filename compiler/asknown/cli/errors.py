@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from asknown.cli.progress import say, styled
 from asknown.errors import AsknownError
+
+if TYPE_CHECKING:
+    from asknown.lint.nodes import Finding
 
 
 def show_error(error: AsknownError) -> None:
@@ -26,6 +30,16 @@ def error_lines(error: AsknownError, kind: str = "error") -> Iterator[str]:
             yield picture
     if error.hint:
         yield _hint(error.hint)
+
+
+def say_findings(findings: Sequence[Finding]) -> None:
+    """Says in one line which errors `asknown check` finds in the views that a command has used."""
+    if not findings:
+        return
+    said = ", ".join(dict.fromkeys(f"{finding.code} at {finding.at}" for finding in findings[:3]))
+    more = f", and {len(findings) - 3} more" if len(findings) > 3 else ""
+    count = f"{len(findings)} error{'' if len(findings) == 1 else 's'}"
+    say(styled("warning", fg="yellow", bold=True) + f": asknown check finds {count} in these views: {said}{more}")
 
 
 def show_usage(error: click.UsageError) -> None:

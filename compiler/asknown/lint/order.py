@@ -82,7 +82,7 @@ class Ordered:
         model, subject = self.subject.model, self.subject
         grains = Grains(subject, follows_time)
         times = origins_of_role(subject, subject.view.rendered.config.event_time)
-        known = [origin for term in self.partition for origin in _origins(term, self.select, model, subject)]
+        known = [origin for term in self.partition for origin in origins(term, self.select, model, subject)]
         found: Coarse | None = None
         for term in self.order:
             value = _value(term)
@@ -91,7 +91,7 @@ class Ordered:
                 continue
             if way not in _FLIPPED:
                 return None if way == "unknown" else found
-            known += _origins(value, self.select, model, subject)
+            known += origins(value, self.select, model, subject)
             this = grains.of(value, self.select, model) or self._part_of(value, times)
             if this is None or (times and all(_settled_by(one, known, subject) for one in times)):
                 return None
@@ -104,7 +104,7 @@ class Ordered:
 
     def _part_of(self, value: exp.Expr, times: list[Origin]) -> Coarse | None:
         """A column that is one of those that the event time is put together of, such as its year."""
-        own = _origins(value, self.select, self.subject.model, self.subject)
+        own = origins(value, self.select, self.subject.model, self.subject)
         for time in (one for one in times if isinstance(one, Computed)):
             for call in time.expression.find_all(*_FROM_PARTS):
                 for column in call.find_all(exp.Column):
@@ -151,13 +151,13 @@ class Ordered:
         time_origins = origins_of_role(self.subject, role)
         if not time_origins and role is not None:  # where the time comes from cannot be told: any time will do
             return any(way_of(p, self.select, self.subject.model, self.subject) == "forward" for p in self.partition)
-        known = [(term, _origins(term, self.select, self.subject.model, self.subject)) for term in self.partition]
+        known = [(term, origins(term, self.select, self.subject.model, self.subject)) for term in self.partition]
         if any(
             isinstance(t, exp.Column) and not own and t.name.casefold() == (role or "").casefold() for t, own in known
         ):
             return True
-        origins = [origin for _, own in known for origin in own]
-        return any(_settled_by(one, origins, self.subject) for one in time_origins)
+        read = [origin for _, own in known for origin in own]
+        return any(_settled_by(one, read, self.subject) for one in time_origins)
 
     @property
     def reads_static_alone(self) -> bool:
@@ -295,7 +295,8 @@ def _made_of(subject: Subject) -> set[tuple[str, str]]:
     return found
 
 
-def _origins(value: exp.Expr, select: exp.Select, model: Model, subject: Subject) -> list[Origin]:
+def origins(value: exp.Expr, select: exp.Select, model: Model, subject: Subject) -> list[Origin]:
+    """Where the values of an expression come from: a column's origins, or the expression itself."""
     value = value.unnest()
     if isinstance(value, exp.Column):
         return subject.lineage.of_column(value, select, model)

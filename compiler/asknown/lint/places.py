@@ -69,6 +69,28 @@ class Places:
             if token.token_type == TokenType.STRING and token.text.strip().casefold() in texts
         ]
 
+    def near(self, node: exp.Expr) -> Where:
+        """Where the first name in an expression stands whose place in the template is certain, or its line."""
+        places = [self._at(start) for start in sorted(int(p.meta["start"]) for p in node.walk() if "start" in p.meta)]
+        certain = [place for place in places if place.column]
+        return next(iter(certain or places), self.start())
+
+    def star(self, item: exp.Expr) -> Where:
+        """Where a star of the outermost select stands: the first star that follows a SELECT, a comma or a dot."""
+        if item.find(exp.Identifier) is not None:
+            return self.near(item)
+        before = (TokenType.SELECT, TokenType.COMMA, TokenType.DOT)
+        places = [
+            place
+            for place, token in enumerate(self._tokens)
+            if token.token_type == TokenType.STAR and place and self._tokens[place - 1].token_type in before
+        ]
+        return self._where(places[-1]) if places else self.start()
+
+    def config(self) -> Where:
+        """Where the model's ``config()`` stands."""
+        return self._model.rendered.config_place
+
     def start(self) -> Where:
         """The model's first line."""
         return self._model.rendered.where(1)
@@ -100,9 +122,10 @@ class Places:
                 return place
 
     def _where(self, place: int) -> Where:
-        token = self._tokens[place]
+        return self._at(self._tokens[place].start)
+
+    def _at(self, start: int) -> Where:
         sql = self._model.rendered.sql
-        start = token.start
         return self._model.rendered.where(sql.count("\n", 0, start) + 1, start - sql.rfind("\n", 0, start))
 
 

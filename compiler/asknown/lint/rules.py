@@ -5,7 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from asknown.lint.clock import reads_chance, reads_the_clock
-from asknown.lint.nodes import Finding, Rule, Subject
+from asknown.lint.floats import adds_floats, compares_floats
+from asknown.lint.groups import groups_without_time, reads_latest_only, totals_all_rows, truncates_time
+from asknown.lint.joins import joins_later_rows, joins_many_rows, joins_undated, key_may_be_missing
+from asknown.lint.known import (
+    known_at_is_constant,
+    known_at_is_missing,
+    known_at_is_too_early,
+    label_is_a_feature,
+)
+from asknown.lint.nodes import Context, Finding, Rule, Subject
+from asknown.lint.outputs import gives_all_columns, reads_later_columns
+from asknown.lint.picks import order_leaves_ties, picks_without_order
+from asknown.lint.times import time_is_naive, ttl_misses_cadence
+from asknown.lint.whole import (
+    Whole,
+    WholeRule,
+    cannot_be_loaded,
+    features_are_the_same,
+    history_is_read_whole,
+    lineage_is_lost,
+    nobody_uses_it,
+)
 from asknown.lint.windows import reads_ahead, reads_unknown_rows, reads_whole_partition
 from asknown.model.lineage import Columns
 from asknown.model.nodes import Model
@@ -17,10 +38,44 @@ RULES: tuple[Rule, ...] = (
     Rule("late-rows-in-window", "refusal", "A window sees rows that were not known yet.", reads_unknown_rows),
     Rule("clock", "refusal", "A view reads the current time.", reads_the_clock),
     Rule("chance", "refusal", "A view depends on chance.", reads_chance),
+    Rule("unordered-pick", "error", "Rows are chosen without an order.", picks_without_order),
+    Rule("leak-global-aggregate", "error", "A total over all rows is given to each row.", totals_all_rows),
+    Rule("leak-group-without-time", "error", "Totals by key are joined back without a time.", groups_without_time),
+    Rule("leak-latest-only", "error", "The newest row alone is kept.", reads_latest_only),
+    Rule("leak-join-ahead", "error", "A join admits only later rows.", joins_later_rows),
+    Rule("leak-truncated-time", "error", "The event time is the start of what a total is over.", truncates_time),
+    Rule("known-at-constant", "error", "known_at is a constant, or before the row.", known_at_is_constant),
+    Rule("known-at-too-early", "error", "A column is known later than the view says.", known_at_is_too_early),
+    Rule("known-at-missing", "error", "The view does not use the source's load time.", known_at_is_missing),
+    Rule("label-as-feature", "error", "A feature reads a label.", label_is_a_feature),
+    Rule("leak-join-undated", "warning", "A join reads the present state of a table.", joins_undated),
+    Rule("order-not-total", "warning", "A window depends on the order of rows that tie.", order_leaves_ties),
+    Rule("float-order", "warning", "A sum of floats follows the order of rows.", adds_floats),
+    Rule("float-equal", "warning", "Floats are compared by equality.", compares_floats),
+    Rule("naive-time", "warning", "A time has no zone, or another than UTC.", time_is_naive),
+    Rule("ttl-against-cadence", "warning", "The ttl does not fit how often rows come.", ttl_misses_cadence),
+    Rule("fan-out", "warning", "A join may give several rows for one.", joins_many_rows),
+    Rule("key-not-null", "warning", "A key may be NULL after an outer join.", key_may_be_missing),
+    Rule("future-column", "warning", "A column is written after its row became true.", reads_later_columns),
+    Rule("star-in-view", "warning", "A view gives all columns of what it reads.", gives_all_columns),
+)
+
+WHOLE_RULES: tuple[WholeRule, ...] = (
+    WholeRule("unresolved-column", "warning", "Lineage cannot place a column.", lineage_is_lost),
+    WholeRule("duplicate-feature", "warning", "Two features give the same values.", features_are_the_same),
+    WholeRule("unbounded-scan", "information", "A training set reads all of history.", history_is_read_whole),
+    WholeRule("unused", "information", "A view is in no feature service.", nobody_uses_it),
+    WholeRule("online-not-computable", "information", "`materialize` will refuse a view.", cannot_be_loaded),
 )
 
 REFUSALS: frozenset[str] = frozenset(rule.code for rule in RULES if rule.severity == "refusal")
 """The codes of the rules that every command refuses a view for. `audit` runs such views, and gives none of them."""
+
+ERRORS: frozenset[str] = frozenset(rule.code for rule in RULES if rule.severity == "error")
+"""The codes of the rules whose findings are errors of `asknown check` alone."""
+
+CODES: tuple[str, ...] = (*(rule.code for rule in RULES), *(rule.code for rule in WHOLE_RULES))
+"""The codes of all rules."""
 
 
 def search(
@@ -34,14 +89,21 @@ def search(
 
     ``rules`` are the codes of those to apply (default: all).
     """
-    models = {model.name: model for model in closure}
-    static = frozenset(f"{source}.{name}".casefold() for (source, name), t in project.sources.items() if t.static)
+    context = Context(view, {model.name: model for model in closure}, known, project)
     for model in [view, *(model for model in closure if model is not view)]:
-        subject = Subject(model, view, models, known, static)
+        subject = Subject(model, context)
         for rule in RULES:
             if rules is None or rule.code in rules:
                 for found in rule.find(subject):
-                    yield Finding(rule.code, rule.severity, model.name, found.message, found.at, found.hint)
+                    severity = found.severity or rule.severity
+                    yield Finding(rule.code, severity, model.name, found.message, found.at, found.hint)
+
+
+def search_whole(whole: Whole) -> Iterator[Finding]:
+    """The findings of the rules over the whole project."""
+    for rule in WHOLE_RULES:
+        for view, found in rule.find(whole):
+            yield Finding(rule.code, rule.severity, view, found.message, found.at, found.hint)
 
 
 def once(findings: Sequence[Finding]) -> list[Finding]:

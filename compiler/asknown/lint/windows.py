@@ -50,24 +50,26 @@ def reads_whole_partition(subject: Subject) -> Iterator[Found]:
 
 
 def reads_unknown_rows(subject: Subject) -> Iterator[Found]:
-    """Windows over earlier rows, in a view whose rows are known late."""
+    """Windows over earlier rows, in a view whose rows are known late; in a model below the view, a warning."""
     config = subject.view.rendered.config
-    if not subject.is_view or config.known_at is None or _is_event_time(subject):
+    if config.known_at is None or _is_event_time(subject):
         return
     for window in windows_of(subject):
-        if window.is_lifted or _counts_rows(window) or window.reads_static_alone or _picks(window):
+        if window.is_lifted or _counts_rows(window) or window.reads_static_alone or picks_rows(window):
             continue
         if _reach(window) is not None or (not window.is_one_instant and _whole(window) is not None):
             continue  # said by the rules above
         if window.is_one_instant and window.is_known_at_once:
             continue
         if _has_known_at(window) and not _is_covered(window):
-            yield Found(
-                f"{_named(window)} sees rows that were not known yet: {window.name}() reads earlier rows, and those "
-                f"may be known later than {config.known_at} of the row that reads them",
-                subject.places.window(window.window),
-                _instead(window),
-            )
+            message = f"{_named(window)} sees rows that were not known yet: {window.name}() reads earlier rows, and "
+            message += f"those may be known later than {config.known_at} of the row that reads them"
+            at = subject.places.window(window.window)
+            if subject.is_view:
+                yield Found(message, at, _instead(window))
+            else:
+                hint = f"give the row the greatest time of its window: max({config.known_at}) over (…) as known, and "
+                yield Found(subject.says(message), at, f"{hint}say known_at='known' in the view", "warning")
 
 
 def _named(window: Ordered) -> str:
@@ -95,7 +97,7 @@ def _reach(window: Ordered) -> tuple[str, str] | None:
     if window.way == "constant":
         return None
     if window.name in _RANKS:
-        if window.way == "backward" and not _picks(window):
+        if window.way == "backward" and not picks_rows(window):
             return (
                 f"{window.name}() counts from the newest row ({_terms(window)})",
                 "order by the event time ascending, without desc",
@@ -103,7 +105,7 @@ def _reach(window: Ordered) -> tuple[str, str] | None:
         # A rank counts the rows before the peers, unless something that is no time orders the peers.
         is_moved = window.name == "row_number" or window.ends_in_values
         is_moved = is_moved or (window.coarse is not None and window.coarse.grain == "cyclic")
-        return _peers(window) if is_moved and not _picks(window) else None
+        return _peers(window) if is_moved and not picks_rows(window) else None
     if window.name in _SHARES:
         return None
     return _frame(window) or (_peers(window) if _sees_peers(window) else None)
@@ -210,7 +212,7 @@ def _whole(window: Ordered) -> str | None:
     if window.name in _SHARES:
         return f"{window.name}() depends on the total number of rows"
     if window.name in _RANKS:
-        if _picks(window):
+        if picks_rows(window):
             return None  # a row that is chosen: latest wins, say
         if window.way == "no time":
             return f"{window.name}() is ordered by {_terms(window)}, which is not a time"
@@ -221,7 +223,7 @@ def _whole(window: Ordered) -> str | None:
     return f"{window.name}() is over a window without ORDER BY"
 
 
-def _picks(window: Ordered) -> bool:
+def picks_rows(window: Ordered) -> bool:
     """Whether a rank only chooses rows: it stands in a QUALIFY, or somebody filters by it."""
     if window.name not in _RANKS:
         return False
@@ -249,7 +251,7 @@ def _filters(column: exp.Column) -> bool:
 def _counts_rows(window: Ordered) -> bool:
     """Whether the window is an item over a frame of rows in the view's outermost select, which is another error."""
     kind = str(window.spec.args.get("kind") or "").upper() if window.spec is not None else ""
-    return window.select is window.subject.model.tree and kind in ("ROWS", "GROUPS")
+    return window.subject.is_view and window.select is window.subject.model.tree and kind in ("ROWS", "GROUPS")
 
 
 def _is_event_time(subject: Subject) -> bool:

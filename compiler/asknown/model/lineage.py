@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -39,11 +39,17 @@ Relation = tuple[str, exp.Expr]
 
 
 class Lineage:
-    """Follows columns through a closure of models. ``known`` gives the columns of sources and models."""
+    """Follows columns through a closure of models. ``known`` gives the columns of sources and models.
 
-    def __init__(self, closure: Mapping[str, Model], known: Known) -> None:
+    The columns in ``ends``, each with its model's name, in lower case, are not followed: they count as stored.
+    """
+
+    def __init__(
+        self, closure: Mapping[str, Model], known: Known, ends: Collection[tuple[str, str]] = frozenset()
+    ) -> None:
         self._models = {name.casefold(): model for name, model in closure.items()}
         self._known = known
+        self._ends = ends
 
     def of_output(self, model: Model, name: str) -> list[Origin]:
         """Where the output column ``name`` of a model comes from."""
@@ -52,6 +58,26 @@ class Lineage:
     def of_column(self, column: exp.Column, select: exp.Select, model: Model) -> list[Origin]:
         """Where a column that ``select`` reads comes from; an empty list where that cannot be told."""
         return list(self._column(column, select, model, frozenset()))
+
+    def relations_of(self, column: exp.Column, select: exp.Select, model: Model) -> list[Relation]:
+        """The relations of ``select`` that a column is read from; an empty list where that cannot be told."""
+        name, table = column.name.casefold(), column.table.casefold()
+        named = [one for one in relations(select) if not table or one[0].casefold() == table]
+        if len(named) == 1:
+            return named
+        return [one for one in named if any(True for _ in self._read(one[1], name, select, model, frozenset()))]
+
+    def query_of(self, relation: exp.Expr, select: exp.Select, model: Model) -> tuple[exp.Expr, Model] | None:
+        """The query that a relation of ``select`` stands for and the model it is in; None for a source's table."""
+        if isinstance(relation, exp.Subquery):
+            return relation.this, model
+        if not isinstance(relation, exp.Table) or not isinstance(relation.this, exp.Identifier):
+            return None
+        cte = find_cte(relation, select)
+        if cte is not None:
+            return cte, model
+        below = None if relation.db else self._models.get(relation.name.casefold())
+        return (below.tree, below) if below is not None and below is not model else None
 
     def tables(self, query: exp.Expr, model: Model) -> set[str]:
         """The sources and other tables that a query reads, below its CTEs, subqueries and models."""
@@ -64,7 +90,7 @@ class Lineage:
         if isinstance(query, exp.Subquery):
             yield from self._outputs(query.this, name, model, seen)
         elif isinstance(query, exp.SetOperation):
-            for branch, own in _branches(query, name):
+            for branch, own in branches(query, name):
                 yield from self._outputs(branch, own, model, seen)
         elif isinstance(query, exp.Select):
             yield from self._items(query, name, model, seen)
@@ -131,7 +157,7 @@ class Lineage:
         if known is not None and name not in {column.casefold() for column in known}:
             return
         below = None if relation.db else self._models.get(relation.name.casefold())
-        if below is not None and below is not model:
+        if below is not None and below is not model and (relation.name.casefold(), name) not in self._ends:
             yield from self._outputs(below.tree, name, below, seen)
             return
         kind = next((kind for column, kind in (known or {}).items() if column.casefold() == name), None)
@@ -259,7 +285,7 @@ def _above(node: exp.Expr) -> Iterator[exp.Expr]:
         above = above.parent
 
 
-def _branches(query: exp.SetOperation, name: str) -> Iterator[tuple[exp.Expr, str]]:
+def branches(query: exp.SetOperation, name: str) -> Iterator[tuple[exp.Expr, str]]:
     """The sides of a union, and what each calls the column that the whole calls ``name``."""
     left = [column.casefold() for column in query.left.named_selects]
     right = query.right.named_selects

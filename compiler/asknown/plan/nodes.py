@@ -232,6 +232,11 @@ class Plan:
         return read - {output.step for output in self.outputs}
 
     @property
+    def views(self) -> list[str]:
+        """The names of the feature views that the steps read."""
+        return list(dict.fromkeys(step.view.name for step in self.steps if isinstance(step, AsOfJoin | TrailingWindow)))
+
+    @property
     def width(self) -> int:
         """The number of columns that the joins and sorts of all steps carry, those that only break ties included."""
         return sum(_width(step) for step in self.steps)

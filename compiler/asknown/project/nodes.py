@@ -22,6 +22,16 @@ class Settings:
     model_paths: tuple[Path, ...] = ()
     macro_paths: tuple[Path, ...] = ()
     vars: dict[str, Any] = field(default_factory=dict)
+    lint: tuple[LintSetting, ...] = ()
+
+
+@dataclass(frozen=True)
+class LintSetting:
+    """The severity that ``[tool.asknown.lint]`` gives the rule ``code`` of `asknown check`; ``off`` turns it off."""
+
+    code: str
+    severity: str
+    at: Where
 
 
 _Options_co = TypeVar("_Options_co", bound=Options, covariant=True)
@@ -93,7 +103,9 @@ class FileRead:
 class SourceTable:
     """A table of a source: files (``path``, as written, relative to the project) or a table of the target.
 
-    ``static``: its history does not matter, and all of it counts as known at every instant.
+    ``static``: its history does not matter, and all of it counts as known at every instant. ``loaded_at_field`` is
+    the column that says when a row reached the warehouse. No two rows agree in all columns of a key in ``unique``.
+    ``cadence`` is the expected distance, in microseconds, of two rows of one key.
     """
 
     source: str
@@ -107,6 +119,9 @@ class SourceTable:
     static: bool = False
     options: tuple[tuple[str, Any], ...] = ()  # how its files are read, as the source declares it
     read: FileRead | None = None  # once its files have been looked at
+    loaded_at_field: str | None = None
+    unique: tuple[tuple[str, ...], ...] = ()
+    cadence: int | None = None
 
 
 @dataclass(frozen=True)
@@ -194,22 +209,32 @@ class Terms:
 
 @dataclass(frozen=True)
 class ColumnDoc:
-    """The description of a column. ``not_null`` is a promise, which a contract makes binding."""
+    """What YAML says of a column.
+
+    ``label``: it is the value to predict. ``known_at`` is SQL over the table's or model's columns: the instant from
+    which the column's value is known, where that is not its row's. ``not_null`` is a promise, which a
+    contract makes binding.
+    """
 
     name: str
     description: str
     data_type: str | None
     at: Where
     not_null: bool = False
+    label: bool = False
+    known_at: str | None = None
 
 
 @dataclass(frozen=True)
 class ModelDoc:
+    """What YAML says of a model. No two rows agree in all columns of a key in ``unique``."""
+
     name: str
     description: str
     columns: tuple[ColumnDoc, ...]
     at: Where
     terms: Terms = Terms()
+    unique: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

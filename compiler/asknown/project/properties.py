@@ -13,7 +13,7 @@ from asknown.project.governance import TERMS, check_exposure, read_exposure, rea
 from asknown.project.nodes import Entity, Exposure, Group, ModelDoc, Service, Settings, SourceTable
 from asknown.project.reader import Names, Reader
 from asknown.project.services import read_service
-from asknown.project.sources import read_columns, read_source
+from asknown.project.sources import read_columns, read_source, read_unique
 from asknown.project.values import Value
 
 KEYS = ("version", "sources", "entities", "feature_services", "models", "groups", "exposures")
@@ -104,7 +104,7 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
         found.docs[doc.name] = doc
 
 
-_MODEL = ("name", "description", "columns", "meta", *TERMS)
+_MODEL = ("name", "description", "columns", "unique", "meta", *TERMS)
 
 
 def read_model_doc(value: Value) -> ModelDoc:
@@ -118,4 +118,5 @@ def read_model_doc(value: Value) -> ModelDoc:
         columns=read_columns(reader),
         at=reader.place("name"),
         terms=read_terms(reader),
+        unique=read_unique(reader),
     )

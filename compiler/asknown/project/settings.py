@@ -10,9 +10,10 @@ from typing import Any
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.paths import absolute
 from asknown.project.files import is_file, is_folder, read_text
-from asknown.project.nodes import Settings
+from asknown.project.nodes import LintSetting, Settings
 
-KEYS = ("name", "profile", "dialect", "model-paths", "macro-paths", "vars")
+KEYS = ("name", "profile", "dialect", "model-paths", "macro-paths", "vars", "lint")
+SEVERITIES = ("error", "warning", "information", "off")
 _TABLE = ("tool", "asknown")
 _ADD_NAME = 'add name = "my_features" below [tool.asknown]'
 
@@ -44,6 +45,7 @@ def load_settings(path: str | Path = ".") -> Settings:
         model_paths=_folders(root, reader.texts("model-paths") or ["models"]),
         macro_paths=_folders(root, reader.texts("macro-paths") or ["macros"]),
         vars=reader.vars(),
+        lint=reader.lint(),
     )
 
 
@@ -121,6 +123,22 @@ class _Table:
                         hint="put quotes around it" if not isinstance(item, dict | list) else None,
                     )
         return value
+
+    def lint(self) -> tuple[LintSetting, ...]:
+        """The table ``lint``: severities by the codes of rules, which `asknown check` compares with those there are."""
+        table = self._table.get("lint", {})
+        if not isinstance(table, dict):
+            raise self._wrong("lint", "a table", table, "write [tool.asknown.lint] and the rules below it")
+        for code, severity in table.items():
+            if severity not in SEVERITIES:
+                shown = f"'{severity}'" if isinstance(severity, str) else _describe(severity)
+                raise AsknownError(
+                    "wrong-type",
+                    f"the severity of '{code}' must be one of {', '.join(SEVERITIES)}, not {shown}",
+                    at=self._place("lint", code),
+                    hint=f'{code} = "warning"',
+                )
+        return tuple(LintSetting(code, severity, self._place("lint", code)) for code, severity in table.items())
 
     def _wrong(self, key: str, expected: str, value: object, hint: str | None = None) -> AsknownError:
         return AsknownError(

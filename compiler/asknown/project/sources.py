@@ -6,15 +6,19 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.governance import read_not_null
 from asknown.project.nodes import ColumnDoc, SourceTable
 from asknown.project.reader import Names, Reader, as_text
 from asknown.project.values import Sequence, Value
 
-_SOURCE = ("name", "description", "database", "schema", "tables")
-_TABLE = ("name", "path", "identifier", "timezone", "static", "description", "columns", "options")
-_COLUMN = ("name", "description", "data_type", "constraints", "tests", "data_tests")
+_SOURCE = ("name", "description", "database", "schema", "loaded_at_field", "tables")
+_TABLE = (
+    *("name", "path", "identifier", "timezone", "static", "loaded_at_field", "unique", "cadence"),
+    *("description", "columns", "options"),
+)
+_COLUMN = ("name", "description", "data_type", "label", "known_at", "constraints", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files of the tz database that are not time zones.
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
@@ -27,10 +31,14 @@ def read_source(value: Value) -> list[SourceTable]:
     if source.value("tables") is None:
         raise AsknownError("missing-key", f"source '{name}' lacks 'tables'", at=source.at, hint="tables: [{name: …}]")
     schema = [part for part in (source.optional_text("database"), source.optional_text("schema")) if part]
-    return [_read_table(item, name, schema, source.optional_text("description")) for item in source.items("tables")]
+    shared = (source.optional_text("description"), source.optional_text("loaded_at_field"))
+    return [_read_table(item, name, schema, *shared) for item in source.items("tables")]
 
 
-def _read_table(value: Value, source: str, schema: list[str], description: str | None) -> SourceTable:
+def _read_table(
+    value: Value, source: str, schema: list[str], description: str | None, loaded_at_field: str | None
+) -> SourceTable:
+    """One table. The ``description`` and the ``loaded_at_field`` of its source hold where it has none of its own."""
     reader = Reader(value, f"a table of source '{source}'", _TABLE)
     name = reader.text("name", hint="name: …")
     path = reader.text("path") if reader.value("path") else None
@@ -66,7 +74,34 @@ def _read_table(value: Value, source: str, schema: list[str], description: str |
         options=options,
         at=reader.place("name"),
         static=reader.truth("static"),
+        loaded_at_field=reader.optional_text("loaded_at_field") or loaded_at_field,
+        unique=read_unique(reader),
+        cadence=read_duration(reader, "cadence"),
     )
+
+
+def read_unique(reader: Reader) -> tuple[tuple[str, ...], ...]:
+    """The keys in ``unique``: a list of lists of columns. A column alone stands for a key of one column."""
+    keys = []
+    for item in reader.items("unique"):
+        columns = item.items if isinstance(item, Sequence) else (item,)
+        if not columns:
+            raise AsknownError(
+                "wrong-type", f"a key in 'unique' of {reader.what} is empty", at=item.at, hint="unique: [[id, ts]]"
+            )
+        keys.append(tuple(as_text(column, f"a column in 'unique' of {reader.what}") for column in columns))
+    return tuple(keys)
+
+
+def read_duration(reader: Reader, key: str) -> int | None:
+    """The duration of ``key`` in microseconds, or None."""
+    text = reader.optional_text(key)
+    if text is None:
+        return None
+    length = microseconds(text, at=reader.place(key))
+    if length <= 0:
+        raise AsknownError("bad-duration", f"'{key}' of {reader.what} must be longer than 0", at=reader.place(key))
+    return length
 
 
 def _qualify(schema: list[str], name: str, identifier: str | None) -> str | None:
@@ -120,6 +155,8 @@ def read_columns(owner: Reader) -> tuple[ColumnDoc, ...]:
                 data_type=reader.optional_text("data_type"),
                 at=reader.place("name"),
                 not_null=read_not_null(reader),
+                label=reader.truth("label"),
+                known_at=reader.optional_text("known_at"),
             )
         )
     return tuple(columns)

@@ -79,6 +79,12 @@ class Rendered:
         column = _same_column(split_lines(self.sql)[line - 1].rstrip(), column, place.text.rstrip())
         return Where(place.path, place.line, column, place.text)
 
+    @property
+    def config_place(self) -> Where:
+        """The place of the call of ``config()``, else of the template's first line."""
+        place = self.template_place(self.config_line or 1)
+        return Where(place.path, place.line, place.text.find("config(") + 1 or 1, place.text)
+
     def template_place(self, line: int) -> Where:
         """The place of a line of the template, with its text."""
         lines = split_lines(self.template)

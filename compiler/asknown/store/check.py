@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from asknown.catalog.catalog import Catalog
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, Where
 from asknown.lint.nodes import Finding
-from asknown.lint.rules import once, search
-from asknown.model.nodes import Model
+from asknown.lint.rules import ERRORS, once, search, search_whole
+from asknown.lint.switches import apply_settings, read_switches
+from asknown.lint.whole import Whole
+from asknown.model.nodes import FeatureView, Model, View
 from asknown.plan.request import name_features, read_request
 from asknown.project.nodes import Project
+from asknown.store.materialize import stored_view
+from asknown.store.states import fingerprints_of, lineage_of
 from asknown.store.terms import find_broken_terms
 from asknown.store.type_engine import open_bare_engine, open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
@@ -35,10 +40,63 @@ def check_project(models: Catalog, project: Project, engine: Callable[[], Engine
         except AsknownError as error:
             found.append(_as_finding(error, model.name, at=model.rendered.where(1)))
     found += _of_services(catalog, found)
-    found += find_broken_terms(catalog, {finding.model for finding in found if finding.is_error})
+    found += find_broken_terms(catalog, _broken(found))
     if catalog.is_offline:  # errors that follow from an earlier one
         found = [finding for finding in found if finding.code != "no-data" or finding.model is None]
-    return sorted(once(found), key=_place)
+    found += search_whole(_whole(catalog, found))
+    switches, wrong = read_switches(model.rendered for model in sound)
+    found = apply_settings(once(found), project.settings.lint, switches)
+    return sorted([*found, *wrong], key=_place)
+
+
+def errors_of_views(catalog: TypedCatalog, names: Iterable[str]) -> list[Finding]:
+    """The findings of severity error in these views and below them, without those that are turned off.
+
+    They are the findings that no command but `asknown check` stops at.
+    """
+    found: list[Finding] = []
+    models: dict[str, Model] = {}
+    settings = catalog.project.settings.lint
+    rules = ERRORS | {one.code for one in settings if one.severity == "error"}
+    settings = tuple(one for one in settings if one.code in rules)
+    for name in dict.fromkeys(names):
+        closure = catalog.models.closure([name])
+        models |= {model.name: model for model in closure}
+        found += search(catalog.models.model(name), closure, catalog.known, catalog.project, rules)
+    switches, _ = read_switches(model.rendered for model in models.values())
+    found = apply_settings(once(found), settings, switches)
+    return [one for one in found if one.severity == "error" and one.off is None and one.code in rules]
+
+
+def _broken(found: Iterable[Finding]) -> set[str | None]:
+    """The models that have an error of every command, so that they cannot be completed."""
+    return {finding.model for finding in found if finding.is_error and finding.code not in ERRORS}
+
+
+def _whole(catalog: TypedCatalog, found: Sequence[Finding]) -> Whole:
+    """The views that have no error, for the rules over the whole project."""
+    broken = _broken(found)
+    views: dict[str, View] = {}
+    for name in catalog.models.asked_names():
+        if name not in broken:
+            with suppress(AsknownError):
+                views[name] = catalog.asked(name)
+
+    def refuses(view: FeatureView) -> AsknownError | None:
+        try:
+            stored_view(view, catalog)
+        except AsknownError as error:
+            return error if error.code == "not-online" else None
+        return None
+
+    return Whole(
+        catalog.project,
+        views,
+        lambda view: {key for model in catalog.models.closure([view.name]) for key in model.rendered.sources},
+        lambda view: fingerprints_of(catalog, view),
+        lambda view: lineage_of(catalog, view),
+        refuses,
+    )
 
 
 def _typed(models: Catalog, project: Project, engine: Callable[[], Engine], found: list[Finding]) -> TypedCatalog:
@@ -107,7 +165,7 @@ def _complete(catalog: TypedCatalog, model: Model) -> None:
 def _of_services(catalog: TypedCatalog, found: list[Finding]) -> Iterator[Finding]:
     """Findings about feature services, where their views have none."""
     project = catalog.project
-    broken = {finding.model for finding in found if finding.is_error}
+    broken = _broken(found)
     for service in project.services.values():
         if any(line.view in broken for line in service.features):
             continue

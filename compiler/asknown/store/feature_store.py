@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asknown.online.report import Check, Inspection, LoadReport
     from asknown.plan.needs import Needs
     from asknown.plan.rules import PlanOptions
+    from asknown.store.checks import ProjectChecks
     from asknown.store.registry import ProjectRegistry
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.typed_catalog import TypedCatalog
@@ -236,22 +237,22 @@ class FeatureStore:
     def doctor(self) -> Inspection:
         """Inspects the online table: damage, hashes, watermarks, age, and whether it fits the project and the engine.
 
-        ``healthy`` is True if nothing needs to be done; ``findings`` are the checks that need something, each with
-        the command to run. A damaged file or a broken model is a finding and raises nothing.
+        ``healthy``: nothing needs to be done; ``findings``: what does, each with the command to run. Raises nothing.
         """
         from asknown.store.doctor import inspect_online
 
         return inspect_online(self.project, lambda: self._typed, self._online_views)
 
     def check(self) -> list[Finding]:
-        """The findings that the project's files and the columns of its sources show, by place.
+        """The findings that the project's files and the columns of its sources show, by place. Reads no row."""
+        return self.checks.findings()
 
-        Parses and types every model, completes every view and service, and applies every rule of ``asknown.lint``.
-        Reads no row, and returns errors as findings.
-        """
-        from asknown.store.check import check_project
+    @property
+    def checks(self) -> ProjectChecks:
+        """The project's checks."""
+        from asknown.store.checks import ProjectChecks
 
-        return check_project(self._catalog, self.project, lambda: self._engine)
+        return ProjectChecks(self.project, self._catalog, lambda: self._engine, lambda: self._typed)
 
     @_in_turn
     def check_target(self) -> tuple[Check, ...]:

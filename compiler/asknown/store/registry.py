@@ -8,6 +8,7 @@ from asknown.catalog.catalog import Catalog
 from asknown.project.nodes import Project
 from asknown.registry.nodes import NextRevision, Revision
 from asknown.registry.read import RegistryReader
+from asknown.store.check import errors_of_views
 from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking, roll_back
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.store.versions import history_of
@@ -43,7 +44,8 @@ class ProjectRegistry:
         Returns None, and writes nothing, if nothing changed or ``confirm`` does not return True for the changes.
         ``show`` gets the changes first, also those that are refused.
         Raises ``breaking`` for a breaking change that ``accept`` does not name (as ``view``, ``view:feature`` or a
-        service), and ``registry-moved`` if another revision came in between. No row is read, and nothing is loaded.
+        service), the first error that `asknown check` finds in a changed view, and ``registry-moved`` if another
+        revision came in between. No row is read, and nothing is loaded.
         """
         with RegistryReader(self._path) as reader:
             compared = Comparison(self._catalog, self._typed, reader)
@@ -52,10 +54,17 @@ class ProjectRegistry:
             if show is not None:
                 show(compared.changes)
             refuse_breaking(compared.changes, accept)
+            self._refuse_errors(compared.changes)
             if confirm is not None and not confirm(compared.changes):
                 return None
             following = compared.following(message)
         return self._write(following)
+
+    def _refuse_errors(self, changes: ProjectChanges) -> None:
+        """Raises the first error of `asknown check` in the views that would be recorded."""
+        changed = [change.view for change in changes.views if self._catalog.is_view(change.view)]
+        for finding in errors_of_views(self._typed(), changed):
+            raise finding.as_error()
 
     def rollback(self, n: int, message: str = "") -> Revision:
         """Appends a revision that says again what revision ``n`` said. The files of the project stay as they are."""

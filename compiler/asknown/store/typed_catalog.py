@@ -133,7 +133,8 @@ class TypedCatalog:
         """Raises the first refusal of a view by rule 11."""
         closure = self.models.closure([view.name])
         for finding in search(view, closure, self.known, self.project, self._refusals):
-            raise finding.as_error()
+            if finding.severity == "refusal":
+                raise finding.as_error()
 
     def known(self, name: str) -> dict[str, SqlType] | None:
         """The columns of a model or source by the name that SQL has for it; None where they cannot be told."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from asknown.cli.errors import error_lines
-from asknown.cli.output import Format, format_option, write_lines, write_rows
+from asknown.cli.output import FORMATS, write_lines, write_rows
 from asknown.cli.progress import has_colour, say
 from asknown.cli.session import ProjectCommand, Session
 from asknown.errors import AsknownError
@@ -17,55 +20,90 @@ from asknown.errors import AsknownError
 if TYPE_CHECKING:
     from asknown.lint.nodes import Finding
 
-COLUMNS = ("severity", "code", "file", "line", "column", "model", "message", "hint")
+COLUMNS = ("severity", "code", "file", "line", "column", "model", "message", "hint", "off")
+# The words of GitHub's workflow commands.
+_GITHUB = {"error": "error", "warning": "warning", "information": "notice"}
 
 
 @click.command("check", cls=ProjectCommand)
-@format_option()
+@click.option("--strict", is_flag=True, help="Exit with 1 for a warning, too.")
+@click.option("--all", "everything", is_flag=True, help="Print information and what is turned off, too.")
+@click.option("--format", "kind", type=click.Choice((*FORMATS, "github")), default="table", help="Output format.")
 @click.pass_context
-def command(ctx: click.Context, *, kind: Format) -> None:
+def command(ctx: click.Context, *, strict: bool, everything: bool, kind: Any) -> None:
     """Find what is wrong with the project, without reading a row.
 
     Renders, parses and types every model, completes every feature view and service, and looks for hindsight in
     each view and every model below it. Prints every finding with its severity, code and place, and what to write
-    instead. Exits with 1 if a finding is an error.
+    instead. Exits with 1 if a finding is an error. The format github annotates a pull request.
 
     \b
     Examples:
       asknown check
-      asknown check --format json
+      asknown check --strict --format github
     """
     from asknown.lint.nodes import Finding
 
-    models = 0
+    models, root = 0, Path()
     try:
         with ctx.ensure_object(Session).open_store() as store:
-            models = len(store.project.models)
+            models, root = len(store.project.models), store.project.settings.root
             findings = store.check()
     except AsknownError as error:  # a project that cannot be read at all
         findings = [Finding(error.code, "error", None, error.message, error.at, error.hint)]
+    on = [finding for finding in findings if finding.off is None]
     if kind == "table":
-        write_lines(line for finding in findings for line in _lines(finding))
+        shown = findings if everything else [finding for finding in on if finding.severity != "information"]
+        write_lines(line for finding in shown for line in _lines(finding))
+    elif kind == "github":
+        write_lines(_annotation(finding, root) for finding in on)
     else:
         write_rows(kind, COLUMNS, map(_row, findings))
-    errors = sum(finding.is_error for finding in findings)
-    others = len(findings) - errors
-    counted = f"{errors or 'no'} error{'' if errors == 1 else 's'}"
-    counted += f", {others} other finding{'' if others == 1 else 's'}" if others else ""
-    say(f"{models} model{'' if models == 1 else 's'}: {counted}")
-    if errors:
+    counts = Counter(map(_severity, on))
+    say(f"{models} model{'' if models == 1 else 's'}: {_counted(counts, len(findings) - len(on))}")
+    if counts["error"] or (strict and counts["warning"]):
         ctx.exit(1)
 
 
+def _counted(counts: Counter[str], off: int) -> str:
+    """The counts in words: errors always, anything else where there is some."""
+    errors, warnings = counts["error"], counts["warning"]
+    said = [f"{errors or 'no'} error{'' if errors == 1 else 's'}"]
+    said += [f"{warnings} warning{'' if warnings == 1 else 's'}"] if warnings else []
+    said += [f"{counts['information']} for information"] if counts["information"] else []
+    said += [f"{off} turned off"] if off else []
+    return ", ".join(said)
+
+
 def _lines(finding: Finding) -> Iterator[str]:
-    lines = error_lines(finding.as_error(), _severity(finding))
+    lines = error_lines(finding.as_error(), _severity(finding) if finding.off is None else "off")
     yield from lines if has_colour(sys.stdout) else map(click.unstyle, lines)
+    if finding.off is not None:
+        yield f"  off: {finding.off}"
 
 
-def _row(finding: Finding) -> tuple[Any, ...]:
+def _row(finding: Finding) -> Sequence[Any]:
     at = finding.at
     place = (None, None, None) if at is None else (at.path, at.line or None, at.column or None)
-    return (_severity(finding), finding.code, *place, finding.model, finding.message, finding.hint)
+    return (_severity(finding), finding.code, *place, finding.model, finding.message, finding.hint, finding.off)
+
+
+def _annotation(finding: Finding, root: Path) -> str:
+    """A finding as a workflow command of GitHub: its file is relative to the folder that the command runs in."""
+    said = [f"title={_escaped(finding.code, ':,')}"]
+    if finding.at is not None:
+        said.append(f"file={_escaped(os.path.relpath(root / finding.at.path), ':,')}")
+        said += [f"line={finding.at.line}"] if finding.at.line else []
+        said += [f"col={finding.at.column}"] if finding.at.column else []
+    text = finding.message if finding.hint is None else f"{finding.message}\n{finding.hint}"
+    return f"::{_GITHUB[_severity(finding)]} {','.join(said)}::{_escaped(text)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """The text with what ends a workflow command, or a part of one, as percent codes."""
+    for character in ("%", "\r", "\n", *more):
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
 
 
 def _severity(finding: Finding) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asknown.cli.arguments import complete, parse_instant, requestable
+from asknown.cli.errors import say_findings
 from asknown.cli.output import Format, format_option, write_json, write_rows
 from asknown.cli.progress import counting_rows, say
 from asknown.cli.session import ProjectCommand, Session
@@ -77,6 +78,7 @@ def command(
                 on_wait=say,
             )
         path = store.project.profile.online.path
+        findings = store.checks.errors_of(report.view for report in reports)
     _write_reports(reports, kind)
     for report in reports:
         if report.events_added or report.events_removed:
@@ -90,6 +92,7 @@ def command(
             say(f"{report.view}: {report.skipped_null:,} rows without a key were left out")
         if report.rows_future:
             say(f"{report.view}: {report.rows_future:,} rows of the future were left out")
+    say_findings(findings)
     views_loaded = "1 view" if len(reports) == 1 else f"{len(reports)} views"
     say(f"{views_loaded} loaded into {path} in {time.perf_counter() - started:.1f} s")
 

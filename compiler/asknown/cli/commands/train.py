@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asknown.cli.arguments import complete, models, requestable
+from asknown.cli.errors import say_findings
 from asknown.cli.output import FORMATS, Format, write_lines, write_rows
 from asknown.cli.progress import say, working
 from asknown.cli.session import ProjectCommand, Session
@@ -92,6 +93,8 @@ def command(
             _write_file(job, output, kind)
         if hindsight:
             _say_hindsight(job)
+        if not any("@" in feature for feature in features):  # a version is no longer the project's own
+            say_findings(store.checks.errors_of(job.plan.views))
 
 
 def _check_output(output: str | None, kind: Format | None, limit: int | None) -> None:
