@@ -28,7 +28,7 @@ INSTALL_LOCKED = $(call PIP,$(VENV)) --no-build-isolation --require-hashes --req
 INSTALL_ASKNOWN = $(call PIP,$(VENV)) --no-build-isolation --no-deps --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engines test-site test-lowest test-newest soak check docs bench bench-full wheel lock clean
+.PHONY: help demo test test-engines test-site test-feast test-lowest test-newest soak check docs bench bench-full wheel lock clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -49,6 +49,10 @@ test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines:
 
 test-site: $(VENV)/.installed-test ## the pages in a headless Chromium; pictures go to .tmp/site/
 	ASKNOWN_BROWSER=1 $(BIN)/pytest tests/test_site.py tests/test_site_in_browser.py tests/serve/test_http_page.py
+
+test-feast: $(VENV)/.installed-test ## an unmodified Feast client, in .venv-feast, reads from asknown serve
+	@test -x .venv-feast/bin/feast || { $(call MAKE_VENV,.venv-feast) && $(call PIP,.venv-feast) 'feast>=0.60,<1'; }
+	ASKNOWN_FEAST=$(CURDIR)/.venv-feast/bin/python $(BIN)/pytest tests/serve/test_feast_client.py
 
 test-lowest: test-at-lowest ## every test on the lowest versions in pyproject.toml's ranges (TESTS=tests/test_cases.py: these)
 
@@ -91,7 +95,7 @@ lock: $(VENV)/.made ## write requirements.lock again: the newest versions in pyp
 	$(BIN)/python .ci/lock.py $(or $(UV),.venv-lock/bin/uv)
 
 clean: ## remove all that make made, .venv included
-	rm -rf $(VENV) .venv-lowest .venv-newest .venv-lock dist build .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-newest .venv-lock .venv-feast dist build .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f online*.db* warehouse.duckdb* train.parquet
 	find compiler tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
