@@ -210,6 +210,11 @@ class OnlineResponse:
         return self._answer
 
     @property
+    def given(self) -> dict[str, list[Any]]:
+        """The request's own columns, with None where a row lacks one."""
+        return self._columns
+
+    @property
     def at(self) -> datetime:
         """The instant of the read, aware, in UTC."""
         return self._instant.replace(tzinfo=UTC)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asknown.project.loader import load_project
+    from asknown.project.loader import load_project, load_services
     from asknown.project.profiles import load_online, load_profile, load_tokens
     from asknown.project.settings import find_root, load_settings
 
-__all__ = ["find_root", "load_online", "load_profile", "load_project", "load_settings", "load_tokens"]
+__all__ = ["find_root", "load_online", "load_profile", "load_project", "load_services", "load_settings", "load_tokens"]
 
 _HOMES = {
     "find_root": "asknown.project.settings",
     "load_online": "asknown.project.profiles",
     "load_profile": "asknown.project.profiles",
     "load_project": "asknown.project.loader",
+    "load_services": "asknown.project.loader",
     "load_settings": "asknown.project.settings",
     "load_tokens": "asknown.project.profiles",
 }

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from asknown.errors import AsknownError, Where
-from asknown.project.files import find_files, read_text, show_path
-from asknown.project.nodes import MacroFile, ModelFile, Project, Settings
+from asknown.project.files import find_files, is_folder, read_text, show_path
+from asknown.project.nodes import MacroFile, ModelFile, Project, Service, Settings
 from asknown.project.profiles import load_profile
 from asknown.project.properties import read_properties
 from asknown.project.reader import Names
@@ -41,6 +41,14 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
         models=models,
         macros=find_macros(settings),
     )
+
+
+def load_services(settings: Settings) -> dict[str, Service]:
+    """The project's feature services by name; none where it has no models. No secret of a target is looked up."""
+    if not any(is_folder(folder) for folder in settings.model_paths):
+        return {}
+    names = Names()
+    return read_properties(settings, find_models(settings, names), names).services
 
 
 def find_models(settings: Settings, names: Names) -> dict[str, ModelFile]:

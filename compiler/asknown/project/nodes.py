@@ -155,6 +155,22 @@ class ServiceFeatures:
 
 
 @dataclass(frozen=True)
+class ServiceLog:
+    """How `asknown serve` logs what a service was asked: the folder, and the share of the keys whose rows it keeps.
+
+    ``omit`` and ``hash`` name columns of the request that are left out, and those of which a hash is kept. ``keep`` is
+    in microseconds, None for ever.
+    """
+
+    to: Path
+    sample: float
+    omit: tuple[str, ...]
+    hash: tuple[str, ...]
+    keep: int | None
+    at: Where
+
+
+@dataclass(frozen=True)
 class Service:
     """A feature service. Changes may break one that is not in ``production``."""
 
@@ -164,6 +180,7 @@ class Service:
     at: Where
     owner: str = ""
     production: bool = True
+    log: ServiceLog | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.governance import read_owner
 from asknown.project.nodes import Service, ServiceFeatures
 from asknown.project.reader import Names, Reader, as_text
+from asknown.project.serving import read_log
 from asknown.project.values import Mapping, Value
 
-_SERVICE = ("name", "description", "features", "owner", "status")
+_SERVICE = ("name", "description", "features", "owner", "status", "log")
 _STATUSES = ("development", "production")
 _LINE = ("view", "features", "alias", "keys")
 
@@ -40,6 +41,7 @@ def read_service(value: Value) -> Service:
         at=reader.place("name"),
         owner=read_owner(reader),
         production=_read_status(reader) != "development",
+        log=None if (log := reader.value("log")) is None else read_log(log),
     )
 
 

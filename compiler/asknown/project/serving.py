@@ -1,16 +1,22 @@
-"""Reads ``serve:`` of a profile: the tokens that `asknown serve` takes, of which only hashes are kept."""
+"""Reads what `asknown serve` needs beside the online table: the profile's tokens, and how services are logged.
+
+Of a token only a hash is kept.
+"""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from asknown.durations import microseconds
 from asknown.errors import AsknownError
-from asknown.project.nodes import ServeToken
-from asknown.project.reader import Names, Reader, as_text
-from asknown.project.values import Value
+from asknown.project.nodes import ServeToken, ServiceLog
+from asknown.project.reader import Names, Reader, as_text, wrong_type
+from asknown.project.values import Scalar, Value
 
 SERVE = ("tokens",)
 TOKEN = ("name", "sha256", "scopes")
+LOG = ("to", "sample", "omit", "hash", "keep")
 _SCOPE = re.compile(r"(read|push)(:.+)?|metrics")
 
 
@@ -55,3 +61,31 @@ def _read_token(value: Value) -> ServeToken:
     if not scopes:
         raise AsknownError("missing-key", f"token '{name}' has no 'scopes'", at=reader.at, hint="scopes: [read]")
     return ServeToken(name, sha256, tuple(scopes))
+
+
+def read_log(value: Value) -> ServiceLog:
+    """How a service is logged, as its ``log:`` says. The folder is relative to the project."""
+    reader = Reader(value, "'log'", LOG)
+    keep = reader.optional_text("keep")
+    return ServiceLog(
+        to=Path(reader.text("to", hint="to: logs/")),
+        sample=_read_sample(reader),
+        omit=tuple(as_text(item, "a column of 'omit'") for item in reader.items("omit")),
+        hash=tuple(as_text(item, "a column of 'hash'") for item in reader.items("hash")),
+        keep=None if keep is None else microseconds(keep, at=reader.place("keep")),
+        at=value.at,
+    )
+
+
+def _read_sample(reader: Reader) -> float:
+    value = reader.value("sample")
+    if value is None:
+        return 1.0
+    number = value.value if isinstance(value, Scalar) else None
+    if isinstance(number, bool | str) or number is None:
+        raise wrong_type(f"'sample' of {reader.what}", "a number", value)
+    if not 0 < number <= 1:
+        raise AsknownError(
+            "wrong-type", f"'sample' of {reader.what} must be above 0 and at most 1", at=value.at, hint="sample: 0.1"
+        )
+    return float(number)

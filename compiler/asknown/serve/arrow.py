@@ -39,7 +39,7 @@ def write_arrow(prepared: Prepared, response: OnlineResponse) -> Written:
         if name not in features:
             add(name, _given(name, values, kinds.get(name)))
     for output, values in zip(answer.outputs, answer.values, strict=True):
-        add(output.name, _array(values, output.column.type))
+        add(output.name, column_array(values, output.column.type))
     statuses, times = statuses_of(answer), response.event_timestamps()
     for output, column in zip(answer.outputs, statuses, strict=True):
         add(f"{output.name}__status", pa.array(column, pa.string()).dictionary_encode().cast(_STATUS))
@@ -54,7 +54,7 @@ def write_arrow(prepared: Prepared, response: OnlineResponse) -> Written:
 
 def _given(name: str, values: list[Any], kind: SqlType | None) -> pa.Array:
     try:
-        return pa.array(values) if kind is None else _array(values, kind)
+        return pa.array(values) if kind is None else column_array(values, kind)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         raise AsknownError(
             "bad-value",
@@ -63,7 +63,8 @@ def _given(name: str, values: list[Any], kind: SqlType | None) -> pa.Array:
         ) from None
 
 
-def _array(values: list[Any], kind: SqlType) -> pa.Array:
+def column_array(values: list[Any], kind: SqlType) -> pa.Array:
+    """The Arrow array of a column of the reader's values."""
     wanted = arrow_type(kind)
     if wanted is None:
         raise AsknownError("bad-value", f"Arrow has no type for {kind}", hint="ask for JSON")

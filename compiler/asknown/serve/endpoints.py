@@ -66,6 +66,8 @@ async def get_online_features(state: State, call: Call) -> Reply:
     prepared, response = await state.read(ask)
     written = write_feast(prepared, response, asked.entities)
     _count(prepared, asked.feature_service or "", written, ask.count)
+    if state.logs:
+        state.log(ask, call, prepared, response, written)
     return Reply(written.body)
 
 
@@ -99,6 +101,8 @@ async def features(state: State, call: Call) -> Reply:
     else:
         written = write_rows(prepared, response, rows)
     _count(prepared, asked.service or "", written, ask.count)
+    if state.logs:
+        state.log(ask, call, prepared, response, written)
     return Reply(written.body, ARROW.encode() if as_arrow else b"application/json")
 
 

@@ -169,29 +169,31 @@ class Reading:
         shapes = self._prepared.setdefault(get_ident(), {})
         shape = (ask.references, ask.full_names, ask.names)
         prepared = shapes.get(shape)
-        fresh = prepared is None
+        resolved = prepared is None  # by this call, and not by an earlier one
         if prepared is None:
             prepared = self._keep(shapes, shape, ask)
+        last: tuple[Output, ...] | None = None
         while True:
             try:
                 response = self.reader.get_online_features(
                     list(ask.references), prepared.convert(ask), at=ask.at, full_feature_names=ask.full_names
                 )
             except AsknownError:
-                if fresh:
+                if resolved:
                     raise
-                before, prepared, fresh = prepared, self._keep(shapes, shape, ask), True
+                before, prepared, resolved = prepared, self._keep(shapes, shape, ask), True
                 if before.fields == prepared.fields:
                     raise  # the types are as they were, so it is the request that is wrong
                 continue
             outputs = response.answer.outputs
             if outputs is prepared.outputs:
                 return prepared, response
-            # A load came between: the values may have been converted for types that the columns no longer have.
-            before, prepared, fresh = prepared, prepared if fresh else self._keep(shapes, shape, ask), True
-            if before.fields == prepared.fields:
+            if (
+                outputs is last
+            ):  # two reads by one plan, and the request was resolved between them: it is of their state
                 prepared.take_outputs(outputs)
                 return prepared, response
+            last, prepared, resolved = outputs, self._keep(shapes, shape, ask), True
 
     def _keep(self, shapes: dict[tuple[Any, ...], Prepared], shape: tuple[Any, ...], ask: Ask) -> Prepared:
         prepared = self._resolve(ask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
 from asknown.serve.limits import Limits
+from asknown.serve.log import Entry, ServiceWriter
 from asknown.serve.problems import ProblemError
-from asknown.serve.read import Ask, Prepared, Reading
+from asknown.serve.read import Ask, Prepared, Reading, Written
 
 if TYPE_CHECKING:
     from asknown.online.answer import OnlineResponse
     from asknown.online.nodes import Owner
+    from asknown.serve.app import Call
 
 _AGAIN = 0.02  # seconds after which a query that should stop is stopped again
 
@@ -25,8 +28,11 @@ _AGAIN = 0.02  # seconds after which a query that should stop is stopped again
 class State:
     """The table of ``owner`` in ``file``. It is opened by :meth:`startup`, or by the first request that needs it."""
 
-    def __init__(self, file: Path, limits: Limits, *, owner: Owner | None = None) -> None:
+    def __init__(
+        self, file: Path, limits: Limits, *, owner: Owner | None = None, logs: Mapping[str, ServiceWriter] | None = None
+    ) -> None:
         self.limits = limits
+        self.logs = logs or {}
         self.draining = False
         self._file = file
         self._owner = owner
@@ -47,10 +53,12 @@ class State:
             self.check_ready()
 
     async def shutdown(self) -> None:
-        """Ends the threads, and closes the table."""
+        """Ends the threads, writes what is left of the logs, and closes the table."""
         if self._threads is not None:
             self._threads.shutdown(wait=True)
             self._threads = None
+        for writer in self.logs.values():
+            await asyncio.to_thread(writer.close)
         if self._reading is not None:
             self._reading.reader.close()
             self._reading = None
@@ -63,6 +71,15 @@ class State:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.limits.threads, "asknown-read")
         return await _in_thread(self._threads, reading, ask, self.limits.read)
+
+    def log(self, ask: Ask, call: Call, prepared: Prepared, response: OnlineResponse, written: Written) -> None:
+        """Logs an answer, where it is that of a service that is logged."""
+        writer = self.logs.get(ask.references[0]) if len(ask.references) == 1 else None
+        if writer is None or not len(response):
+            return
+        token = None if call.token is None else call.token.name
+        values, given = response.answer.values, response.given
+        writer.add(Entry(call.request_id, response.at, token, prepared, given, values, written.statuses, len(response)))
 
     def check_ready(self) -> None:
         """Raises what keeps the process from being ready: a table that cannot be read, or a drain.

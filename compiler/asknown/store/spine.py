@@ -19,6 +19,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import from_microseconds
 from asknown.model.nodes import OnDemandView
 from asknown.model.parse import parse_model
+from asknown.online.served_log import SERVED_AT, is_log, read_log
 from asknown.plan.nodes import Bounds, Relation, Spine
 from asknown.plan.request import RequestedFeature
 from asknown.project.files import is_folder
@@ -46,12 +47,23 @@ def read_spine(raw: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp
     A query that may give other rows the next time is not measured. Raises ``spine`` if ``raw`` is no table of rows,
     and ``spine-time`` if the time column is missing or a value in it is no instant.
     """
-    relation = _locate(raw, catalog, renderer)
+    log = _log_of(raw, catalog)
+    if log is not None:
+        relation, timestamp = _of_data(read_log(log), catalog), timestamp or SERVED_AT
+    else:
+        relation = _locate(raw, catalog, renderer)
     _refuse_alike(relation.columns)
     instant = find_instant(relation.columns, timestamp)
     if isinstance(raw, str | Path) and not relation.repeatable:
         return Spine(relation, instant)  # its rows may differ when it runs again, so no measurement would hold
     return Spine(relation, instant, _measure(relation, instant, catalog))
+
+
+def _log_of(raw: Any, catalog: TypedCatalog) -> Path | None:
+    """The folder that ``raw`` names, if `asknown serve` logs a service to it."""
+    if not isinstance(raw, str | Path) or re.search(r"[\s\0]", str(raw)) or raw in catalog.project.models:
+        return None
+    return next((f for f in (Path(raw), catalog.project.settings.root / raw) if is_folder(f) and is_log(f)), None)
 
 
 def find_instant(columns: Sequence[Column], timestamp: str | None) -> Column:

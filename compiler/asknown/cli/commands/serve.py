@@ -14,7 +14,9 @@ from asknown.errors import AsknownError
 
 if TYPE_CHECKING:
     from asknown.online.nodes import Owner
+    from asknown.serve.app import Application
     from asknown.serve.auth import Token
+    from asknown.serve.log import ServiceWriter
 
 
 @click.command("serve", cls=ProjectCommand)
@@ -81,7 +83,7 @@ def command(
     from asknown.serve.limits import Limits
 
     address = Address(host, port)
-    path, owner, tokens = _where(session, file)
+    path, owner, tokens, logs = _where(session, file)
     if not tokens and not is_open and not address.is_loopback:
         raise AsknownError(
             "bad-value",
@@ -95,8 +97,8 @@ def command(
         concurrency=limit_concurrency,
         receive=_seconds(receive, "--receive"),
     )
-    application = Application(path, tokens, limits, owner=owner)
-    application.state.reading  # noqa: B018 - a table that cannot be opened is an error now, not a server
+    application = Application(path, tokens, limits, owner=owner, logs=logs)
+    _check_logs(application)
     listener = address.listen()
     place, number = listener.getsockname()[:2]
     shown = f"[{place}]" if ":" in place else place
@@ -121,23 +123,39 @@ def _import_server() -> None:
         ) from None
 
 
-def _where(session: Session, file: str | None) -> tuple[Path, Owner | None, list[Token]]:
-    """The table's file, whose it must be, and the tokens. ``--file`` needs no project."""
+def _check_logs(application: Application) -> None:
+    """Opens the table and compares what is to be logged with its services, so that mistakes are errors at the start."""
+    from asknown.serve.log import check_columns
+    from asknown.serve.read import fields_of
+
+    reading = application.state.reading
+    known = reading.services()
+    for service, writer in application.state.logs.items():
+        if service in known:
+            fields = fields_of(reading.resolve([service]))
+            check_columns(service, writer.how, [*fields.keys, *fields.inputs])
+
+
+def _where(session: Session, file: str | None) -> tuple[Path, Owner | None, list[Token], dict[str, ServiceWriter]]:
+    """The table's file, whose it must be, the tokens, and the services that are logged. ``--file`` needs no project."""
     from asknown.online.nodes import Owner
-    from asknown.project import load_online, load_settings, load_tokens
+    from asknown.project import load_online, load_services, load_settings, load_tokens
     from asknown.serve.auth import Token
+    from asknown.serve.log import ServiceWriter
 
     try:
         settings = load_settings(session.project)
     except AsknownError as error:
         if file is None or error.code != "no-project":
             raise
-        return Path(file), None, []
+        return Path(file), None, [], {}
     tokens = [Token(token.name, token.sha256, frozenset(token.scopes)) for token in load_tokens(settings)]
+    services = load_services(settings).values()
+    logs = {s.name: ServiceWriter(s.name, s.log, settings.root / s.log.to) for s in services if s.log is not None}
     if file is not None:
-        return Path(file), None, tokens
+        return Path(file), None, tokens, logs
     online = load_online(settings, session.target)
-    return online.path, Owner(online.project, online.target), tokens
+    return online.path, Owner(online.project, online.target), tokens, logs
 
 
 def _print_token(name: str, scopes: tuple[str, ...]) -> None:
