@@ -72,7 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "models").mkdir()
     (root / "pyproject.toml").write_text('[tool.asknown]\nname = "large"\n', encoding="utf-8")
     unlimited = {"type": "duckdb", "threads": 2, "temp_directory": str(root / "spilled")}
-    outputs = {"unlimited": unlimited, "limited": {**unlimited, "memory_limit": f"{LIMIT_MB}MB"}}
+    # Four threads have no room in the limit: it must be kept all the same.
+    outputs = {"unlimited": unlimited, "limited": {**unlimited, "threads": 4, "memory_limit": f"{LIMIT_MB}MB"}}
     profiles = {"large": {"target": "limited", "outputs": outputs}}
     (root / "profiles.yml").write_text(json.dumps(profiles), encoding="utf-8")
     tables = [{"name": "payments", "path": "payments.parquet"}]
@@ -122,6 +123,8 @@ def test_events_larger_than_memory(folder: Path, view: str) -> None:
     limited, spilled, risen = train(folder, "limited", view)
     unlimited, _, _ = train(folder, "unlimited", view)
     assert risen < 1.5 * LIMIT_MB  # the limit is the engine's; the process holds a little more
+    if view == "windows":  # the pairs that it sorts are larger than the limit
+        assert spilled
     assert spilled or risen < LIMIT_MB
     here, there = pq.read_table(limited), pq.read_table(unlimited)
     assert here["row_id"].to_pylist() == list(range(SPINE))

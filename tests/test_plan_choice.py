@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from asknown import FeatureStore
+from asknown.engines.duckdb import DuckDB
+from asknown.errors import Where
 from asknown.plan.nodes import AsOfJoin, Match, TrailingWindow
+from asknown.project.nodes import Target
+from asknown.project.options import DuckDBOptions
 
 VIEW = """{{{{ config(entity='shop', event_time='ts'{ttl}) }}}}
 select shop_id, ts, price from {{{{ source('raw', 'prices') }}}}
@@ -125,3 +130,21 @@ def test_under_a_memory_limit_windows_that_keep_values_sort_their_rows(make: Mak
             forms[name] = [step.form for step in job.plan.steps if isinstance(step, TrailingWindow)]
     assert "sorted" not in forms["dev"] and forms["limited"] == ["sorted", "pairs"]
     assert found["dev"].equals(found["limited"])
+
+
+@pytest.mark.parametrize(
+    ("options", "used"),
+    [
+        ({"threads": 8, "memory_limit": "200MB"}, "2"),
+        ({"threads": 8, "memory_limit": "50MB"}, "1"),
+        ({"threads": 1, "memory_limit": "200MB"}, "1"),
+        ({"threads": 8, "memory_limit": "4GB"}, "8"),
+        ({"threads": 8, "settings": {"memory_limit": "300MB"}}, "4"),
+        ({"threads": 8}, "8"),
+    ],
+)
+def test_under_a_memory_limit_no_more_threads_than_it_has_room_for(
+    tmp_path: Path, options: dict[str, Any], used: str
+) -> None:
+    with closing(DuckDB(Target("dev", DuckDBOptions(**options), Where("profiles.yml")), tmp_path)) as engine:
+        assert ("threads", used) in engine.check().facts

@@ -32,6 +32,8 @@ _NOT_THERE = re.compile(r'(?:Table|Schema|Catalog) with name "?([^"]+?)"? does n
 # DuckDB 2.0.1: 50 views of 20 features take 29 s of projection_pullup; 100 features of a view with 200 take 45 s of
 # projection_placement.
 _SLOW_WHEN_WIDE = ("projection_pullup", "projection_placement")
+# With less than so many bytes for each thread, windows over long text ran out of memory (DuckDB 2.0.0 and 2.0.1).
+MEMORY_OF_A_THREAD = 70_000_000
 _UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))}
 _Result = TypeVar("_Result")
 
@@ -58,7 +60,7 @@ class DuckDB:
         try:
             for name, value in options.settings.items():
                 self._set(name, value)
-            self.dialect: Dialect = under_a_limit(self._memory()) if limited else DUCKDB
+            self.dialect: Dialect = self._under_a_limit() if limited else DUCKDB
             for statement in DUCKDB.session:  # last, for results depend on them
                 self._con.execute(statement)
             self._set("file_search_path", str(root))
@@ -216,11 +218,15 @@ class DuckDB:
         self._worker.close()
         self._con.close()
 
-    def _memory(self) -> int:
-        """The bytes that queries may use, as the session has settled them."""
-        ((text,),) = self.rows("select current_setting('memory_limit')")
+    def _under_a_limit(self) -> Dialect:
+        """The dialect for the session's limit of memory. Threads for which the limit has no room are put aside."""
+        ((text, threads),) = self.rows("select current_setting('memory_limit'), current_setting('threads')")
         number, unit = str(text).split()
-        return int(float(number) * _UNITS[unit])
+        memory = int(float(number) * _UNITS[unit])
+        with_room = max(memory // MEMORY_OF_A_THREAD, 1)
+        if threads > with_room:
+            self._set("threads", str(with_room))
+        return under_a_limit(memory)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
