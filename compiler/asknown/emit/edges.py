@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from sqlglot import exp
 
@@ -29,4 +30,9 @@ def compile_edges(edges: Sequence[Edge], dialect: Dialect) -> Statement:
 def typed_value(kind: str, text: str | None) -> exp.Expr:
     """A value of this type, from its text; None is NULL."""
     value = exp.null() if text is None else exp.Literal.string(text)
-    return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))
+    return exp.Cast(this=value, to=_read_type(kind).copy())
+
+
+@cache
+def _read_type(kind: str) -> exp.DataType:
+    return exp.DataType.build(kind, dialect="duckdb")

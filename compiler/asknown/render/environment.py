@@ -141,12 +141,16 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def make_template(self, tree: nodes.Template, shown: str) -> Template:
         """The runnable template of a rewritten ``tree``. An error in it is traced to the file ``shown``."""
+        return Template.from_code(self, self.make_code(tree, shown), {})
+
+    def make_code(self, tree: nodes.Template, shown: str) -> CodeType:
+        """The code of a rewritten ``tree``, from which any such environment can make the template."""
         try:
             code = self.compile(tree, shown, shown)
         except SyntaxError as error:  # Python's own limit on blocks in blocks
             raise RenderError("template", "the tags of the template are nested too deep") from error
         assert isinstance(code, CodeType)
-        return Template.from_code(self, code, {})
+        return code
 
 
 def _range(*args: int) -> range:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
+from types import CodeType
 from typing import Any
 
 from jinja2 import Template, TemplateSyntaxError, nodes
@@ -76,10 +79,7 @@ class MacroLibrary:
             return missing
         if name not in self._templates:
             source = self._sources[name]
-            tree = nodes.Template([source.tree], lineno=1)
-            tree.set_environment(self._environment)
-            rewrite(tree, source.origin.shown)
-            self._templates[name] = self._environment.make_template(tree, source.origin.shown)
+            self._templates[name] = Template.from_code(self._environment, _code_of(source, self._environment), {})
         template = self._templates[name]
         context = template.new_context(self._environment.run.names, shared=True)
         for _ in template.root_render_func(context):
@@ -87,9 +87,35 @@ class MacroLibrary:
         return context.vars[name]
 
     def _read(self, file: MacroFile, origin: Origin, layer: dict[str, MacroSource]) -> None:
-        for macro in _read_file(self._environment, file, origin):
+        trees: Iterable[nodes.Macro] = (
+            _read_standard_file(file.text, file.shown)
+            if file.standard
+            else _read_file(self._environment, file.text, file.shown)
+        )
+        for tree in trees:
+            macro = MacroSource(tree, origin)
             _refuse_taken_name(macro, self._reserved, layer)
             layer[macro.name] = macro
+
+
+def _code_of(source: MacroSource, environment: BoundedEnvironment) -> CodeType:
+    """The code of a macro, as a template of its own."""
+    if source.origin.standard:
+        return _code_of_standard(source.tree, source.origin.shown)
+    return _compile(source.tree, source.origin.shown, environment)
+
+
+@cache  # of every project in the process: the standard library is the same for all
+def _code_of_standard(tree: nodes.Macro, shown: str) -> CodeType:
+    environment = tree.environment  # of which a copy of the tree needs none
+    return _compile(deepcopy(tree, {id(environment): environment}), shown, BoundedEnvironment())
+
+
+def _compile(tree: nodes.Macro, shown: str, environment: BoundedEnvironment) -> CodeType:
+    template = nodes.Template([tree], lineno=1)
+    template.set_environment(environment)
+    rewrite(template, shown)
+    return environment.make_code(template, shown)
 
 
 def _refuse_taken_name(macro: MacroSource, reserved: frozenset[str], layer: dict[str, MacroSource]) -> None:
@@ -111,13 +137,18 @@ def _refuse_taken_name(macro: MacroSource, reserved: frozenset[str], layer: dict
         )
 
 
-def _read_file(environment: BoundedEnvironment, file: MacroFile, origin: Origin) -> Iterator[MacroSource]:
-    for node in environment.parse(file.text, file.shown, file.shown).body:
+@cache  # as above
+def _read_standard_file(text: str, shown: str) -> tuple[nodes.Macro, ...]:
+    return tuple(_read_file(BoundedEnvironment(), text, shown))
+
+
+def _read_file(environment: BoundedEnvironment, text: str, shown: str) -> Iterator[nodes.Macro]:
+    for node in environment.parse(text, shown, shown).body:
         if isinstance(node, nodes.Macro):
-            yield MacroSource(node, origin)
+            yield node
         elif not isinstance(node, nodes.Output) or not _is_blank(node):
             message = "a macro file may contain only {% macro %} blocks and {# comments #}"
-            raise TemplateSyntaxError(message, _first_visible_line(node), file.shown)
+            raise TemplateSyntaxError(message, _first_visible_line(node), shown)
 
 
 def _first_visible_line(node: nodes.Node) -> int:
