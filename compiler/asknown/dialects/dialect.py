@@ -118,6 +118,7 @@ class Translation:
 
     rewrites: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    writes_utc: bool = False  # UTC is written into expressions that would follow the session's zone
     functions: frozenset[str] | None = None  # those that the engine has, where that is listed
     tested: frozenset[str] | None = None  # of an engine that is never run: its only functions, by sqlglot's keys
 
@@ -181,4 +182,7 @@ class Dialect:
     relations: RelationRules = RelationRules()
     clock: Clock = "timestamp"
     session: tuple[str, ...] = ()  # statements that pin the session: time zone first
+    planning: tuple[str, ...] = ()  # statements without which queries run much slower
+    head: bool = True  # compiled SQL begins with ``planning`` and ``session``
+    settings: Mapping[str, str] = field(default_factory=dict)  # those that a query of this dialect has at its end
     executed: bool = True  # False: what is written for it is read back by sqlglot, and never run by us

@@ -59,10 +59,10 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     ``models`` are the CTEs that the views and the spine read. ``reserved_names`` are all names that a user gave to
     things that a query can name.
     """
-    names = Names([*reserved_names, *(cte.name for cte in models)])
-    inside = Names(
-        [c.name for c in plan.spine.columns] + [o.name for o in plan.outputs] + [s.name for s in plan.statuses]
-    )
+    columns = [c.name for c in plan.spine.columns] + [o.name for o in plan.outputs] + [s.name for s in plan.statuses]
+    # ClickHouse takes the table in given.x for a column called given.
+    names = Names([*reserved_names, *(cte.name for cte in models), *columns])
+    inside = Names(columns)
     row = inside.fresh("row")
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
     rows = ViewRows(names, dialect)

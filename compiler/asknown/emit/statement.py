@@ -136,6 +136,19 @@ def lines_in_tokens(text: str, dialect: Dialect) -> set[int]:
     return found
 
 
+def standalone(sql: str, dialect: Dialect) -> str:
+    """The query with the settings that its values depend on, if the dialect can say them within a query."""
+    settings = [
+        f"{name} = {exp.Literal.string(value).sql(dialect.sqlglot)}" for name, value in dialect.settings.items()
+    ]
+    return f"{sql}\nSETTINGS " + ", ".join(settings) if settings else sql
+
+
+def head(dialect: Dialect) -> tuple[str, ...]:
+    """The statements that a session needs before it runs a compiled query."""
+    return (*dialect.planning, *dialect.session) if dialect.head else ()
+
+
 def with_ctes(ctes: Sequence[Cte], name: str) -> Statement:
     """The statement ``SELECT * FROM name`` over ``ctes``."""
     return Statement(tuple(ctes), exp.select("*").from_(exp.Table(this=ident(name))))

@@ -150,6 +150,14 @@ class FeatureStore:
             sql = f"{sql}\nLIMIT {int(limit)}"
         return self._engine.stream(sql).read_all()
 
+    @_in_turn
+    def session_statements(self, dialect: str | None = None) -> tuple[str, ...]:
+        """The statements that a session needs before it runs compiled SQL: its time zone, and what joins need."""
+        from asknown.emit.statement import head
+
+        catalog, written = self._compiling(dialect)
+        return head(written or catalog.engine.dialect)
+
     # -- the warehouse ---------------------------------------------------------------------------------------------
 
     @_in_turn

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.emit.compile import compile_training
 from asknown.emit.probe import compile_hindsight
-from asknown.emit.statement import Cte, check_sql, write
+from asknown.emit.statement import Cte, check_sql, standalone, write
 from asknown.engines.engine import Engine, WritesFolders
 from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError
@@ -54,8 +54,11 @@ class RetrievalJob:
         return self._opened
 
     def sql(self) -> str:
-        """The SQL that runs, in the target's dialect: one statement, formatted, its CTEs named after the views."""
-        return check_sql(self._written, self._engine.dialect)
+        """The SQL that runs, in the target's dialect: one statement, formatted, its CTEs named after the views.
+
+        A session that is not asknown's first needs ``FeatureStore.session_statements()``.
+        """
+        return check_sql(standalone(self._written, self._engine.dialect), self._engine.dialect)
 
     @cached_property
     def _written(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asknown.catalog.catalog import Catalog
 from asknown.dialects.dialect import Dialect
 from asknown.emit.compile import compile_training
-from asknown.emit.statement import check_sql, with_ctes, write
+from asknown.emit.statement import check_sql, standalone, with_ctes, write
 from asknown.model.nodes import FeatureView, OnDemandView, View
 from asknown.plan.build import build_plan
 from asknown.plan.needs import Needs, find_needs
@@ -74,7 +74,8 @@ def compile_request(
     look = catalog.sample if dialect is None else _unseen
     plan = build_plan(spine, requested, look, written, options)
     models = catalog.ctes_of_views(_read_from(plan, views.values()), dialect=dialect)
-    return check_sql(write(compile_training(plan, models, catalog.reserved_names(), written), written), written)
+    sql = write(compile_training(plan, models, catalog.reserved_names(), written), written)
+    return check_sql(standalone(sql, written), written)
 
 
 def compile_relation(catalog: TypedCatalog, name: str, *, dialect: Dialect | None) -> str:
@@ -83,9 +84,10 @@ def compile_relation(catalog: TypedCatalog, name: str, *, dialect: Dialect | Non
     if catalog.models.is_asked(name):
         view = catalog.asked(name)  # a view that other commands refuse is not printed either
         if isinstance(view, OnDemandView):
-            return check_sql(compile_alone(view, written), written)
+            return check_sql(standalone(compile_alone(view, written), written), written)
     catalog.columns(name)
-    return check_sql(write(with_ctes(catalog.ctes([name], dialect=dialect), name), written), written)
+    sql = write(with_ctes(catalog.ctes([name], dialect=dialect), name), written)
+    return check_sql(standalone(sql, written), written)
 
 
 def needs_of(catalog: TypedCatalog, features: str | Sequence[str]) -> Needs:

@@ -43,7 +43,8 @@ def command(
 
     For a plain model, prints its query, including every model below it. For feature services, feature views and
     view:feature, prints their training query: for --spine if it is given, else for a table "spine" with the keys and
-    event_timestamp. The output is one formatted statement that runs as it is on the same database.
+    event_timestamp. The output runs as it is in any session of the same database: one formatted statement, and on some
+    engines lines before it that set the time zone.
 
     \b
     Examples:
@@ -62,6 +63,9 @@ def command(
             sql = store.compile_model(names[0], dialect=dialect)
         else:
             sql = store.compile_service(list(names), full_feature_names=full_names, dialect=dialect)
+        statements = store.session_statements(dialect)
+    if statements:
+        sql = "".join(f"{statement};\n" for statement in statements) + sql + ";"
     write_text(sql, output)
     if output is not None:
         say(f"{output}: {len(sql.splitlines())} lines of SQL")

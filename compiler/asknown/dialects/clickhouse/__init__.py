@@ -5,23 +5,12 @@ from __future__ import annotations
 from asknown.dialects.cautious import MODES
 from asknown.dialects.clickhouse.aggregates import AGGREGATES, FINALIZERS, ORDER
 from asknown.dialects.clickhouse.instants import SNIPPETS
+from asknown.dialects.clickhouse.settings import NEWER, REQUIRED
 from asknown.dialects.clickhouse.sums import EXACT_SUMS
 from asknown.dialects.clickhouse.translation import REWRITES
 from asknown.dialects.clickhouse.types import TYPES
 from asknown.dialects.clickhouse.unsupported import AGGREGATING, FUNCTIONS, REFUSED
 from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules, Translation
-
-# Our engine sets them on its session. Whoever runs compiled SQL elsewhere must set them too.
-_SETTINGS = {
-    "session_timezone": "UTC",
-    "join_use_nulls": "1",
-    "aggregate_functions_null_for_empty": "1",
-    "cast_keep_nullable": "1",
-    "prefer_column_name_to_alias": "1",
-    "union_default_mode": "DISTINCT",
-    "except_default_mode": "DISTINCT",
-    "intersect_default_mode": "DISTINCT",
-}
 
 CLICKHOUSE = Dialect(
     name="clickhouse",
@@ -56,5 +45,5 @@ CLICKHOUSE = Dialect(
         unkept={"list": "a ClickHouse Array is never NULL: it would be [] where there is no row"},
     ),
     clock="microseconds",
-    session=tuple(f"SET {name} = '{value}'" for name, value in _SETTINGS.items()),
+    settings={**REQUIRED, **NEWER},
 )

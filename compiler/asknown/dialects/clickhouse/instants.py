@@ -78,6 +78,8 @@ SNIPPETS = {
     "instant.text": f"{TRY_INSTANT} + throwIf(isNotNull(:x) AND isNull({TRY_INSTANT}), "
     "'asknown: a text does not read as a timestamp')",
     "instant.other": MICROS,
+    # A column may have any zone, in which the functions of the calendar would compute.
+    "stored.timestamptz": "toTimeZone(:x, 'UTC')",
     "try_instant": TRY_INSTANT,
     "from_zone": f"fromUnixTimestamp64Micro({ZONED})",
     "bound.timestamp": "fromUnixTimestamp64Micro(:micros)",  # the reader of literals takes no instant before 1900

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asknown.dialects.clickhouse.aggregates import continuous, discrete, order_of
 from asknown.dialects.clickhouse.instants import SHOWN, ZONED, ZONED_BY_ROW
 from asknown.dialects.clickhouse.types import CASTS, TYPES, half_away, stop
+from asknown.dialects.letters import PLACES, cased
 from asknown.durations import DAY
 
 
@@ -136,15 +137,18 @@ _NUMBERS = {
     "literal.decimal": "toDecimal128(:this, :scale)",
     "literal.decimal.float": ":same",
 }
-# Letters whose other case is the same here and there; of ß, ŉ and İ, and beyond Latin and Cyrillic, it is not.
-_BOTH = r"\\x{14A}-\\x{17E}\\x{400}-\\x{52F}\\x{2000}-\\x{206F}\\x{3000}-\\x{D7A3}"
-_SAME_UPPER = rf"'^[\\x{{00}}-\\x{{DE}}\\x{{E0}}-\\x{{148}}{_BOTH}]*$'"
-_SAME_LOWER = rf"'^[\\x{{00}}-\\x{{12F}}\\x{{131}}-\\x{{149}}{_BOTH}]*$'"
-_OTHER_LETTERS = "letters whose upper or lower case differs in ClickHouse"
+_PLACED = f"match(:this, '{PLACES}')".replace("\\", "\\\\")
+_LEADING = r"replaceRegexpOne({0}, '^\\p{{Zs}}+', '')"
+_TRAILING = r"replaceRegexpOne({0}, '\\p{{Zs}}+$', '')"
+_PRIVATE = "a text holds a character from U+F0000 on, which are for private use"
 _PATTERN = "concat('(?-s)', :expression)"  # else a dot is a line break too
 _TEXTS = {
-    "upper": f"upperUTF8({stop(':this', f'NOT match(:this, {_SAME_UPPER})', _OTHER_LETTERS)})",
-    "lower": f"lowerUTF8({stop(':this', f'NOT match(:this, {_SAME_LOWER})', _OTHER_LETTERS)})",
+    "upper": stop(cased("upperUTF8", "translateUTF8", ":this", lower=False), _PLACED, _PRIVATE),
+    "lower": stop(cased("lowerUTF8", "translateUTF8", ":this", lower=True), _PLACED, _PRIVATE),
+    "trim.expression": ":same",
+    "trim.leading": _LEADING.format(":this"),
+    "trim.trailing": _TRAILING.format(":this"),
+    "trim": _TRAILING.format(_LEADING.format(":this")),
     "substring": "substringUTF8(:this, if(:start = 0, 1, :start))",
     "substring.length": stop(
         "substringUTF8(:this, if(:start = 0, 1, :start), if(:start = 0, greatest(:length - 1, 0), :length))",

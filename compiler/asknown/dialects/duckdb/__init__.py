@@ -179,6 +179,7 @@ DUCKDB = Dialect(
         },
         values_name_columns=True,
     ),
+    head=False,
     session=(
         "set TimeZone = 'UTC'",
         "set default_null_order = 'nulls_last'",

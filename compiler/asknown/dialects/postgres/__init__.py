@@ -22,9 +22,22 @@ POSTGRES = Dialect(
     aggregates=AggregateRules(templates=AGGREGATES, finalizers=FINALIZERS, nearest=COUNTS, order=ORDER),
     types=TYPES,
     exact_sums=EXACT_SUMS,
-    translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),
+    translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS, writes_utc=True),
     names=NameRules(exact_names=True, reserved=RESERVED, quotes_all=True),
     ctes=CteRules(pins_ctes=True, fences=True),
     relations=RelationRules(values_name_columns=True, unscaled="numeric"),
-    session=("SET TimeZone = 'UTC'", "SET standard_conforming_strings = on", "SET transform_null_equals = off"),
+    session=(
+        "SET TimeZone = 'UTC'",
+        "SET DateStyle = 'ISO, YMD'",
+        "SET IntervalStyle = 'postgres'",
+        "SET extra_float_digits = 1",
+        "SET bytea_output = 'hex'",
+        "SET xmloption = 'content'",
+        "SET standard_conforming_strings = on",
+        "SET transform_null_equals = off",
+    ),
+    # Postgres takes a CTE's join for one row where it has nothing to go by, and loops over a hundred thousand, or
+    # merges on the one key that comes sorted and compares all else pair by pair; hash joins bear such mistakes. And it
+    # compiles queries for longer than they run.
+    planning=("SET enable_nestloop = off", "SET enable_mergejoin = off", "SET jit = off"),
 )

@@ -19,9 +19,11 @@ _READS = (  # the 30th of February would be an error
 )
 # Digits beyond microseconds are cut off. Postgres would round them, perhaps up, to a later instant.
 CUT = r"REGEXP_REPLACE(:x, '(\.[0-9]{6})[0-9]+', '\1')"
-_TRY_INSTANT = f"CASE WHEN {_READS} THEN CAST({CUT} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
+_OFFSET = "'[0-9]:[0-9].*(Z|[+-][0-9:]+)$'"  # behind the clock; without one, the time is in UTC
+IN_UTC = f"CONCAT({CUT}, CASE WHEN :x ~ {_OFFSET} THEN '' ELSE ' +00' END)"
+_TRY_INSTANT = f"CASE WHEN {_READS} THEN CAST({IN_UTC} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
 _TEXT_INSTANT = (
-    f"CAST(CASE WHEN :x ~ {ISO} THEN {CUT} WHEN :x IS NOT NULL "
+    f"CAST(CASE WHEN :x ~ {ISO} THEN {IN_UTC} WHEN :x IS NOT NULL "
     "THEN CONCAT('asknown: no timestamp reads as ''', :x, '''') END "
     "AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
 )

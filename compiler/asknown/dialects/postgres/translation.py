@@ -7,7 +7,8 @@ collation), backslashes in LIKE, and the texts that are read as timestamps.
 
 from __future__ import annotations
 
-from asknown.dialects.postgres.snippets import CUT, ISO
+from asknown.dialects.letters import SPACES
+from asknown.dialects.postgres.snippets import CUT, IN_UTC, ISO
 
 # Postgres has no such integers: a precision beyond all decimals says which one a whole number stands for.
 WHOLE_NUMBERS = {"TINYINT": 108, "UTINYINT": 208, "USMALLINT": 216, "UINTEGER": 232, "UBIGINT": 264}
@@ -96,10 +97,14 @@ _SECONDS = {
 _BETWEEN = "EXTRACT(EPOCH FROM CAST(:a3 AS TIMESTAMP) - CAST(:a2 AS TIMESTAMP))"
 
 
-_READ = (
-    f"CASE WHEN :this ~ {ISO.replace(':x', ':this')} THEN {CUT.replace(':x', ':this')} "
-    "WHEN NOT :this IS NULL THEN CONCAT('asknown: no timestamp reads as ''', :this, '''') END"
-)
+def _read(value: str) -> str:
+    return (
+        f"CASE WHEN :this ~ {ISO.replace(':x', ':this')} THEN {value.replace(':x', ':this')} "
+        "WHEN NOT :this IS NULL THEN CONCAT('asknown: no timestamp reads as ''', :this, '''') END"
+    )
+
+
+_READ = _read(CUT)
 _DAY_ONE = "CAST('1970-01-01' AS TIMESTAMP)"
 
 _DATES = {
@@ -143,6 +148,10 @@ _CAPITALS = "UPPER(REPLACE(:this, 'ß', 'ẞ') COLLATE \"default\") COLLATE \"C\
 _TEXTS = {
     "upper": _CAPITALS,
     "lower": 'LOWER(:this COLLATE "default") COLLATE "C"',
+    "trim.expression": ":same",
+    "trim.leading": f"LTRIM(:this, '{SPACES}')",
+    "trim.trailing": f"RTRIM(:this, '{SPACES}')",
+    "trim": f"BTRIM(:this, '{SPACES}')",
     "like.plain": ":same",
     "like": ":this LIKE :expression ESCAPE ''",
     "ilike.plain": _LETTERS,
@@ -175,7 +184,7 @@ _TEXTS = {
 _CASTS = {
     "cast.plain": ":same",
     "cast.text.timestamp": f"CAST({_READ} AS TIMESTAMP)",
-    "cast.text.timestamptz": f"CAST({_READ} AS TIMESTAMPTZ)",
+    "cast.text.timestamptz": f"CAST({_read(IN_UTC)} AS TIMESTAMPTZ)",
     "cast.text.date": f"CAST({_READ} AS DATE)",
     "cast.float.decimal": f"CAST(CAST({_HALF_AWAY.format(_AS_DECIMAL)} AS BIGINT) "
     "/ POWER(CAST(10 AS NUMERIC), :scale) AS :to)",

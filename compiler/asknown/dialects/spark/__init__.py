@@ -9,13 +9,21 @@ from asknown.dialects.spark.snippets import SNIPPETS, TYPES
 from asknown.dialects.spark.sums import EXACT_SUMS
 from asknown.dialects.spark.translation import REFUSED, REWRITES
 
-# Our engine sets them on its session. Whoever runs compiled SQL elsewhere must set them too.
-_SETTINGS = {
+SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+    "spark.sql.ansi.doubleQuotedIdentifiers": "false",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.parser.quotedRegexColumnNames": "false",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # an overflow is an error, not a rounder number
+    "spark.sql.groupByOrdinal": "true",
+    "spark.sql.orderByOrdinal": "true",
+    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
 }
+"""The settings that values depend on."""
 
 SPARK = Dialect(
     name="spark",
@@ -30,5 +38,5 @@ SPARK = Dialect(
     relations=RelationRules(
         readers={".parquet": "parquet.", "/": "parquet."}, files_in_order=False, values_name_columns=True
     ),
-    session=tuple(f"SET {name} = {value}" for name, value in _SETTINGS.items()),
+    session=tuple(f"SET {name} = {value}" for name, value in SETTINGS.items()),
 )

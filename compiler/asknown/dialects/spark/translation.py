@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asknown.dialects.letters import PLACES, SPACES, cased
 from asknown.dialects.spark.aggregates import DISCRETE, with_list
 from asknown.dialects.spark.snippets import DAY, SNIPPETS
 
@@ -179,8 +180,18 @@ _DATES = {
     "attimezone.timestamp": f"CAST({SNIPPETS['from_zone'].replace(':x', ':this')} AS TIMESTAMP_LTZ)",
 }
 
+_PLACED = f"REGEXP_LIKE(:this, '{PLACES}')".replace("\\", "\\\\")
+_PRIVATE = "a text holds a character from U+F0000 on, which are for private use"
 _TEXTS = {
-    "upper": "UPPER(REPLACE(:this, 'ß', 'ẞ'))",  # the other letters without a capital of their own: ŉ, ǰ, ﬁ …
+    **{
+        name: f"CASE WHEN {_PLACED} THEN {_stop(_PRIVATE)} "
+        f"ELSE {cased(name.upper(), 'TRANSLATE', ':this', lower=name == 'lower')} END"
+        for name in ("lower", "upper")
+    },
+    "trim.expression": ":same",
+    "trim.leading": f"TRIM(LEADING '{SPACES}' FROM :this)",
+    "trim.trailing": f"TRIM(TRAILING '{SPACES}' FROM :this)",
+    "trim": f"TRIM(BOTH '{SPACES}' FROM :this)",
     "strlen": "OCTET_LENGTH(:a1)",
     "prefix": "STARTSWITH(:a1, :a2)",
     "left": "CASE WHEN :expression < 0 THEN SUBSTRING(:this, 1, GREATEST(LENGTH(:this) + :expression, 0)) "

@@ -40,7 +40,7 @@ _LIKE_OPERANDS = (
     exp.Alias,
 )
 _LENGTHS = tuple(f"to_{unit}s" for unit in ("microsecond", "millisecond", "second", "minute", "hour", "day", "week"))
-_TEXTS = (exp.Left, exp.Right, exp.SplitPart, exp.Pad, exp.Replace, exp.RegexpReplace, exp.RegexpExtract)
+_TEXTS = (exp.TimeToStr, exp.Left, exp.Right, exp.SplitPart, exp.Pad, exp.Replace, exp.RegexpReplace, exp.RegexpExtract)
 _ALWAYS: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
     (_TEXTS, "text"),
     ((exp.Predicate, exp.Connector, exp.Not), "boolean"),
@@ -202,6 +202,8 @@ def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
             return "interval"
         case exp.Nullif():
             return below[0]
+        case exp.TimestampTrunc() | exp.DateTrunc() | exp.DateBin() | exp.DateAdd() if "timestamptz" in below:
+            return "timestamptz"
         case exp.AtTimeZone():
             return {"timestamp": "timestamptz", "timestamptz": "timestamp"}.get(below[0], UNKNOWN)
     return _common(below) if isinstance(node, _LIKE_OPERANDS) and below else _annotated(annotated)

@@ -18,6 +18,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import fold_names, join_names, settle_names, spell_names
 from asknown.emit.snippets import instantiate
 from asknown.emit.translate.operands import operand_kinds
+from asknown.emit.translate.zones import write_utc
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
 from asknown.model.windows import place_of
@@ -56,9 +57,10 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
     """
     if model.dialect == dialect.sqlglot:
         return tree
-    tree = _spell_zones(tree)
-    kinds = operand_kinds(tree, model.reads if types is None else types)
     rules = dialect.translation
+    types = model.reads if types is None else types
+    tree = write_utc(_spell_zones(tree), types) if rules.writes_utc else _spell_zones(tree)
+    kinds = operand_kinds(tree, types)
     shells: set[int] = set()  # expressions around an aggregate, which a rewrite has put in its place
     for node in reversed(list(tree.walk())):
         if isinstance(node, Around) and id(node.this) in shells:

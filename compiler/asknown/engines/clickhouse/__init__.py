@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,11 +13,12 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from asknown.dialects.clickhouse import CLICKHOUSE
+from asknown.dialects.clickhouse.settings import REQUIRED
 from asknown.dialects.dialect import Dialect
 from asknown.engines.clickhouse.arrow import arrow_type, convert
 from asknown.engines.clickhouse.embedded import Embedded
 from asknown.engines.clickhouse.errors import translate
-from asknown.engines.clickhouse.options import FASTER, REQUIRED, WISHED, check_options, client_options
+from asknown.engines.clickhouse.options import FASTER, WISHED, check_options, client_options
 from asknown.engines.clickhouse.server import Server
 from asknown.engines.clickhouse.session import ServerError, Session
 from asknown.engines.clickhouse.spine import to_columns
@@ -70,6 +72,9 @@ class ClickHouse:
             raise AsknownError(
                 "engine", f"the ClickHouse of target '{self._target.name}' is too old: it has no setting {missing[0]}"
             )
+        if unknown := CLICKHOUSE.settings.keys() - known:
+            settings = {name: value for name, value in CLICKHOUSE.settings.items() if name not in unknown}
+            self.dialect = replace(CLICKHOUSE, settings=settings)
         wished = {name: value for name, value in WISHED.items() if name in known}
         faster = {name: value for name, value in FASTER.items() if name in known}
         settings = faster | dict(self._target.options.settings) | wished | REQUIRED

@@ -4,38 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from asknown.dialects.clickhouse.settings import NEWER
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
 from asknown.project.options import ClickHouseOptions
 
-REQUIRED = {
-    "session_timezone": "UTC",
-    "join_use_nulls": "1",  # else a LEFT JOIN that finds nothing gives 0, '' and 1970-01-01
-    "aggregate_functions_null_for_empty": "1",  # else the sum of no rows is 0
-    "cast_keep_nullable": "1",
-    "prefer_column_name_to_alias": "1",  # else an alias hides the column of its name everywhere in the SELECT
-    "union_default_mode": "DISTINCT",
-    "except_default_mode": "DISTINCT",
-    "intersect_default_mode": "DISTINCT",
-}
-"""Settings that results depend on. A server that does not know one is too old."""
-
 WISHED = {
-    "enable_analyzer": "1",
-    "use_variant_as_common_type": "0",  # 1 and 'a' have no common type: an error, not a value of either
-    "date_time_overflow_behavior": "throw",
-    "enable_extended_results_for_datetime_functions": "1",  # else they clamp at 1970
-    "precise_float_parsing": "1",
-    "count_distinct_implementation": "uniqExact",
-    "transform_null_in": "0",
-    "least_greatest_legacy_null_behavior": "0",  # they skip NULLs
-    "formatdatetime_parsedatetime_m_is_month_name": "0",  # %M is minutes
-    "decimal_check_overflow": "1",
+    **NEWER,
     "async_insert": "0",
-    "allow_nonconst_timezone_arguments": "1",  # a zone may be a column
-    "enable_materialized_cte": "1",  # else MATERIALIZED is read and not done
-    "enable_nullable_tuple_type": "1",
-    "enable_time_time64_type": "1",
     "input_format_parquet_local_time_as_utc": "0",
     "output_format_arrow_string_as_string": "1",
     "output_format_arrow_low_cardinality_as_dictionary": "0",
@@ -48,7 +24,7 @@ WISHED = {
         for what in ("read", "group_by", "sort", "result", "timeout", "set", "join", "transfer", "distinct")
     },
 }
-"""Settings that say what newer servers do by default, or what an old one lacks the feature for."""
+"""Settings of a session that a server may be too old for."""
 
 FASTER = {
     "query_plan_optimize_join_order_limit": "1",  # another order computes a model's columns anew for each pair of rows

@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from asknown.engines.postgres.types import OwnType
 
 OLDEST = 140_000
-SESSION = (
-    "SET DateStyle = 'ISO, YMD'",
-    "SET IntervalStyle = 'postgres'",
-    "SET extra_float_digits = 1",
-    "SET bytea_output = 'hex'",
-    "SET xmloption = 'content'",
-)
-# The target's own settings overrule these. Postgres takes a CTE's join for one row where it has nothing to go by, and
-# loops over a hundred thousand, or merges on the one key that comes sorted and compares all else pair by pair; hash
-# joins bear such mistakes. And it compiles queries for longer than they run.
-PLANNING = {"enable_nestloop": "off", "enable_mergejoin": "off", "jit": "off"}
 # A query whose reader was killed ends within so many milliseconds. Not every system that Postgres runs on can look.
 LOOK_FOR_READER = "SET client_connection_check_interval = 2000"
 _Result = TypeVar("_Result")
@@ -69,11 +58,13 @@ class Postgres:
     def _pin(self) -> None:
         with contextlib.suppress(AsknownError):
             self._do(LOOK_FOR_READER)
-        for name, value in {**PLANNING, **self._options.settings}.items():
+        for statement in POSTGRES.planning:  # the target's own settings overrule these
+            self._do(statement)
+        for name, value in self._options.settings.items():
             self._do(f"SET {name} = {_literal(value)}")
         if role := self._options.role:
             self._do(f"SET ROLE {_quote(role)}")
-        for statement in (*SESSION, *POSTGRES.session):  # last, for results depend on them
+        for statement in POSTGRES.session:  # last, for results depend on them
             self._do(statement)
         ((version, shown),) = self.rows("SELECT current_setting('server_version_num')::int4, version()")
         if version < OLDEST:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from asknown.dialects.spark import SETTINGS
 from asknown.engines.spark.errors import first_line
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
@@ -25,19 +26,8 @@ SparkTarget: TypeAlias = Target[SparkOptions]
 SparkSession: TypeAlias = Any  # pyspark's, which is imported when it is used
 
 PINS = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.ansi.doubleQuotedIdentifiers": "false",
-    "spark.sql.caseSensitive": "false",
-    "spark.sql.parser.quotedRegexColumnNames": "false",
-    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # an overflow is an error, not a rounder number
-    "spark.sql.groupByOrdinal": "true",
-    "spark.sql.orderByOrdinal": "true",
-    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
-    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    **SETTINGS,
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
 }
