@@ -36,6 +36,7 @@ CODES: dict[str, str] = {
     "leak-frame-ahead": "A window gives a row a value from rows after it.",
     "leak-whole-partition": "A window sees all rows of its partition, also those after each row.",
     "late-rows-in-window": "A window in a view with known_at sees rows that were not known yet.",
+    "local-date": "A view's time is a date of a source with a time zone, where days begin at another instant.",
     "clock": "A view, or a model below it, reads the current time.",
     "chance": "A view, or a model below it, gives random results.",
     "contract": "A model is not what its contract says.",

@@ -25,6 +25,8 @@ sources:
         unique: [[k, ts]]
       - {name: dim, path: data/dim.parquet}
       - {name: zones, path: data/dim.parquet, static: true}
+      - {name: days, path: data/days.parquet, timezone: America/New_York}
+      - {name: utc_days, path: data/days.parquet, timezone: UTC}
 entities:
   - {name: k, keys: [k]}
 """
@@ -37,6 +39,7 @@ DIM = """
 select k, timestamp '2024-01-01' as since, 's' || (k % 3) as seg, k * 10 as limit_now from range(20) r(k)
 """
 EV_LATE = EV.replace("* interval '1 minute'", "* interval '20 minutes'")
+DAYS = "select k, date '2024-01-01' + k::int as ts, timestamp '2024-01-01' as moment, 1.5 as x from range(20) r(k)"
 E = "{{ source('raw', 'ev') }}"
 K = "k, ts, loaded_at"
 KNOWN = "entity='k', event_time='ts', known_at='loaded_at'"
@@ -161,7 +164,7 @@ def write_project(folder: Path, models: dict[str, str]) -> Path:
     (folder / "data").mkdir()
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "models" / "sources.yml").write_text(SOURCES)
-    for name, query in (("ev", EV), ("ev_late", EV_LATE), ("dim", DIM)):
+    for name, query in (("ev", EV), ("ev_late", EV_LATE), ("dim", DIM), ("days", DAYS)):
         duckdb.sql(query).write_parquet(str(folder / "data" / f"{name}.parquet"))
     for name, text in models.items():
         (folder / "models" / f"{name}.sql").write_text(text)

@@ -22,6 +22,7 @@ from asknown.render.nodes import Rendered, ViewConfig
 OVER = "over (partition by k order by ts)"
 DOWN = "over (partition by k order by ts desc)"
 DIM = "{{ source('raw', 'dim') }}"
+DAYS = "{{ source('raw', 'days') }}"
 ZONES = "{{ source('raw', 'zones') }}"
 
 
@@ -97,6 +98,11 @@ FIRES: dict[str, Sequence[str]] = {
         f"select k, ts, x as f from {E} qualify x > avg(x) over (partition by k)",
         f"select e.k, e.ts, d.f from {E} e join (select k, max(limit_now) over () as f from {DIM}) d using (k)",
         f"select k, ts, sum(x) / sum(sum(x)) over (partition by k) as f from {E} group by k, ts",
+    ),
+    "local-date": (
+        f"select k, ts, x as f from {DAYS}",
+        f"with d as (select k, ts, x from {DAYS}) select k, ts as ts, x as f from d",
+        f"select e.k, d.ts, e.x as f from {E} e join {DAYS} d on d.k = e.k",
     ),
     "clock": (
         item("now()::timestamp"),
@@ -182,6 +188,12 @@ CLEAN: dict[str, Sequence[str]] = {
         f"with d as (select k, date_trunc('day', ts) as ts, sum(x) as s from {E} group by 1, 2) "
         "select k, ts, s / sum(s) over (partition by ts) as f from d",
     ),
+    "local-date": (
+        f"select k, {{{{ to_utc('ts', \"'America/New_York'\") }}}} as ts, x as f from {DAYS}",
+        f"select k, cast(ts as timestamp) + interval 1 day as ts, x as f from {DAYS}",
+        f"select k, moment as ts, ts as day, x as f from {DAYS}",
+        "select k, ts, x as f from {{ source('raw', 'utc_days') }}",
+    ),
     "clock": (
         item("x > 1 and 'now' = 'today'"),
         item("epoch(age(ts, timestamp '2020-01-01'))"),
@@ -251,7 +263,8 @@ def test_every_finding_has_its_place_and_its_hint(checked: tuple[str, FeatureSto
     """The caret is on the construct, in the author's own line."""
     starts = re.compile(
         r"(lead|lag|list|\w+_value|sum|count|avg|max|rank|\w+_rank|row_number|ntile|cume_dist|range|rows|groups)\b|now|current_|"
-        r"today|localt|get_current|transaction_|age|'|random|uuid|gen_random|nextval|tablesample|using sample|sample",
+        r"today|localt|get_current|transaction_|age|'|random|uuid|gen_random|nextval|tablesample|using sample|sample|"
+        r"ts\b",
         re.IGNORECASE,
     )
     for finding in checked[1].check():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from asknown.lint.clock import reads_chance, reads_the_clock
+from asknown.lint.dates import reads_local_days
 from asknown.lint.floats import adds_floats, compares_floats
 from asknown.lint.groups import groups_without_time, reads_latest_only, totals_all_rows, truncates_time
 from asknown.lint.joins import joins_later_rows, joins_many_rows, joins_undated, key_may_be_missing
@@ -36,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     Rule("leak-frame-ahead", "refusal", "A window gives a row a value from rows after it.", reads_ahead),
     Rule("leak-whole-partition", "refusal", "A window sees all rows of its partition.", reads_whole_partition),
     Rule("late-rows-in-window", "refusal", "A window sees rows that were not known yet.", reads_unknown_rows),
+    Rule("local-date", "refusal", "A view's time is a date of a source with a time zone.", reads_local_days),
     Rule("clock", "refusal", "A view reads the current time.", reads_the_clock),
     Rule("chance", "refusal", "A view depends on chance.", reads_chance),
     Rule("unordered-pick", "error", "Rows are chosen without an order.", picks_without_order),
