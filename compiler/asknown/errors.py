@@ -106,6 +106,14 @@ CODES: dict[str, str] = {
     "beyond-ahead": "A read asks for an instant at which rows count that lay too far ahead for the last load to keep.",
     "snapshot": "A snapshot of the online table cannot be published or followed.",
     "before-watermark": "A read asks for an instant before the online table's watermark.",
+    # push
+    "push-source": "A source cannot take pushes as it is declared, or its files do not fit the declaration.",
+    "push-row": "A pushed row lacks a column, has one too many, or has a value of another type.",
+    "push-future": "A pushed row's event time lies too far after its arrival.",
+    "push-no-id": "A source that feeds windows takes no rows without an id, because a repeat would count twice.",
+    "push-twice": "A file that push did not write has the id of a pushed row.",
+    "push-full": "More rows wait to be written than the queue holds.",
+    "push-land": "Pushed rows cannot be written into the source's folder.",
     # registry
     "registry-moved": "Another revision was applied in the meantime.",
     "registry-write": "The registry cannot be read or written (locked, read-only, or in a folder that does not exist).",

@@ -226,6 +226,9 @@ def thaw(
         services |= {name: thawed_service(objects[digest]) for name, digest in body.get("services", ())}
         for *_, digest in body["sources"]:
             table = _thawed_source(objects[digest], Where(shown(body["name"])))
+            today = project.sources.get((table.source, table.name))
+            if today is not None and today.path == table.path:
+                table = replace(table, push=today.push)  # its files may have landed rows, whose numbers nobody reads
             known = (columns or {}).get((table.source, table.name))
             if known is not None:
                 table = replace(table, columns=tuple(ColumnDoc(name, "", kind, table.at) for name, kind in known))

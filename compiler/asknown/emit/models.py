@@ -32,7 +32,8 @@ def source_name(table: SourceTable) -> str:
 
 def source_query(table: SourceTable, dialect: Dialect) -> Statement:
     """The query of a source's rows as they are stored, each column in its type."""
-    return Statement((), exp.select(*_stored_columns(table.read)).from_(_relation(table, dialect)))
+    columns = _stored_columns(table.read) if table.push is None else _declared_columns(table)
+    return Statement((), exp.select(*columns).from_(_relation(table, dialect)))
 
 
 def source_cte(
@@ -48,7 +49,7 @@ def source_cte(
     own = {name: stored_as(table, Column(name, kind), columns, dialect) for name, kind in (stored or {}).items()}
     casts |= own
     shown: list[exp.Expr] = [_read(column, casts.get(column.name), table.timezone, dialect) for column in columns]
-    if all(isinstance(column, exp.Column) for column in shown):
+    if table.push is None and all(isinstance(column, exp.Column) for column in shown):
         shown = [exp.Star()]
     return Cte(source_name(table), exp.select(*shown).from_(_relation(table, dialect)), materialized=False)
 
@@ -173,6 +174,13 @@ def _stored_columns(read: FileRead | None) -> list[exp.Expr]:
         return [exp.Star()]
     replaced = [exp.alias_(cast, ident(name)) for name, cast in casts.items()]
     return [exp.Star(replace=replaced)]
+
+
+def _declared_columns(table: SourceTable) -> list[exp.Expr]:
+    """The columns that a source takes pushes with. Its landed files have one more, which numbers the rows."""
+    casts = _casts(table.read)
+    names = [column.name for column in table.columns]
+    return [exp.alias_(casts[n], ident(n)) if n in casts else exp.column(ident(n)) for n in names]
 
 
 def _casts(read: FileRead | None) -> dict[str, exp.Expr]:

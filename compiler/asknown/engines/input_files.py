@@ -28,7 +28,10 @@ def inspect_source(engine: QueryRunner, table: SourceTable) -> tuple[str, FileRe
     assert table.path is not None
     declared = {column.name: column.data_type for column in table.columns if column.data_type}
     try:
-        return _inspect(engine, table.path, dict(table.options), declared, table.at)
+        found = _inspect(engine, table.path, dict(table.options), declared, table.at)
+        if table.push is not None:
+            _check_complete(engine, found[0], declared, table.at)
+        return found
     except AsknownError as error:
         message = f"source '{table.source}.{table.name}': {error.message}"
         raise AsknownError(error.code, message, at=error.at or table.at, hint=error.hint) from None
@@ -107,6 +110,23 @@ def inspect_parquet(engine: QueryRunner, path: str, options: Mapping[str, Any], 
     described = engine.rows(f"DESCRIBE SELECT * FROM READ_PARQUET({_literal(path)}{arguments_sql(arguments)})")
     casts = [(str(name), "TIMESTAMP", "nanoseconds") for name, kind, *_ in described if kind in _NANOSECONDS]
     return FileRead("read_parquet", tuple(sorted(arguments.items())), tuple(casts))
+
+
+def _check_complete(engine: QueryRunner, path: str, columns: Mapping[str, str], at: Where | None) -> None:
+    """Refuses files that lack a column of a source that takes pushes: read by name, it would be NULL without a word."""
+    query = (
+        f"SELECT file_name, list(lower(name)) FROM PARQUET_SCHEMA({_literal(path)}) GROUP BY file_name "
+        "ORDER BY file_name"
+    )
+    for file, names in engine.rows(query):
+        for column in columns:
+            if column.casefold() not in names:
+                raise AsknownError(
+                    "push-source",
+                    f"{file} has no column '{column}'",
+                    at=at,
+                    hint="files beside landed rows need all columns of the source, also that of the arrival",
+                )
 
 
 def _hive(files: Sequence[str]) -> dict[str, list[str]]:

@@ -100,6 +100,24 @@ class FileRead:
 
 
 @dataclass(frozen=True)
+class PushRules:
+    """How rows are pushed into a source's table (rule 14).
+
+    ``id``, ``event_time`` and ``known_at`` are columns; the last has each row's arrival. ``land`` is the folder, as
+    written, where pushed rows land. An event may be ``max_skew`` microseconds ahead of its arrival, and a repeat is
+    found for ``dedupe`` microseconds.
+    """
+
+    id: str | None
+    event_time: str
+    known_at: str
+    land: str
+    max_skew: int
+    dedupe: int
+    at: Where
+
+
+@dataclass(frozen=True)
 class SourceTable:
     """A table of a source: files (``path``, as written, relative to the project) or a table of the target.
 
@@ -122,6 +140,7 @@ class SourceTable:
     loaded_at_field: str | None = None
     unique: tuple[tuple[str, ...], ...] = ()
     cadence: int | None = None
+    push: PushRules | None = None
 
 
 @dataclass(frozen=True)

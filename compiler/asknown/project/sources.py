@@ -10,13 +10,14 @@ from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.governance import read_not_null
 from asknown.project.nodes import ColumnDoc, SourceTable
+from asknown.project.push import read_push, with_arrival
 from asknown.project.reader import Names, Reader, as_text
 from asknown.project.values import Sequence, Value
 
 _SOURCE = ("name", "description", "database", "schema", "loaded_at_field", "tables")
 _TABLE = (
     *("name", "path", "identifier", "timezone", "static", "loaded_at_field", "unique", "cadence"),
-    *("description", "columns", "options"),
+    *("description", "columns", "options", "push"),
 )
 _COLUMN = ("name", "description", "data_type", "label", "known_at", "constraints", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -62,7 +63,13 @@ def _read_table(
     zone = reader.optional_text("timezone")
     if zone is not None:
         _check_zone(zone, reader.place("timezone"))
-    options = read_options(reader, f"table '{name}' of source '{source}'", path)
+    what = f"table '{name}' of source '{source}'"
+    options, columns = read_options(reader, what, path), read_columns(reader)
+    push = read_push(reader, what, path=path, timezone=zone, columns=columns)
+    if push is not None:
+        options = tuple({**dict(options), "union_by_name": True}.items())  # only landed files have a number
+        columns = with_arrival(columns, push)
+    arrival = None if push is None else push.known_at
     return SourceTable(
         source=source,
         name=name,
@@ -70,13 +77,14 @@ def _read_table(
         identifier=identifier,
         timezone=zone,
         description=reader.optional_text("description") or description or "",
-        columns=read_columns(reader),
+        columns=columns,
         options=options,
         at=reader.place("name"),
         static=reader.truth("static"),
-        loaded_at_field=reader.optional_text("loaded_at_field") or loaded_at_field,
+        loaded_at_field=reader.optional_text("loaded_at_field") or arrival or loaded_at_field,
         unique=read_unique(reader),
         cadence=read_duration(reader, "cadence"),
+        push=push,
     )
 
 

@@ -101,7 +101,23 @@ def _described(table: SourceTable, engine: Engine) -> tuple[Column, ...]:
             hint = f"{engine.dialect.name} reads no files here: load {file} into that table, "
             hint += "or name the table that has its rows: identifier: …"
         raise AsknownError(error.code, message, at=table.at, hint=hint) from None
-    return tuple(Column(name, kind) for name, kind in found)
+    columns = tuple(Column(name, kind) for name, kind in found)
+    if table.push is not None:
+        _check_pushable(table, columns)
+    return columns
+
+
+def _check_pushable(table: SourceTable, found: tuple[Column, ...]) -> None:
+    """Refuses files whose columns have other types than the rows that are pushed (rule 7)."""
+    for column, declared in zip(found, _listed(table), strict=True):
+        if column.type != declared.type:
+            raise AsknownError(
+                "push-source",
+                f"column '{column.name}' of source '{source_name(table)}' is {column.type} in the files, "
+                f"and {declared.type} in pushed rows",
+                at=table.at,
+                hint=f"declare its data_type as it is in the files: {column.type}",
+            )
 
 
 def _own_type(kind: SqlType, dialect: Dialect) -> SqlType:
