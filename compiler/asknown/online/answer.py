@@ -114,6 +114,17 @@ def earliest(instant: datetime, ttl: timedelta | None) -> datetime | None:
         return None
 
 
+def before_push(view: str, pushed: datetime, instant: datetime) -> AsknownError:
+    """The error for a read of a view at an instant that is before its last push; both are naive, in UTC."""
+    return AsknownError(
+        "before-watermark",
+        f"a row was pushed into '{view}' at {pushed.isoformat(' ')} UTC, "
+        f"and the read asks for {instant.isoformat(' ')} UTC, which is before that",
+        hint="leave the instant out to read the newest values; for an earlier instant use a training query: "
+        f"asknown train {view} --spine <your keys and instants>",
+    )
+
+
 def before_watermark(view: str, watermark: datetime, instant: datetime) -> AsknownError:
     """The error for a read of a view at an instant that is before its watermark; both are naive, in UTC."""
     if watermark > datetime.now(UTC).replace(tzinfo=None):

@@ -5,7 +5,8 @@ Only this module of ``online/`` knows the backends' packages. It imports a packa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +18,11 @@ from asknown.paths import absolute
 if TYPE_CHECKING:
     from asknown.errors import AsknownError
     from asknown.online.answer import Answer
+    from asknown.online.pushes import PushedRow, PushTable
     from asknown.online.report import AheadReport, EventReport, Inspection, LoadReport
     from asknown.online.request import Query
     from asknown.online.snapshots import Followed, Manifest
+    from asknown.types import SqlType
 
 
 Library = Literal["sqlite3", "apsw"]
@@ -43,8 +46,11 @@ class Backend(Protocol):
     def on_demand(self) -> Mapping[str, OnlineOnDemand]:
         """The on-demand views in the table, by name."""
 
-    def read(self, query: Query, instant: datetime) -> Answer:
-        """The answer to a query at an instant (naive, in UTC), read from one state of the table."""
+    def read(self, query: Query, instant: datetime, *, latest: bool = False) -> Answer:
+        """The answer to a query at an instant (naive, in UTC), read from one state of the table.
+
+        ``latest``: the instant is the present; if a row was pushed after it, the read is as of this row's arrival.
+        """
 
     def interrupt(self, thread: int) -> None:
         """Stops the query that the thread runs now, if any."""
@@ -87,6 +93,14 @@ class LoadWriter(Protocol):
     def load_ahead(self, view: OnlineView, batches: Iterable[Any], watermark: datetime, max_ahead: int) -> AheadReport:
         """Makes a view's rows ahead those of ``batches``, up to ``max_ahead`` microseconds after the watermark."""
 
+    def load_pushed(
+        self, view: OnlineView, source: str | None, batches: Iterable[Any] = (), *, at: int = 0, seq: int = 0
+    ) -> None:
+        """Puts the pushed rows that this load cannot have seen beside what it brought; after all else of the view."""
+
+    def unlanded(self, source: str, kind: SqlType) -> Sequence[PushedRow]:
+        """The rows that were pushed into ``source`` and have not landed."""
+
     def services(self, services: Iterable[OnlineService], on_demand: Iterable[OnlineOnDemand] = ()) -> None:
         """Writes the project's feature services and on-demand views, in place of those in the table."""
 
@@ -124,6 +138,32 @@ def open_writer(
     from asknown.online.sqlite.writer import OnlineWriter
 
     return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait, owner=owner)
+
+
+def open_for_pushes(path: Path, owner: Owner, *, timeout: float = 60.0) -> PushTable:
+    """The online table of ``owner`` at ``path``, open for pushes by one thread. It is made if it is not there."""
+    from asknown.online.sqlite.push import PushFile
+
+    return PushFile(path, owner, timeout=timeout)
+
+
+def has_unlanded(path: Path, sources: Iterable[str]) -> bool:
+    """Whether the online table, if there is one, has pushed rows of one of these sources that have not landed."""
+    from asknown.online.sqlite.push import has_unlanded
+
+    return has_unlanded(path, sources)
+
+
+@contextmanager
+def load_lock(path: Path, wait: float, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Lets in one load of a table that takes pushes, or one landing of rows. Waits up to ``wait`` seconds."""
+    from asknown.online.sqlite import lock
+
+    held = lock.acquire(path, wait, on_wait, suffix="load.lock")
+    try:
+        yield
+    finally:
+        lock.release(held)
 
 
 def inspect_table(

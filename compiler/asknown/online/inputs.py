@@ -22,7 +22,7 @@ _LONGEST = 60  # characters of a value in a message
 
 def input_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
     """A function from a request's value to a value of the input's type. None is NULL; other types are errors."""
-    encode = _encoder(kind)
+    encode = value_encoder(kind)
 
     def checked(value: Any) -> Any:
         if value is None:
@@ -80,7 +80,8 @@ _EXPECTED: dict[Kind, str] = {
 }
 
 
-def _encoder(kind: SqlType) -> Encode:
+def value_encoder(kind: SqlType) -> Encode:
+    """A function from a value, never None, to the same value of this type. Raises WrongTypeError for others."""
     match kind.kind:
         case "integer":
             return _integer(kind)
@@ -88,7 +89,7 @@ def _encoder(kind: SqlType) -> Encode:
             return _decimal(kind)
         case "list":
             assert kind.element is not None
-            return _list(_encoder(kind.element))
+            return _list(value_encoder(kind.element))
         case "uuid":
             return uuid_encoder()
         case _:

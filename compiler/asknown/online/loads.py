@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
+from asknown.instants import from_microseconds, to_microseconds
 
 _FEWEST = 10
 _SHARE = 10
@@ -39,6 +40,18 @@ def check_not_older(view: str, loaded: datetime, watermark: datetime) -> None:
         "nothing was changed",
         hint="leave --until out to load as of now; "
         f"to take the view back: asknown materialize {view} --until '{instant}' --full-refresh",
+    )
+
+
+def check_not_before_push(view: str, pushed: int, watermark: datetime) -> None:
+    """Refuses a load that makes a view anew as of an instant (aware) before its last push, in microseconds."""
+    if to_microseconds(watermark.replace(tzinfo=None)) >= pushed:
+        return
+    raise AsknownError(
+        "load-older",
+        f"a row was pushed into '{view}' at {from_microseconds(pushed).isoformat(' ')} UTC, and this load is as of "
+        f"{_spell(watermark)} UTC, which is before that: nothing was changed",
+        hint="leave --until out to load as of now",
     )
 
 

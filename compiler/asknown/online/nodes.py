@@ -170,6 +170,21 @@ class Hashes:
     events: str | None = None
     tiles: str | None = None
     ahead: str | None = None
+    pushed: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredPushes:
+    """What a view that follows pushes into ``source`` has seen of them.
+
+    ``seq`` numbers the last pushed row, and ``at`` is its arrival in microseconds; both are 0 where there is none yet.
+    ``rows`` is the number of pushed events that no load has seen.
+    """
+
+    source: str
+    seq: int = 0
+    at: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,7 +193,8 @@ class StoredView:
 
     ``events`` is the number of rows that its windows are computed from; None where it has no windows. ``ahead`` is the
     number of rows that become visible after the watermark; None where there are none. ``beyond`` rows become
-    visible after all of these, the first at ``beyond_at``: they are not stored.
+    visible after all of these, the first at ``beyond_at``: they are not stored. ``pushes`` is None for a view that only
+    loads update.
     """
 
     view: OnlineView
@@ -191,6 +207,7 @@ class StoredView:
     ahead: int | None = None
     beyond: int = 0
     beyond_at: datetime | None = None
+    pushes: StoredPushes | None = None
 
     def describe(self) -> dict[str, Any]:
         """The facts a person or a program asks for, as plain values by name."""

@@ -85,6 +85,6 @@ class OnlineReader:
         """
         query = self._make_query(features, entity_rows, full_feature_names)
         instant = self._read_at(at)
-        answer = self._backend.read(query, instant)
+        answer = self._backend.read(query, instant, latest=at is None)
         columns, count = query.given()
         return self._respond(columns, answer, count, instant)

@@ -263,10 +263,12 @@ class WindowFeatures:
         return results, [times[high - 1] if high > low else None for low, high in spans]
 
     def _together(self, columns: Columns, loose: Columns) -> Columns:
-        """The events of both, in the order of their times, NULLs lowest."""
-        rows = [*zip(*columns, strict=True), *zip(*loose, strict=True)]
-        rows.sort(key=lambda row: [(time is not None, time or 0) for time in row[: self._times]])
-        return list(zip(*rows, strict=True))
+        """The events of both, in the order of their times."""
+        return list(zip(*self.in_time_order([*zip(*columns, strict=True), *zip(*loose, strict=True)]), strict=True))
+
+    def in_time_order(self, rows: list[Any]) -> list[Any]:
+        """The events, in the order of their times, NULLs lowest."""
+        return sorted(rows, key=lambda row: [(time is not None, time or 0) for time in row[: self._times]])
 
     def _from_tiles(self, tiles: Sequence[Tile], instant: int, loose: Columns) -> tuple[list[Any], list[int | None]]:
         """As :meth:`_from_columns`, where a frame is the later part of a tile, all events after it, and loose ones."""

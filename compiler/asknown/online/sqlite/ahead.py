@@ -129,6 +129,44 @@ def _marked(
                 yield (*row[: keys + times], int(place == newest), *row[keys + times : width])
 
 
+def mark_newest(
+    connection: sqlite3.Connection, view: OnlineView, ahead: AheadTable, key: Sequence[Any], change: Change
+) -> None:
+    """Tells anew which rows ahead of one key are the newest when they become visible, and tells ``change`` of it.
+
+    For when the key's row in the view's own table has changed, or the key has got another row ahead.
+    """
+    from asknown.online.sqlite.order import RowOrder
+
+    table = ahead.table
+    match = " AND ".join(f"{quote(column.name)} = ?" for column in view.keys) or "TRUE"
+    stored = ", ".join(quote(column.name) for column in view.columns)
+    best = connection.execute(f"SELECT {stored} FROM {quote(view.name)} WHERE {match}", key).fetchone()
+    order = f"{quote(ahead.visible_at)}, {quote(table.sequence)}"
+    rows = connection.execute(
+        f"SELECT {', '.join(table.columns)} FROM {quote(table.name)} WHERE {match} ORDER BY {order}", key
+    ).fetchall()
+    names = [*(c.name for c in table.keys), *table.times, table.sequence, *(c.name for c in table.hidden)]
+    as_stored = [names.index(column.name) for column in view.columns]
+    instant, mark = names.index(ahead.visible_at), names.index(ahead.newest)
+    is_newer = RowOrder(view).is_newer
+    place = " AND ".join(f"{name} = ?" for name in table.place)
+    update = f"UPDATE {quote(table.name)} SET {quote(ahead.newest)} = ? WHERE {place}"
+    at_place = [names.index(c.name) for c in table.keys] + [instant, names.index(table.sequence)]
+    for _, group in groupby(rows, key=itemgetter(instant)):
+        at_once, newest = list(group), None
+        for number, row in enumerate(at_once):
+            given = [row[i] for i in as_stored]
+            if best is None or is_newer(given, best):
+                best, newest = given, number
+        for number, row in enumerate(at_once):
+            marked = int(number == newest)
+            if row[mark] != marked:
+                connection.execute(update, (marked, *(row[i] for i in at_place)))
+                change.remove([row])
+                change.add([(*row[:mark], marked, *row[mark + 1 :])])
+
+
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 

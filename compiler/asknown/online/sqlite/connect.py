@@ -179,6 +179,11 @@ def _load(library: Library) -> Any:
         ) from error
 
 
+_LOADED = """
+SELECT name FROM sqlite_master WHERE type = 'table'
+AND name IN ('_asknown_views', '_asknown_services', '_asknown_on_demand', '_asknown_owner') ORDER BY name
+"""
+
 LOOK_AGAIN = 0.05
 """Seconds after which a reader looks whether another file lies in the place of the one it has open."""
 
@@ -204,6 +209,7 @@ class Session:
         self.on_demand: dict[str, OnlineOnDemand] = {}
         self.plans: dict[tuple[object, ...], ReadPlan] = {}
         self._version = -1
+        self._loaded: tuple[Any, ...] | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -220,15 +226,24 @@ class Session:
     def refresh(self, path: Path, owner: Owner | None) -> None:
         """Reads the metadata again if another connection has changed the file, which must be that of ``owner``."""
         version = self.cursor.execute("PRAGMA data_version").fetchall()[0][0]
-        if version != self._version:
+        if version == self._version:
+            return
+        loaded = self._loaded_metadata()
+        if loaded != self._loaded:  # else only pushes have come, and plans still fit
             check_parts(self.connection, path)
             if owner is not None:
                 check_owner(self.connection, path, owner)
-            self.views = read_views(self.connection, path)
             self.services = read_services(self.connection, path)
             self.on_demand = read_on_demand(self.connection, path)
             self.plans.clear()
-            self._version = version
+        self.views = read_views(self.connection, path)
+        self._version, self._loaded = version, loaded
+
+    def _loaded_metadata(self) -> tuple[Any, ...]:
+        """What loads write of the metadata, as it lies in the file, and SQLite's own version of the tables."""
+        schema = self.cursor.execute("PRAGMA schema_version").fetchall()
+        names = [name for (name,) in self.cursor.execute(_LOADED).fetchall()]
+        return (schema, *(self.cursor.execute(f"SELECT * FROM {name}").fetchall() for name in names))
 
     def close(self) -> None:
         """Closes the connection."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asknown.errors import AsknownError
@@ -111,6 +111,7 @@ def drop_tables(connection: sqlite3.Connection, view: str) -> None:
     connection.execute(drop_events(view))
     connection.execute(drop_ahead(view))
     connection.execute(drop_tiles(view))
+    connection.execute(drop_pushed(view))
 
 
 def check_case(view: str, held: list[str], path: Path) -> None:
@@ -192,6 +193,16 @@ def event_table(view: OnlineView) -> EventTable:
         sequence=free_name("_seq", taken),
         hidden=view.windows.columns,
     )
+
+
+def pushed_table(view: OnlineView) -> EventTable:
+    """The table of a view's pushed events that no load has seen, numbered as they were pushed."""
+    return replace(event_table(view), name=f"{view.name}.pushed")
+
+
+def drop_pushed(view: str) -> str:
+    """The statement that removes the pushed events of the view of this name, where it has any."""
+    return f"DROP TABLE IF EXISTS {quote(f'{view}.pushed')}"
 
 
 def create_events(table: EventTable) -> str:

@@ -18,25 +18,18 @@ from pathlib import Path
 from asknown.durations import spell
 from asknown.errors import AsknownError
 
-_PAUSE = 0.05  # seconds between attempts
+_PAUSE = 0.005  # seconds between attempts
 _HOLDER = re.compile(rb"process (\d{1,10}), since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\n")
 
 
-def acquire(path: Path, timeout: float, on_wait: Callable[[str], None] | None = None) -> int:
+def acquire(path: Path, timeout: float, on_wait: Callable[[str], None] | None = None, *, suffix: str = "lock") -> int:
     """The open descriptor that holds the writer's lock for the table at ``path``; hand it to :func:`release`.
+
+    With the ``suffix`` "load.lock" it is the lock of a whole load of a table that takes pushes.
 
     Waits up to ``timeout`` seconds for another writer; ``on_wait`` is told for whom and how long, once.
     """
-    try:
-        held = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise AsknownError(
-            "online-write",
-            f"the lock file {path}.lock, which keeps loads apart, cannot be opened: "
-            f"{(error.strerror or str(error)).lower()}",
-            hint="check that its folder exists and may be written, that nothing else has this name, "
-            "or name another path under 'online' in profiles.yml",
-        ) from error
+    held = _open(path, suffix)
     try:
         _wait(held, path, timeout, on_wait)
         _say_who(held)
@@ -44,6 +37,43 @@ def acquire(path: Path, timeout: float, on_wait: Callable[[str], None] | None = 
         os.close(held)
         raise
     return held
+
+
+def _open(path: Path, suffix: str) -> int:
+    try:
+        return os.open(f"{path}.{suffix}", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise AsknownError(
+            "online-write",
+            f"the lock file {path}.{suffix}, which keeps loads apart, cannot be opened: "
+            f"{(error.strerror or str(error)).lower()}",
+            hint="check that its folder exists and may be written, that nothing else has this name, "
+            "or name another path under 'online' in profiles.yml",
+        ) from error
+
+
+class KeptLock:
+    """The writer's lock, which one thread takes and lets go many times, as a context manager."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._held: int | None = _open(path, "lock")
+
+    def __enter__(self) -> None:
+        assert self._held is not None
+        if not _try_lock(self._held):
+            _wait(self._held, self._path, self._timeout, None)
+
+    def __exit__(self, *_: object) -> None:
+        if self._held is not None:
+            _unlock(self._held)
+
+    def close(self) -> None:
+        """Closes the lock's file."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
 
 def release(held: int) -> None:
@@ -107,6 +137,10 @@ if sys.platform == "win32":
             return False
         return True
 
+    def _unlock(held: int) -> None:
+        os.lseek(held, _FAR, os.SEEK_SET)
+        msvcrt.locking(held, msvcrt.LK_UNLCK, 1)
+
 else:
     import fcntl
 
@@ -116,3 +150,6 @@ else:
         except OSError:
             return False
         return True
+
+    def _unlock(held: int) -> None:
+        fcntl.flock(held, fcntl.LOCK_UN)

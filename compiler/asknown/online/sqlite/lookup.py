@@ -27,11 +27,19 @@ class PlanFacts:
     """The facts that a request was resolved against: loads of its views, services that it names, on-demand views.
 
     ``condition`` is SQL that is true while the file is unchanged in these; ``parameters`` are its values. Every load
-    has its own id, so facts that once failed never hold again.
+    has its own id, so facts that once failed never hold again. ``pushed`` are the views that follow pushes: for these
+    it is also true only if no row was pushed after the instant of the read, which is bound behind the parameters.
     """
 
     condition: str
     parameters: list[Any]
+    pushed: tuple[str, ...] = ()
+
+    def last_push(self, cursor: Any) -> tuple[int, str]:
+        """The arrival of the last row that was pushed into one of the views, in microseconds, and the view."""
+        query = f"SELECT at, view FROM _asknown_pushes WHERE view IN ({_places(self.pushed)}) ORDER BY at DESC LIMIT 1"
+        rows = cursor.execute(query, self.pushed).fetchall()
+        return rows[0] if rows else (0, "")
 
     @property
     def statement(self) -> str:
@@ -50,7 +58,17 @@ def find_facts(
     asked += [(_ON_DEMAND, name) for name in request.on_demand]
     found = cursor.execute(f"SELECT {', '.join(part for part, _ in asked)}", [name for _, name in asked]).fetchall()[0]
     parameters = [value for (_, name), fact in zip(asked, found, strict=True) for value in (name, fact)]
-    return PlanFacts(" AND ".join(f"{part} IS ?" for part, _ in asked), parameters)
+    conditions = [f"{part} IS ?" for part, _ in asked]
+    pushed = tuple(dict.fromkeys(read.stored.view.name for read in request.reads if read.stored.pushes is not None))
+    if pushed:
+        later = f"SELECT 1 FROM _asknown_pushes WHERE view IN ({_places(pushed)}) AND at > ?"
+        conditions.append(f"NOT EXISTS ({later})")
+        parameters += pushed
+    return PlanFacts(" AND ".join(conditions), parameters, pushed)
+
+
+def _places(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def row_statement(request: Request, facts: PlanFacts) -> str | None:

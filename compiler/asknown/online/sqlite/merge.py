@@ -73,15 +73,15 @@ def merge_rows(
 
 def delete_rows(connection: sqlite3.Connection, view: OnlineView, keys: Sequence[Any], change: Change) -> None:
     """Deletes the rows of these keys from the view's table, and tells ``change`` of it."""
-    table = _Table(connection, view)
+    table = KeyedTable(connection, view)
     match = " AND ".join(f"{quote(key.name)} = ?" for key in view.keys) or "TRUE"
     for some in _pieces(keys):
         change.remove(table.look_up(some))
         connection.executemany(f"DELETE FROM {quote(view.name)} WHERE {match}", map(table.parameters, some))
 
 
-class _Table:
-    """One view's table. A key is a value, or a tuple where there are several columns or none."""
+class KeyedTable:
+    """A view's table, by its keys. A key is a value, or a tuple where there are several columns or none."""
 
     def __init__(self, connection: sqlite3.Connection, view: OnlineView) -> None:
         self._connection = connection
@@ -126,6 +126,7 @@ class _Table:
         return rows
 
     def parameters(self, key: Any) -> Row:
+        """The values of a key's columns."""
         return (key,) if self._single else key
 
     def _keys(self, rows: Iterable[Row]) -> list[Any]:
@@ -142,7 +143,7 @@ class _Merge:
         self._view = view
         self._change = change
         self._beside = beside
-        self._table = _Table(connection, view)
+        self._table = KeyedTable(connection, view)
         self._floats = [place for place, column in enumerate(view.columns) if column.type.kind == "float"]
         most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(view.columns)
         sizes = sorted({max(1, min(size, most)) for size in _ROWS_AT_ONCE}, reverse=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -23,6 +23,7 @@ from asknown.online.nodes import (
     ServicePart,
     StoredCall,
     StoredFeature,
+    StoredPushes,
     StoredSource,
     StoredView,
 )
@@ -52,7 +53,47 @@ def sort_views(connection: sqlite3.Connection) -> tuple[dict[str, StoredView], d
                 views[name] = _stored_view(row)
         except (ValueError, TypeError, KeyError) as error:
             broken[name] = unreadable_row(error)
+    for row in _push_rows(connection):
+        name = str(row.get("view"))
+        if name not in views:
+            continue
+        if is_as_written(row):
+            views[name] = _with_pushes(views[name], row)
+        else:
+            del views[name]
+            broken[name] = "and its pushed rows is not what was written"
     return views, broken
+
+
+def _push_rows(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """The rows that say what pushes made of a view; none in a file of a layout before there were any."""
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_asknown_pushes'").fetchone()
+    return metadata_rows(connection, "_asknown_pushes") if there else []
+
+
+def _with_pushes(stored: StoredView, row: dict[str, Any]) -> StoredView:
+    """The view with what pushes since its last load have made of it."""
+    hashes = replace(stored.hashes, rows=row["rows_hash"], ahead=row["ahead_hash"], pushed=row["pushed_hash"])
+    pushes = StoredPushes(row["source"], row["seq"], row["at"], row["pushed"])
+    return replace(stored, rows=row["rows"], ahead=row["ahead"], hashes=hashes, pushes=pushes)
+
+
+def write_pushes(connection: sqlite3.Connection, stored: StoredView) -> None:
+    """Writes what pushes made of a view, apart from its other metadata, so that a push rewrites little."""
+    assert stored.pushes is not None
+    row = {
+        "view": stored.view.name,
+        "source": stored.pushes.source,
+        "seq": stored.pushes.seq,
+        "at": stored.pushes.at,
+        "pushed": stored.pushes.rows,
+        "pushed_hash": stored.hashes.pushed,
+        "rows": stored.rows,
+        "rows_hash": stored.hashes.rows,
+        "ahead": stored.ahead,
+        "ahead_hash": stored.hashes.ahead,
+    }
+    write_row(connection, "INSERT OR REPLACE INTO _asknown_pushes", row)
 
 
 def broken_view(path: Path, name: str, why: str) -> AsknownError:
@@ -270,11 +311,16 @@ def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
         "beyond_at": None if stored.beyond_at is None else spell_instant(stored.beyond_at),
     }
     write_row(connection, "INSERT OR REPLACE INTO _asknown_views", row)
+    if stored.pushes is not None:
+        write_pushes(connection, stored)
+    else:
+        connection.execute("DELETE FROM _asknown_pushes WHERE view = ?", (stored.view.name,))
 
 
 def forget_view(connection: sqlite3.Connection, name: str) -> None:
     """Removes a view's metadata."""
     connection.execute("DELETE FROM _asknown_views WHERE view = ?", (name,))
+    connection.execute("DELETE FROM _asknown_pushes WHERE view = ?", (name,))
 
 
 def write_services(connection: sqlite3.Connection, services: Iterable[OnlineService]) -> bool:

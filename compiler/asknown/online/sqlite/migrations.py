@@ -92,7 +92,64 @@ def add_ahead(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE _asknown_views ADD COLUMN beyond_at TEXT")  # UTC: when the first becomes visible
 
 
-MIGRATIONS: tuple[Step, ...] = (create_metadata, add_windows, add_hashes, add_on_demand, add_owner, add_ahead)
+def add_pushes(connection: sqlite3.Connection) -> None:
+    """Step 7: pushed rows. Those that a view's windows read lie in a table named "<view>.pushed"."""
+    for statement in (
+        # One row: the number of the last pushed row and its arrival, which the next one must be greater than.
+        "CREATE TABLE _asknown_commit (seq INTEGER NOT NULL, at INTEGER NOT NULL) STRICT",
+        """
+        CREATE TABLE _asknown_seen (
+            source  TEXT NOT NULL,
+            id      ANY NOT NULL,
+            at      INTEGER NOT NULL,  -- microseconds, as all times in these tables
+            PRIMARY KEY (source, id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX _asknown_seen_at ON _asknown_seen (at)",
+        """
+        CREATE TABLE _asknown_outbox (
+            seq     INTEGER PRIMARY KEY,
+            source  TEXT NOT NULL,
+            at      INTEGER NOT NULL,  -- the arrival
+            row     TEXT NOT NULL      -- JSON, by columns
+        ) STRICT
+        """,
+        """
+        CREATE TABLE _asknown_landed (
+            source  TEXT PRIMARY KEY,
+            last    INTEGER NOT NULL,  -- the number of the last row in a landed file
+            first   INTEGER,           -- the range that is being landed, from here
+            until   INTEGER            -- to here; NULL: none
+        ) STRICT
+        """,
+        """
+        CREATE TABLE _asknown_pushes (
+            view         TEXT PRIMARY KEY COLLATE NOCASE,
+            source       TEXT NOT NULL,     -- whose pushes the view follows
+            seq          INTEGER NOT NULL,  -- the last pushed row
+            at           INTEGER NOT NULL,  -- its arrival: the table answers for this instant and later ones
+            pushed       INTEGER NOT NULL,  -- rows in "<view>.pushed"
+            pushed_hash  TEXT,
+            rows         INTEGER NOT NULL,  -- these take the place of what _asknown_views says
+            rows_hash    TEXT,
+            ahead        INTEGER,
+            ahead_hash   TEXT,
+            hash         TEXT NOT NULL      -- of the other columns
+        ) STRICT
+        """,
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Step, ...] = (
+    create_metadata,
+    add_windows,
+    add_hashes,
+    add_on_demand,
+    add_owner,
+    add_ahead,
+    add_pushes,
+)
 LAYOUT = len(MIGRATIONS)
 
 

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from asknown.instants import to_microseconds
+from asknown.instants import from_microseconds, to_microseconds
 from asknown.online.answer import (
     Answer,
     Column,
     Found,
     UnreadableError,
+    before_push,
     before_watermark,
     beyond_ahead,
     decode_all,
@@ -42,6 +43,8 @@ class ReadPlan:
         self.by_row = row_statement(request, facts)
         self._check = facts.statement
         self._facts = facts.parameters
+        self.facts = facts
+        self._follows = bool(facts.pushed)
         self._watermarks = [(read.stored.watermark.replace(tzinfo=None), read) for read in request.reads]
         self.earliest = max((watermark for watermark, _ in self._watermarks), default=datetime.min)
         self.beyond = min((at.replace(tzinfo=None) for _, at in _beyond(request)), default=datetime.max)
@@ -74,8 +77,10 @@ class ReadPlan:
     def read_row(self, cursor: Any, row: Mapping[str, Any], instant: datetime) -> Answer | None:
         """The answer for one row at ``instant``; None where the file is no longer the one that the plan is for."""
         assert self.by_row is not None
-        parameters = [encode(row[column]) for column, encode in self._keys]
-        rows = cursor.execute(self.by_row, parameters + self._facts).fetchall()
+        parameters = [encode(row[column]) for column, encode in self._keys] + self._facts
+        if self._follows:
+            parameters.append(to_microseconds(instant))
+        rows = cursor.execute(self.by_row, parameters).fetchall()
         if not rows:
             return None
         cells = rows[0]
@@ -121,7 +126,8 @@ class ReadPlan:
         self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
     ) -> Answer | None:
         """The same for any number of rows, inside a transaction."""
-        if not cursor.execute(self._check, self._facts).fetchall():
+        facts = [*self._facts, to_microseconds(instant)] if self._follows else self._facts
+        if not cursor.execute(self._check, facts).fetchall():
             return None
         reads = [table.read(cursor, columns, count, instant) for table in self._tables]
         values = []
@@ -135,6 +141,21 @@ class ReadPlan:
             values += self._on_demand.for_rows(values, columns, count, instant)
             values = [values[place] for place in self.request.shown]
         return Answer(self._names, self._outputs, [found for found, _ in reads], values)
+
+    def after_pushes(self, cursor: Any, instant: datetime, *, latest: bool) -> datetime:
+        """The instant of a read. A row that was pushed after it moves it to the arrival, if it is the present.
+
+        If it is not, the view's table no longer answers for it.
+        """
+        if not self._follows:
+            return instant
+        last, view = self.facts.last_push(cursor)
+        if last <= to_microseconds(instant):
+            return instant
+        pushed = from_microseconds(last)
+        if not latest:
+            raise before_push(view, pushed, instant)
+        return pushed
 
     def check_instant(self, instant: datetime) -> None:
         """Refuses an instant that a view's table does not answer for."""
@@ -227,7 +248,9 @@ def _window_read(read: Read) -> WindowRead | None:
         return None
     from asknown.online.sqlite.tiles import WindowRead  # half of what a reader can import, and most requests do without
 
-    return WindowRead(read.stored.view, read.windowed, ahead=bool(read.stored.ahead))
+    return WindowRead(
+        read.stored.view, read.windowed, ahead=bool(read.stored.ahead), pushed=read.stored.pushes is not None
+    )
 
 
 def _ahead_read(read: Read) -> AheadRead | None:

@@ -63,9 +63,9 @@ class SQLiteBackend:
         """Closes the connections of all threads."""
         self.sessions.close()
 
-    def read(self, query: Query, instant: datetime) -> Answer:
-        """The answer to ``query`` at ``instant`` (naive, in UTC)."""
-        return self._read_as_before(query, instant) or self._read_anew(query, instant)
+    def read(self, query: Query, instant: datetime, *, latest: bool = False) -> Answer:
+        """The answer to ``query`` at ``instant`` (naive, in UTC); ``latest`` says that this is the present."""
+        return self._read_as_before(query, instant) or self._read_anew(query, instant, latest=latest)
 
     def _read_as_before(self, query: Query, instant: datetime) -> Answer | None:
         """The answer, by a plan of an earlier read; None where there is none, or anything at all is not as it was."""
@@ -82,7 +82,7 @@ class SQLiteBackend:
         except self._doubts:
             return None  # it may be the plan that is out of date: the file as it is now has the last word
 
-    def _read_anew(self, query: Query, instant: datetime) -> Answer:
+    def _read_anew(self, query: Query, instant: datetime, *, latest: bool) -> Answer:
         """The answer, by what the file says now. All errors of a read come from here."""
         query.check()
         with self.sessions.snapshot() as session:
@@ -92,6 +92,7 @@ class SQLiteBackend:
                 if len(session.plans) >= _MOST_PLANS:
                     session.plans.clear()
                 session.plans[query.shape] = plan
+            instant = plan.after_pushes(session.cursor, instant, latest=latest)
             plan.check_instant(instant)
             try:
                 if query.row is not None and plan.by_row is not None:

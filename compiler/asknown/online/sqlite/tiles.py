@@ -22,7 +22,7 @@ from typing import Any
 from asknown.online.nodes import OnlineView, StoredFeature
 from asknown.online.sqlite.codec import full_column_decoder, quote
 from asknown.online.sqlite.events import scan_statement
-from asknown.online.sqlite.layout import TileTable, event_table, tile_table
+from asknown.online.sqlite.layout import TileTable, event_table, pushed_table, tile_table
 from asknown.online.windows import Columns, Events, RowSet, Selection, Tile, WindowFeatures
 from asknown.types import SqlType
 from asknown.values.states import condense, packs, spell
@@ -161,8 +161,10 @@ def code_of(kind: SqlType | None) -> str:
 class WindowRead:
     """Fetches what the features of one request need of one view's events: the events, or tiles of them."""
 
-    def __init__(self, view: OnlineView, features: Sequence[StoredFeature], *, ahead: bool) -> None:
-        """``ahead`` says whether the view has rows dated ahead."""
+    def __init__(
+        self, view: OnlineView, features: Sequence[StoredFeature], *, ahead: bool, pushed: bool = False
+    ) -> None:
+        """``ahead`` says whether the view has rows dated ahead, and ``pushed`` whether it follows pushes."""
         assert view.windows is not None
         events, tiles = event_table(view), tile_table(view)
         self.features = WindowFeatures(view, features, events.times, full_column_decoder)
@@ -179,6 +181,7 @@ class WindowRead:
             from asknown.online.sqlite.ahead import loose_statement  # few views have rows ahead
 
             self._loose_query = loose_statement(view, columns)
+        self._pushed_query = scan_statement(pushed_table(view), columns) if pushed else None
 
     def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Events:
         """Return the data for a key's features at ``instant`` (microseconds). No row can have the key None."""
@@ -201,10 +204,17 @@ class WindowRead:
         return list(zip(*rows, strict=True)) or self._nothing
 
     def fetch_loose(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Columns:
-        """The key's rows dated ahead that are visible at ``instant``, as events; nothing where there are none."""
-        if key is None or self._loose_query is None:
+        """The key's events that are in no tile: rows dated ahead that are visible at ``instant``, and pushed ones."""
+        if key is None:
             return ()
-        return list(zip(*cursor.execute(self._loose_query, (*key, instant)).fetchall(), strict=True))
+        rows: list[Any] = []
+        if self._loose_query is not None:
+            rows = cursor.execute(self._loose_query, (*key, instant)).fetchall()
+        if self._pushed_query is not None:
+            oldest, newest = instant - self.features.oldest, instant - self.features.newest
+            pushed = cursor.execute(self._pushed_query, (*key, oldest, newest)).fetchall()
+            rows = self.features.in_time_order([*rows, *pushed]) if len(pushed) > 1 or rows else pushed
+        return list(zip(*rows, strict=True))
 
     def _fetch_tiles(
         self, cursor: sqlite3.Cursor, key: Sequence[Any], instant: int, row: Sequence[Any]

@@ -20,27 +20,24 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.instants import from_microseconds, to_microseconds
-from asknown.online.loads import check_instant, check_not_older, check_shrink
+from asknown.online.loads import check_instant, check_not_before_push, check_not_older, check_shrink
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
+from asknown.online.pushes import PushedRow
 from asknown.online.report import AheadReport, EventReport, LoadReport
-from asknown.online.sqlite import connect, events, layout, lock, metadata, migrations, tiles
+from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
 from asknown.online.sqlite.ahead import ahead_table, write_ahead
 from asknown.online.sqlite.batches import StoredRows, read_ahead, read_events, read_rows
 from asknown.online.sqlite.content import Change, hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
 from asknown.online.sqlite.merge import delete_rows, merge_rows
-from asknown.online.sqlite.owner import check_owner, check_parts, write_owner
+from asknown.online.sqlite.opening import open_for_writing
+from asknown.online.sqlite.push import unlanded
+from asknown.online.sqlite.pushed import replace_pushed
 from asknown.online.sqlite.rebuild import KeysBefore, keep_keys
 from asknown.paths import absolute
+from asknown.types import SqlType
 
-_PRAGMAS = (
-    "journal_mode = WAL",
-    "synchronous = NORMAL",
-    "cache_size = -65536",  # 64 MB
-    "journal_size_limit = 67108864",
-    "trusted_schema = OFF",
-)
 _CHECKPOINT_WAIT = 1_000  # milliseconds that readers may hold up the last, optional step
 
 
@@ -74,6 +71,7 @@ class OnlineWriter:
         self._broken = False
         self._without_events: set[str] = set()  # views with windows whose events this load has yet to bring
         self._without_ahead: set[str] = set()  # views with rows ahead of an earlier load
+        self._without_pushes: set[str] = set()  # views that have followed pushes
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -110,6 +108,8 @@ class OnlineWriter:
                     raise ValueError(f"load() was not followed by load_events() for {sorted(self._without_events)}")
                 if self._without_ahead:
                     raise ValueError(f"load() was not followed by load_ahead() for {sorted(self._without_ahead)}")
+                if self._without_pushes:
+                    raise ValueError(f"load() was not followed by load_pushed() for {sorted(self._without_pushes)}")
                 with self._explained():
                     self.connection.execute("COMMIT")
                     self._checkpoint()
@@ -158,6 +158,8 @@ class OnlineWriter:
                 self._without_events.add(view.name)
             if held.ahead or held.beyond:
                 self._without_ahead.add(view.name)
+            if held.pushes is not None:
+                self._without_pushes.add(view.name)
         changed = merged.changed if before is None else before.count - removed
         new = merged.new if before is None else rows - changed
         return LoadReport(
@@ -189,11 +191,14 @@ class OnlineWriter:
             check_not_older(view.name, held.watermark, watermark)
             if metadata.shape(held.view) == metadata.shape(view):
                 return held, None
+        if held is not None and held.pushes is not None:
+            check_not_before_push(view.name, held.pushes.at, watermark)
         before = keep_keys(self.connection, held, view)
         if held is not None or view.name in broken:  # else a table of this name is somebody else's
             drop_tables(self.connection, view.name)
         make_tables(self.connection, self.path, view)
-        return StoredView(view, watermark, 0, "", watermark), before
+        pushes = None if held is None else held.pushes
+        return StoredView(view, watermark, 0, "", watermark, pushes=pushes), before
 
     def _write(self, held: StoredView, now: StoredView) -> None:
         """Writes what the file says of a view, if it says anything else; so the same load twice writes nothing."""
@@ -289,6 +294,26 @@ class OnlineWriter:
         ahead = (held.ahead or 0) + change.added - change.removed
         return replace(held, ahead=ahead, hashes=replace(held.hashes, ahead=hashed))
 
+    def load_pushed(
+        self, view: OnlineView, source: str | None, batches: Iterable[Any] = (), *, at: int = 0, seq: int = 0
+    ) -> None:
+        """Puts the pushed rows that this load cannot have seen beside what it brought; after all else of the view.
+
+        ``source`` is the one whose pushes the view follows, None if it follows none. ``batches`` bring the view's rows
+        of all that has not landed; ``at`` and ``seq`` are the arrival and the number of the last of these.
+        """
+        with self._explained():
+            held = metadata.sort_views(self.connection)[0].get(view.name)
+            if held is None or metadata.differs(held.view, view):
+                raise ValueError(f"load_pushed() comes after load() of the same view, '{view.name}'")
+            self._write(held, replace_pushed(self.connection, held, source, batches, at=at, seq=seq))
+            self._without_pushes.discard(view.name)
+
+    def unlanded(self, source: str, kind: SqlType) -> list[PushedRow]:
+        """The rows that were pushed into ``source`` and have not landed, so that no load has seen them."""
+        with self._explained():
+            return unlanded(self.connection, source, kind)
+
     def services(self, services: Iterable[OnlineService], on_demand: Iterable[OnlineOnDemand] = ()) -> None:
         """Writes the project's feature services and on-demand views, in place of those in the file."""
         services, on_demand = tuple(services), tuple(on_demand)
@@ -310,6 +335,7 @@ class OnlineWriter:
         """Removes a view and its rows from the file; a view that is not there is no error."""
         with self._explained():
             self._without_ahead.discard(view)
+            self._without_pushes.discard(view)
             if any(view in some for some in metadata.sort_views(self.connection)):
                 drop_tables(self.connection, view)
                 metadata.forget_view(self.connection, view)
@@ -317,14 +343,7 @@ class OnlineWriter:
     def _open(self) -> None:
         connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
         self._connection = connection
-        migrations.find_layout(connection, self.path)  # before anything is changed in a file that may not be ours
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("BEGIN IMMEDIATE")
-        check_parts(connection, self.path)
-        migrations.migrate(connection, migrations.find_layout(connection, self.path))
-        if self._owner is not None and check_owner(connection, self.path, self._owner) is None:
-            write_owner(connection, self._owner)
+        open_for_writing(connection, self.path, self._owner, synchronous="NORMAL")
 
     def _checked(self, watermark: datetime) -> datetime:
         """The watermark in UTC (naive: UTC already), unless it lies further in the future than clocks may differ."""
