@@ -62,6 +62,11 @@ def everything(session: Session) -> list[str]:
     return [*project.models, *project.services, *project.entities, *tables]
 
 
+def pushed_sources(session: Session) -> list[str]:
+    """The tables of sources that take pushes."""
+    return [f"{source}.{table}" for (source, table), found in _project(session).sources.items() if found.push]
+
+
 def stored(session: Session) -> list[str]:
     """The names of the services, views and on-demand views in the online table."""
     with session.open_reader() as reader:

@@ -24,6 +24,7 @@ Commands:
   run          Build the models that are materialized as tables or views.
   train        Build a training set: each row as known at its instant.
   materialize  Load each entity's newest values into the online table.
+  push         Push rows into a source, readable at once.
   get          Read features from the online table.
   serve        Serve the online table over HTTP.
   publish      Publish a snapshot of the online table.

@@ -93,6 +93,21 @@ def compile_ahead(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequenc
     return Statement((*models, *ctes), query, comment=HEADER)
 
 
+def compile_pushed(
+    view: FeatureView, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
+) -> Statement:
+    """The query of all rows of the view, with all columns that the online table keeps.
+
+    ``models`` read the pushed rows in place of the source. ``SELECT v.k, v.ts, v.amount FROM view AS v``
+    """
+    names = Names([*reserved_names, *(cte.name for cte in models)])
+    rows = ViewRows(names, dialect)
+    ctes = rows.of(view)
+    scope = AsOfScope(view, view.name, rows.name(view), names=names, bounds=Bounds(), dialect=dialect)
+    columns = dict.fromkeys([*kept_columns(view), *event_columns(view)])
+    return Statement((*models, *ctes), exp.select(*_shown(scope, columns)).from_(table(scope.source, scope.v)))
+
+
 def _shown(scope: AsOfScope, columns: Iterable[Column]) -> list[exp.Expr]:
     """The columns in the types of the model's SQL. A translated model may have changed them, so they are cast."""
     model = scope.view.model

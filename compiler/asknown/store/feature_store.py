@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from asknown.plan.needs import Needs
     from asknown.plan.rules import PlanOptions
     from asknown.store.checks import ProjectChecks
+    from asknown.store.push import PushWriter
+    from asknown.store.push_answers import PushAnswer
     from asknown.store.registry import ProjectRegistry
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.typed_catalog import TypedCatalog
@@ -65,6 +67,7 @@ class FeatureStore:
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
         self._frozen: list[FeatureStore] = []  # stores of requested versions
+        self._pushes: PushWriter | None = None
         self._lock = threading.RLock()
         self._process = os.getpid()
 
@@ -98,8 +101,10 @@ class FeatureStore:
             return frozen.get_historical_features(
                 entity_df, features, full_feature_names, timestamp=timestamp, statuses=statuses
             )
+        from asknown.store.landing import land_all
         from asknown.store.training import make_job
 
+        land_all(self.project, wait=60.0)
         return make_job(
             self._typed,
             entity_df,
@@ -203,17 +208,15 @@ class FeatureStore:
         message. ``on_rows`` is called with a view's name and its rows so far. Returns one report for each view.
         """
         from asknown.store.build import read_names
-        from asknown.store.materialize import load_views, read_watermark
+        from asknown.store.materialize import LoadOptions, load_views, read_watermark
 
-        watermark = read_watermark(until, self.project.profile.online)
+        read_watermark(until, self.project.profile.online)  # before anything else runs
         names = self._online_views() if views is None else read_names(views, "views")
         for name in names:
             self._require_view(name)
         self._close_reader()
-        return load_views(
-            self._typed,
-            names,
-            watermark,
+        options = LoadOptions(
+            until,
             full_refresh=full_refresh,
             allow_shrink=allow_shrink,
             keep=self._online_views() if prune else None,
@@ -221,6 +224,7 @@ class FeatureStore:
             on_rows=on_rows,
             on_wait=on_wait,
         )
+        return load_views(self._typed, names, options)
 
     @_in_turn
     def get_online_features(
@@ -240,6 +244,30 @@ class FeatureStore:
             online = self.project.profile.online
             self._reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
         return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
+
+    def push(self, source: str, rows: Any, *, partial: bool = False, ids: Sequence[str] | None = None) -> PushAnswer:
+        """Pushes rows into a source's table, and returns what became of them once they are durable and readable.
+
+        ``source`` is a table that declares ``push``: ``orders``, or ``shop.orders``. ``rows`` is a list of dicts, a
+        dict of lists, or a data frame, with every column of the table but the arrival. A repeat, by its id, changes
+        nothing. All rows are refused if one is, unless ``partial``. Views that compute each row from one row of the
+        source follow at once; others with the next load. Threads may push at the same time, and share commits.
+        """
+        return self.push_writer().push(source, rows, partial=partial, ids=ids)
+
+    def push_writer(self) -> PushWriter:
+        """What :meth:`push` writes with; for programs that do not want to wait for each answer."""
+        self._settle()
+        return self._pushes or self._open_push_writer()  # does not wait while this store loads
+
+    @_in_turn
+    def _open_push_writer(self) -> PushWriter:
+        if self._pushes is None:
+            from asknown.store.push import PushWriter
+
+            root, target = self.project.settings.root, self.project.profile.target.name
+            self._pushes = PushWriter(self.project, lambda: FeatureStore(root, target))
+        return self._pushes
 
     @_in_turn
     def doctor(self) -> Inspection:
@@ -327,6 +355,11 @@ class FeatureStore:
         return lineage_of(self._typed, self._typed.asked(view))
 
     @property
+    def typed_catalog(self) -> TypedCatalog:
+        """The project's models with the types of their columns."""
+        return self._typed
+
+    @property
     def catalog(self) -> Catalog:
         """The project's models by name."""
         return self._catalog
@@ -393,6 +426,7 @@ class FeatureStore:
         left = (self.__dict__.pop("_engine", None), self.__dict__.pop("_opened", None))
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(left))
         self._reader, self._lock, self._process = None, threading.RLock(), os.getpid()
+        self._pushes = None
 
     def _close_reader(self) -> None:
         if self._reader is not None:
@@ -403,6 +437,9 @@ class FeatureStore:
     def close(self) -> None:
         """Closes the engine and the online table. The store opens them again when it needs them."""
         self._close_reader()
+        if self._pushes is not None:
+            self._pushes.close()
+            self._pushes = None
         while self._frozen:
             self._frozen.pop().close()
         engine = self.__dict__.pop("_engine", None)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.emit.load import compile_ahead, compile_events, compile_load, event_columns, kept_columns
 from asknown.emit.probe import compile_nulls
 from asknown.emit.statement import Statement, check_sql, write
 from asknown.errors import AsknownError
-from asknown.instants import read_instant
+from asknown.instants import read_instant, to_microseconds
 from asknown.model.contract import never_null
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
@@ -21,6 +22,7 @@ from asknown.model.nodes import FeatureView, Item, Lifted
 from asknown.online.backend import LoadWriter, open_writer
 from asknown.online.loads import check_instant, check_not_older
 from asknown.online.nodes import (
+    OnlineOnDemand,
     OnlineService,
     OnlineView,
     OnlineWindows,
@@ -31,14 +33,15 @@ from asknown.online.nodes import (
 )
 from asknown.online.report import LoadReport
 from asknown.plan.nodes import LoadPlan
-from asknown.project.nodes import OnlineTarget, Service
+from asknown.project.nodes import OnlineTarget, Project, Service
+from asknown.store.landing import loading
 from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected
+from asknown.store.push_paths import pushable
+from asknown.store.pushes_beside import PushesBeside
+from asknown.store.spool import Batches, Spool
 from asknown.store.stored_on_demand import stored_on_demand, without_affected_items
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import SqlType
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def online_views(catalog: Catalog) -> list[str]:
@@ -60,63 +63,54 @@ def read_watermark(until: Any, online: OnlineTarget) -> datetime:
     return watermark
 
 
-def load_views(
-    catalog: TypedCatalog,
-    names: Sequence[str],
-    watermark: datetime,
-    *,
-    full_refresh: bool,
-    allow_shrink: bool,
-    keep: Collection[str] | None,
-    wait: float,
-    on_rows: Callable[[str, int], None] | None,
-    on_wait: Callable[[str], None] | None,
-) -> list[LoadReport]:
-    """Loads the views ``names`` as of ``watermark``, stores the project's services, and returns a report for each view.
+@dataclass(frozen=True)
+class LoadOptions:
+    """The options of a load: the instant (None: now), and those of :meth:`FeatureStore.materialize`.
 
-    A load as of an earlier instant than that of one of the views is an error, unless it is a ``full_refresh``.
-    ``keep`` names the views that may stay in the file; None keeps all. If another load is running, this one waits up
-    to ``wait`` seconds for it to end.
+    ``keep`` names the views that may stay in the table; None keeps all.
+    """
+
+    until: Any
+    full_refresh: bool
+    allow_shrink: bool
+    keep: Collection[str] | None
+    wait: float
+    on_rows: Callable[[str, int], None] | None
+    on_wait: Callable[[str], None] | None
+
+
+def load_views(catalog: TypedCatalog, names: Sequence[str], options: LoadOptions) -> list[LoadReport]:
+    """Loads the views ``names``, stores the project's services, and returns a report for each view.
+
+    A load as of an earlier instant than that of one of the views is an error, unless it is a ``full_refresh``. If
+    another load is running, this one waits for it to end. Where the project has sources that take pushes, all queries
+    run before the table is locked, so that pushes go on meanwhile (rule 14).
 
     A feature over windows that this version of the engine computes differently from the online table is left out. After
     all else is loaded, ``not-online`` is raised and names these features.
     """
     project = catalog.project
-    views = [catalog.view(name) for name in names]
-    stored = [stored_view(view, catalog) for view in views]  # checks every definition before the first row is written
-    on_demand = [stored_on_demand(catalog.on_demand(name)) for name in catalog.models.on_demand_views()]
-    for view in views:
-        _refuse_nulls(catalog, view)
-    comparison = compare_for(catalog.engine, stored, on_demand)
-    stored, refused = _without_affected(stored, comparison)
-    on_demand, others = without_affected_items(on_demand, comparison)
-    refused |= others
-    reports = []
-    target = project.profile.online
-    skew = timedelta(microseconds=target.max_skew)
-    owner = Owner(target.project, target.target)
-    with open_writer(target.path, timeout=wait, max_skew=skew, on_wait=on_wait, owner=owner) as writer:
-        if keep is not None:  # before the loads: a new view may differ from a removed one in letter case alone
-            for gone in writer.stored().keys() - {*keep, *names}:
-                writer.forget(gone)
-        held = writer.stored()
-        for name in names:
-            if name in held and not full_refresh:  # before the first query runs
-                check_not_older(name, held[name].watermark, watermark.replace(tzinfo=UTC))
-        for view, online in zip(views, stored, strict=True):
-            reports.append(
-                _load(
-                    writer,
-                    catalog,
-                    view,
-                    online,
-                    watermark,
-                    full_refresh=full_refresh,
-                    allow_shrink=allow_shrink,
-                    tell=None if on_rows is None else partial(on_rows, view.name),
-                )
-            )
-        writer.services(map(_stored_service, project.services.values()), on_demand)
+    with ExitStack() as stack:
+        stack.enter_context(loading(project, wait=options.wait, on_wait=options.on_wait))
+        pushes = stack.enter_context(closing(PushesBeside(catalog, names))) if pushable(project) else None
+        spool = None if pushes is None else stack.enter_context(Spool())
+        watermark = read_watermark(options.until, project.profile.online)
+        views = [catalog.view(name) for name in names]
+        stored = [stored_view(view, catalog) for view in views]  # checks every definition before a row is written
+        on_demand = [stored_on_demand(catalog.on_demand(name)) for name in catalog.models.on_demand_views()]
+        for view in views:
+            _refuse_nulls(catalog, view)
+        comparison = compare_for(catalog.engine, stored, on_demand)
+        stored, refused = _without_affected(stored, comparison)
+        on_demand, others = without_affected_items(on_demand, comparison)
+        refused |= others
+        if pushes is not None:
+            pushes.check_ids(watermark)
+        loads = [
+            _ViewLoad(catalog, view, online, watermark, pushes=pushes, spool=spool)
+            for view, online in zip(views, stored, strict=True)
+        ]
+        reports = _write_loads(project, loads, on_demand, options)
     if refused:
         raise refusal_of(refused, "everything was loaded except")
     return reports
@@ -140,6 +134,34 @@ def _refuse_nulls(catalog: TypedCatalog, view: FeatureView) -> None:
                 at=place,
                 hint="mend the model or the source, or take the constraint out",
             )
+
+
+def _write_loads(
+    project: Project, loads: Sequence[_ViewLoad], on_demand: Sequence[OnlineOnDemand], options: LoadOptions
+) -> list[LoadReport]:
+    """Writes the loads and the services in one transaction, and returns a report for each load."""
+    target = project.profile.online
+    skew = timedelta(microseconds=target.max_skew)
+    owner = Owner(target.project, target.target)
+    names = [load.view.name for load in loads]
+    with open_writer(target.path, timeout=options.wait, max_skew=skew, on_wait=options.on_wait, owner=owner) as writer:
+        if options.keep is not None:  # before the loads: a new view may differ from a removed one in letter case alone
+            for gone in writer.stored().keys() - {*options.keep, *names}:
+                writer.forget(gone)
+        held = writer.stored()
+        for load in loads:
+            if load.view.name in held and not options.full_refresh:  # before the first query runs
+                check_not_older(load.view.name, held[load.view.name].watermark, load.watermark.replace(tzinfo=UTC))
+        reports = [load.write(writer, options) for load in loads]
+        writer.services(map(_stored_service, project.services.values()), on_demand)
+    return reports
+
+
+def stored_for_online(views: Sequence[FeatureView], catalog: TypedCatalog) -> list[OnlineView]:
+    """The definitions of ``views`` as a load stores them: without what the engine computes differently."""
+    stored = [stored_view(view, catalog) for view in views]
+    comparison = compare_for(catalog.engine, stored)
+    return [without_affected(online, comparison)[0] for online in stored]
 
 
 def _without_affected(
@@ -171,36 +193,61 @@ def read_definitions(
     return found
 
 
-def _load(
-    writer: LoadWriter,
-    catalog: TypedCatalog,
-    view: FeatureView,
-    online: OnlineView,
-    watermark: datetime,
-    *,
-    full_refresh: bool,
-    allow_shrink: bool,
-    tell: Callable[[int], None] | None,
-) -> LoadReport:
-    plan = LoadPlan(view, watermark)
-    models = catalog.ctes_of_views([view])
+class _ViewLoad:
+    """The load of one view. With a ``spool`` its queries run at once, else when their rows are written."""
 
-    def run(statement: Statement) -> pa.RecordBatchReader:
+    def __init__(
+        self,
+        catalog: TypedCatalog,
+        view: FeatureView,
+        online: OnlineView,
+        watermark: datetime,
+        *,
+        pushes: PushesBeside | None,
+        spool: Spool | None,
+    ) -> None:
+        self.view = view
+        self.watermark = watermark
+        self._online = online
+        self._pushes = pushes
+        plan = LoadPlan(view, watermark)
+        models = catalog.ctes_of_views([view])
         dialect = catalog.engine.dialect
-        return catalog.engine.stream(check_sql(write(statement, dialect), dialect))
 
-    newest = run(compile_load(plan, models, catalog.reserved_names(), catalog.engine.dialect))
-    report = writer.load(online, newest, watermark, full_refresh=full_refresh, allow_shrink=allow_shrink, on_rows=tell)
-    if online.windows is not None:
-        events = writer.load_events(
-            online, run(compile_events(plan, models, catalog.reserved_names(), catalog.engine.dialect)), watermark
+        def query(compiled: Callable[..., Statement]) -> Batches:
+            sql = check_sql(write(compiled(plan, models, catalog.reserved_names(), dialect), dialect), dialect)
+            return partial(catalog.engine.stream, sql) if spool is None else spool.keep(catalog.engine.stream(sql))
+
+        self._newest = query(compile_load)
+        self._events = None if online.windows is None else query(compile_events)
+        self._later = query(compile_ahead)
+
+    def write(self, writer: LoadWriter, options: LoadOptions) -> LoadReport:
+        """Writes the view's rows, events and rows ahead, and puts the pushed rows that the load cannot have seen."""
+        online, watermark = self._online, self.watermark
+        report = writer.load(
+            online,
+            self._newest(),
+            watermark,
+            full_refresh=options.full_refresh,
+            allow_shrink=options.allow_shrink,
+            on_rows=None if options.on_rows is None else partial(options.on_rows, online.name),
         )
-        report = replace(
-            report, events_added=events.added, events_removed=events.removed, events_total=events.events_total
-        )
-    later = run(compile_ahead(plan, models, catalog.reserved_names(), catalog.engine.dialect))
-    ahead = writer.load_ahead(online, later, watermark, view.max_ahead)
-    return replace(report, rows_ahead=ahead.ahead, rows_beyond=ahead.beyond, beyond_at=ahead.beyond_at)
+        if self._events is not None:
+            events = writer.load_events(online, self._events(), watermark)
+            report = replace(
+                report, events_added=events.added, events_removed=events.removed, events_total=events.events_total
+            )
+        held = writer.stored()[online.name]
+        max_ahead = self.view.max_ahead
+        if held.pushes is not None:  # rows that arrived after an --until in the past are there already
+            max_ahead = max(max_ahead, held.pushes.at - to_microseconds(watermark))
+        ahead = writer.load_ahead(online, self._later(), watermark, max_ahead)
+        if self._pushes is not None:
+            self._pushes.put(writer, online)
+        elif held.pushes is not None:
+            writer.load_pushed(online, None)
+        return replace(report, rows_ahead=ahead.ahead, rows_beyond=ahead.beyond, beyond_at=ahead.beyond_at)
 
 
 def _stored_service(service: Service) -> OnlineService:

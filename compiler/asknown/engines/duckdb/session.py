@@ -107,6 +107,19 @@ class DuckDB:
         finally:
             cursor.close()
 
+    def rows_over(self, sql: str, relation: str, data: pa.Table) -> pa.Table | None:
+        """The result of a small query that reads ``data`` under the name ``relation``; None of another statement."""
+
+        def run() -> pa.Table | None:
+            self._con.register(relation, data)
+            try:
+                result = self._con.sql(sql)
+                return None if result is None else result.to_arrow_table()
+            finally:
+                self._con.unregister(relation)
+
+        return self._run(run)
+
     # -- bringing in and taking out ----------------------------------------------------------------------------
 
     def load_spine(self, data: pa.Table) -> LoadedSpine:
