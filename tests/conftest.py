@@ -31,6 +31,8 @@ LONG_FILES = (
     "test_loads.py",
     "engines/test_golden.py",
     "test_larger_than_memory.py",
+    "push/test_machine.py",
+    "push/test_kills.py",
 )
 
 SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
