@@ -23,6 +23,7 @@ model
 catalog
 plan       lint     changes  registry  site
 emit       engines  online
+checks
 store
 serve
 cli

@@ -40,6 +40,8 @@ def test_what_init_makes_goes_all_the_way(tmp_path: Path) -> None:
     assert [shlex.split(step)[:2] for step in steps] == [
         ["cd", "my_features"],
         ["asknown", "ls"],
+        ["asknown", "check"],
+        ["asknown", "test"],
         ["asknown", "train"],
         ["asknown", "materialize"],
         ["asknown", "get"],

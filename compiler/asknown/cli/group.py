@@ -26,6 +26,7 @@ COMMANDS = {
     "show": "Show a model, view, service, entity or source.",
     "compile": "Print the SQL that runs.",
     "check": "Find what is wrong with the project, without reading a row.",
+    "test": "Run the project's tests.",
     "run": "Build the models that are materialized as tables or views.",
     "train": "Build a training set: each row as known at its instant.",
     "materialize": "Load each entity's newest values into the online table.",

@@ -38,6 +38,7 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
         docs=properties.docs,
         groups=properties.groups,
         exposures=properties.exposures,
+        unit_tests=properties.unit_tests,
         models=models,
         macros=find_macros(settings),
     )

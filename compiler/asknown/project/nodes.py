@@ -274,6 +274,42 @@ class ModelDoc:
 
 
 @dataclass(frozen=True)
+class TestRows:
+    """Rows of a unit test: written down, or the path of a CSV file, or SQL that gives them."""
+
+    rows: tuple[dict[str, Any], ...]
+    csv: str | None
+    sql: str | None
+    at: Where
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """The rows that stand for a model (its name) or for a table of a source (both names)."""
+
+    input: str | tuple[str, str]
+    rows: TestRows
+
+
+@dataclass(frozen=True)
+class UnitTest:
+    """Rows that the models of a view, service or model are given, and what must come out.
+
+    ``kind`` says what ``target`` is. ``spine`` is None for a model. ``ends`` are ``training`` and ``online``.
+    """
+
+    name: str
+    kind: str
+    target: str
+    given: tuple[GivenRows, ...]
+    spine: TestRows | None
+    expect: TestRows
+    ends: tuple[str, ...]
+    approx: float | None
+    at: Where
+
+
+@dataclass(frozen=True)
 class ModelFile:
     """A model's template. Its name is the file's name without ``.sql``."""
 
@@ -303,5 +339,6 @@ class Project:
     docs: dict[str, ModelDoc]
     models: dict[str, ModelFile]
     macros: tuple[MacroFile, ...]  # the standard library first, the project's own after it
+    unit_tests: dict[str, UnitTest] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     exposures: dict[str, Exposure] = field(default_factory=dict)

@@ -10,13 +10,14 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.project.entities import read_entity
 from asknown.project.files import find_files, read_bytes, show_path
 from asknown.project.governance import TERMS, check_exposure, read_exposure, read_group, read_terms
-from asknown.project.nodes import Entity, Exposure, Group, ModelDoc, Service, Settings, SourceTable
+from asknown.project.nodes import Entity, Exposure, Group, ModelDoc, Service, Settings, SourceTable, UnitTest
 from asknown.project.reader import Names, Reader
 from asknown.project.services import read_service
 from asknown.project.sources import read_columns, read_source, read_unique
+from asknown.project.unit_tests import read_unit_test
 from asknown.project.values import Value
 
-KEYS = ("version", "sources", "entities", "feature_services", "models", "groups", "exposures")
+KEYS = ("version", "sources", "entities", "feature_services", "models", "groups", "exposures", "unit_tests")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Properties:
     docs: dict[str, ModelDoc] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     exposures: dict[str, Exposure] = field(default_factory=dict)
+    unit_tests: dict[str, UnitTest] = field(default_factory=dict)
 
 
 def read_properties(settings: Settings, models: Collection[str], names: Names) -> Properties:
@@ -98,6 +100,10 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
         exposure = read_exposure(item)
         names.register("exposure", exposure.name, exposure.at)
         found.exposures[exposure.name] = exposure
+    for item in reader.items("unit_tests"):
+        test = read_unit_test(item)
+        names.register("unit test", test.name, test.at)
+        found.unit_tests[test.name] = test
     for item in reader.items("models"):
         doc = read_model_doc(item)
         names.register("description of model", doc.name, doc.at)

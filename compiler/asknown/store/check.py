@@ -29,7 +29,7 @@ def check_project(models: Catalog, project: Project, engine: Callable[[], Engine
     properties list.
     """
     found: list[Finding] = []
-    catalog = _typed(models, project, engine, found)
+    catalog = unbuilt_catalog(models, project, engine, found)
     sound = _sound_models(models, found)
     views = [model for model in sound if model.is_feature_view]
     for model in views:  # before the types: a leak explains more than the errors that it causes
@@ -99,7 +99,13 @@ def _whole(catalog: TypedCatalog, found: Sequence[Finding]) -> Whole:
     )
 
 
-def _typed(models: Catalog, project: Project, engine: Callable[[], Engine], found: list[Finding]) -> TypedCatalog:
+def unbuilt_catalog(
+    models: Catalog, project: Project, engine: Callable[[], Engine], found: list[Finding]
+) -> TypedCatalog:
+    """The catalog with types from the SQL and the sources' columns, whatever is built in the target.
+
+    Where the engine cannot be opened, that is a finding, and sources have the columns that their properties list.
+    """
     try:
         opened: Engine | None = engine()
         assert opened is not None

@@ -1,0 +1,57 @@
+"""`asknown test`: runs the project's tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asknown.cli.output import Format, format_option, write_rows
+from asknown.cli.progress import say, styled, working
+from asknown.cli.session import ProjectCommand, Session
+
+if TYPE_CHECKING:
+    from asknown.checks.results import Outcome, TestResult
+
+COLUMNS = ("kind", "test", "of", "result", "checked", "failing")
+
+
+@click.command("test", cls=ProjectCommand)
+@click.argument("names", nargs=-1, metavar="[TEST]...")
+@format_option()
+@click.pass_context
+def command(ctx: click.Context, *, names: tuple[str, ...], kind: Format) -> None:
+    """Run the project's tests.
+
+    A unit test gives rows to a view's models and says which values must come out. It runs on DuckDB in memory, over
+    these rows alone, at both ends: the training query, and a read of an online table that was loaded as of the same
+    instant. Runs all unit tests, or each TEST. Prints a line for each, and exits with 1 if one fails.
+
+    \b
+    Examples:
+      asknown test
+      asknown test --format json
+    """
+    with ctx.ensure_object(Session).open_store() as store, working("running the tests"):
+        results = store.checks.unit_tests(names)
+    write_rows(kind, COLUMNS if kind == "table" else (*COLUMNS, "file", "line", "details"), _rows(results, kind))
+    for result in results:
+        for line in result.details if kind == "table" else ():
+            say(f"{styled(result.outcome, fg='red', bold=True)} {result.name}: {line}")
+    counts = Counter(result.outcome for result in results)
+    said = [f"{counts[outcome]} {words}" for outcome, words in _WORDS.items() if counts[outcome]]
+    say(f"{len(results)} test{'' if len(results) == 1 else 's'}: {', '.join(said) or 'nothing to run'}")
+    if any(result.is_failure for result in results):
+        ctx.exit(1)
+
+
+_WORDS: dict[Outcome, str] = {"pass": "passed", "warn": "with a warning", "fail": "failed", "error": "with an error"}
+
+
+def _rows(results: list[TestResult], kind: Format) -> Iterator[tuple[Any, ...]]:
+    for result in results:
+        row = (result.kind, result.name, result.tests, result.outcome, result.checked, result.failing)
+        place = (None, None) if result.at is None else (result.at.path, result.at.line)
+        yield row if kind == "table" else (*row, *place, "; ".join(result.details) or None)
