@@ -125,10 +125,16 @@ class Load:
 
     seconds: list[float] = field(default_factory=list)
     elapsed: float = 0.0
+    processor: float = 0.0  # of the server
 
     @property
     def rate(self) -> float:
         return len(self.seconds) / self.elapsed
+
+    @property
+    def cost(self) -> float:
+        """Microseconds of the server's processor a request: steadier than the rate where a machine is busy."""
+        return 1e6 * self.processor / len(self.seconds)
 
     def quantile(self, share: float) -> float:
         return sorted(self.seconds)[int(len(self.seconds) * share)]
@@ -224,6 +230,12 @@ def cases(keys: int) -> dict[str, tuple[list[bytes], list[bytes]]]:
     }
 
 
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory(pid: int) -> float:
     """Resident megabytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
@@ -268,7 +280,7 @@ def main() -> None:
         began = time.perf_counter()
         with (
             process([str(ASKNOWN), "serve", "--file", str(path), "--port", "0", "--drain", "0 seconds"]) as (port, pid),
-            process([sys.executable, __file__, "--by-hand", str(path)]) as (other, _),
+            process([sys.executable, __file__, "--by-hand", str(path)]) as (other, other_pid),
         ):
             print(f"both ready after {time.perf_counter() - began:.2f} s")
             ratios = []
@@ -276,17 +288,28 @@ def main() -> None:
                 same(port, other, asked)
                 turns: dict[str, list[Load]] = {"ours": [], "by hand": []}
                 for number in range(options.rounds + 1):
-                    for who, where, requests in (("ours", port, asked[0]), ("by hand", other, asked[1])):
+                    sides = (("ours", port, pid, asked[0]), ("by hand", other, other_pid, asked[1]))
+                    for who, where, server, requests in sides:
+                        began = processor_seconds(server)
                         load = asyncio.run(ask(where, requests, options.seconds))
+                        load.processor = processor_seconds(server) - began
                         if number:  # the first round warms both
                             turns[who].append(load)
                 rate = {who: statistics.median(load.rate for load in loads) for who, loads in turns.items()}
                 p99 = {who: statistics.median(load.quantile(0.99) for load in loads) for who, loads in turns.items()}
+                cost = {who: statistics.median(load.cost for load in loads) for who, loads in turns.items()}
                 for who in turns:
-                    print(f"{name:38} {who:8} {rate[who]:8.0f} requests/s   p99 {1000 * p99[who]:6.2f} ms")
-                ratios.append((name, rate["ours"] / rate["by hand"], p99["ours"] / p99["by hand"]))
-            for name, faster, later in ratios:
-                print(f"{name:38} {faster:.2f} × the requests, {later:.2f} × the p99")
+                    print(
+                        f"{name:38} {who:8} {rate[who]:8.0f} requests/s   p99 {1000 * p99[who]:7.2f} ms"
+                        f"   {cost[who]:6.0f} µs of processor a request"
+                    )
+                ratios.append((name, rate, p99, cost))
+            for name, rate, p99, cost in ratios:
+                print(
+                    f"{name:38} {rate['ours'] / rate['by hand']:.2f} × the requests, "
+                    f"{p99['ours'] / p99['by hand']:.2f} × the p99, "
+                    f"{cost['by hand'] / cost['ours']:.2f} × the requests for the same processor time"
+                )
             print(f"resident memory of asknown serve: {memory(pid):.0f} MB")
 
 

@@ -299,3 +299,30 @@ def test_a_new_token_is_printed_once_with_its_line(path: Path) -> None:
     assert re.fullmatch(r"ask_[\w-]{43}", token)
     assert f"sha256: {digest(token.encode())}, scopes: [read:a]" in made.stderr
     assert token not in made.stderr
+
+
+def test_several_processes_serve_and_count_together(path: Path) -> None:
+    with serving("--file", "online.db", "--workers", "2", folder=path.parent) as server:
+        for _ in range(40):
+            assert server.request("POST", "/v1/features", ASK).status == 200
+        time.sleep(0.6)
+        for _ in range(8):  # each process moves its counts when it is asked something
+            server.request("GET", "/livez")
+        text = server.request("GET", "/metrics").body.decode()
+        (found,) = re.findall(r'^asknown_requests_total\{code="ok",endpoint="/v1/features"\} (\S+)', text, re.MULTILINE)
+        assert float(found) == 40
+        assert server.stop() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the processes in /proc")
+def test_a_process_that_dies_is_replaced(path: Path) -> None:
+    with serving("--file", "online.db", "--workers", "2", folder=path.parent) as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="utf-8")
+        workers = [pid for pid in children.split() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(workers) == 2
+        os.kill(int(workers[0]), signal.SIGKILL)
+        assert server.process.stderr is not None
+        assert "another takes its place" in server.process.stderr.readline()
+        for _ in range(10):
+            assert server.request("POST", "/v1/features", ASK).status == 200
+        assert server.stop() == 0

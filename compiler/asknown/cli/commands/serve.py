@@ -14,9 +14,9 @@ from asknown.errors import AsknownError
 
 if TYPE_CHECKING:
     from asknown.online.nodes import Owner
+    from asknown.project.nodes import ServiceLog
     from asknown.serve.app import Application
     from asknown.serve.auth import Token
-    from asknown.serve.log import ServiceWriter
 
 
 @click.command("serve", cls=ProjectCommand)
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--port", default=6566, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes a free one."
 )
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that serve.")
 @click.option("--file", metavar="FILE", help="The online table's file; no project is then needed.")
 @click.option("--open", "is_open", is_flag=True, help="Serve without tokens beyond this machine.")
 @click.option(
@@ -46,6 +47,7 @@ def command(
     *,
     host: str,
     port: int,
+    workers: int,
     file: str | None,
     is_open: bool,
     drain: str,
@@ -78,9 +80,9 @@ def command(
         return
     if scopes:
         raise click.UsageError("--scope belongs to --new-token", click.get_current_context())
-    from asknown.serve.app import Application
     from asknown.serve.lifecycle import Address, run
     from asknown.serve.limits import Limits
+    from asknown.serve.workers import Serving, run_workers
 
     address = Address(host, port)
     path, owner, tokens, logs = _where(session, file)
@@ -97,18 +99,23 @@ def command(
         concurrency=limit_concurrency,
         receive=_seconds(receive, "--receive"),
     )
-    application = Application(path, tokens, limits, owner=owner, logs=logs)
+    serving = Serving(path, tokens, limits, owner, logs, _seconds(drain, "--drain"))
+    application = serving.application()
     _check_logs(application)
     listener = address.listen()
     place, number = listener.getsockname()[:2]
-    shown = f"[{place}]" if ":" in place else place
-    run(
-        application,
-        listener,
-        drain=_seconds(drain, "--drain"),
-        on_ready=lambda: say(f"serving {path} on http://{shown}:{number}"),
-        on_drain=lambda: say(f"ending: requests are served for {drain} longer"),
-    )
+    where = f"serving {path} on http://{f'[{place}]' if ':' in place else place}:{number}"
+    if workers == 1:
+        run(
+            application,
+            listener,
+            drain=serving.drain,
+            on_ready=lambda: say(where),
+            on_drain=lambda: say(f"ending: requests are served for {drain} longer"),
+        )
+    else:
+        application.state.reading.reader.close()
+        run_workers(serving, listener, workers, on_ready=lambda: say(f"{where} with {workers} processes"), say=say)
 
 
 def _import_server() -> None:
@@ -136,22 +143,23 @@ def _check_logs(application: Application) -> None:
             check_columns(service, writer.how, [*fields.keys, *fields.inputs])
 
 
-def _where(session: Session, file: str | None) -> tuple[Path, Owner | None, list[Token], dict[str, ServiceWriter]]:
+def _where(
+    session: Session, file: str | None
+) -> tuple[Path, Owner | None, tuple[Token, ...], tuple[tuple[str, ServiceLog, Path], ...]]:
     """The table's file, whose it must be, the tokens, and the services that are logged. ``--file`` needs no project."""
     from asknown.online.nodes import Owner
     from asknown.project import load_online, load_services, load_settings, load_tokens
     from asknown.serve.auth import Token
-    from asknown.serve.log import ServiceWriter
 
     try:
         settings = load_settings(session.project)
     except AsknownError as error:
         if file is None or error.code != "no-project":
             raise
-        return Path(file), None, [], {}
-    tokens = [Token(token.name, token.sha256, frozenset(token.scopes)) for token in load_tokens(settings)]
+        return Path(file), None, (), ()
+    tokens = tuple(Token(token.name, token.sha256, frozenset(token.scopes)) for token in load_tokens(settings))
     services = load_services(settings).values()
-    logs = {s.name: ServiceWriter(s.name, s.log, settings.root / s.log.to) for s in services if s.log is not None}
+    logs = tuple((s.name, s.log, settings.root / s.log.to) for s in services if s.log is not None)
     if file is not None:
         return Path(file), None, tokens, logs
     online = load_online(settings, session.target)
