@@ -40,7 +40,7 @@ def write_arrow(prepared: Prepared, response: OnlineResponse) -> Written:
             add(name, _given(name, values, kinds.get(name)))
     for output, values in zip(answer.outputs, answer.values, strict=True):
         add(output.name, column_array(values, output.column.type))
-    statuses, times = statuses_of(answer), response.event_timestamps()
+    (statuses, counts), times = statuses_of(prepared, answer), response.event_timestamps()
     for output, column in zip(answer.outputs, statuses, strict=True):
         add(f"{output.name}__status", pa.array(column, pa.string()).dictionary_encode().cast(_STATUS))
         add(f"{output.name}__timestamp", pa.array(times[output.name], _TIME))
@@ -49,7 +49,7 @@ def write_arrow(prepared: Prepared, response: OnlineResponse) -> Written:
     stream = BytesIO()
     with pa.ipc.new_stream(stream, schema) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    return Written(stream.getvalue(), statuses)
+    return Written(stream.getvalue(), statuses, counts)
 
 
 def _given(name: str, values: list[Any], kind: SqlType | None) -> pa.Array:

@@ -17,7 +17,7 @@ from asknown.serve.limits import Limits, read_body
 from asknown.serve.metrics import CONTENT_TYPE as PROMETHEUS
 from asknown.serve.metrics import expose, metrics
 from asknown.serve.problems import ProblemError
-from asknown.serve.read import Ask, Prepared, Written, count_values, write_columns, write_feast, write_rows
+from asknown.serve.read import Ask, Written, write_columns, write_feast, write_rows
 from asknown.serve.state import State
 from asknown.serve.wire import FeastRequest, FeaturesRequest
 
@@ -32,11 +32,11 @@ _features = msgspec.json.Decoder(FeaturesRequest)
 
 async def _json(call: Call, limits: Limits, decoder: msgspec.json.Decoder[T]) -> tuple[bytes, T]:
     """The body of a request, and what it says."""
-    kind = call.headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
-    if kind not in _JSON:
+    kind = call.headers.get(b"content-type", b"application/json")
+    if kind not in _JSON and (kind := kind.partition(b";")[0].strip().lower()) not in _JSON:
         raise ProblemError("wrong-content", f"The body is {kind.decode('latin-1')}.", hint="send application/json")
-    encoding = call.headers.get(b"content-encoding", b"identity").lower()
-    if encoding != b"identity":
+    encoding = call.headers.get(b"content-encoding", b"identity")
+    if encoding != b"identity" and encoding.lower() != b"identity":
         raise ProblemError("wrong-content", f"The body is {encoding.decode('latin-1')}.", hint="send it uncompressed")
     body = await read_body(call.receive, limits.body, call.headers.get(b"content-length"))
     return body, _decode(decoder, body)
@@ -49,11 +49,16 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint="see /openapi.json") from None
 
 
+def _require_reading(call: Call, references: Sequence[str]) -> None:
+    if call.token is not None:
+        require(call.token, "read", [reference.partition(":")[0] for reference in references])
+
+
 async def get_online_features(state: State, call: Call) -> Reply:
     """Feast's ``POST /get-online-features``."""
     body, asked = await _json(call, state.limits, _feast)
     references = _references(asked.feature_service, asked.features, "feature_service")
-    require(call.token, "read", [reference.partition(":")[0] for reference in references])
+    _require_reading(call, references)
     ask = Ask(
         references,
         asked.entities,
@@ -65,7 +70,7 @@ async def get_online_features(state: State, call: Call) -> Reply:
     state.limits.check_rows(ask.count)
     prepared, response = await state.read(ask)
     written = write_feast(prepared, response, asked.entities)
-    _count(prepared, asked.feature_service or "", written, ask.count)
+    _count(asked.feature_service or "", written, ask.count)
     if state.logs:
         state.log(ask, call, prepared, response, written)
     return Reply(written.body)
@@ -75,7 +80,7 @@ async def features(state: State, call: Call) -> Reply:
     """``POST /v1/features``: JSON in the layout of the request, or Arrow."""
     body, asked = await _json(call, state.limits, _features)
     references = _references(asked.service, asked.features, "service")
-    require(call.token, "read", [reference.partition(":")[0] for reference in references])
+    _require_reading(call, references)
     if (asked.rows is None) == (asked.columns is None):
         raise ProblemError(
             "bad-request", "The body must have either 'rows' or 'columns'.", hint='"rows": [{"carrier": "UA"}]'
@@ -100,7 +105,7 @@ async def features(state: State, call: Call) -> Reply:
         written = write_columns(prepared, response, rows)
     else:
         written = write_rows(prepared, response, rows)
-    _count(prepared, asked.service or "", written, ask.count)
+    _count(asked.service or "", written, ask.count)
     if state.logs:
         state.log(ask, call, prepared, response, written)
     return Reply(written.body, ARROW.encode() if as_arrow else b"application/json")
@@ -158,10 +163,10 @@ def _wants_arrow(accept: bytes | None) -> bool:
     )
 
 
-def _count(prepared: Prepared, service: str, written: Written, rows: int) -> None:
+def _count(service: str, written: Written, rows: int) -> None:
     found = metrics()
     found.rows(service, rows)
-    found.values(count_values(prepared, written.statuses, rows))
+    found.values(written.counts)
 
 
 async def services(state: State, call: Call) -> Reply:

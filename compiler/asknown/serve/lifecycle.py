@@ -131,13 +131,13 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._start_deadline()  # the first byte of a further request
         super().data_received(data)
-
-    def on_message_complete(self) -> None:
-        self._cancel_deadline()
-        super().on_message_complete()
+        cycle = self.cycle
+        if cycle is not None and not cycle.more_body and cycle.scope is self.scope:  # the newest request is whole
+            if self._deadline is not None:
+                self._cancel_deadline()
+        elif self._deadline is None:  # most requests come whole in one part, and need no timer
+            self._start_deadline()
 
     def _start_deadline(self) -> None:
         self._cancel_deadline()

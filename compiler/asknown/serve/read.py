@@ -229,46 +229,57 @@ def fields_of(request: Request) -> Fields:
 # -- statuses and times ------------------------------------------------------------------------------------------------
 
 
-def statuses_of(answer: Answer) -> list[list[Status]]:
-    """The statuses of each output. Outputs of one read share a list where none of their values is NULL."""
+Counts = dict[tuple[str, str], int]
+"""How many values of each view have each status."""
+
+
+def statuses_of(prepared: Prepared, answer: Answer) -> tuple[list[list[Status]], Counts]:
+    """The statuses of each output, and their counts. Outputs of one read share a list where none is NULL."""
     found: list[list[Status]] = []
-    bases: dict[int, list[Status]] = {}
-    for output, values in zip(answer.outputs, answer.values, strict=True):
+    counts: Counts = {}
+    bases: dict[int, tuple[list[Status], list[tuple[str, int]]]] = {}
+    for output, view, values in zip(answer.outputs, prepared.views, answer.values, strict=True):
+        nulls = values.count(None)
         if output.windowed or output.computed:
-            found.append(["NULL_VALUE" if value is None else "PRESENT" for value in values])
-            continue
-        base = bases.get(output.read)
-        if base is None:
-            base = bases[output.read] = answer.found[output.read].statuses()
-        found.append(_with_nulls(base, values) if None in values else base)
-    return found
+            found.append(_of_values(values, nulls))
+            present, own = len(values) - nulls, nulls
+            shared: list[tuple[str, int]] = [("PRESENT", present)] if present else []
+        else:
+            base = bases.get(output.read)
+            if base is None:
+                statuses = answer.found[output.read].statuses()
+                base = bases[output.read] = (statuses, [(s, n) for s in STATUSES if (n := statuses.count(s))])
+            statuses, shared = base
+            own = 0
+            if nulls and shared != [("NOT_FOUND", nulls)]:
+                statuses, own = _with_nulls(statuses, values, nulls)
+            found.append(statuses)
+        for status, number in shared:
+            less = own if status == "PRESENT" and not (output.windowed or output.computed) else 0
+            counts[view, status] = counts.get((view, status), 0) + number - less
+        if own:
+            counts[view, "NULL_VALUE"] = counts.get((view, "NULL_VALUE"), 0) + own
+    return found, counts
 
 
-def _with_nulls(base: list[Status], values: Sequence[Any]) -> list[Status]:
-    """The statuses with NULL_VALUE where a row is there and its value is NULL."""
-    statuses, place = base.copy(), -1
-    for _ in range(values.count(None)):  # few values are NULL, so to look for them is faster than to look at all
+STATUSES: tuple[Status, ...] = ("PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
+
+
+def _of_values(values: Sequence[Any], nulls: int) -> list[Status]:
+    if not nulls:
+        return ["PRESENT"] * len(values)
+    return ["NULL_VALUE" if value is None else "PRESENT" for value in values]
+
+
+def _with_nulls(base: list[Status], values: Sequence[Any], nulls: int) -> tuple[list[Status], int]:
+    """The statuses with NULL_VALUE where a row is there and its value is NULL, and how many these are."""
+    statuses, place, found = base.copy(), -1, 0
+    for _ in range(nulls):  # few values are NULL, so to look for them is faster than to look at all
         place = values.index(None, place + 1)
         if statuses[place] == "PRESENT":
             statuses[place] = "NULL_VALUE"
-    return statuses
-
-
-def count_values(prepared: Prepared, statuses: Sequence[list[Status]], rows: int) -> dict[tuple[str, str], int]:
-    """How many values of each view have each status."""
-    counts: dict[tuple[str, str], int] = {}
-    for view, column in zip(prepared.views, statuses, strict=True):
-        present = column.count("PRESENT")
-        if present:
-            counts[view, "PRESENT"] = counts.get((view, "PRESENT"), 0) + present
-        if present < rows:
-            for status in ABSENT:
-                if number := column.count(status):
-                    counts[view, status] = counts.get((view, status), 0) + number
-    return counts
-
-
-ABSENT: tuple[Status, ...] = ("NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
+            found += 1
+    return statuses, found
 
 
 def _times(answer: Answer, missing: datetime | None) -> list[bytes]:
@@ -304,16 +315,17 @@ def _spell(moments: list[datetime | None], missing: datetime | None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The bytes of an answer, with its statuses by output, which the metrics and the log read."""
+    """The bytes of an answer, with its statuses by output, which the log keeps, and their counts, for the metrics."""
 
     body: bytes
     statuses: list[list[Status]]
+    counts: Counts
 
 
 def write_feast(prepared: Prepared, response: OnlineResponse, columns: Mapping[str, Sequence[Any]]) -> Written:
     """Feast's JSON: one result for each column of the request, then for each feature."""
     answer = response.answer
-    statuses = statuses_of(answer)
+    statuses, counts = statuses_of(prepared, answer)
     count = len(response)
     present, epochs = encode(["PRESENT"] * count), _spell([None] * count, EPOCH)
     parts = [_RESULT % (encode(column), present, epochs) for column in columns.values()]
@@ -322,7 +334,7 @@ def write_feast(prepared: Prepared, response: OnlineResponse, columns: Mapping[s
         parts.append(_RESULT % (encode(column), _once(known, status), moments))
     names = [*map(encode, columns), *prepared.keys_of_json]
     body = b'{"metadata":{"feature_names":[%b]},"results":[%b],"status":true}' % (b",".join(names), b",".join(parts))
-    return Written(body, statuses)
+    return Written(body, statuses, counts)
 
 
 _RESULT = b'{"values":%b,"statuses":%b,"event_timestamps":%b}'
@@ -331,7 +343,7 @@ _RESULT = b'{"values":%b,"statuses":%b,"event_timestamps":%b}'
 def write_columns(prepared: Prepared, response: OnlineResponse, columns: Mapping[str, Sequence[Any]]) -> Written:
     """The answer of ``/v1/features`` to a request that gave columns: objects of lists."""
     answer = response.answer
-    statuses = statuses_of(answer)
+    statuses, counts = statuses_of(prepared, answer)
     known: dict[int, bytes] = {}
     keys = prepared.keys_of_json
     values = [b"%b:%b" % (encode(name), encode(column)) for name, column in columns.items()]
@@ -342,13 +354,13 @@ def write_columns(prepared: Prepared, response: OnlineResponse, columns: Mapping
         b",".join([b"%b:%b" % pair for pair in zip(keys, _times(answer, None), strict=True)]),
         _tail(response),
     )
-    return Written(body, statuses)
+    return Written(body, statuses, counts)
 
 
 def write_rows(prepared: Prepared, response: OnlineResponse, rows: Sequence[Mapping[str, Any]]) -> Written:
     """The answer of ``/v1/features`` to a request that gave rows: a list of objects."""
     answer, names = response.answer, prepared.names
-    statuses, times = statuses_of(answer), _times(answer, None)
+    (statuses, counts), times = statuses_of(prepared, answer), _times(answer, None)
     written = prepared.written(answer, "v1")
     if len(rows) == 1:
         keys = prepared.keys_of_json
@@ -361,7 +373,7 @@ def write_rows(prepared: Prepared, response: OnlineResponse, rows: Sequence[Mapp
         said = encode(_by_row(names, statuses, len(rows)))
         moments = encode(_by_row(names, [msgspec.json.decode(column) for column in times], len(rows)))
     body = b'{"rows":%b,"statuses":%b,"event_timestamps":%b,%b}' % (shown, said, moments, _tail(response))
-    return Written(body, statuses)
+    return Written(body, statuses, counts)
 
 
 def _by_row(names: Sequence[str], columns: Sequence[Sequence[Any]], count: int) -> list[dict[str, Any]]:
