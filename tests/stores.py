@@ -26,5 +26,5 @@ def open_without_refusals(folder: Path) -> FeatureStore:
     store = FeatureStore(folder)
     engine = store._engine
     types = open_type_engine(store.project, engine.dialect)
-    store.__dict__["_typed"] = TypedCatalog(store.catalog, engine, types, refusals=frozenset())
+    store._opened = TypedCatalog(store.catalog, engine, types, refusals=frozenset())
     return store

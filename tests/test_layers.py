@@ -49,7 +49,7 @@ HOMES = {
     "msgspec": {"serve"},
     "prometheus_client": {"serve"},
     "uvicorn": {"serve"},
-    "pyarrow": {"types", "engines", "online", "store", "serve", "cli.values"},
+    "pyarrow": {"types", "engines", "online", "checks", "store", "serve", "cli.values"},
     "pandas": {"engines.frames", "online", "store"},
     "polars": {"engines.frames", "store"},
 }

@@ -1,1 +1,1 @@
-"""Tests of a project: what unit tests, data tests and freshness say, from rows that were read."""
+"""Checks of a project on rows: unit tests, data tests, freshness, audits, comparisons and profiles."""

@@ -50,6 +50,18 @@ def working(label: str) -> Iterator[None]:
 
 
 @contextmanager
+def steps(label: str) -> Iterator[Callable[[str], None] | None]:
+    """A function that shows a step of long work beside a spinner; None if stderr is no terminal."""
+    if not is_terminal(sys.stderr):
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(label) as status:
+        yield lambda step: status.update(f"{label}: {step}")
+
+
+@contextmanager
 def counting_rows() -> Iterator[Callable[[str, int], None] | None]:
     """A function that shows a view's name and its rows so far; None if stderr is no terminal."""
     if not is_terminal(sys.stderr):

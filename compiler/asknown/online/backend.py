@@ -46,6 +46,9 @@ class Backend(Protocol):
     def on_demand(self) -> Mapping[str, OnlineOnDemand]:
         """The on-demand views in the table, by name."""
 
+    def keys(self, view: str) -> Iterator[tuple[Any, ...]]:
+        """The keys of all rows of a view, in no order that means anything."""
+
     def read(self, query: Query, instant: datetime, *, latest: bool = False) -> Answer:
         """The answer to a query at an instant (naive, in UTC), read from one state of the table.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers know the name, and importing typing takes longer than everything else here
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
+    from typing import Any
 
     from asknown.online.answer import OnlineResponse
     from asknown.online.backend import Library
@@ -66,6 +67,10 @@ class OnlineReader:
     def on_demand(self) -> dict[str, OnlineOnDemand]:
         """The on-demand views that the table knows, by name: their inputs, keys and features."""
         return dict(self._backend.on_demand())
+
+    def keys(self, view: str) -> Iterator[tuple[Any, ...]]:
+        """The keys of all rows of a view, in no order that means anything."""
+        return self._backend.keys(view)
 
     def get_online_features(
         self,

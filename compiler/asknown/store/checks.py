@@ -1,29 +1,47 @@
-"""A project's checks: what `asknown check` finds, of all of it or of some views."""
+"""A project's checks: of its text, of training sets on changed sources, and of the online table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.checks.results import TestResult
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, did_you_mean
+from asknown.instants import read_instant
 from asknown.lint.nodes import Finding
+from asknown.online.reader import OnlineReader
 from asknown.project.nodes import Project
 from asknown.store.check import check_project, errors_of_views, unbuilt_catalog
 from asknown.store.typed_catalog import TypedCatalog
 
+if TYPE_CHECKING:
+    from asknown.checks.audit import AuditReport, ProbeKind
+    from asknown.checks.verify import Verification
+
 
 class ProjectChecks:
-    """The checks of ``project``. ``engine`` opens the target's engine, and ``typed`` gives the types when needed."""
+    """The checks of ``project``.
+
+    ``engine`` opens the target's engine, ``typed`` gives the types, and ``reader`` opens the online table, each when
+    it is needed.
+    """
 
     def __init__(
-        self, project: Project, catalog: Catalog, engine: Callable[[], Engine], typed: Callable[[], TypedCatalog]
+        self,
+        project: Project,
+        catalog: Catalog,
+        engine: Callable[[], Engine],
+        typed: Callable[[], TypedCatalog],
+        reader: Callable[[], OnlineReader],
     ) -> None:
         self._project = project
         self._catalog = catalog
         self._engine = engine
         self._typed = typed
+        self._reader = reader
 
     def findings(self) -> list[Finding]:
         """The findings that the project's files and the columns of its sources show, by place. No row is read."""
@@ -48,3 +66,58 @@ class ProjectChecks:
                 )
         typed = unbuilt_catalog(self._catalog, self._project, self._engine, [])
         return run_unit_tests(typed, [test for name, test in tests.items() if not names or name in names])
+
+    def audit(
+        self,
+        features: str | Sequence[str],
+        spine: Any,
+        *,
+        timestamp: str | None = None,
+        cuts: int = 7,
+        rows: int = 5_000,
+        seed: int = 0,
+        probes: Sequence[ProbeKind] | None = None,
+        on_step: Callable[[str], None] | None = None,
+    ) -> AuditReport:
+        """Looks for hindsight in ``features`` by training again on sources that are changed (rule 11).
+
+        Up to ``rows`` random rows of the spine are used. At each of ``cuts`` quantiles of their instants, and at as
+        many random instants, what was not known yet is left out (``future``) or given extreme values (``poison``); a
+        feature without hindsight has the same values before the cut. ``order`` shuffles the rows of the sources,
+        ``rerun`` changes nothing. ``on_step`` is called with what comes next.
+        """
+        from asknown.checks.audit import PROBES
+        from asknown.store.audit import audit_features
+
+        return audit_features(
+            self._typed(),
+            features,
+            spine,
+            timestamp=timestamp,
+            cuts=cuts,
+            rows=rows,
+            seed=seed,
+            probes=PROBES if probes is None else tuple(probes),
+            on_step=on_step,
+        )
+
+    def verify(
+        self,
+        features: str | Sequence[str] | None = None,
+        *,
+        keys: int = 1_000,
+        at: Any = None,
+        seed: int = 0,
+        on_step: Callable[[str], None] | None = None,
+    ) -> Verification:
+        """Compares online reads with the training query at ``at`` (default: now), for random keys (rule 9).
+
+        ``features`` names services, views and features (default: every view that is online). A difference is a bug, a
+        lag of the load, late data, or not replayable; ``on_step`` is called with what comes next.
+        """
+        from asknown.store.materialize import online_views
+        from asknown.store.verify import verify_keys
+
+        moment = datetime.now(UTC).replace(tzinfo=None) if at is None else read_instant(at, "at")
+        asked = online_views(self._catalog) if features is None else features
+        return verify_keys(self._typed(), self._reader(), asked, keys=keys, at=moment, seed=seed, on_step=on_step)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, wraps
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from asknown.catalog.references import list_references
 from asknown.errors import AsknownError, did_you_mean
@@ -17,6 +15,7 @@ from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
 from asknown.project import load_project
 from asknown.project.nodes import Project
+from asknown.store.turns import Turns, in_turn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,21 +37,6 @@ if TYPE_CHECKING:
     from asknown.store.typed_catalog import TypedCatalog
 
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def _in_turn(method: _Method) -> _Method:
-    """Wraps a method so that one thread runs it at a time, and a forked process first opens its own resources."""
-
-    @wraps(method)
-    def guarded(self: FeatureStore, *args: Any, **named: Any) -> Any:
-        self._settle()
-        with self._lock:
-            return method(self, *args, **named)
-
-    return cast(_Method, guarded)
-
-
 class FeatureStore:
     """A project's features: training sets as of the past, and the online table as of now.
 
@@ -68,12 +52,11 @@ class FeatureStore:
         self._reader: OnlineReader | None = None
         self._frozen: list[FeatureStore] = []  # stores of requested versions
         self._pushes: PushWriter | None = None
-        self._lock = threading.RLock()
-        self._process = os.getpid()
+        self._turns = Turns()
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    @_in_turn
+    @in_turn
     def get_historical_features(
         self,
         entity_df: Any,
@@ -115,7 +98,7 @@ class FeatureStore:
             options=self._plan_options,
         )
 
-    @_in_turn
+    @in_turn
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
         """The SQL of a plain model or feature view and of everything upstream of it, as one runnable query.
 
@@ -129,7 +112,7 @@ class FeatureStore:
         catalog, written = self._compiling(dialect)
         return compile_relation(catalog, name, dialect=written)
 
-    @_in_turn
+    @in_turn
     def compile_service(
         self, features: str | Sequence[str], *, full_feature_names: bool = False, dialect: str | None = None
     ) -> str:
@@ -147,7 +130,7 @@ class FeatureStore:
             catalog, features, full_names=full_feature_names, dialect=written, options=self._plan_options
         )
 
-    @_in_turn
+    @in_turn
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
         """The first rows of a model, in the engine's order; all of them if ``limit`` is None."""
         sql = self.compile_model(name)
@@ -155,7 +138,7 @@ class FeatureStore:
             sql = f"{sql}\nLIMIT {int(limit)}"
         return self._engine.stream(sql).read_all()
 
-    @_in_turn
+    @in_turn
     def session_statements(self, dialect: str | None = None) -> tuple[str, ...]:
         """The statements that a session needs before it runs compiled SQL: its time zone, and what joins need."""
         from asknown.emit.statement import head
@@ -165,7 +148,7 @@ class FeatureStore:
 
     # -- the warehouse ---------------------------------------------------------------------------------------------
 
-    @_in_turn
+    @in_turn
     def run(
         self, models: str | Sequence[str] | None = None, on_built: Callable[[str, str], None] | None = None
     ) -> list[str]:
@@ -181,7 +164,7 @@ class FeatureStore:
 
     # -- online ----------------------------------------------------------------------------------------------------
 
-    @_in_turn
+    @in_turn
     def materialize(
         self,
         until: Any = None,
@@ -226,7 +209,7 @@ class FeatureStore:
         )
         return load_views(self._typed, names, options)
 
-    @_in_turn
+    @in_turn
     def get_online_features(
         self,
         features: str | Sequence[str],
@@ -240,10 +223,7 @@ class FeatureStore:
         values are those of the training query at the same keys and instant over the rows loaded by then, bit for bit.
         The call needs neither the models nor the engine.
         """
-        if self._reader is None:
-            online = self.project.profile.online
-            self._reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
-        return self._reader.get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
+        return self._online().get_online_features(features, entity_rows, at=at, full_feature_names=full_feature_names)
 
     def push(self, source: str, rows: Any, *, partial: bool = False, ids: Sequence[str] | None = None) -> PushAnswer:
         """Pushes rows into a source's table, and returns what became of them once they are durable and readable.
@@ -257,10 +237,10 @@ class FeatureStore:
 
     def push_writer(self) -> PushWriter:
         """What :meth:`push` writes with; for programs that do not want to wait for each answer."""
-        self._settle()
+        self._turns.settle(self._abandon)
         return self._pushes or self._open_push_writer()  # does not wait while this store loads
 
-    @_in_turn
+    @in_turn
     def _open_push_writer(self) -> PushWriter:
         if self._pushes is None:
             from asknown.store.push import PushWriter
@@ -269,7 +249,7 @@ class FeatureStore:
             self._pushes = PushWriter(self.project, lambda: FeatureStore(root, target))
         return self._pushes
 
-    @_in_turn
+    @in_turn
     def doctor(self) -> Inspection:
         """Inspects the online table: damage, hashes, watermarks, age, and whether it fits the project and the engine.
 
@@ -288,9 +268,9 @@ class FeatureStore:
         """The project's checks."""
         from asknown.store.checks import ProjectChecks
 
-        return ProjectChecks(self.project, self._catalog, lambda: self._engine, lambda: self._typed)
+        return ProjectChecks(self.project, self._catalog, lambda: self._engine, lambda: self._typed, self._online)
 
-    @_in_turn
+    @in_turn
     def check_target(self) -> tuple[Check, ...]:
         """Connects to the target and checks its version and what it lacks. A failure is a check and raises nothing."""
         from asknown.store.doctor import check_target
@@ -323,13 +303,13 @@ class FeatureStore:
         self._frozen.append(store)
         return store, plain
 
-    @_in_turn
+    @in_turn
     def feature_view(self, name: str) -> FeatureView:
         """The feature view ``name``, with its keys, times and features and their types."""
         self._require_view(name)
         return self._typed.view(name)
 
-    @_in_turn
+    @in_turn
     def on_demand_view(self, name: str) -> OnDemandView:
         """The on-demand view ``name``, with its keys, inputs and features and their types."""
         if name not in self.project.models or not self._catalog.model(name).is_on_demand:
@@ -340,14 +320,14 @@ class FeatureStore:
             )
         return self._typed.on_demand(name)
 
-    @_in_turn
+    @in_turn
     def needs(self, features: str | Sequence[str]) -> Needs:
         """The keys and inputs, with their types, that a spine or a read of ``features`` must bring."""
         from asknown.store.training import needs_of
 
         return needs_of(self._typed, features)
 
-    @_in_turn
+    @in_turn
     def lineage(self, view: str) -> dict[str, tuple[Edge, ...]]:
         """The columns of sources that each feature of a view or on-demand view comes from, with their roles."""
         from asknown.store.states import lineage_of
@@ -364,7 +344,7 @@ class FeatureStore:
         """The project's models by name."""
         return self._catalog
 
-    @_in_turn
+    @in_turn
     def columns(self, model: str) -> list[tuple[str, str]]:
         """The (name, type) of each column of a model."""
         return [(column.name, column.type.name) for column in self._typed.columns(model)]
@@ -416,24 +396,23 @@ class FeatureStore:
 
         return online_views(self._catalog)
 
-    def _settle(self) -> None:
-        """In a forked process, abandons the sessions and the lock of the parent."""
-        if os.getpid() == self._process:
-            return
-        import ctypes
+    def _abandon(self) -> tuple[object, ...]:
+        """The sessions of the process before a fork, which this one leaves alone."""
+        self._reader = self._pushes = None
+        return (self.__dict__.pop("_engine", None), self.__dict__.pop("_opened", None))
 
-        # The sessions' threads did not come along: to close a session, even at exit, would wait for them or crash.
-        left = (self.__dict__.pop("_engine", None), self.__dict__.pop("_opened", None))
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(left))
-        self._reader, self._lock, self._process = None, threading.RLock(), os.getpid()
-        self._pushes = None
+    def _online(self) -> OnlineReader:
+        if self._reader is None:
+            online = self.project.profile.online
+            self._reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
+        return self._reader
 
     def _close_reader(self) -> None:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
 
-    @_in_turn
+    @in_turn
     def close(self) -> None:
         """Closes the engine and the online table. The store opens them again when it needs them."""
         self._close_reader()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
@@ -13,7 +14,7 @@ from asknown.model.nodes import FeatureView, OnDemandView, View
 from asknown.plan.build import build_plan
 from asknown.plan.needs import Needs, find_needs
 from asknown.plan.nodes import Derived, Plan
-from asknown.plan.request import FeatureRequest, name_features, read_request
+from asknown.plan.request import FeatureRequest, RequestedFeature, name_features, read_request
 from asknown.plan.rules import PlanOptions
 from asknown.plan.statuses import with_statuses
 from asknown.store.on_demand import compile_alone
@@ -39,6 +40,41 @@ def make_job(
     from asknown.store.outputs import InputFiles
     from asknown.store.retrieval import RetrievalJob  # takes Arrow, which a query that is only compiled does without
 
+    planned = plan_request(
+        catalog,
+        entity_df,
+        features,
+        full_names=full_names,
+        timestamp=timestamp,
+        statuses=statuses,
+        options=options,
+    )
+    plan, relation = planned.plan, planned.plan.spine.relation
+    models = catalog.ctes_of_views(planned.views, refs=relation.refs, sources=relation.sources)
+    inputs = InputFiles(catalog.project, entity_df, catalog.sources.files)
+    return RetrievalJob(plan, models, catalog.reserved_names(), catalog.engine, inputs)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plan of a request, its features in the order of the plan's outputs, and the feature views that it reads."""
+
+    plan: Plan
+    requested: tuple[RequestedFeature, ...]
+    views: tuple[FeatureView, ...]
+
+
+def plan_request(
+    catalog: TypedCatalog,
+    entity_df: Any,
+    features: str | Sequence[str],
+    *,
+    full_names: bool,
+    timestamp: str | None,
+    statuses: bool = False,
+    options: PlanOptions | None = None,
+) -> Planned:
+    """The plan of ``features`` on the spine ``entity_df``."""
     request = _read(catalog.models, features)
     refuse_deprecated(catalog.project, [item.view for item in request])
     views = {item.view: catalog.asked(item.view) for item in request}
@@ -50,11 +86,7 @@ def make_job(
         plan = with_statuses(plan, catalog.sample, catalog.engine.dialect, options)
     check_keys(plan, catalog)
     check_inputs(plan, catalog)
-    models = catalog.ctes_of_views(
-        _read_from(plan, views.values()), refs=spine.relation.refs, sources=spine.relation.sources
-    )
-    inputs = InputFiles(catalog.project, entity_df, catalog.sources.files)
-    return RetrievalJob(plan, models, catalog.reserved_names(), catalog.engine, inputs)
+    return Planned(plan, requested, tuple(_read_from(plan, views.values())))
 
 
 def compile_request(
@@ -92,9 +124,14 @@ def compile_relation(catalog: TypedCatalog, name: str, *, dialect: Dialect | Non
 
 def needs_of(catalog: TypedCatalog, features: str | Sequence[str]) -> Needs:
     """The keys and inputs that a spine or a read of ``features`` must bring."""
+    return find_needs(requested_features(catalog, features))
+
+
+def requested_features(catalog: TypedCatalog, features: str | Sequence[str]) -> tuple[RequestedFeature, ...]:
+    """The features that ``features`` names, each once, by their full names."""
     request = _read(catalog.models, features)
     views = {item.view: catalog.asked(item.view) for item in request}
-    return find_needs(name_features(request, views, full_names=True, reserved_names=()))
+    return name_features(request, views, full_names=True, reserved_names=())
 
 
 def _read(models: Catalog, features: str | Sequence[str]) -> tuple[FeatureRequest, ...]:

@@ -228,17 +228,8 @@ class TypedCatalog:
         sources: Iterable[tuple[str, str]] = (),
         dialect: Dialect | None = None,
     ) -> list[Cte]:
-        """The CTEs that the rows of some views are read from.
-
-        For a view with windows they are those of its select, which its step of the plan brings without the windows.
-        """
-        names, tables = list(refs), list(sources)
-        for view in views:
-            if view.lifted is None:
-                names.append(view.name)
-            else:
-                names += view.model.rendered.refs
-                tables += view.model.rendered.sources
+        """The CTEs that the rows of some views are read from."""
+        names, tables = relations_of(views, refs, sources)
         return self.ctes(names, sources=tables, dialect=dialect)
 
     def call_types(self, view: FeatureView) -> Sequence[SqlType]:
@@ -371,6 +362,23 @@ class TypedCatalog:
                     at=model.rendered.where(model.rendered.config_line or 1),
                     hint=f"run: asknown run {model.name}",
                 )
+
+
+def relations_of(
+    views: Iterable[FeatureView], refs: Iterable[str] = (), sources: Iterable[tuple[str, str]] = ()
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The models and sources that the rows of some views are read from, after ``refs`` and ``sources``.
+
+    For a view with windows they are those of its select, which its step of the plan brings without the windows.
+    """
+    names, tables = list(refs), list(sources)
+    for view in views:
+        if view.lifted is None:
+            names.append(view.name)
+        else:
+            names += view.model.rendered.refs
+            tables += view.model.rendered.sources
+    return names, tables
 
 
 def _where_alike(pairs: Iterable[tuple[str, _Fact]]) -> dict[str, _Fact]:

@@ -78,6 +78,7 @@ DUCKDB = Dialect(
         "microseconds": "EPOCH_US(:x)",
         "whole_division": ":x // :y",
         "row_number": "ROW_NUMBER() OVER ()",
+        "shuffled": "HASH(:x, :seed)",
         "list_has": "LIST_CONTAINS(:list, :x)",
         "list_distinct": "LIST_DISTINCT([:x])",
         "each_of": "UNNEST(:list)",

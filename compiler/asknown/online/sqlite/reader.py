@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from asknown.online.backend import Library
 from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
 from asknown.online.request import MISSING, Query
 from asknown.online.resolve import resolve
+from asknown.online.sqlite.codec import decoder, quote
 from asknown.online.sqlite.connect import Session, Sessions
 from asknown.online.sqlite.errors import damaged
 from asknown.online.sqlite.lookup import find_facts
@@ -59,6 +60,15 @@ class SQLiteBackend:
         """Stops the query that the thread runs now, if any."""
         self.sessions.interrupt(thread)
 
+    def keys(self, view: str) -> Iterator[tuple[Any, ...]]:
+        """The keys of all rows of a view, in no order that means anything."""
+        with self.sessions.snapshot() as session:
+            columns = session.views[view].view.keys
+            decoders = [decoder(column.type) or _same for column in columns]
+            names = ", ".join(quote(column.name) for column in columns) or "1"
+            for row in session.cursor.execute(f"SELECT {names} FROM {quote(view)}"):
+                yield tuple(decode(value) for decode, value in zip(decoders, row[: len(columns)], strict=True))
+
     def close(self) -> None:
         """Closes the connections of all threads."""
         self.sessions.close()
@@ -103,6 +113,10 @@ class SQLiteBackend:
                 raise damaged(self.sessions.path, f"a value is not of its column's type: {error}") from error
         assert answer is not None, "a plan fits the state of the file that it was made in"
         return answer
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _read_rows(plan: ReadPlan, cursor: Any, query: Query, instant: datetime) -> Answer | None:

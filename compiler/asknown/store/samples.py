@@ -1,0 +1,57 @@
+"""Reads training sets and logs from files, to profile and compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.dataset
+import pyarrow.parquet
+
+from asknown.errors import AsknownError, did_you_mean
+from asknown.plan.statuses import SUFFIX
+from asknown.store.spine import INSTANT
+
+
+def read_sample(path: str | Path) -> pa.Table:
+    """The rows of a Parquet or CSV file, or of a folder of Parquet files. Raises ``no-data``."""
+    path = Path(path)
+    if not path.exists():
+        raise AsknownError("no-data", f"{path} does not exist", hint="name a Parquet or CSV file, or a folder of them")
+    try:
+        if path.is_dir():
+            return pyarrow.dataset.dataset(path, format="parquet", partitioning="hive").to_table()
+        if path.suffix == ".csv":
+            return pyarrow.csv.read_csv(path)
+        return pyarrow.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise AsknownError(
+            "no-data", f"{path} cannot be read: {reason}", hint="it must be a Parquet or CSV file, or a folder"
+        ) from None
+
+
+def choose_features(tables: Sequence[pa.Table], named: Sequence[str] | None) -> list[str]:
+    """The columns ``named``, which every table must have; else all that they share but instants and statuses."""
+    shared = [name for name in tables[0].schema.names if all(name in table.schema.names for table in tables)]
+    if named is None:
+        chosen = [name for name in shared if not name.endswith(SUFFIX) and name.casefold() != INSTANT]
+        if not chosen:
+            raise AsknownError("no-data", "there is no column to look at", hint="both files need columns of one name")
+        return chosen
+    for name in named:
+        if name not in shared:
+            where = "the file has" if len(tables) == 1 else "both files have"
+            raise AsknownError(
+                "unknown-feature",
+                f"no column '{name}' is what {where}",
+                hint=did_you_mean(name, shared, what="columns"),
+            )
+    return list(named)
+
+
+def statuses_of(table: pa.Table, features: Sequence[str]) -> dict[str, str]:
+    """The column of statuses of each feature that has one."""
+    return {name: name + SUFFIX for name in features if name + SUFFIX in table.schema.names}
