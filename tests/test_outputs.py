@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-ASKNOWN = Path(sys.executable).with_name("asknown")
+from cli.typed import Output, asknown
+
 SPINE = "select 1 as member_id, timestamp '2024-06-01' as event_timestamp"
 VISITS = "member_id,seen_at,points\n1,2024-01-01 12:00:00,10\n"
 FILES = {
@@ -27,7 +26,8 @@ FILES = {
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project, where the commands run."""
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -35,12 +35,12 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "out").mkdir()
     (tmp_path / "linked").symlink_to(tmp_path / "data")
     os.link(tmp_path / "data" / "visits.csv", tmp_path / "twin.csv")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def train(project: Path, output: str, spine: str = SPINE, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [str(ASKNOWN), "train", "visits", "--spine", spine, "-o", output, *more]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+def train(output: str, spine: str = SPINE, *more: str) -> Output:
+    return asknown("train", "visits", "--spine", spine, "-o", output, *more)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def train(project: Path, output: str, spine: str = SPINE, *more: str) -> subproc
 )
 def test_what_is_read_is_not_written(project: Path, output: str, what: str) -> None:
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
-    done = train(project, output, "spine.csv")
-    assert done.returncode == 1
+    done = train(output, "spine.csv")
+    assert done.code == 1
     assert f"error[output]: {output} is read as {what}" in done.stderr
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
@@ -70,7 +70,7 @@ def test_json_is_not_written_over_a_source_either(project: Path) -> None:
     yml.write_text(yml.read_text().replace("data/visits.csv", "data/visits.json"))
     text = '[{"member_id": 1, "seen_at": "2024-01-01 12:00:00", "points": 10}]'
     (project / "data" / "visits.json").write_text(text)
-    done = train(project, "data/visits.json", SPINE, "--format", "json")
+    done = train("data/visits.json", SPINE, "--format", "json")
     assert "error[output]: data/visits.json is read as the source" in done.stderr
     assert (project / "data" / "visits.json").read_text() == text
 
@@ -85,16 +85,16 @@ def test_json_is_not_written_over_a_source_either(project: Path) -> None:
     ],
 )
 def test_an_output_that_cannot_be_written_is_named(project: Path, output: str, words: str) -> None:
-    done = train(project, output)
-    assert (done.returncode, done.stdout) == (1, "")
+    done = train(output)
+    assert (done.code, done.stdout) == (1, "")
     assert done.stderr.startswith("error[output]: ")
     assert words in done.stderr
 
 
 @pytest.mark.parametrize("output", ["out/train.parquet", "days/train.csv", "data/train.csv", "days/1/part-10.csv"])
 def test_other_names_are_written(project: Path, output: str) -> None:
-    done = train(project, output)
-    assert done.returncode == 0, done.stderr
+    done = train(output)
+    assert done.code == 0, done.stderr
     assert (project / output).exists()
     assert output.endswith(".csv") or pq.read_table(project / output)["points"].to_pylist() == [10]
-    assert train(project, output).returncode == 0  # again, over the old one
+    assert train(output).code == 0  # again, over the old one

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from typed import ASKNOWN, JULY
+from typed import ASKNOWN, JULY, Output, asknown, fail, succeed
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
 LONG = "x" * 300
@@ -23,6 +24,11 @@ def shell(line: str, folder: Path) -> tuple[int, str, str]:
     done = subprocess.run(["/bin/sh", "-c", line], cwd=folder, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout, done.stderr
+
+
+def typed(line: str) -> Output:
+    """What a line prints that needs no shell."""
+    return asknown(*shlex.split(line))
 
 
 @pytest.mark.parametrize(
@@ -98,9 +104,7 @@ def test_a_deleted_folder_from_the_library(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_is_too_long(project: Path, words: str, code: str, name: str) -> None:
-    done, out, said = shell(f"asknown {words.format(name)}", project)
-    assert (done, out) == (1, "")
-    assert said.startswith(f"error[{code}]: ")
+    assert fail(*shlex.split(words.format(name))).startswith(f"error[{code}]: ")
 
 
 @pytest.mark.parametrize(
@@ -115,23 +119,22 @@ def test_an_online_path_that_cannot_be_a_file(project: Path, path: str, why: str
     profile = f"{project.name}:\n  outputs:\n    dev: {{type: duckdb}}\n  online: {{path: {path}}}\n"
     (project / "profiles.yml").write_text(profile)
     for words in (GET, "doctor --format csv"):
-        code, out, said = shell(f"asknown {words}", project)
-        assert code == 1
-        assert f"the online table {project}/{path} {why}" in out + said
-        assert "name another path under 'online' in profiles.yml" in out + said
-    code, _, said = shell("asknown materialize", project)
-    assert (code, "error[online-write]" in said, "name another path" in said) == (1, True, True)
+        done = typed(words)
+        assert done.code == 1
+        assert f"the online table {project}/{path} {why}" in done.stdout + done.stderr
+        assert "name another path under 'online' in profiles.yml" in done.stdout + done.stderr
+    said = fail("materialize")
+    assert ("error[online-write]" in said, "name another path" in said) == (True, True)
 
 
 @pytest.mark.parametrize("table", ["_asknown_views SET columns", "_asknown_services SET parts"])
 def test_damaged_json_in_the_metadata(project: Path, table: str) -> None:
     change = f"sqlite3 online.db \"UPDATE {table} = '[{{', hash = NULL\""
     subprocess.run(["/bin/sh", "-c", change], cwd=project, check=True)
-    code, _, said = shell(f"asknown {GET}", project)
-    assert code == 1
+    said = fail(*shlex.split(GET))
     assert f"error[online-corrupt]: the online file {project}/online.db is damaged: what it says of the" in said
     assert "is not the JSON that was written: " in said
     assert "asknown materialize" in said
-    assert shell("asknown doctor", project)[0] == 1
-    assert shell(f"asknown materialize --full-refresh --until {JULY}", project)[0] == 0
-    assert shell(f"asknown {GET}", project)[0] == 0
+    assert typed("doctor").code == 1
+    succeed("materialize", "--full-refresh", "--until", JULY)
+    succeed(*shlex.split(GET))
