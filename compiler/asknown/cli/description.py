@@ -95,6 +95,7 @@ def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Desc
         ("known at", config.known_at),
         ("created at", config.created_at),
         ("ttl", spell_ttl(config.ttl)),
+        ("max ahead", None if config.max_ahead is None else spell_ttl(config.max_ahead)),
         ("online", config.online),
         *_common_facts(store, model, faults),
         ("services", tuple(s.name for s in store.project.services.values() if _asks_for(s, model.name))),
