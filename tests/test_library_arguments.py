@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,42 @@ def test_what_is_no_instant_is_named(store: FeatureStore, instant: Any) -> None:
     store.materialize(until=NOON)
     with pytest.raises(AsknownError, match=r"^bad-value: at: .* is not an instant"):
         store.get_online_features("visits", [{"member_id": 1}], at=instant)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda s: s.get_historical_features(SPINE, "visits", timestamp=7), "timestamp: 7 is not a name"),
+        (lambda s: s.get_historical_features(SPINE, {"visits": ["x"]}), "features: {'visits': ['x']} is not a name"),
+        (lambda s: s.get_historical_features(SPINE, {"visits"}), "features: {'visits'} is not a name"),
+        (lambda s: s.get_historical_features(SPINE, "visits").to_parquet(None), "path: None is not a path"),
+        (lambda s: s.get_historical_features(SPINE, "visits").to_parquet("a\0b.csv"), "is not a path"),
+        (lambda s: s.get_historical_features(SPINE, "visits").head("x"), "rows: 'x' is not a number of rows"),
+        (lambda s: s.get_historical_features(SPINE, "visits").head(-1), "rows: -1 is not a number of rows"),
+        (lambda s: s.preview("visits", -1), "limit: -1 is not a number of rows"),
+        (lambda s: s.preview("visits", 1.5), "limit: 1.5 is not a number of rows"),
+        (lambda s: s.columns(7), "model: 7 is not a name"),
+        (lambda s: s.materialize(wait="long"), "wait: 'long' is not a number of seconds"),
+        (lambda s: FeatureStore(7), "path: 7 is not a path"),
+        (lambda s: FeatureStore(None), "path: None is not a path"),
+        (lambda s: OnlineReader(7), "path: 7 is not a path"),
+        (lambda s: OnlineReader("a\0b"), "is not a path"),
+    ],
+)
+def test_a_bad_argument_is_named(store: FeatureStore, call: Callable[[FeatureStore], Any], words: str) -> None:
+    with pytest.raises(AsknownError) as caught:
+        call(store)
+    assert caught.value.code == "bad-value" and words in caught.value.message and caught.value.hint
+
+
+def test_keys_of_a_request_stay_whole_in_a_frame(store: FeatureStore) -> None:
+    """Integers beside a missing one became floats, and large ones other numbers."""
+    big = 2**53 + 1
+    store.materialize(until=NOON)
+    rows = [{"member_id": big, "y": True}, {"member_id": None, "y": None}]
+    frame = store.get_online_features(features="visits", entity_rows=rows, at=NOON).to_df()
+    assert str(frame["member_id"].dtype) == "Int64" and str(frame["y"].dtype) == "boolean"
+    assert int(frame["member_id"][0]) == big and frame["member_id"].isna().tolist() == [False, True]
 
 
 def test_one_name_may_be_given_as_text(store: FeatureStore) -> None:

@@ -1,8 +1,11 @@
-"""Makes paths absolute, also where the current folder has been deleted under the program."""
+"""Checks paths and counts that a caller gives, and makes paths absolute."""
 
 from __future__ import annotations
 
+import os
+from operator import index
 from pathlib import Path
+from typing import SupportsIndex
 
 from asknown.errors import AsknownError
 
@@ -13,6 +16,23 @@ def absolute(path: str | Path) -> Path:
         return Path(path).absolute()
     except FileNotFoundError:
         raise no_folder() from None
+
+
+def check_path(value: object, parameter: str) -> str:
+    """The path that ``value`` is. Raises ``bad-value``, which names the ``parameter``, if it is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise AsknownError("bad-value", f"{parameter}: {value!r} is not a path", hint=f"give {parameter}='name'")
+    path = os.fsdecode(value)
+    if "\0" in path:
+        raise AsknownError("bad-value", f"{parameter}: {path!r} is not a path", hint="take the NUL out")
+    return path
+
+
+def check_count(value: object, parameter: str) -> int:
+    """The number of rows that ``value`` is. Raises ``bad-value``, which names the ``parameter``, if it is none."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or (count := index(value)) < 0:
+        raise AsknownError("bad-value", f"{parameter}: {value!r} is not a number of rows", hint=f"give {parameter}=10")
+    return count
 
 
 def no_folder() -> AsknownError:

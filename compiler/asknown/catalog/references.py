@@ -6,7 +6,7 @@ written by two projects may hold one. The online reader imports this module, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,7 +54,10 @@ def parse_reference(text: str, services: Container[str], is_view: Callable[[str]
 
 
 def list_references(features: Any) -> tuple[Any, ...]:
-    """The names in an argument that is one name or several. They may not be texts yet."""
-    if isinstance(features, str) or not isinstance(features, Iterable):
+    """The names in an argument that is one name or several. They may not be texts yet.
+
+    A mapping, whose values would be lost, and a set, which has no order, count as one name, which is none.
+    """
+    if isinstance(features, str | Mapping | Set) or not isinstance(features, Iterable):
         return (features,)
     return tuple(features)

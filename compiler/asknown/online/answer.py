@@ -264,12 +264,23 @@ class OnlineResponse:
             raise AsknownError(
                 "missing-extra", "to_df() needs pandas", hint="type: pip install 'asknown[pandas]'"
             ) from error
-        frame = {name: pd.Series(list(column)) for name, column in self._columns.items()}
+        frame = {name: pd.Series(list(column), dtype=_dtype_of(column)) for name, column in self._columns.items()}
         for output, values in zip(self._answer.outputs, self._answer.values, strict=True):
             text = pd.Series([""]).dtype  # str, or object before pandas 3
             kind = output.column.type
             frame[output.name] = pd.Series(list(values), dtype=text if kind.kind == "text" else _dtype(kind))
         return pd.DataFrame(frame, index=range(self._count))
+
+
+def _dtype_of(values: Sequence[Any]) -> str | None:
+    """The dtype of a column of the request, which keeps its integers whole beside a NULL; None for pandas' own."""
+    given = [value for value in values if value is not None]
+    if given and all(isinstance(value, bool) for value in given):
+        return "boolean"
+    whole = [hasattr(value, "__index__") and not type(value).__name__.startswith("bool") for value in given]
+    if given and all(whole) and all(-(2**63) <= value < 2**63 for value in given):
+        return "Int64"
+    return "object" if any(whole) else None
 
 
 def _dtype(kind: SqlType) -> str:

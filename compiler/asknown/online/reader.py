@@ -34,8 +34,9 @@ class OnlineReader:
         from asknown.online.answer import OnlineResponse
         from asknown.online.backend import open_backend
         from asknown.online.request import make_query, read_at
-        from asknown.paths import absolute
+        from asknown.paths import absolute, check_path
 
+        check_path(path, "path")
         self._make_query, self._read_at, self._respond = make_query, read_at, OnlineResponse
         self._backend = open_backend(path, library, owner)
         self.path = absolute(path)

@@ -13,6 +13,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.online.answer import OnlineResponse
 from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
+from asknown.paths import check_count, check_path
 from asknown.project import load_project
 from asknown.project.nodes import Project
 from asknown.store.turns import Turns, in_turn
@@ -47,6 +48,7 @@ class FeatureStore:
     """
 
     def __init__(self, path: str | Path = ".", target: str | None = None) -> None:
+        check_path(path, "path")
         self.project: Project = load_project(path, target=target)
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
@@ -135,7 +137,7 @@ class FeatureStore:
         """The first rows of a model, in the engine's order; all of them if ``limit`` is None."""
         sql = self.compile_model(name)
         if limit is not None:
-            sql = f"{sql}\nLIMIT {int(limit)}"
+            sql = f"{sql}\nLIMIT {check_count(limit, 'limit')}"
         return self._engine.stream(sql).read_all()
 
     @in_turn
@@ -193,6 +195,8 @@ class FeatureStore:
         from asknown.store.build import read_names
         from asknown.store.materialize import LoadOptions, load_views, read_watermark
 
+        if isinstance(wait, bool) or not isinstance(wait, int | float):
+            raise AsknownError("bad-value", f"wait: {wait!r} is not a number of seconds", hint="give wait=60")
         read_watermark(until, self.project.profile.online)  # before anything else runs
         names = self._online_views() if views is None else read_names(views, "views")
         for name in names:
@@ -347,7 +351,10 @@ class FeatureStore:
     @in_turn
     def columns(self, model: str) -> list[tuple[str, str]]:
         """The (name, type) of each column of a model."""
-        return [(column.name, column.type.name) for column in self._typed.columns(model)]
+        from asknown.store.build import read_names
+
+        (name,) = read_names(model if isinstance(model, str) else [model], "model")
+        return [(column.name, column.type.name) for column in self._typed.columns(name)]
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

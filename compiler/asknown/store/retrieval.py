@@ -14,7 +14,7 @@ from asknown.emit.statement import Cte, check_sql, standalone, write
 from asknown.engines.engine import Engine, WritesFolders
 from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError
-from asknown.paths import absolute
+from asknown.paths import absolute, check_count, check_path
 from asknown.plan.explain import explain_plan
 from asknown.plan.nodes import AsOfJoin, Plan
 from asknown.store.failures import explain_failure, is_on_demand
@@ -80,7 +80,7 @@ class RetrievalJob:
         spine = self.plan.spine
         relation = spine.relation
         order = "" if relation.row is None else f"\nORDER BY {relation.row}"
-        sql = f"SELECT * FROM (\n{relation.sql}\n) AS spine{order}\nLIMIT {int(rows)}"
+        sql = f"SELECT * FROM (\n{relation.sql}\n) AS spine{order}\nLIMIT {check_count(rows, 'rows')}"
         first = replace(spine, relation=replace(relation, sql=sql))
         first_rows = replace(self.plan, spine=first)
         return RetrievalJob(first_rows, self._models, self._reserved_names, self._engine, self._inputs)
@@ -123,6 +123,7 @@ class RetrievalJob:
         the file, so it may be larger than memory. A path that ends in / is a new folder, on this machine or elsewhere
         (``s3a://…/train/``), into which Spark's executors write Parquet files.
         """
+        check_path(path, "path")
         if str(path).endswith("/"):
             return self._to_folder(str(path))
         if "://" in str(path):
@@ -145,6 +146,7 @@ class RetrievalJob:
 
     def check_output(self, path: str | Path) -> None:
         """Raises ``output`` if the training set cannot go to the file ``path``, or would replace what it is made of."""
+        check_path(path, "path")
         self._inputs.check_output(Path(path))
 
     def _to_folder(self, url: str) -> int:

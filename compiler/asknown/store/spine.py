@@ -70,6 +70,9 @@ def find_instant(columns: Sequence[Column], timestamp: str | None) -> Column:
     """The spine's time column: the column ``timestamp``, else ``event_timestamp``, else its only datetime column."""
     named = {column.name: column for column in columns}
     if timestamp is not None:
+        if not isinstance(timestamp, str):
+            hint = did_you_mean("", named, what="the spine's columns")
+            raise AsknownError("bad-value", f"timestamp: {timestamp!r} is not a name", hint=hint)
         if timestamp not in named:
             raise AsknownError(
                 "spine-time",
