@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 from shop import FOLLOWERS, PUSH, SOURCE, edit_files, now, offline_ids, order, write_file, write_shop
+from sqlglot import parse_one
 
 from asknown import AsknownError, FeatureStore
+from asknown.model import row_path
 from asknown.store import landing, push
 from asknown.store.push import PushWriter
 
@@ -363,6 +365,51 @@ def test_plans_are_not_made_again_after_pushes(store: FeatureStore) -> None:
             store._reader.views()  # reads the metadata again
     now_there = backend.sessions.current().plans
     assert {shape: id(plan) for shape, plan in now_there.items()} == {shape: id(plan) for shape, plan in plans.items()}
+
+
+def test_check_says_which_views_follow_and_what_keeps_the_others(store: FeatureStore, shop: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "asknown", "--project", str(shop), "check"], capture_output=True, text=True, check=False
+    )
+    said = done.stderr.splitlines()
+    assert "'totals' follows pushes into shop.orders" in said
+    assert "'ranked' does not follow pushes into shop.orders, only loads: 'ranked' reads more than one relation" in said
+    assert [path.view for path in store.push_paths() if path.why_not is None] == sorted(FOLLOWERS)
+
+
+BREAKS = {
+    "a join": "select a.* from t as a join t as b on a.id = b.id",
+    "an aggregate": "select id, sum(x) as x from t",
+    "GROUP BY": "select id from t group by id",
+    "DISTINCT": "select distinct id from t",
+    "LIMIT": "select id from t limit 3",
+    "a set operation": "select id from t union all select id from t",
+    "UNNEST": "select id, unnest(xs) as x from t",
+    "a window": "select id, row_number() over (order by id) as n from t",
+    "a subquery": "select id, (select max(x) from t) as most from t",
+    "a table function": "select * from range(3)",
+    "a SELECT without FROM": "select 1 as id",
+    "a function that may see other rows, or chance": "select id, product(x) as x from t",
+}
+
+
+@pytest.mark.parametrize("words", BREAKS)
+def test_what_is_not_row_by_row_breaks_the_path(words: str) -> None:
+    found = row_path.break_of(parse_one(BREAKS[words], dialect="duckdb"))
+    assert found is not None and row_path.words_for(found) == words
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select id, x * 2 as y, case when x > 1 then 'a' end as z from t where x is not null",
+        "with a as (select * from t), b as (select id, upper(s) as s from a where id > 1) select * from b",
+        "select id from (select id, x from t) as s where x in (1, 2)",
+        "select id, date_trunc('day', at) as day, at + interval '1 hour' as later, coalesce(x, 0) as x from t",
+    ],
+)
+def test_projections_filters_and_expressions_do_not(sql: str) -> None:
+    assert row_path.break_of(parse_one(sql, dialect="duckdb")) is None
 
 
 # -- the declaration -------------------------------------------------------------------------------------------------

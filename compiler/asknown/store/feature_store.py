@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from asknown.store.checks import ProjectChecks
     from asknown.store.push import PushWriter
     from asknown.store.push_answers import PushAnswer
+    from asknown.store.push_paths import PushPath
     from asknown.store.registry import ProjectRegistry
     from asknown.store.retrieval import RetrievalJob
     from asknown.store.typed_catalog import TypedCatalog
@@ -238,6 +239,13 @@ class FeatureStore:
         source follow at once; others with the next load. Threads may push at the same time, and share commits.
         """
         return self.push_writer().push(source, rows, partial=partial, ids=ids)
+
+    @_in_turn
+    def push_paths(self) -> list[PushPath]:
+        """Which views follow pushes into which source, and what keeps the others from that."""
+        from asknown.store.push_paths import find_paths
+
+        return find_paths(lambda: self._typed, self.project)
 
     def push_writer(self) -> PushWriter:
         """What :meth:`push` writes with; for programs that do not want to wait for each answer."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from asknown.emit.models import source_name
@@ -25,6 +26,11 @@ class PushPath:
     view: str
     why_not: str | None
     passes_arrival: bool = True
+
+    def __str__(self) -> str:
+        if self.why_not is None:
+            return f"'{self.view}' follows pushes into {self.source}"
+        return f"'{self.view}' does not follow pushes into {self.source}, only loads: {self.why_not}"
 
 
 def pushable(project: Project) -> dict[str, SourceTable]:
@@ -75,6 +81,20 @@ def paths_from(catalog: TypedCatalog, view: FeatureView) -> Iterator[PushPath]:
             why_not = why_not or _break(model, view)
         known_at = None if view.known_at is None else view.known_at.name
         yield PushPath(source_name(table), view.name, why_not, known_at == table.push.known_at)
+
+
+def find_paths(typed: Callable[[], TypedCatalog], project: Project) -> list[PushPath]:
+    """The path of each view of the online table from each source that takes pushes. Broken views have none."""
+    if not pushable(project):
+        return []
+    found: list[PushPath] = []
+    with suppress(AsknownError):
+        catalog = typed()
+        for name in catalog.models.views():
+            with suppress(AsknownError):
+                if catalog.models.model(name).rendered.config.online:
+                    found += paths_from(catalog, catalog.view(name))
+    return found
 
 
 def _break(model: Model, view: FeatureView) -> str | None:

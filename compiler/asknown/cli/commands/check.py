@@ -44,11 +44,12 @@ def command(ctx: click.Context, *, strict: bool, everything: bool, kind: Any) ->
     """
     from asknown.lint.nodes import Finding
 
-    models, root = 0, Path()
+    models, root, paths = 0, Path(), list[str]()
     try:
         with ctx.ensure_object(Session).open_store() as store:
             models, root = len(store.project.models), store.project.settings.root
             findings = store.check()
+            paths = [str(path) for path in store.push_paths()]
     except AsknownError as error:  # a project that cannot be read at all
         findings = [Finding(error.code, "error", None, error.message, error.at, error.hint)]
     on = [finding for finding in findings if finding.off is None]
@@ -59,6 +60,8 @@ def command(ctx: click.Context, *, strict: bool, everything: bool, kind: Any) ->
         write_lines(_annotation(finding, root) for finding in on)
     else:
         write_rows(kind, COLUMNS, map(_row, findings))
+    for path in paths:
+        say(path)
     counts = Counter(map(_severity, on))
     say(f"{models} model{'' if models == 1 else 's'}: {_counted(counts, len(findings) - len(on))}")
     if counts["error"] or (strict and counts["warning"]):
