@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,15 @@ def test_a_late_row_counts_in_windows_and_wins_no_key(store: FeatureStore) -> No
     found = read(store)
     assert (found["spent"], found["note"]) == (15.0, "n")
     assert read(store, "plain")["amount"] == 10.0
+
+
+def test_a_row_that_becomes_visible_later_counts_as_new_and_from_its_instant_on(store: FeatureStore) -> None:
+    row = order(1, 5, amount=5.0)
+    assert store.push("orders", [row]).new == 1
+    due = row["ordered_at"] + timedelta(hours=2)
+    assert read(store, "announced", 5)["spent"] is None
+    assert read(store, "announced", 5, at=due - timedelta(microseconds=1))["amount"] is None
+    assert read(store, "announced", 5, at=due) == {"customer_id": 5, "amount": 5.0, "spent": 5.0}
 
 
 def test_a_late_row_before_every_window_is_counted_as_late(store: FeatureStore, shop: Path) -> None:

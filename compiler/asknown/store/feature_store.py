@@ -240,7 +240,7 @@ class FeatureStore:
         """
         return self.push_writer().push(source, rows, partial=partial, ids=ids)
 
-    @_in_turn
+    @in_turn
     def push_paths(self) -> list[PushPath]:
         """Which views follow pushes into which source, and what keeps the others from that."""
         from asknown.store.push_paths import find_paths

@@ -108,17 +108,19 @@ class DuckDB:
             cursor.close()
 
     def rows_over(self, sql: str, relation: str, data: pa.Table) -> pa.Table | None:
-        """The result of a small query that reads ``data`` under the name ``relation``; None of another statement."""
+        """The result of a small query that reads ``data`` under the name ``relation``; None of another statement.
 
-        def run() -> pa.Table | None:
+        It runs on the caller's thread: it is too short to be interrupted, and a change of threads takes longer.
+        """
+        try:
             self._con.register(relation, data)
             try:
                 result = self._con.sql(sql)
                 return None if result is None else result.to_arrow_table()
             finally:
                 self._con.unregister(relation)
-
-        return self._run(run)
+        except self._duckdb.Error as error:
+            raise translate(error) from None
 
     # -- bringing in and taking out ----------------------------------------------------------------------------
 

@@ -80,21 +80,28 @@ def apply_rows(
     batches = list(batches)
     count = sum(batch.num_rows for batch in batches)
     applied = Applied(stored)
-    keys = _apply_winners(connection, applied, batches, at)
+    keys, later = _apply_winners(connection, applied, batches, at)
     if stored.view.windows is not None:
         _apply_events(connection, applied, batches, at, seq - count)
-    _apply_ahead(connection, applied, batches, at, keys)
+    _apply_ahead(connection, applied, batches if later else (), at, keys)
     pushes = applied.stored.pushes
     assert pushes is not None
     applied.stored = replace(applied.stored, pushes=replace(pushes, seq=seq, at=at))
     return applied
 
 
-def _apply_winners(connection: sqlite3.Connection, applied: Applied, batches: Sequence[Any], at: int) -> list[Any]:
-    """Puts each key's newest row into the view's table (rule 3); the keys whose row is another one now."""
+def _apply_winners(
+    connection: sqlite3.Connection, applied: Applied, batches: Sequence[Any], at: int
+) -> tuple[list[Any], bool]:
+    """Puts each key's newest row into the view's table (rule 3).
+
+    Gives the keys whose row is another one now, and whether some rows become visible later.
+    """
     stored = applied.stored
     view = stored.view
-    rows = [row for chunk in read_rows(view, batches, from_microseconds(at)) for row in chunk.values]
+    chunks = list(read_rows(view, batches, from_microseconds(at)))
+    later = any(chunk.future for chunk in chunks)
+    rows = [row for chunk in chunks for row in chunk.values]
     table, is_newer = KeyedTable(connection, view), RowOrder(view).is_newer
     before = {table.key(row): row for row in table.look_up(list(dict.fromkeys(map(table.key, rows))))}
     now: dict[Any, Row] = {}
@@ -108,7 +115,7 @@ def _apply_winners(connection: sqlite3.Connection, applied: Applied, batches: Se
         if known_at is not None:
             applied.outcomes[row[known_at]] = "new" if wins else "older"
     if not now:
-        return []
+        return [], later
     connection.executemany(replace_statement(view, 1), now.values())
     change = Change()
     change.remove([before[key] for key in now if key in before])
@@ -117,7 +124,7 @@ def _apply_winners(connection: sqlite3.Connection, applied: Applied, batches: Se
     assert stored.hashes.rows is not None
     hashes = replace(stored.hashes, rows=change.apply(stored.hashes.rows))
     applied.stored = replace(stored, rows=stored.rows + new, hashes=hashes)
-    return [table.parameters(key) for key in now]
+    return [table.parameters(key) for key in now], later
 
 
 def _apply_events(connection: sqlite3.Connection, applied: Applied, batches: Sequence[Any], at: int, seq: int) -> None:
@@ -162,6 +169,7 @@ def _apply_ahead(
         hashed, applied.remade = hash_table(connection, ahead.name), True
     place = len(ahead.table.keys)
     width = place + len(ahead.table.times)
+    known_at = None if view.known_at is None else place + ahead.table.times.index(ahead.times[view.known_at])
     match = "".join(f"{quote(key.name)} = ? AND " for key in view.keys)
     number = (
         f"SELECT ifnull(max({quote(ahead.table.sequence)}), 0) + 1 FROM {quote(ahead.name)} "
@@ -173,6 +181,8 @@ def _apply_ahead(
         kept = (*row[:width], free, 0, *row[width:])
         connection.execute(insert, kept)
         change.add([kept])
+        if known_at is not None:
+            applied.outcomes[_spelled(row[known_at])] = "new"
     for key in dict.fromkeys([*keys, *(row[:place] for row in later)]):
         mark_newest(connection, view, ahead, key, change)
     assert hashed is not None
