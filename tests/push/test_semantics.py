@@ -377,6 +377,13 @@ def test_plans_are_not_made_again_after_pushes(store: FeatureStore) -> None:
     assert {shape: id(plan) for shape, plan in now_there.items()} == {shape: id(plan) for shape, plan in plans.items()}
 
 
+def test_verify_finds_no_difference_after_pushes(store: FeatureStore) -> None:
+    store.push("orders", [order(number, number % 3, ago=number, amount=0.1) for number in range(50)])
+    found = store.checks.verify(["totals", "newest", "announced"])
+    assert found.compared > 20 and found.present > 10
+    assert {outcome for feature in found.features for outcome in feature.outcomes} == {"equal"}, found
+
+
 def test_check_says_which_views_follow_and_what_keeps_the_others(store: FeatureStore, shop: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "asknown", "--project", str(shop), "check"], capture_output=True, text=True, check=False

@@ -115,9 +115,11 @@ class ProjectChecks:
         ``features`` names services, views and features (default: every view that is online). A difference is a bug, a
         lag of the load, late data, or not replayable; ``on_step`` is called with what comes next.
         """
+        from asknown.store.landing import land_all
         from asknown.store.materialize import online_views
         from asknown.store.verify import verify_keys
 
+        land_all(self._project, wait=60.0)
         moment = datetime.now(UTC).replace(tzinfo=None) if at is None else read_instant(at, "at")
         asked = online_views(self._catalog) if features is None else features
         return verify_keys(self._typed(), self._reader(), asked, keys=keys, at=moment, seed=seed, on_step=on_step)
