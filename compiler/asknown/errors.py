@@ -57,6 +57,7 @@ CODES: dict[str, str] = {
     "order-not-total": "A window in a model below a view depends on the order of rows that tie.",
     "float-order": "A model adds floats, whose sum follows the order of rows.",
     "float-equal": "Floats are compared by equality.",
+    "engine-version": "A model uses what versions of the engine compute differently.",
     "naive-time": "A view's time comes from a source without a zone, or is a reading of a local clock.",
     "ttl-against-cadence": "A view's ttl is shorter than the time between two rows, or is missing.",
     "fan-out": "A join may give several rows for one.",

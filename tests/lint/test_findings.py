@@ -188,6 +188,13 @@ FIRES: dict[str, Sequence[Case]] = {
         Case(f"select k, ts, sum(seq / 2) as f from {B} group by k, ts"),
         on(f"select k, ts, sum(f) as f from (select k, ts, coalesce(x, 0) as f from {B}) group by 1, 2"),
     ),
+    "engine-version": (
+        Case(f"select k, ts, levenshtein(note, 'a') as f from (select *, k::text as note from {B})"),
+        Case(f"select k, ts, jaccard(k::text, 'a') as f from {B}"),
+        Case(f"select k, ts, cast(cast(seq as hugeint) * 2 as hugeint)::double as f from {B}"),
+        Case(f"select k, ts, bit_count(seq::hugeint) as f from {B}"),
+        on(f"select k, ts, h::double as f from (select *, seq::hugeint as h from {B})"),
+    ),
     "float-equal": (
         Case(f"select k, ts, x = 5 as f from {B}"),
         Case(f"select k, ts, x from {B} where x <> 0.5"),
@@ -357,6 +364,11 @@ CLEAN: dict[str, Sequence[Case]] = {
         Case(f"select k, ts, sum(x::decimal(18, 6)) as f from {B} group by k, ts"),
         Case(f"select k, ts, max(x) as f from {B} group by k, ts"),
         Case(f"select k, ts, sum(seq) as f from {B} group by k, ts"),
+    ),
+    "engine-version": (
+        Case(f"select k, ts, cast(cast(seq::hugeint as text) as double) as f from {B}"),
+        Case(f"select k, ts, seq::double as f, bit_count(seq) as g, exact::double as h from {B}"),
+        Case(f"select k, ts, round(x, 2) as f from {B}"),
     ),
     "float-equal": (
         Case(f"select k, ts, seq = 5 as f from {B}"),

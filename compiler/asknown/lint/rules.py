@@ -19,6 +19,7 @@ from asknown.lint.nodes import Context, Finding, Rule, Subject
 from asknown.lint.outputs import gives_all_columns, reads_later_columns
 from asknown.lint.picks import order_leaves_ties, picks_without_order
 from asknown.lint.times import time_is_naive, ttl_misses_cadence
+from asknown.lint.versions import follows_the_version
 from asknown.lint.whole import (
     Whole,
     WholeRule,
@@ -54,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     Rule("order-not-total", "warning", "A window depends on the order of rows that tie.", order_leaves_ties),
     Rule("float-order", "warning", "A sum of floats follows the order of rows.", adds_floats),
     Rule("float-equal", "warning", "Floats are compared by equality.", compares_floats),
+    Rule("engine-version", "warning", "A value follows the version of the engine.", follows_the_version),
     Rule("naive-time", "warning", "A time has no zone, or another than UTC.", time_is_naive),
     Rule("ttl-against-cadence", "warning", "The ttl does not fit how often rows come.", ttl_misses_cadence),
     Rule("fan-out", "warning", "A join may give several rows for one.", joins_many_rows),
