@@ -41,6 +41,7 @@ def call(
     *,
     parts: Sequence[bytes] | None = None,
     root_path: str = "",
+    query: bytes = b"",
 ) -> Answer:
     """One request through the application itself, with no server between."""
     if parts is None:
@@ -65,7 +66,7 @@ def call(
         "method": method,
         "path": root_path + path,
         "root_path": root_path,
-        "query_string": b"",
+        "query_string": query,
         "headers": [(name.lower().encode(), value.encode()) for name, value in lines.items()],
     }
     asyncio.run(app(scope, receive, send))
@@ -99,13 +100,15 @@ class Server:
 
 
 @contextmanager
-def serving(*arguments: str, folder: Path) -> Iterator[Server]:
-    """`asknown serve` with the arguments, on a free port."""
+def serving(*arguments: str, folder: Path, first: str = "") -> Iterator[Server]:
+    """`asknown serve` with the arguments, on a free port. It says lines that start with ``first`` before it serves."""
     command = [str(ASKNOWN), "serve", "--port", "0", "--drain", "0 seconds", *arguments]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         line = process.stderr.readline()
+        while first and line.startswith(first):
+            line = process.stderr.readline()
         found = re.search(r"on http://127\.0\.0\.1:(\d+)", line)
         assert found, line + (process.stderr.read() if process.poll() is not None else "")
         yield Server(process, int(found[1]))

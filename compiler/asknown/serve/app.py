@@ -28,8 +28,8 @@ Scope = MutableMapping[str, Any]
 log = logging.getLogger("asknown.serve")
 
 _HEADERS = frozenset(
-    (b"accept", b"authorization", b"content-encoding", b"content-length", b"content-type", b"traceparent")
-) | {b"x-request-id"}
+    (b"accept", b"authorization", b"content-encoding", b"content-length", b"content-type", b"idempotency-key")
+) | {b"traceparent", b"x-request-id"}
 _LONGEST_ID = 64  # characters of a request's id
 _JSON = b"application/json"
 
@@ -41,6 +41,7 @@ class Call:
     headers: dict[bytes, bytes]
     receive: Receive
     request_id: str
+    query: bytes = b""
     token: Token | None = None
     name: str = ""
 
@@ -81,8 +82,13 @@ class Application:
 
         self.state = State(Path(file), limits or Limits(), **options)
         self._tokens = Tokens(tokens)
-        self._exact = {endpoint.path: endpoint for endpoint in ENDPOINTS if "{" not in endpoint.path}
-        self._below = {e.path.partition("{")[0]: e for e in ENDPOINTS if "{" in e.path}
+        endpoints: tuple[Endpoint, ...] = ENDPOINTS
+        if self.state.pushes is not None:
+            from asknown.serve.push import PUSH_ENDPOINTS
+
+            endpoints += PUSH_ENDPOINTS
+        self._exact = {endpoint.path: endpoint for endpoint in endpoints if "{" not in endpoint.path}
+        self._below = {e.path.partition("{")[0]: e for e in endpoints if "{" in e.path}
         self._numbers = count(1)
         self._prefix = os.urandom(6).hex()
         self._working = 0
@@ -124,18 +130,20 @@ class Application:
         code, status = "ok", 200
         try:
             endpoint, name = self._find(scope)
-            reply = await self._work(endpoint, Call(headers, receive, request_id, None, name))
+            reply = await self._work(
+                endpoint, Call(headers, receive, request_id, scope.get("query_string", b""), None, name)
+            )
             body, kind, more = reply.body, reply.content_type, reply.headers
         except DisconnectedError:
             return
         except (ProblemError, AsknownError) as error:
             problem = error if isinstance(error, ProblemError) else as_problem(error)
             if problem.status == 500:
-                log.exception("request %s failed", request_id)
+                _log_bug(request_id, headers)
             code, status = problem.code, problem.status
             body, kind, more = problem.body(request_id), CONTENT_TYPE, problem.headers
         except Exception:
-            log.exception("request %s failed", request_id)
+            _log_bug(request_id, headers)
             code, status = "internal", 500
             body, kind, more = bug().body(request_id), CONTENT_TYPE, ()
         sent = [
@@ -193,6 +201,11 @@ class Application:
             if text.isprintable():
                 return text
         return f"{self._prefix}-{next(self._numbers):x}"
+
+
+def _log_bug(request_id: str, headers: dict[bytes, bytes]) -> None:
+    """Logs the exception that is being handled, with what finds its request in other logs."""
+    log.exception("request %s failed, traceparent %s", request_id, headers.get(b"traceparent", b"-").decode("latin-1"))
 
 
 def app(file: str | Path, tokens: Sequence[Token] = (), limits: Limits | None = None, **options: Any) -> Application:

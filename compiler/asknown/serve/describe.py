@@ -9,7 +9,7 @@ import msgspec
 from asknown import __version__
 from asknown.serve.problems import OVER_HTTP, STATUS
 from asknown.serve.read import Reading
-from asknown.serve.wire import EXAMPLES, FeastRequest, FeaturesRequest, spell_moment
+from asknown.serve.wire import EXAMPLES, FeastPush, FeastRequest, FeaturesRequest, spell_moment
 
 
 def describe_service(reading: Reading, name: str) -> dict[str, Any]:
@@ -37,10 +37,11 @@ def describe_service(reading: Reading, name: str) -> dict[str, Any]:
     }
 
 
-def openapi() -> bytes:
-    """The OpenAPI document."""
+def openapi(*, pushes: bool) -> bytes:
+    """The OpenAPI document, with the endpoints for pushes or without."""
+    paths = _PATHS | _PUSH_PATHS if pushes else _PATHS
     schemas = msgspec.json.schema_components(
-        [FeastRequest, FeaturesRequest], ref_template="#/components/schemas/{name}"
+        [FeastPush, FeastRequest, FeaturesRequest], ref_template="#/components/schemas/{name}"
     )
     components = {**schemas[1], "Problem": _PROBLEM}
     return msgspec.json.encode(
@@ -48,7 +49,7 @@ def openapi() -> bytes:
             "openapi": "3.1.0",
             "info": {"title": "asknown serve", "version": __version__},
             "security": [{}, {"token": []}],
-            "paths": {path: {method: _with_problems(what)} for path, (method, what) in _PATHS.items()},
+            "paths": {path: {method: _with_problems(what)} for path, (method, what) in paths.items()},
             "components": {
                 "schemas": components,
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -127,4 +128,46 @@ _PATHS: dict[str, tuple[str, dict[str, Any]]] = {
     "/livez": ("get", _gives("The process answers.")),
     "/readyz": ("get", _gives("Reads work, and the process is not about to end.")),
     "/metrics": ("get", _gives("Metrics for Prometheus.", "text/plain")),
+}
+_ROWS = {"type": "array", "items": {"type": "object"}}
+_PUSHED = {
+    "type": "object",
+    "required": ["seq", "rows", "new", "older", "duplicates", "late", "skipped", "views"],
+    "properties": {
+        **{name: {"type": "integer"} for name in ("seq", "rows", "new", "older", "duplicates", "late", "skipped")},
+        "views": {"type": "array", "items": {"type": "string"}},
+        "outcomes": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+
+def _pushes(summary: str, content: dict[str, Any], parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": {"description": "What became of the rows.", "content": {"application/json": {"schema": _PUSHED}}}
+        },
+    }
+
+
+_PUSH_PATHS: dict[str, tuple[str, dict[str, Any]]] = {
+    "/v1/push/{source}": (
+        "post",
+        _pushes(
+            "Push rows into a table of a source.",
+            {
+                "application/json": {"schema": _ROWS},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
+            },
+            [
+                {"name": "source", "in": "path", "required": True, "schema": {"type": "string"}},
+                {"name": "partial", "in": "query", "schema": {"type": "boolean"}},
+                {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}},
+            ],
+        ),
+    ),
+    "/push": ("post", _pushes("Push rows, in Feast's form.", {"application/json": {"schema": _ref("FeastPush")}}, [])),
 }

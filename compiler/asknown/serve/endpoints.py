@@ -214,7 +214,7 @@ async def show_openapi(state: State, call: Call) -> Reply:
     """``GET /openapi.json``."""
     if not reads_something(call.token):
         require(call.token, "read")
-    return Reply(openapi())
+    return Reply(openapi(pushes=state.pushes is not None))
 
 
 @cache

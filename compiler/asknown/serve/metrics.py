@@ -45,6 +45,7 @@ class Metrics:
         )
         self._rows = counter("asknown_rows", "Entity rows read, by service; '' is a list of features.", "service")
         self._values = counter("asknown_values", "Values read, by view and status.", "view", "status")
+        self._push_rows = counter("asknown_push_rows", "Rows pushed, by source and outcome.", "source", "outcome")
         self._log_rows = counter("asknown_log_rows", "Rows of the log of served features.", "service", "outcome")
         self._observe: dict[str, Callable[[float], None]] = {}
         self._pending: dict[tuple[Counter, tuple[str, ...]], int] = {}
@@ -71,6 +72,10 @@ class Metrics:
         """Counts values, given by view and status."""
         for labels, count in counts.items():
             self._add(self._values, labels, count)
+
+    def push_rows(self, source: str, outcome: str, count: int) -> None:
+        """Counts pushed rows by what became of them."""
+        self._add(self._push_rows, (source, outcome), count)
 
     def log_rows(self, service: str, outcome: str, count: int) -> None:
         """Counts rows of the log: ``written`` or ``dropped``."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asknown.online.answer import OnlineResponse
     from asknown.online.nodes import Owner
     from asknown.serve.app import Call
+    from asknown.store.push import PushWriter
 
 _AGAIN = 0.02  # seconds after which a query that should stop is stopped again
 
@@ -29,9 +30,16 @@ class State:
     """The table of ``owner`` in ``file``. It is opened by :meth:`startup`, or by the first request that needs it."""
 
     def __init__(
-        self, file: Path, limits: Limits, *, owner: Owner | None = None, logs: Mapping[str, ServiceWriter] | None = None
+        self,
+        file: Path,
+        limits: Limits,
+        *,
+        owner: Owner | None = None,
+        logs: Mapping[str, ServiceWriter] | None = None,
+        pushes: PushWriter | None = None,
     ) -> None:
         self.limits = limits
+        self.pushes = pushes
         self.logs = logs or {}
         self.draining = False
         self._file = file
@@ -53,10 +61,12 @@ class State:
             self.check_ready()
 
     async def shutdown(self) -> None:
-        """Ends the threads, writes what is left of the logs, and closes the table."""
+        """Ends the threads, writes what waits of pushes and logs, and closes the table."""
         if self._threads is not None:
             self._threads.shutdown(wait=True)
             self._threads = None
+        if self.pushes is not None:
+            await asyncio.to_thread(self.pushes.close)
         for writer in self.logs.values():
             await asyncio.to_thread(writer.close)
         if self._reading is not None:

@@ -57,6 +57,14 @@ class FeaturesRequest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     full_names: bool = False
 
 
+class FeastPush(msgspec.Struct, gc=False):
+    """The body of Feast's ``POST /push``. ``push_source_name`` is a table of a source; other fields are ignored."""
+
+    push_source_name: str
+    df: dict[str, list[Any]]
+    to: str = "online"
+
+
 # -- values that come in -------------------------------------------------------------------------------------------
 
 
@@ -65,7 +73,7 @@ def reader_of(kind: SqlType, column: str, *, is_input: bool) -> Convert | None:
 
     It raises ``key-type`` or ``request-input`` for a text that is no value of the type.
     """
-    parse = _parse(kind, is_input=is_input)
+    parse = parser_of(kind, is_input=is_input)
     if parse is None:
         return None
 
@@ -106,14 +114,18 @@ EXAMPLES: dict[Kind, str] = {
 _STRANGE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
-def _parse(kind: SqlType, *, is_input: bool) -> Convert | None:
+def parser_of(kind: SqlType, *, is_input: bool) -> Convert | None:
+    """A function from a JSON value, never null, to a value of the type; None if they are the same.
+
+    It raises ValueError, ArithmeticError or KeyError for a text that is no value of the type.
+    """
     match kind.kind:
         case "float" if is_input:
             return _parse_float
         case "integer" if kind.is_wide:
             return _parse_wide
         case "list" if kind.element is not None:
-            inner = _parse(kind.element, is_input=is_input)
+            inner = parser_of(kind.element, is_input=is_input)
             if inner is None:
                 return None
             return lambda v: [None if x is None else inner(x) for x in v] if isinstance(v, list) else v

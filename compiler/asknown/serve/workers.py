@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from asknown.project.nodes import ServiceLog
     from asknown.serve.auth import Token
     from asknown.serve.limits import Limits
+    from asknown.store.push import PushWriter
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -41,10 +42,10 @@ class Serving:
     logs: tuple[tuple[str, ServiceLog, Path], ...]
     drain: float
 
-    def application(self) -> Application:
-        """The application."""
+    def application(self, pushes: PushWriter | None = None) -> Application:
+        """The application, which takes pushes where a writer of them is given."""
         logs = {service: ServiceWriter(service, how, folder) for service, how, folder in self.logs}
-        return Application(self.path, self.tokens, self.limits, owner=self.owner, logs=logs)
+        return Application(self.path, self.tokens, self.limits, owner=self.owner, logs=logs, pushes=pushes)
 
 
 def _work(serving: Serving, listener: socket.socket, ready: Any) -> None:

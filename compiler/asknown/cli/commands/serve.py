@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asknown.project.nodes import ServiceLog
     from asknown.serve.app import Application
     from asknown.serve.auth import Token
+    from asknown.store.push import PushWriter
 
 
 @click.command("serve", cls=ProjectCommand)
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that serve.")
 @click.option("--file", metavar="FILE", help="The online table's file; no project is then needed.")
+@click.option("--push", "is_pushing", is_flag=True, help="Take pushed rows too; needs the project.")
 @click.option("--open", "is_open", is_flag=True, help="Serve without tokens beyond this machine.")
 @click.option(
     "--drain", default="5 seconds", show_default=True, metavar="DURATION", help="Go on serving after SIGTERM."
@@ -49,6 +51,7 @@ def command(
     port: int,
     workers: int,
     file: str | None,
+    is_pushing: bool,
     is_open: bool,
     drain: str,
     limit_concurrency: int,
@@ -100,7 +103,8 @@ def command(
         receive=_seconds(receive, "--receive"),
     )
     serving = Serving(path, tokens, limits, owner, logs, _seconds(drain, "--drain"))
-    application = serving.application()
+    pushes = _open_pushes(session, file, workers) if is_pushing else None
+    application = serving.application(pushes)
     _check_logs(application)
     listener = address.listen()
     place, number = listener.getsockname()[:2]
@@ -116,6 +120,23 @@ def command(
     else:
         application.state.reading.reader.close()
         run_workers(serving, listener, workers, on_ready=lambda: say(f"{where} with {workers} processes"), say=say)
+
+
+def _open_pushes(session: Session, file: str | None, workers: int) -> PushWriter:
+    """The project's writer of pushes. The application closes it, and the process ends after that."""
+    from asknown.store import FeatureStore
+
+    if file is not None or workers > 1:
+        raise AsknownError(
+            "bad-value",
+            "--push is of one process, and of the project's own online table",
+            hint="leave --file and --workers out; other processes may serve reads beside it",
+        )
+    writer = FeatureStore(session.project, session.target).push_writer()
+    for path in writer.paths():
+        follows = "follows" if path.why_not is None else f"does not follow, because {path.why_not}:"
+        say(f"view '{path.view}' {follows} pushes into {path.source}")
+    return writer
 
 
 def _import_server() -> None:

@@ -1,0 +1,153 @@
+"""The endpoints that push rows: our own, and Feast's. An answer comes after the rows are durable and readable.
+
+They are there where the application was given a writer of pushes, which needs the project.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from asknown.serve.app import Call, Endpoint, Reply
+from asknown.serve.auth import require
+from asknown.serve.limits import read_body
+from asknown.serve.metrics import metrics
+from asknown.serve.problems import ProblemError
+from asknown.serve.state import State
+from asknown.serve.wire import FeastPush, parser_of
+
+if TYPE_CHECKING:
+    from asknown.store.push import PushWriter
+    from asknown.store.push_answers import PushAnswer
+    from asknown.types import SqlType
+
+_JSON = (b"application/json", b"application/x-www-form-urlencoded", b"text/json")
+_LINES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
+_ARROW = b"application/vnd.apache.arrow.stream"
+
+# Fractions are read as decimals, so that a decimal column gets the digits that were sent.
+_rows = msgspec.json.Decoder(float_hook=Decimal)
+_feast = msgspec.json.Decoder(FeastPush, float_hook=Decimal)
+
+
+async def push(state: State, call: Call) -> Reply:
+    """``POST /v1/push/{source}``: JSON rows, JSON lines, or an Arrow stream."""
+    require(call.token, "push", [call.name])
+    writer = _writer(state)
+    kinds = writer.columns(call.name)  # a source that takes no pushes is an error before the body is read
+    kind = call.headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    if call.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise ProblemError("wrong-content", "The body is compressed.", hint="send it uncompressed")
+    body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
+    rows = _read_rows(kind, body, kinds)
+    asked = parse_qs(call.query.decode("latin-1"))
+    partial = asked.get("partial", ["false"])[-1]
+    if asked.keys() - {"partial"} or partial not in ("true", "false"):
+        raise ProblemError("bad-request", "The query can have 'partial' alone, true or false.", hint="?partial=true")
+    return await _push(state, call, call.name, rows, partial=partial == "true")
+
+
+async def feast_push(state: State, call: Call) -> Reply:
+    """Feast's ``POST /push``; the push source is the source's table."""
+    body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
+    try:
+        asked = _feast.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint="see /openapi.json") from None
+    require(call.token, "push", [asked.push_source_name])
+    if asked.to not in ("online", "online_and_offline"):
+        raise ProblemError(
+            "bad-value", f"Rows cannot be pushed to '{asked.to}' alone.", hint="a push is online and offline, in one"
+        )
+    kinds = _writer(state).columns(asked.push_source_name)
+    lengths = {len(column) for column in asked.df.values()}
+    if len(lengths) > 1:
+        raise ProblemError("bad-value", "The columns of 'df' differ in length.", hint="give every row a value, or null")
+    rows = [dict(zip(asked.df, row, strict=True)) for row in zip(*asked.df.values(), strict=True)]
+    return await _push(state, call, asked.push_source_name, _converted(rows, kinds), partial=False)
+
+
+async def _push(state: State, call: Call, source: str, rows: Sequence[Any], *, partial: bool) -> Reply:
+    state.limits.check_rows(len(rows))
+    given = call.headers.get(b"idempotency-key")
+    key = None if given is None else given.decode("latin-1")
+    ids = None if key is None else [f"{key}:{number}" for number in range(1, len(rows) + 1)]
+    answer = await asyncio.wrap_future(_writer(state).submit(source, rows, partial=partial, ids=ids))
+    _count(source, answer)
+    return Reply(msgspec.json.encode(answer.to_dict()))
+
+
+def _writer(state: State) -> PushWriter:
+    assert state.pushes is not None, "the endpoints are there with a writer alone"
+    return state.pushes
+
+
+def _count(source: str, answer: PushAnswer) -> None:
+    found = metrics()
+    for outcome in ("new", "older", "late", "duplicates", "skipped"):
+        if number := getattr(answer, outcome):
+            found.push_rows(source, outcome, number)
+    if answer.outcomes:
+        found.push_rows(source, "refused", len(answer.outcomes))
+
+
+def _read_rows(kind: bytes, body: bytes, kinds: Mapping[str, SqlType]) -> list[Any]:
+    """The rows of a body, in the values that the writer takes."""
+    if kind == _ARROW:
+        return _arrow_rows(body)
+    if kind not in (*_JSON, *_LINES):
+        raise ProblemError(
+            "wrong-content",
+            f"The body is {kind.decode('latin-1')}.",
+            hint="send application/json, application/x-ndjson or an Arrow stream",
+        )
+    try:
+        found = _rows.decode_lines(body) if kind in _LINES else _rows.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint='send [{"id": 1, …}]') from None
+    if isinstance(found, dict) and found.keys() == {"rows"}:
+        found = found["rows"]
+    if not isinstance(found, list):
+        raise ProblemError("bad-request", "The body is no list of rows.", hint='send [{"id": 1, …}]')
+    return _converted(found, kinds)
+
+
+def _arrow_rows(body: bytes) -> list[Any]:
+    import pyarrow as pa
+
+    try:
+        with pa.ipc.open_stream(BytesIO(body)) as stream:
+            rows: list[Any] = stream.read_all().to_pylist()
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        why = str(error).partition("\n")[0]
+        raise ProblemError("bad-request", f"The Arrow stream cannot be read: {why}.") from None
+    return rows
+
+
+def _converted(rows: Sequence[Any], kinds: Mapping[str, SqlType]) -> list[Any]:
+    """The rows with the values that their JSON stands for. What is no value of its type is refused by the writer."""
+    parsers = {name: parse for name, kind in kinds.items() if (parse := parser_of(kind, is_input=True)) is not None}
+
+    def convert(name: Any, value: Any) -> Any:
+        parse = parsers.get(name)
+        if parse is None or value is None:
+            return value
+        try:
+            return parse(value)
+        except (ValueError, ArithmeticError, KeyError):
+            return value
+
+    return [{n: convert(n, v) for n, v in row.items()} if isinstance(row, dict) else row for row in rows]
+
+
+PUSH_ENDPOINTS = (
+    Endpoint("/v1/push/{source}", "POST", push),
+    Endpoint("/push", "POST", feast_push),
+)
+"""The endpoints of an application with a writer of pushes."""
