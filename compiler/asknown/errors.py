@@ -111,6 +111,7 @@ CODES: dict[str, str] = {
     "before-watermark": "A read asks for an instant before the online table's watermark.",
     # push
     "push-source": "A source cannot take pushes as it is declared, or its files do not fit the declaration.",
+    "push-view": "A row of a view cannot be turned back into a row of its source.",
     "push-row": "A pushed row lacks a column, has one too many, or has a value of another type.",
     "push-future": "A pushed row's event time lies too far after its arrival.",
     "push-no-id": "A source that feeds windows takes no rows without an id, because a repeat would count twice.",

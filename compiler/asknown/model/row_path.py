@@ -62,3 +62,20 @@ def _is_plain(source: exp.Expr) -> bool:
     return isinstance(source, exp.Subquery) or (
         isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
     )
+
+
+def plain_columns(tree: exp.Query) -> dict[str, str] | None:
+    """By the output's name: the column of the one relation that it is. None if the query does more than select them."""
+    if not isinstance(tree, exp.Select):
+        return None
+    parts = {name for name, value in tree.args.items() if value} - {"expressions", "from_", "from", "kind"}
+    source = tree.args.get("from_") or tree.args.get("from")
+    if parts or source is None or not isinstance(source.this, exp.Table):
+        return None
+    found: dict[str, str] = {}
+    for item in tree.expressions:
+        column = item.this if isinstance(item, exp.Alias) else item
+        if not isinstance(column, exp.Column) or isinstance(column.this, exp.Star):
+            return None
+        found[item.alias_or_name] = column.name
+    return found

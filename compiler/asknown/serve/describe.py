@@ -9,7 +9,7 @@ import msgspec
 from asknown import __version__
 from asknown.serve.problems import OVER_HTTP, STATUS
 from asknown.serve.read import Reading
-from asknown.serve.wire import EXAMPLES, FeastPush, FeastRequest, FeaturesRequest, spell_moment
+from asknown.serve.wire import EXAMPLES, FeastPush, FeastRequest, FeastWrite, FeaturesRequest, spell_moment
 
 
 def describe_service(reading: Reading, name: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def openapi(*, pushes: bool) -> bytes:
     """The OpenAPI document, with the endpoints for pushes or without."""
     paths = _PATHS | _PUSH_PATHS if pushes else _PATHS
     schemas = msgspec.json.schema_components(
-        [FeastPush, FeastRequest, FeaturesRequest], ref_template="#/components/schemas/{name}"
+        [FeastPush, FeastWrite, FeastRequest, FeaturesRequest], ref_template="#/components/schemas/{name}"
     )
     components = {**schemas[1], "Problem": _PROBLEM}
     return msgspec.json.encode(
@@ -168,6 +168,10 @@ _PUSH_PATHS: dict[str, tuple[str, dict[str, Any]]] = {
                 {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}},
             ],
         ),
+    ),
+    "/write-to-online-store": (
+        "post",
+        _pushes("Write rows of a view, in Feast's form.", {"application/json": {"schema": _ref("FeastWrite")}}, []),
     ),
     "/push": ("post", _pushes("Push rows, in Feast's form.", {"application/json": {"schema": _ref("FeastPush")}}, [])),
 }

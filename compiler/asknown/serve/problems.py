@@ -39,6 +39,7 @@ STATUS: dict[str, int] = {
     "request-input": 422,
     "engine": 422,
     "push-source": 422,
+    "push-view": 422,
     "push-row": 422,
     "push-future": 422,
     "push-no-id": 422,

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -20,12 +20,14 @@ from asknown.serve.limits import read_body
 from asknown.serve.metrics import metrics
 from asknown.serve.problems import ProblemError
 from asknown.serve.state import State
-from asknown.serve.wire import FeastPush, parser_of
+from asknown.serve.wire import FeastPush, FeastWrite, parser_of
 
 if TYPE_CHECKING:
     from asknown.store.push import PushWriter
     from asknown.store.push_answers import PushAnswer
     from asknown.types import SqlType
+
+T = TypeVar("T")
 
 _JSON = (b"application/json", b"application/x-www-form-urlencoded", b"text/json")
 _LINES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
@@ -34,6 +36,9 @@ _ARROW = b"application/vnd.apache.arrow.stream"
 # Fractions are read as decimals, so that a decimal column gets the digits that were sent.
 _rows = msgspec.json.Decoder(float_hook=Decimal)
 _feast = msgspec.json.Decoder(FeastPush, float_hook=Decimal)
+_feast_write = msgspec.json.Decoder(FeastWrite, float_hook=Decimal)
+EVENT_TIMESTAMP, CREATED = "event_timestamp", "created"
+"""What Feast calls the times of a view's row, whatever the view calls them."""
 
 
 async def push(state: State, call: Call) -> Reply:
@@ -55,22 +60,45 @@ async def push(state: State, call: Call) -> Reply:
 
 async def feast_push(state: State, call: Call) -> Reply:
     """Feast's ``POST /push``; the push source is the source's table."""
-    body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
-    try:
-        asked = _feast.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint="see /openapi.json") from None
+    asked = await _read_feast(state, call, _feast)
     require(call.token, "push", [asked.push_source_name])
     if asked.to not in ("online", "online_and_offline"):
         raise ProblemError(
             "bad-value", f"Rows cannot be pushed to '{asked.to}' alone.", hint="a push is online and offline, in one"
         )
     kinds = _writer(state).columns(asked.push_source_name)
-    lengths = {len(column) for column in asked.df.values()}
-    if len(lengths) > 1:
+    return await _push(state, call, asked.push_source_name, _converted(_by_row(asked.df), kinds), partial=False)
+
+
+async def feast_write(state: State, call: Call) -> Reply:
+    """Feast's ``POST /write-to-online-store``: rows of a view that are turned back into rows of its source."""
+    asked = await _read_feast(state, call, _feast_write)
+    if call.token is not None and not any(scope.partition(":")[0] == "push" for scope in call.token.scopes):
+        require(call.token, "push")
+    view = await asyncio.to_thread(_writer(state).view, asked.feature_view_name)
+    require(call.token, "push", [view.source])
+    names = dict(view.columns)
+    names[EVENT_TIMESTAMP] = names.pop(view.event_time)
+    if view.created_at in view.columns:
+        names[CREATED] = view.columns[view.created_at]
+    # a view without such a time has nothing to do with the one that Feast sends
+    df = {names.get(name, name): column for name, column in asked.df.items() if name in names or name != CREATED}
+    kinds = _writer(state).columns(view.source)
+    return await _push(state, call, view.source, _converted(_by_row(df), kinds), partial=False)
+
+
+async def _read_feast(state: State, call: Call, decoder: msgspec.json.Decoder[T]) -> T:
+    body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint="see /openapi.json") from None
+
+
+def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    if len({len(column) for column in columns.values()}) > 1:
         raise ProblemError("bad-value", "The columns of 'df' differ in length.", hint="give every row a value, or null")
-    rows = [dict(zip(asked.df, row, strict=True)) for row in zip(*asked.df.values(), strict=True)]
-    return await _push(state, call, asked.push_source_name, _converted(rows, kinds), partial=False)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 async def _push(state: State, call: Call, source: str, rows: Sequence[Any], *, partial: bool) -> Reply:
@@ -149,5 +177,6 @@ def _converted(rows: Sequence[Any], kinds: Mapping[str, SqlType]) -> list[Any]:
 PUSH_ENDPOINTS = (
     Endpoint("/v1/push/{source}", "POST", push),
     Endpoint("/push", "POST", feast_push),
+    Endpoint("/write-to-online-store", "POST", feast_write),
 )
 """The endpoints of an application with a writer of pushes."""

@@ -65,6 +65,13 @@ class FeastPush(msgspec.Struct, gc=False):
     to: str = "online"
 
 
+class FeastWrite(msgspec.Struct, gc=False):
+    """The body of Feast's ``POST /write-to-online-store``. Its times are called ``event_timestamp`` and ``created``."""
+
+    feature_view_name: str
+    df: dict[str, list[Any]]
+
+
 # -- values that come in -------------------------------------------------------------------------------------------
 
 

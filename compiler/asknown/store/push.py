@@ -25,6 +25,7 @@ from asknown.store.push_writes import PushWrites
 
 if TYPE_CHECKING:
     from asknown.store.feature_store import FeatureStore
+    from asknown.store.written_views import WrittenView
     from asknown.types import SqlType
 
 MOST_WAITING = 10_000
@@ -46,6 +47,7 @@ class PushWriter:
     ) -> None:
         self._project = project
         self._checks: dict[str, RowCheck] = {}
+        self._views: dict[str, WrittenView] = {}
         self._writes = PushWrites(open_store)
         self._waiting: list[Request] = []
         self._most_waiting = waiting
@@ -112,6 +114,11 @@ class PushWriter:
     def paths(self) -> list[PushPath]:
         """Which views follow pushes into which source, and why the others do not."""
         return self._writes.read_paths()
+
+    def view(self, name: str) -> WrittenView:
+        """How rows of a view are pushed. Errors: ``unknown-view``, ``push-view``, ``push-source``."""
+        found = self._views.get(name)
+        return found or self._views.setdefault(name, self._writes.read_written(name))
 
     def close(self) -> None:
         """Writes what is waiting, lands it unless a load runs, and ends the threads."""

@@ -21,6 +21,7 @@ from asknown.store.pushed_rows import RowEngine, row_type
 
 if TYPE_CHECKING:
     from asknown.store.feature_store import FeatureStore
+    from asknown.store.written_views import WrittenView
 
 _READ_AGAIN = 5.0  # seconds between two readings of a project that does not fit the table
 
@@ -51,7 +52,7 @@ class Definitions:
 
 
 class PushWrites:
-    """Writes requests into the online table. All calls but :meth:`read_paths` come from one thread."""
+    """Writes requests into the online table. All calls but those of ``read_`` come from one thread."""
 
     def __init__(self, open_store: Callable[[], FeatureStore]) -> None:
         self._open_store = open_store
@@ -89,6 +90,16 @@ class PushWrites:
             store.close()
         definitions.engine.close()
         return definitions.paths
+
+    def read_written(self, view: str) -> WrittenView:
+        """How rows of a view are pushed."""
+        from asknown.store.written_views import written_view
+
+        store = self._open_store()
+        try:
+            return written_view(store.typed_catalog, view)
+        finally:
+            store.close()
 
     def close(self) -> None:
         """Closes the table and the engine."""
