@@ -107,6 +107,9 @@ def test_versions_come_from_the_registry(shop: Path) -> None:
     view = shop / "models" / "orders.sql"
     view.write_text(view.read_text(encoding="utf-8").replace("amount > 3", "amount > 4"), encoding="utf-8")
     assert "changed since v1 was applied" in written().text
+    assert "last load" not in written().text
+    run("materialize", "--until", "2024-02-01")
+    assert "2 keys as of 2024-02-01T00:00:00Z, as orders" in written().text
     run("apply", "--yes")
     text = written().text
     assert "since v2" in text

@@ -97,6 +97,27 @@ class NextRevision:
 
 
 @dataclass(frozen=True)
+class Run:
+    """A load of the online table (``kind`` is ``load``), or a training set (``train``).
+
+    ``views`` have their versions, as ``orders@v3``, where the files were what was applied. A load has a ``watermark``,
+    an instant in UTC; a training set has the ``features`` asked for, the spine, the file and the hash of its content.
+    """
+
+    kind: str
+    views: tuple[str, ...]
+    at: str
+    author: str
+    target: str
+    rows: int
+    watermark: str | None = None
+    features: tuple[str, ...] = ()
+    spine: str = ""
+    path: str = ""
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
 class Hit:
     """A feature that a search found, best first; ``score`` is lower for a better one."""
 

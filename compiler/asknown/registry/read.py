@@ -6,13 +6,13 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from asknown.errors import AsknownError
-from asknown.registry.nodes import Hit, Revision, StoredFeature, StoredService, StoredView, ViewVersion
+from asknown.registry.nodes import Hit, Revision, Run, StoredFeature, StoredService, StoredView, ViewVersion
 from asknown.registry.schema import APPLICATION_ID, LAYOUT
 
 _Node = TypeVar("_Node", Revision, ViewVersion, StoredView, StoredFeature)
@@ -58,6 +58,18 @@ class RegistryReader:
         """The feature services of the project's head."""
         rows = self._rows("select name, description, features from service where project = ? order by name", (project,))
         return [StoredService(name, description, tuple(json.loads(names))) for name, description, names in rows]
+
+    def runs(self, project: str, limit: int = -1) -> list[Run]:
+        """The loads and training sets of the project, newest first."""
+        if self._connection is None or check_layout(self._connection, self.path) < 2:
+            return []
+        names = ", ".join(field.name for field in fields(Run))
+        rows = self._rows(f"select {names} from run where project = ? order by id desc limit ?", (project, limit))
+        runs = [Run(*row) for row in rows]
+        return [
+            replace(run, views=tuple(json.loads(str(run.views))), features=tuple(json.loads(str(run.features))))
+            for run in runs
+        ]
 
     def object(self, digest: str) -> dict[str, Any]:
         """The body of an object."""
@@ -111,8 +123,8 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def check_layout(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises ``registry-corrupt`` unless the file is a registry of this layout."""
+def check_layout(connection: sqlite3.Connection, path: Path) -> int:
+    """The layout of a registry. Raises ``registry-corrupt`` unless the file is one, of a layout that is known."""
     try:
         with closing(connection.execute("pragma application_id")) as found:
             (application,) = found.fetchone()
@@ -125,12 +137,13 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} is not a registry",
             hint="name another file in profiles.yml: registry: {type: sqlite, path: registry.db}",
         )
-    if layout != LAYOUT:
+    if not 1 <= layout <= LAYOUT:
         raise AsknownError(
             "registry-corrupt",
-            f"{path} has layout {layout}, and this version of asknown reads layout {LAYOUT}",
+            f"{path} has layout {layout}, and this version of asknown reads layouts up to {LAYOUT}",
             hint="use the version of asknown that wrote it",
         )
+    return int(layout)
 
 
 def broken(path: Path, error: sqlite3.Error) -> AsknownError:

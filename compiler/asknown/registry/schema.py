@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x61736B52  # "askR"
-LAYOUT = 1
+LAYOUT = 2
 
 # Revisions make a chain: the first one's parent is 0, and no two have one parent, so the tables themselves refuse a
 # fork. Objects and revisions are never changed. The rest holds each project's newest state, and is written again with
@@ -101,3 +101,26 @@ create trigger object_kept before delete on object begin select raise(abort, 'ob
 create trigger revision_stays before update on revision begin select raise(abort, 'revisions never change'); end;
 create trigger revision_kept before delete on revision begin select raise(abort, 'revisions never go'); end;
 """
+
+# What was done with the features: loads of the online table, and training sets. Of layout 2.
+RUNS = """
+create table run (
+    id integer primary key,
+    project text not null,
+    kind text not null check (kind in ('load', 'train')),
+    views text not null,
+    at text not null,
+    author text not null,
+    target text not null,
+    rows integer not null,
+    watermark text,
+    features text not null,
+    spine text not null,
+    path text not null,
+    digest text
+) strict;
+
+create index run_of_project on run (project, id);
+"""
+# The tables that each layout added to the one before, by its number.
+STEPS = {1: TABLES, 2: RUNS}

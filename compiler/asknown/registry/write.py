@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ import sqlite_utils
 
 from asknown.catalog.closure import canonical
 from asknown.errors import AsknownError
-from asknown.registry.nodes import NextRevision
+from asknown.registry.nodes import NextRevision, Run
 from asknown.registry.read import broken, check_layout
-from asknown.registry.schema import APPLICATION_ID, LAYOUT, TABLES
+from asknown.registry.schema import APPLICATION_ID, LAYOUT, STEPS
 
 
 def write_revision(path: Path, project: str, following: NextRevision) -> None:
@@ -23,6 +25,22 @@ def write_revision(path: Path, project: str, following: NextRevision) -> None:
     Raises ``registry-moved`` if another revision came after the one that this was planned against. Rows of other
     projects stay as they are.
     """
+    with _transaction(path) as connection:
+        _write(sqlite_utils.Database(connection), connection, project, following)
+
+
+def write_runs(path: Path, project: str, runs: Sequence[Run]) -> None:
+    """Writes what was loaded and trained."""
+    with _transaction(path) as connection:
+        sqlite_utils.Database(connection).table("run").insert_all(
+            {"project": project, **_row(run), "views": json.dumps(run.views), "features": json.dumps(run.features)}
+            for run in runs
+        )
+
+
+@contextmanager
+def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction on the registry, which is made if there is none, and gets the tables that it lacks."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     except sqlite3.Error as error:
@@ -31,7 +49,7 @@ def write_revision(path: Path, project: str, following: NextRevision) -> None:
         connection.execute("pragma synchronous = full")
         connection.execute("begin immediate")
         _make(connection, path)
-        _write(sqlite_utils.Database(connection), connection, project, following)
+        yield connection
         connection.execute("commit")
     except sqlite3.Error as error:
         raise broken(path, error) from None
@@ -40,21 +58,21 @@ def write_revision(path: Path, project: str, following: NextRevision) -> None:
 
 
 def _make(connection: sqlite3.Connection, path: Path) -> None:
-    """Makes the tables in an empty file, within the transaction."""
+    """Makes the tables that the file lacks, all of them in an empty one, within the transaction."""
     (empty,) = connection.execute("select count(*) = 0 from sqlite_schema").fetchone()
-    if not empty:
-        check_layout(connection, path)
-        return
-    for statement in _statements():
-        connection.execute(statement)
-    connection.execute(f"pragma application_id = {APPLICATION_ID}")
-    connection.execute(f"pragma user_version = {LAYOUT}")
+    layout = 0 if empty else check_layout(connection, path)
+    for step in range(layout + 1, LAYOUT + 1):
+        for statement in _statements(STEPS[step]):
+            connection.execute(statement)
+    if layout < LAYOUT:
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        connection.execute(f"pragma user_version = {LAYOUT}")
 
 
-def _statements() -> list[str]:
-    """The statements of the schema. (``executescript`` would commit.)"""
+def _statements(script: str) -> list[str]:
+    """The statements of a script. (``executescript`` would commit.)"""
     found, text = [], ""
-    for line in TABLES.splitlines():
+    for line in script.splitlines():
         text += line + "\n"
         if sqlite3.complete_statement(text):
             found.append(text.strip())

@@ -15,6 +15,7 @@ from asknown.errors import AsknownError, hidden
 from asknown.model.nodes import FeatureView, Model, OnDemandView, View
 from asknown.model.words import describe_features
 from asknown.project.nodes import Exposure, Project, SourceTable, Terms
+from asknown.registry.nodes import Run
 from asknown.registry.read import RegistryReader
 from asknown.site.asking import ask_for_features, ask_for_rows
 from asknown.site.nodes import (
@@ -69,6 +70,7 @@ class _Applied:
     versions: dict[str, list[Revision]] = field(default_factory=dict)
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)  # a view's version, and the hash of its model
     since: dict[str, int] = field(default_factory=dict)
+    loads: dict[str, Run] = field(default_factory=dict)  # the newest of each view
 
 
 def _read_applied(project: Project) -> _Applied:
@@ -86,6 +88,9 @@ def _read_applied(project: Project) -> _Applied:
             applied.objects[view] = (entry["version"], entry["model"])
             versions = reader.versions(name, view)
             applied.versions[view] = [replace(lines[v.revision], version=v.v) for v in versions]
+        for run in reversed(reader.runs(name)):
+            if run.kind == "load":
+                applied.loads |= {view.partition("@")[0]: run for view in run.views}
         applied.since = {f"{f.view}:{f.name}": f.since for f in reader.features(name)}
     return applied
 
@@ -272,6 +277,10 @@ class _Gathering:
         yield Fact("created at", (view.created_at.name,) if view.created_at is not None else ())
         yield Fact("valid for", () if view.ttl is None else (spell(view.ttl),))
         yield Fact("online", ("yes" if config.online else "no, for training only",))
+        load = self.applied.loads.get(view.name)
+        yield Fact(
+            "last load", () if load is None else (f"{load.rows:,} keys as of {load.watermark}, as {load.views[0]}",)
+        )
         yield from self._model_facts(model)
 
     def _on_demand_facts(self, model: Model, view: OnDemandView) -> Iterator[Fact]:

@@ -305,7 +305,7 @@ def make_revision(project: Project, n: int, told: Telling, manifest: str) -> Rev
         n,
         told.kind,
         datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        _user(),
+        user(),
         commit,
         dirty,
         __version__,
@@ -318,7 +318,8 @@ def make_revision(project: Project, n: int, told: Telling, manifest: str) -> Rev
     )
 
 
-def _user() -> str:
+def user() -> str:
+    """The name of the user who runs this."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from asknown.catalog.catalog import Catalog
 from asknown.project.nodes import Project
-from asknown.registry.nodes import NextRevision, Revision
+from asknown.registry.nodes import NextRevision, Revision, Run
 from asknown.registry.read import RegistryReader
 from asknown.store.check import errors_of_views
 from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking, roll_back
@@ -76,6 +76,11 @@ class ProjectRegistry:
         """The revisions of the project, newest first; with ``view`` those that changed it."""
         with RegistryReader(self._path) as reader:
             return history_of(reader, self._name, view)
+
+    def runs(self, limit: int = -1) -> list[Run]:
+        """The loads and training sets of the project, newest first."""
+        with RegistryReader(self._path) as reader:
+            return reader.runs(self._name, limit)
 
     def _write(self, following: NextRevision) -> Revision:
         from asknown.registry.write import write_revision  # sqlite-utils is slow to import, and plan does without

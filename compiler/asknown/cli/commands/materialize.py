@@ -62,6 +62,8 @@ def command(
       asknown materialize --until '2013-12-31 12:00'
       asknown materialize carrier_delays
     """
+    from asknown.store.runs import record_loads
+
     started = time.perf_counter()
     instant = None if until is None else parse_instant(until, "--until")
     patience = microseconds(wait) / 1_000_000
@@ -79,6 +81,7 @@ def command(
             )
         path = store.project.profile.online.path
         findings = store.checks.errors_of(report.view for report in reports)
+        untold = record_loads(store.catalog, reports)
     _write_reports(reports, kind)
     for report in reports:
         if report.events_added or report.events_removed:
@@ -94,6 +97,8 @@ def command(
             say(f"{report.view}: {report.rows_future:,} rows of the future were left out")
     say_findings(findings)
     views_loaded = "1 view" if len(reports) == 1 else f"{len(reports)} views"
+    if untold is not None:
+        say(f"warning: {untold}")
     say(f"{views_loaded} loaded into {path} in {time.perf_counter() - started:.1f} s")
 
 

@@ -74,6 +74,7 @@ def command(
       asknown train carrier_delays origin_weather:temp --spine data/departures.csv --format csv
       asknown train carrier_delays --spine "select 'UA' as carrier, timestamp '2013-07-01' as event_timestamp"
     """
+    from asknown.store.runs import record_training
     from asknown.store.terms import warnings_for
 
     _check_output(output, kind, limit)
@@ -91,6 +92,10 @@ def command(
             _print_rows(job, kind or "table", limit)
         else:
             _write_file(job, output, kind)
+            if _ending(output) == ".parquet":
+                untold = record_training(store.catalog, features, spine, Path(output))
+                if untold is not None:
+                    say(f"warning: {untold}")
         if hindsight:
             _say_hindsight(job)
         if not any("@" in feature for feature in features):  # a version is no longer the project's own
