@@ -28,6 +28,7 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
     chosen = load_profile(settings, target, profile=profile)
     names = Names()
     models = find_models(settings, names)
+    tests = find_tests(settings, names)
     properties = read_properties(settings, models, names)
     return Project(
         settings=settings,
@@ -39,6 +40,7 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
         groups=properties.groups,
         exposures=properties.exposures,
         unit_tests=properties.unit_tests,
+        tests=tests,
         models=models,
         macros=find_macros(settings),
     )
@@ -62,6 +64,16 @@ def find_models(settings: Settings, names: Names) -> dict[str, ModelFile]:
         names.register("model", name, Where(shown))
         models[name] = ModelFile(name, path, shown, read_text(path, shown))
     return models
+
+
+def find_tests(settings: Settings, names: Names) -> dict[str, ModelFile]:
+    """The singular data tests under the test paths, by name: queries whose rows are failures."""
+    tests: dict[str, ModelFile] = {}
+    for path in find_files(settings.test_paths, settings.root, ".sql"):
+        shown = show_path(path, settings.root)
+        names.register("data test", path.stem, Where(shown))
+        tests[path.stem] = ModelFile(path.stem, path, shown, read_text(path, shown))
+    return tests
 
 
 def find_macros(settings: Settings) -> tuple[MacroFile, ...]:

@@ -21,6 +21,7 @@ class Settings:
     dialect: str = "duckdb"
     model_paths: tuple[Path, ...] = ()
     macro_paths: tuple[Path, ...] = ()
+    test_paths: tuple[Path, ...] = ()
     vars: dict[str, Any] = field(default_factory=dict)
     lint: tuple[LintSetting, ...] = ()
 
@@ -118,6 +119,32 @@ class PushRules:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """A number of failing rows that is too many: ``> 10``."""
+
+    comparison: str
+    count: int
+
+
+@dataclass(frozen=True)
+class DataTest:
+    """What must hold for each row of a model or table, or for its ``column``. ``kind`` says how.
+
+    Only the rows for which ``where`` (SQL) holds are tested.
+    """
+
+    kind: str
+    column: str | None
+    arguments: dict[str, Any] = field(hash=False)
+    at: Where
+    name: str | None = None
+    severity: str = "error"
+    warn_if: Threshold = Threshold("!=", 0)
+    error_if: Threshold = Threshold("!=", 0)
+    where: str | None = None
+
+
+@dataclass(frozen=True)
 class SourceTable:
     """A table of a source: files (``path``, as written, relative to the project) or a table of the target.
 
@@ -140,6 +167,7 @@ class SourceTable:
     loaded_at_field: str | None = None
     unique: tuple[tuple[str, ...], ...] = ()
     cadence: int | None = None
+    data_tests: tuple[DataTest, ...] = ()
     push: PushRules | None = None
 
 
@@ -259,6 +287,7 @@ class ColumnDoc:
     not_null: bool = False
     label: bool = False
     known_at: str | None = None
+    data_tests: tuple[DataTest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -271,6 +300,7 @@ class ModelDoc:
     at: Where
     terms: Terms = Terms()
     unique: tuple[tuple[str, ...], ...] = ()
+    data_tests: tuple[DataTest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -340,5 +370,6 @@ class Project:
     models: dict[str, ModelFile]
     macros: tuple[MacroFile, ...]  # the standard library first, the project's own after it
     unit_tests: dict[str, UnitTest] = field(default_factory=dict)
+    tests: dict[str, ModelFile] = field(default_factory=dict)  # the singular data tests
     groups: dict[str, Group] = field(default_factory=dict)
     exposures: dict[str, Exposure] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asknown.errors import AsknownError, did_you_mean
+from asknown.project.data_tests import read_data_tests
 from asknown.project.entities import read_entity
 from asknown.project.files import find_files, read_bytes, show_path
 from asknown.project.governance import TERMS, check_exposure, read_exposure, read_group, read_terms
@@ -110,7 +111,7 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
         found.docs[doc.name] = doc
 
 
-_MODEL = ("name", "description", "columns", "unique", "meta", *TERMS)
+_MODEL = ("name", "description", "columns", "unique", "tests", "data_tests", "meta", *TERMS)
 
 
 def read_model_doc(value: Value) -> ModelDoc:
@@ -125,4 +126,5 @@ def read_model_doc(value: Value) -> ModelDoc:
         at=reader.place("name"),
         terms=read_terms(reader),
         unique=read_unique(reader),
+        data_tests=read_data_tests(reader),
     )

@@ -12,7 +12,7 @@ from asknown.paths import absolute
 from asknown.project.files import is_file, is_folder, read_text
 from asknown.project.nodes import LintSetting, Settings
 
-KEYS = ("name", "profile", "dialect", "model-paths", "macro-paths", "vars", "lint")
+KEYS = ("name", "profile", "dialect", "model-paths", "macro-paths", "test-paths", "vars", "lint")
 SEVERITIES = ("error", "warning", "information", "off")
 _TABLE = ("tool", "asknown")
 _ADD_NAME = 'add name = "my_features" below [tool.asknown]'
@@ -44,6 +44,7 @@ def load_settings(path: str | Path = ".") -> Settings:
         dialect=reader.text("dialect") or "duckdb",
         model_paths=_folders(root, reader.texts("model-paths") or ["models"]),
         macro_paths=_folders(root, reader.texts("macro-paths") or ["macros"]),
+        test_paths=_folders(root, reader.texts("test-paths") or ["tests"]),
         vars=reader.vars(),
         lint=reader.lint(),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.data_tests import read_data_tests
 from asknown.project.governance import read_not_null
 from asknown.project.nodes import ColumnDoc, SourceTable
 from asknown.project.push import read_push, with_arrival
@@ -17,7 +18,7 @@ from asknown.project.values import Sequence, Value
 _SOURCE = ("name", "description", "database", "schema", "loaded_at_field", "tables")
 _TABLE = (
     *("name", "path", "identifier", "timezone", "static", "loaded_at_field", "unique", "cadence"),
-    *("description", "columns", "options", "push"),
+    *("description", "columns", "options", "push", "tests", "data_tests"),
 )
 _COLUMN = ("name", "description", "data_type", "label", "known_at", "constraints", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -84,6 +85,7 @@ def _read_table(
         loaded_at_field=reader.optional_text("loaded_at_field") or arrival or loaded_at_field,
         unique=read_unique(reader),
         cadence=read_duration(reader, "cadence"),
+        data_tests=read_data_tests(reader),
         push=push,
     )
 
@@ -147,15 +149,13 @@ def _check_zone(zone: str, at: Where) -> None:
 
 
 def read_columns(owner: Reader) -> tuple[ColumnDoc, ...]:
-    """The descriptions of the owner's columns, from ``columns:``. Their tests are accepted and not kept."""
+    """The descriptions of the owner's columns, from ``columns:``, with their tests."""
     columns = []
     names = Names()
     for item in owner.items("columns"):
         reader = Reader(item, "a column", _COLUMN)
         name = reader.text("name", hint="name: …")
         names.register("column", name, reader.place("name"))
-        reader.items("tests")
-        reader.items("data_tests")
         columns.append(
             ColumnDoc(
                 name=name,
@@ -165,6 +165,7 @@ def read_columns(owner: Reader) -> tuple[ColumnDoc, ...]:
                 not_null=read_not_null(reader),
                 label=reader.truth("label"),
                 known_at=reader.optional_text("known_at"),
+                data_tests=read_data_tests(reader, name),
             )
         )
     return tuple(columns)

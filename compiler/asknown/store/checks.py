@@ -54,6 +54,12 @@ class ProjectChecks:
         """
         return errors_of_views(self._typed(), [name for name in views if self._catalog.is_view(name)])
 
+    def data_tests(self, *, keep: bool = False) -> list[TestResult]:
+        """The results of the project's data tests on the target; ``keep`` keeps the rows that fail, in files."""
+        from asknown.store.data_tests import DataTests
+
+        return list(DataTests(self._catalog, self._engine(), keep=keep).run())
+
     def unit_tests(self, names: Sequence[str] = ()) -> list[TestResult]:
         """The results of the unit tests ``names`` (default: all), in the files' order. Raises ``unknown-test``."""
         from asknown.store.unit_tests import run_unit_tests

@@ -1,0 +1,194 @@
+"""Runs data tests and singular tests on the target: all tests of one model in one scan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from asknown.catalog.catalog import Catalog
+from asknown.checks.data import judge, name_of
+from asknown.checks.results import TestResult, could_not_run
+from asknown.emit.data_tests import ROWS, counts_query, failures_query, rows_query
+from asknown.engines.engine import Engine
+from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.project.nodes import DataTest, ModelFile, Project
+from asknown.render.nodes import Rendered, ViewConfig
+from asknown.store.training import compile_relation
+from asknown.store.type_engine import open_catalog
+
+_NAME = "asknown_data_test"
+_CALL = re.compile(r"(ref|source)\(\s*(['\"])([^'\"]+)\2\s*(?:,\s*(['\"])([^'\"]+)\4\s*)?\)")
+FAILURES = "test_failures"
+"""The folder of the files with the rows that fail, below the project."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The tests of one model, or of one table of a source."""
+
+    of: str | tuple[str, str]
+    tests: tuple[DataTest, ...]
+
+    @property
+    def name(self) -> str:
+        return self.of if isinstance(self.of, str) else ".".join(self.of)
+
+
+class DataTests:
+    """The data tests of a project, run on the engine of its target. ``keep`` keeps the rows that fail, in files."""
+
+    def __init__(self, models: Catalog, engine: Engine, *, keep: bool) -> None:
+        self._models = models
+        self._project: Project = models.project
+        self._engine = engine
+        self._keep = keep
+
+    def run(self) -> Iterator[TestResult]:
+        """The result of each test, the models' first, then those of sources and the singular ones."""
+        for group in self._groups():
+            yield from self._run_group(group)
+        for file in self._project.tests.values():
+            yield self._run_singular(file)
+
+    def _groups(self) -> Iterator[_Group]:
+        for name, doc in self._project.docs.items():
+            tests = _all(doc.data_tests, doc.columns, doc.unique, doc.at)
+            if tests:
+                yield _Group(name, tests)
+        for key, table in self._project.sources.items():
+            tests = _all(table.data_tests, table.columns, table.unique, table.at)
+            if tests:
+                yield _Group(key, tests)
+
+    def _run_group(self, group: _Group) -> Iterator[TestResult]:
+        try:
+            others = [self._other(test) for test in group.tests]
+            rendered, relation = self._relation(group.of)
+            query = counts_query(group.tests, others, relation, self._dialect)
+            (counts,) = self._stream(self._with(rendered, query, group.tests))
+        except AsknownError as error:
+            if len(group.tests) > 1:  # one wrong test must not hide the others
+                for test in group.tests:
+                    yield from self._run_group(_Group(group.of, (test,)))
+                return
+            (test,) = group.tests
+            yield could_not_run("data", name_of(test, group.name), group.name, _about_test(error), test.at)
+            return
+        for number, (test, other) in enumerate(zip(group.tests, others, strict=True)):
+            result = judge(test, group.name, counts[f"of_{number}"], counts[f"failing_{number}"])
+            rows = failures_query(test, other, relation, self._dialect) if self._is_kept(result) else None
+            yield result if rows is None else self._kept(result, self._with(rendered, rows, group.tests))
+
+    def _run_singular(self, file: ModelFile) -> TestResult:
+        at = Where(file.shown)
+        try:
+            rendered = self._models.renderer.render_model(file)
+            sql = rendered.sql.rstrip().rstrip(";")
+            (counts,) = self._stream(replace(rendered, sql=rows_query(sql, self._dialect)))
+            failing = counts[ROWS]
+            details = (f"{_counted(failing)}, and a test gives none",) if failing else ()
+            result = TestResult(
+                "data", file.name, file.shown, "fail" if failing else "pass", None, failing, details, at
+            )
+            return self._kept(result, replace(rendered, sql=sql)) if self._is_kept(result) else result
+        except AsknownError as error:
+            return could_not_run("data", file.name, file.shown, _about_test(error), at)
+
+    @property
+    def _dialect(self) -> str:
+        return self._project.settings.dialect
+
+    def _relation(self, of: str | tuple[str, str]) -> tuple[Rendered, str]:
+        """(what the query refers to, the query of the rows). A view is read as its own SQL: a row for each event."""
+        if not isinstance(of, str):
+            empty = Rendered(_NAME, self._project.sources[of].at.path, "", "", ViewConfig(), (), (of,), ())
+            return empty, f'select * from "{".".join(of)}"'
+        model = self._models.model(of)
+        if model.is_on_demand:
+            raise AsknownError("bad-test", f"'{of}' is an on-demand view, which has no rows", hint="write a unit test")
+        if model.is_feature_view:
+            own = replace(model.rendered, config=ViewConfig(), name=_NAME)
+            return own, model.sql
+        return replace(model.rendered, config=ViewConfig(), name=_NAME, refs=(of,), sources=()), f'select * from "{of}"'
+
+    def _other(self, test: DataTest) -> str | None:
+        """The name, in SQL, of what a test of relationships refers to."""
+        if test.kind != "relationships":
+            return None
+        call = _CALL.fullmatch(test.arguments["to"].strip())
+        if call is None:
+            raise AsknownError(
+                "bad-test", "'to' of relationships must be ref('model') or source('source', 'table')", at=test.at
+            )
+        if call[1] == "ref":
+            if call[3] not in self._project.models:
+                hint = did_you_mean(call[3], self._project.models, what="models")
+                raise AsknownError("unknown-model", f"there is no model '{call[3]}'", at=test.at, hint=hint)
+            return call[3]
+        if (call[3], call[5]) not in self._project.sources:
+            known = [".".join(key) for key in self._project.sources]
+            hint = did_you_mean(f"{call[3]}.{call[5]}", known, what="sources")
+            raise AsknownError("unknown-source", f"there is no source '{call[3]}.{call[5]}'", at=test.at, hint=hint)
+        return f"{call[3]}.{call[5]}"
+
+    def _with(self, rendered: Rendered, sql: str, tests: Sequence[DataTest]) -> Rendered:
+        """The query of a test as a model, with what its relationships refer to."""
+        refs, sources = list(rendered.refs), list(rendered.sources)
+        for test in tests:
+            other = self._other(test)
+            if other in self._project.models:
+                refs.append(other)
+            elif other is not None:
+                source, _, table = other.partition(".")
+                sources.append((source, table))
+        return replace(rendered, sql=sql, refs=tuple(dict.fromkeys(refs)), sources=tuple(dict.fromkeys(sources)))
+
+    def _sql(self, rendered: Rendered) -> str:
+        """The SQL of a test's query in the engine's dialect."""
+        lines = tuple(range(1, rendered.sql.count("\n") + 2))
+        query = replace(rendered, name=_NAME, template=rendered.sql, lines=lines)
+        file = ModelFile(_NAME, Path(rendered.shown), rendered.shown, rendered.sql)
+        project = replace(self._project, models={**self._project.models, _NAME: file})
+        return compile_relation(
+            open_catalog(Catalog(project, rendered={_NAME: query}), self._engine), _NAME, dialect=None
+        )
+
+    def _stream(self, rendered: Rendered) -> list[dict[str, int]]:
+        rows: list[dict[str, int]] = self._engine.stream(self._sql(rendered)).read_all().to_pylist()
+        return rows
+
+    def _is_kept(self, result: TestResult) -> bool:
+        return self._keep and bool(result.failing) and result.outcome != "pass"
+
+    def _kept(self, result: TestResult, rendered: Rendered) -> TestResult:
+        """The result, once the rows that fail are in a file."""
+        folder = self._project.settings.root / FAILURES
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', result.name)}.parquet"
+        count = self._engine.write_file(self._sql(rendered), path)
+        return replace(result, details=(*result.details, f"{_counted(count)} in {FAILURES}/{path.name}"))
+
+
+def _about_test(error: AsknownError) -> AsknownError:
+    """The error without the name and the place of the query that a test becomes."""
+    message = error.message.replace(f"in model '{_NAME}': ", "").replace(f"'{_NAME}'", "the test")
+    at = error.at if message == error.message else None
+    return AsknownError(error.code, message, at=at, hint=error.hint)
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
+def _all(
+    own: Sequence[DataTest], columns: Sequence[object], unique: Sequence[tuple[str, ...]], at: Where
+) -> tuple[DataTest, ...]:
+    """The tests of a model or table and of its columns; each key in ``unique`` is one, too."""
+    tests = [*own]
+    for column in columns:
+        tests += getattr(column, "data_tests", ())
+    for key in unique:
+        tests.append(DataTest("unique", None, {"columns": list(key)}, at))
+    return tuple(tests)

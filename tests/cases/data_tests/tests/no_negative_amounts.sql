@@ -1,0 +1,1 @@
+select * from {{ ref('big') }} where amount < 0;
