@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -376,3 +377,55 @@ def test_a_column_of_any_values_arrives_as_it_was_written(tmp_path: Path, data: 
             assert came == text
         else:
             assert came == value or came == dt.datetime.combine(value, dt.time())
+
+
+# ---------------------------------------------------------------- several Parquet files
+
+UNITED: dict[str, tuple[str, str, list[Any]]] = {
+    "decimals": ("1.5::decimal(4,1)", "1.25::decimal(4,2)", [Decimal("1.50"), Decimal("1.25")]),
+    "an integer and a decimal": ("7::bigint", "1.25::decimal(4,2)", [Decimal("7.00"), Decimal("1.25")]),
+    "a column of NULLs": ("null", "5", [None, 5]),
+    "nanoseconds and microseconds": (
+        "timestamp_ns '2024-03-01 10:00:00.000001'",
+        "timestamp '2024-03-02'",
+        [dt.datetime(2024, 3, 1, 10, 0, 0, 1), dt.datetime(2024, 3, 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNITED)
+def test_parquet_files_are_united(tmp_path: Path, what: str) -> None:
+    first, second, expected = UNITED[what]
+    parquet(tmp_path, "t/a.parquet", f"select {first} as x")
+    parquet(tmp_path, "t/b.parquet", f"select {second} as x")
+    assert read(tmp_path, "t")["x"].to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ("1.5::decimal(38,1)", "1.25::decimal(38,20)", "they need 57 digits, and DuckDB keeps 38"),
+        ("7::decimal(38,0)", "1.25::decimal(4,2)", "they need 40 digits"),
+        ("{'y': 1}", "{'y': 1.5::double}", "column 'x.y' is INTEGER in"),
+        ("[1]", "[1.5::double]", "no type holds both exactly"),
+    ],
+)
+def test_parquet_files_of_no_common_type_are_named(tmp_path: Path, first: str, second: str, words: str) -> None:
+    """The widest decimal has 38 digits, so that of DECIMAL(38, 1) and (38, 20) one lost its places: 1.25 became 1.3."""
+    parquet(tmp_path, "t/a.parquet", f"select {first} as x")
+    parquet(tmp_path, "t/b.parquet", f"select {second} as x")
+    with pytest.raises(AsknownError, match=re.escape(words)) as caught:
+        read(tmp_path, "t")
+    assert caught.value.code == "file-value" and "a.parquet" in caught.value.message
+
+
+@pytest.mark.parametrize("names", [["a", "A"], ["a", "a"]])
+def test_a_parquet_file_with_two_columns_of_one_name_is_named(tmp_path: Path, names: list[str]) -> None:
+    pq.write_table(pa.table([[1], [2]], names=names), tmp_path / "t.parquet")
+    with pytest.raises(AsknownError, match=f"has the columns 'a' and '{names[1]}', which are one name"):
+        read(tmp_path, "t.parquet")
+
+
+def test_a_part_of_a_column_is_no_clash_with_a_folder(tmp_path: Path) -> None:
+    parquet(tmp_path, "t/day=1/a.parquet", "select {'day': 5} as x")
+    assert read(tmp_path, "t")["day"].to_pylist() == [1]

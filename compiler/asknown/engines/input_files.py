@@ -7,7 +7,8 @@ in :mod:`text_files`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from asknown.engines.json_files import inspect_json
@@ -20,6 +21,7 @@ _TEXT = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz")
 _JSON = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 _PARQUET = (".parquet", ".parq")
 _NANOSECONDS = ("TIMESTAMP_NS", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE")
+_DIGITS = 38  # of a decimal
 _EXACT = 2**53  # doubles hold every integer up to this one
 
 
@@ -90,9 +92,11 @@ def inspect_parquet(engine: QueryRunner, path: str, options: Mapping[str, Any], 
                 at=at,
                 hint="write it with at most 38 digits, or as text",
             )
+    leaves = list(_leaves(rows))
+    _check_names(leaves, at)
     arguments: dict[str, Any] = dict(options)
     hive = _hive(files)
-    flat = {name.casefold() for _, name, _, _, _ in rows}
+    flat = {leaf.path[0].casefold() for leaf in leaves}
     if hive and options.get("hive_partitioning", True):
         for name in hive:
             if name.casefold() in flat:
@@ -106,7 +110,7 @@ def inspect_parquet(engine: QueryRunner, path: str, options: Mapping[str, Any], 
     if len(files) > 1:
         arguments.setdefault("union_by_name", True)
         if arguments["union_by_name"]:
-            _check_union(engine, rows, at)
+            _check_union(engine, leaves, at)
     described = engine.rows(f"DESCRIBE SELECT * FROM READ_PARQUET({_literal(path)}{arguments_sql(arguments)})")
     casts = [(str(name), "TIMESTAMP", "nanoseconds") for name, kind, *_ in described if kind in _NANOSECONDS]
     return FileRead("read_parquet", tuple(sorted(arguments.items())), tuple(casts))
@@ -140,15 +144,63 @@ def _hive(files: Sequence[str]) -> dict[str, list[str]]:
     return {name: values for name, values in found.items() if len(values) == len(files)}
 
 
-def _check_union(engine: QueryRunner, rows: Sequence[tuple[Any, ...]], at: Where | None) -> None:
-    """Refuses a column whose types in the files have no common type that keeps all values."""
-    types: dict[str, dict[str, list[str]]] = {}
+@dataclass(frozen=True)
+class _Leaf:
+    """A column of a Parquet file, or a part of one, as ``("address", "zip")``. ``kind`` is DuckDB's type."""
+
+    file: str
+    path: tuple[str, ...]
+    kind: str
+
+
+def _leaves(rows: Sequence[tuple[Any, ...]]) -> Iterator[_Leaf]:
+    """The leaves of the trees that PARQUET_SCHEMA lists, each file's root and its descendants one after the other."""
+    open_: list[tuple[str, int]] = []  # the names above, and how many of their children are still to come
+    current = None
     for file, name, kind, _, children in rows:
-        if kind is not None and not children:
-            types.setdefault(str(name), {}).setdefault(str(kind), []).append(str(file))
-    for name, kinds in types.items():
+        if file != current:
+            current, open_ = file, [(str(name), int(children or 0))]
+            continue
+        while open_ and open_[-1][1] == 0:
+            open_.pop()
+        if not open_:
+            continue
+        parent, left = open_.pop()
+        open_.append((parent, left - 1))
+        path = (*(above for above, _ in open_[1:]), str(name))
+        if children:
+            open_.append((str(name), int(children)))
+        elif kind is not None:
+            yield _Leaf(str(file), path, str(kind))
+
+
+def _check_names(leaves: Sequence[_Leaf], at: Where | None) -> None:
+    """Refuses a file with two columns of one name, of which DuckDB calls one otherwise."""
+    seen: dict[tuple[str, str], _Leaf] = {}
+    for leaf in leaves:
+        other = seen.setdefault((leaf.file, leaf.path[0].casefold()), leaf)
+        if other.path[0] != leaf.path[0] or (other is not leaf and other.path == leaf.path):
+            raise AsknownError(
+                "file-value",
+                f"{leaf.file} has the columns '{other.path[0]}' and '{leaf.path[0]}', which are one name in SQL",
+                at=at,
+                hint="rename one of them in the file",
+            )
+
+
+def _check_union(engine: QueryRunner, leaves: Sequence[_Leaf], at: Where | None) -> None:
+    """Refuses a column whose types in the files have no common type that keeps all values."""
+    types: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    spelled: dict[tuple[str, ...], str] = {}
+    for leaf in leaves:
+        folded = tuple(part.casefold() for part in leaf.path)
+        spelled.setdefault(folded, ".".join(leaf.path))
+        if leaf.kind.strip('"') != "NULL":
+            types.setdefault(folded, {}).setdefault(leaf.kind, []).append(leaf.file)
+    for path, kinds in types.items():
+        name = spelled[path]
         parsed = {kind: parse_type(kind) for kind in kinds}
-        if len(kinds) > 1 and (reason := _why_not_exact(engine, name, parsed, kinds)):
+        if len(kinds) > 1 and (reason := _why_not_exact(engine, name if len(path) == 1 else None, parsed, kinds)):
             first, second, *_ = kinds
             raise AsknownError(
                 "file-value",
@@ -159,13 +211,17 @@ def _check_union(engine: QueryRunner, rows: Sequence[tuple[Any, ...]], at: Where
 
 
 def _why_not_exact(
-    engine: QueryRunner, name: str, types: Mapping[str, SqlType], files: Mapping[str, Sequence[str]]
+    engine: QueryRunner, name: str | None, types: Mapping[str, SqlType], files: Mapping[str, Sequence[str]]
 ) -> str | None:
-    """Why the types have no exact common type; None where they have one."""
+    """Why the types of a column, or of a part of one (``name`` is None), have no exact common type; None if they do."""
     kinds = {kind.kind for kind in types.values()}
-    if kinds <= {"integer"} or kinds <= {"float"} or kinds <= {"integer", "decimal"}:
+    if kinds <= {"integer"} or kinds <= {"float"}:
         return None
-    if kinds <= {"integer", "float"}:
+    if kinds <= {"integer", "decimal"}:
+        places = max(kind.scale for kind in types.values())
+        digits = max(_whole_digits(kind) for kind in types.values())
+        return None if digits + places <= _DIGITS else f"they need {digits + places} digits, and DuckDB keeps {_DIGITS}"
+    if kinds <= {"integer", "float"} and name is not None:
         whole = [file for kind, parsed in types.items() if parsed.kind == "integer" for file in files[kind]]
         listed = ", ".join(map(_literal, whole))
         column = '"' + name.replace('"', '""') + '"'
@@ -174,9 +230,15 @@ def _why_not_exact(
         if greatest is not None and greatest > _EXACT:
             return f"a float cannot hold the integer {greatest} exactly"
         return None
-    if kinds <= {"date", "timestamp"} or len(kinds) == 1 == len({parsed.name for parsed in types.values()}):
+    naive = all(kind.kind in ("date", "timestamp") or kind.name == "TIMESTAMP_NS" for kind in types.values())
+    if naive or len(kinds) == 1 == len({parsed.name for parsed in types.values()}):
         return None
     return "no type holds both exactly"
+
+
+def _whole_digits(kind: SqlType) -> int:
+    """The digits that a number of this type may have before the point."""
+    return kind.precision - kind.scale if kind.kind == "decimal" else len(str(kind.bounds[1]))
 
 
 def _literal(text: str) -> str:
