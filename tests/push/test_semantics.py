@@ -20,6 +20,7 @@ from sqlglot import parse_one
 
 from asknown import AsknownError, FeatureStore
 from asknown.model import row_path
+from asknown.online.backend import inspect_table
 from asknown.store import landing, push
 from asknown.store.push import PushWriter
 
@@ -427,6 +428,38 @@ def test_what_is_not_row_by_row_breaks_the_path(words: str) -> None:
 )
 def test_projections_filters_and_expressions_do_not(sql: str) -> None:
     assert row_path.break_of(parse_one(sql, dialect="duckdb")) is None
+
+
+def test_doctor_covers_the_tables_of_pushes(store: FeatureStore, shop: Path) -> None:
+    store.push("orders", [order(1, amount=5.0)])
+    path = shop / "online.db"
+    assert [check.state for check in inspect_table(path).checks if check.check == "content"] == ["ok"] * 6
+    (waiting,) = [check for check in inspect_table(path).checks if check.check == "pushes"]
+    assert waiting.state == "note" and waiting.facts["waiting"] == 1
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute('delete from "totals.pushed"')
+    (found,) = [check for check in inspect_table(path).checks if check.check == "content" and check.state == "act"]
+    assert found.of == "totals.pushed"
+
+
+def test_a_row_that_breaks_a_contract_is_refused(shop: Path) -> None:
+    contract = """
+models:
+  - name: plain
+    contract: {enforced: true}
+    columns:
+      - {name: customer_id, data_type: bigint}
+      - {name: ordered_at, data_type: timestamp}
+      - {name: amount, data_type: double, constraints: [{type: not_null}]}
+      - {name: note, data_type: varchar}
+"""
+    write_shop(shop, source=SOURCE % PUSH + contract)
+    with FeatureStore(shop) as store:
+        store.materialize()
+        with pytest.raises(AsknownError) as caught:
+            store.push("orders", [order(1, amount=None)])
+        assert caught.value.code == "contract" and "'amount' of 'plain'" in caught.value.message
+        assert store.push("orders", [order(1, amount=1.0)]).new == 1
 
 
 # -- the declaration -------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from asknown.emit.models import source_name
 from asknown.emit.pushed import pushed_query
 from asknown.errors import AsknownError
 from asknown.instants import from_microseconds
+from asknown.model.contract import never_null
 from asknown.model.nodes import FeatureView
 from asknown.online.pushes import PushedRow
 from asknown.project.nodes import SourceTable
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Follower:
-    """A view that follows pushes into ``table``. ``sql`` gives its rows from pushed rows of the table."""
+    """A view that follows pushes into ``table``. ``sql`` gives its rows from pushed rows of the table.
+
+    ``never_null`` are the columns that its contract says so of.
+    """
 
     view: FeatureView
     table: SourceTable
     sql: str
     path: PushPath
+    never_null: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -40,13 +45,21 @@ class Follower:
         known_at = self.table.push.known_at
         given = [{**row.values, known_at: from_microseconds(row.at)} for row in pushed]
         try:
-            return list(engine.query(self.table, self.sql, given).to_batches())
+            rows = engine.query(self.table, self.sql, given)
         except AsknownError as error:
             raise AsknownError(
                 "push-row",
                 f"the SQL of '{self.view.name}' fails for a pushed row: {error.message}",
                 hint=error.hint or "training over this row would fail as well: leave such rows out in the model",
             ) from None
+        for name in self.never_null:
+            if name in rows.column_names and rows.column(name).null_count:
+                raise AsknownError(
+                    "contract",
+                    f"'{name}' of '{self.view.name}' would be NULL for a pushed row, and its contract says not_null",
+                    hint="send a value; a load that sees this row would be refused as well",
+                )
+        return list(rows.to_batches())
 
 
 def find_followers(
@@ -68,6 +81,7 @@ def find_followers(
                 except AsknownError as error:
                     paths.append(replace(path, why_not=error.message))
                     continue
-                found[name] = Follower(view, table, sql, path)
+                never = tuple(never_null(view, catalog.project.docs.get(name)))
+                found[name] = Follower(view, table, sql, path, never)
             paths.append(path)
     return found, paths

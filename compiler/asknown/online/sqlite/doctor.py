@@ -22,7 +22,7 @@ from asknown.online.sqlite.codec import quote, spell_instant
 from asknown.online.sqlite.connect import claimed
 from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import CORRUPT_HINT, absent, check_sqlite, explain, why_not
-from asknown.online.sqlite.layout import event_table, tile_table
+from asknown.online.sqlite.layout import event_table, pushed_table, tile_table
 from asknown.online.sqlite.metadata import differs, read_on_demand, read_services, sort_views
 from asknown.online.sqlite.migrations import LAYOUT, find_layout
 from asknown.online.sqlite.owner import check_owner, foreign, foreign_parts
@@ -31,6 +31,7 @@ from asknown.paths import absolute
 _FIXED = (3, 51, 3)
 _BACKPORTS = {(3, 44): 6, (3, 50): 7}  # release lines that have the fix as well, from this patch on
 _MOST_SHOWN = 3
+_LAYOUT_OF_PUSHES = 7
 
 
 def inspect_file(
@@ -101,7 +102,7 @@ def _check_file(
     except (*FAILURES, AsknownError) as error:
         yield unreadable("content", path.name, path, error)
         return
-    yield guarded("content", "feature services", path, partial(_check_services, connection, path))
+    yield from _check_shared(connection, path, layout)
     for name, why in broken.items():
         run = f"asknown materialize {name} --full-refresh"
         yield Check("content", name, "act", f"what the file says of the view {why}", run)
@@ -171,6 +172,34 @@ def _check_services(connection: sqlite3.Connection, path: Path) -> Check:
     return Check("content", "feature services", "ok", f"{len(services)}, as written")
 
 
+def _check_shared(connection: sqlite3.Connection, path: Path, layout: int) -> Iterator[Check]:
+    """Checks what belongs to no view: the services, and pushed rows, where any came."""
+    yield guarded("content", "feature services", path, partial(_check_services, connection, path))
+    if layout >= _LAYOUT_OF_PUSHES and _has_pushes(connection):
+        yield guarded("pushes", path.name, path, partial(_check_outbox, connection, path.name))
+
+
+def _has_pushes(connection: sqlite3.Connection) -> bool:
+    """Whether a row was ever pushed, or the file does not tell."""
+    with suppress(*FAILURES):
+        return connection.execute("SELECT 1 FROM _asknown_commit").fetchone() is not None
+    return True
+
+
+def _check_outbox(connection: sqlite3.Connection, name: str) -> Check:
+    """Checks the rows that were pushed and have not landed: they are in no other place than this file."""
+    rows, last = connection.execute("SELECT count(*), max(seq) FROM _asknown_outbox").fetchone()
+    (given,) = connection.execute("SELECT ifnull(max(seq), 0) FROM _asknown_commit").fetchone()
+    facts = {"waiting": rows, "last": given}
+    if last is not None and last > given:
+        found = f"a pushed row has the number {last:,}, and the last that was given is {given:,}: the file is damaged"
+        return Check("pushes", name, "act", found, CORRUPT_HINT, facts)
+    if not rows:
+        return Check("pushes", name, "ok", "no pushed row waits to land", facts=facts)
+    found = f"{rows:,} pushed rows wait to land in their source's folder: the next load or training query lands them"
+    return Check("pushes", name, "note", found, facts=facts)
+
+
 def _size(path: str | Path) -> int:
     try:
         return Path(path).stat().st_size
@@ -198,7 +227,8 @@ def _check_content(connection: sqlite3.Connection, path: Path, stored: StoredVie
     tables = [(view.name, hashes.rows)]
     if view.windows is not None:
         tables += [(event_table(view).name, hashes.events), (tile_table(view).name, hashes.tiles)]
-
+        if stored.pushes is not None:
+            tables.append((pushed_table(view).name, hashes.pushed))
     if stored.ahead is not None:
         tables.append((f"{view.name}.ahead", hashes.ahead))
 
