@@ -197,6 +197,16 @@ def test_a_read_before_the_last_push_is_an_error(store: FeatureStore) -> None:
     assert read(store, "ranked", at=at)["amount"] == 20.0, "it does not follow pushes"
 
 
+def test_a_read_as_of_now_is_never_before_the_last_push(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: there() + 60_000_000_000)  # the writer's clock is a minute ahead
+    store.push("orders", [order(1, amount=5.0)])
+    monkeypatch.undo()
+    response = store.get_online_features("totals", [{"customer_id": 1}])
+    assert next(iter(response.rows()))["spent"] == 15.0
+    assert response.at.replace(tzinfo=None) > now() + timedelta(seconds=50)
+
+
 def test_a_clock_that_steps_back_steps_no_arrival_back(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.push("orders", [order(1, ago=600)])
     there = time.time_ns

@@ -60,9 +60,12 @@ class Found:
 
 
 class Answer:
-    """The values of each output, as columns. Statuses and event times are computed when they are requested."""
+    """The values of each output, as columns. Statuses and event times are computed when they are requested.
 
-    __slots__ = ("_found", "names", "outputs", "values")
+    ``later`` is the instant of the read where a push moved it, None else.
+    """
+
+    __slots__ = ("_found", "later", "names", "outputs", "values")
 
     def __init__(
         self, names: tuple[str, ...], outputs: tuple[Output, ...], found: list[Found], values: list[list[Any]]
@@ -71,6 +74,7 @@ class Answer:
         self.outputs = outputs
         self.values = values
         self._found = found
+        self.later: datetime | None = None
 
     @property
     def found(self) -> Sequence[Found]:

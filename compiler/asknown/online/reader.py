@@ -93,4 +93,4 @@ class OnlineReader:
         instant = self._read_at(at)
         answer = self._backend.read(query, instant, latest=at is None)
         columns, count = query.given()
-        return self._respond(columns, answer, count, instant)
+        return self._respond(columns, answer, count, answer.later or instant)
