@@ -78,7 +78,8 @@ def test_single_floats_have_the_fewest_digits() -> None:
 def test_lists_and_structs_are_json() -> None:
     column = pa.array([[1.5, None, math.nan], None, []])
     assert text_of(column).to_pylist() == ['[1.5, null, "NaN"]', None, "[]"]
-    nested = pa.array([{"at": DAY, "n": Decimal("1.50"), "b": b"\xab"}])
+    fields = pa.struct({"at": pa.timestamp("us"), "n": pa.decimal128(3, 2), "b": pa.binary()})  # 18 would sort them
+    nested = pa.array([{"at": DAY, "n": Decimal("1.50"), "b": b"\xab"}], fields)
     assert text_of(nested).to_pylist() == ['{"at": "2013-01-31T23:59:59", "n": "1.50", "b": "ab"}']
 
 

@@ -168,8 +168,12 @@ def _converted(name: str, values: Any) -> Any:
 
 def _of_objects(name: str, values: list[Any]) -> Any:
     """The array of Python values that are all of one family, so that Arrow has nothing to guess."""
-    if "float" not in _families(name, values):  # there, a NaN is a value; elsewhere it is how pandas spells NULL
+    families = _families(name, values)
+    if "float" not in families:  # there, a NaN is a value; elsewhere it is how pandas spells NULL
         values = [None if _is_missing(value) else value for value in values]
+    if families == {"uuid"}:  # which Arrow 18 does not read by itself
+        stored = [None if value is None else value.bytes for value in values]
+        return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(stored, pa.binary(16)))
     return pa.array(values)
 
 
