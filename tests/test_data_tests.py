@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,38 @@ def test_a_test_is_no_key_of_a_set() -> None:
     """Nodes of a project are hashed here and there, and a test's arguments are a mapping."""
     test = DataTest("range", "x", {"min": 0}, None)  # type: ignore[arg-type]
     assert hash(test) == hash(test)
+
+
+def test_freshness_tells_the_age_of_a_views_rows_and_of_its_load(tmp_path: Path) -> None:
+    duckdb.sql("select 1 as k, timestamp '2024-01-01 12:00' as ts, 2 as x").write_parquet(str(tmp_path / "ev.parquet"))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[tool.asknown]\nname = "made"\n')
+    (tmp_path / "models" / "sources.yml").write_text(
+        "sources: [{name: raw, tables: [{name: ev, path: ev.parquet}]}]\n"
+        "entities: [{name: k}]\n"
+        "models: [{name: v, freshness: {warn_after: 1 hour, error_after: {count: 2, period: day}}}]\n"
+    )
+    view = "{{ config(entity='k', event_time='ts') }} select k, ts, x from {{ source('raw', 'ev') }}"
+    (tmp_path / "models" / "v.sql").write_text(view)
+    with FeatureStore(tmp_path) as store:
+        store.materialize("2024-01-01 15:30")
+        ages = {}
+        for now in ("2024-01-01 11:00", "2024-01-01 13:00", "2024-01-01 16:00", "2024-01-04 00:00"):
+            results = store.checks.freshness(datetime.fromisoformat(now).replace(tzinfo=UTC))
+            ages[now] = [(result.name, result.outcome, *result.details) for result in results]
+    old = ", and may be"
+    assert ages == {
+        "2024-01-01 11:00": [("v", "fail", "there is no row"), ("v_online", "pass", "the newest is 0 seconds old")],
+        "2024-01-01 13:00": [
+            ("v", "pass", "the newest is 1 hour old"),
+            ("v_online", "pass", "the newest is 0 seconds old"),
+        ],
+        "2024-01-01 16:00": [
+            ("v", "warn", f"the newest is 4 hours old{old} 1 hour old"),
+            ("v_online", "pass", "the newest is 30 minutes old"),
+        ],
+        "2024-01-04 00:00": [
+            ("v", "fail", f"the newest is 2 days old{old} 2 days old"),
+            ("v_online", "fail", f"the newest is 2 days old{old} 2 days old"),
+        ],
+    }

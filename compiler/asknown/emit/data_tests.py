@@ -15,6 +15,7 @@ from asknown.project.nodes import DataTest
 TESTED = "tested"
 """The name of the CTE that has the rows."""
 ROWS = "rows_tested"
+NEWEST = "newest"
 
 
 def counts_query(tests: Sequence[DataTest], others: Sequence[str | None], relation: str, dialect: str) -> str:
@@ -53,6 +54,14 @@ def failures_query(test: DataTest, other: str | None, relation: str, dialect: st
 def rows_query(relation: str, dialect: str) -> str:
     """The query that counts the rows of a singular test: its failures."""
     return _over(exp.select(exp.alias_(exp.Count(this=exp.Star()), ROWS)), relation, dialect)
+
+
+def newest_query(times: Sequence[str], now: str, relation: str, dialect: str) -> str:
+    """The query of the greatest of the first of these ``times``, over the rows whose times are all past at ``now``."""
+    instant = exp.cast(exp.Literal.string(now), "timestamp")
+    columns = [exp.column(ident(name)) for name in times]
+    seen = [exp.LTE(this=exp.cast(c.copy(), "timestamp"), expression=instant.copy()) for c in columns]
+    return _over(exp.select(exp.alias_(exp.Max(this=columns[0]), NEWEST)).where(*seen), relation, dialect)
 
 
 def key_of(test: DataTest) -> list[str]:

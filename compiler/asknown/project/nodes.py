@@ -145,6 +145,15 @@ class DataTest:
 
 
 @dataclass(frozen=True)
+class Freshness:
+    """The ages, in microseconds, from which on the newest row is a warning and an error."""
+
+    warn_after: int | None
+    error_after: int | None
+    at: Where
+
+
+@dataclass(frozen=True)
 class SourceTable:
     """A table of a source: files (``path``, as written, relative to the project) or a table of the target.
 
@@ -168,6 +177,7 @@ class SourceTable:
     unique: tuple[tuple[str, ...], ...] = ()
     cadence: int | None = None
     data_tests: tuple[DataTest, ...] = ()
+    freshness: Freshness | None = None
     push: PushRules | None = None
 
 
@@ -301,6 +311,7 @@ class ModelDoc:
     terms: Terms = Terms()
     unique: tuple[tuple[str, ...], ...] = ()
     data_tests: tuple[DataTest, ...] = ()
+    freshness: Freshness | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from asknown.errors import AsknownError, did_you_mean
 from asknown.project.data_tests import read_data_tests
 from asknown.project.entities import read_entity
 from asknown.project.files import find_files, read_bytes, show_path
+from asknown.project.freshness import read_freshness
 from asknown.project.governance import TERMS, check_exposure, read_exposure, read_group, read_terms
 from asknown.project.nodes import Entity, Exposure, Group, ModelDoc, Service, Settings, SourceTable, UnitTest
 from asknown.project.reader import Names, Reader
@@ -111,7 +112,7 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
         found.docs[doc.name] = doc
 
 
-_MODEL = ("name", "description", "columns", "unique", "tests", "data_tests", "meta", *TERMS)
+_MODEL = ("name", "description", "columns", "unique", "tests", "data_tests", "freshness", "meta", *TERMS)
 
 
 def read_model_doc(value: Value) -> ModelDoc:
@@ -127,4 +128,5 @@ def read_model_doc(value: Value) -> ModelDoc:
         terms=read_terms(reader),
         unique=read_unique(reader),
         data_tests=read_data_tests(reader),
+        freshness=read_freshness(reader),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.data_tests import read_data_tests
+from asknown.project.freshness import read_freshness
 from asknown.project.governance import read_not_null
 from asknown.project.nodes import ColumnDoc, SourceTable
 from asknown.project.push import read_push, with_arrival
@@ -18,7 +19,7 @@ from asknown.project.values import Sequence, Value
 _SOURCE = ("name", "description", "database", "schema", "loaded_at_field", "tables")
 _TABLE = (
     *("name", "path", "identifier", "timezone", "static", "loaded_at_field", "unique", "cadence"),
-    *("description", "columns", "options", "push", "tests", "data_tests"),
+    *("description", "columns", "options", "push", "tests", "data_tests", "freshness"),
 )
 _COLUMN = ("name", "description", "data_type", "label", "known_at", "constraints", "tests", "data_tests")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -86,6 +87,7 @@ def _read_table(
         unique=read_unique(reader),
         cadence=read_duration(reader, "cadence"),
         data_tests=read_data_tests(reader),
+        freshness=read_freshness(reader),
         push=push,
     )
 

@@ -60,6 +60,13 @@ class ProjectChecks:
 
         return list(DataTests(self._catalog, self._engine(), keep=keep).run())
 
+    def freshness(self, now: datetime | None = None) -> list[TestResult]:
+        """The age of the newest row of each source and view with ``freshness`` in YAML, and of the view's last load."""
+        from asknown.store.data_tests import DataTests
+
+        instant = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+        return list(DataTests(self._catalog, self._engine(), keep=False).run_freshness(instant))
+
     def unit_tests(self, names: Sequence[str] = ()) -> list[TestResult]:
         """The results of the unit tests ``names`` (default: all), in the files' order. Raises ``unknown-test``."""
         from asknown.store.unit_tests import run_unit_tests

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.checks.data import judge, name_of
+from asknown.checks.freshness import judge_age
 from asknown.checks.results import TestResult, could_not_run
-from asknown.emit.data_tests import ROWS, counts_query, failures_query, rows_query
+from asknown.emit.data_tests import NEWEST, ROWS, counts_query, failures_query, newest_query, rows_query
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.project.nodes import DataTest, ModelFile, Project
+from asknown.online.nodes import Owner
+from asknown.online.reader import OnlineReader
+from asknown.project.nodes import DataTest, Freshness, ModelFile, Project
 from asknown.render.nodes import Rendered, ViewConfig
 from asknown.store.training import compile_relation
 from asknown.store.type_engine import open_catalog
@@ -96,6 +101,50 @@ class DataTests:
         except AsknownError as error:
             return could_not_run("data", file.name, file.shown, _about_test(error), at)
 
+    def run_freshness(self, now: datetime) -> Iterator[TestResult]:
+        """The age of the newest row of each source and view with ``freshness``, and of the view's last load."""
+        for key, table in self._project.sources.items():
+            if table.freshness is not None:
+                times = [] if table.loaded_at_field is None else [table.loaded_at_field]
+                yield self._freshness(key, times, table.freshness, now)
+        for name, doc in self._project.docs.items():
+            if doc.freshness is None:
+                continue
+            config = self._models.model(name).rendered.config
+            times = [time for time in (config.event_time, config.known_at) if time is not None]
+            yield self._freshness(name, times, doc.freshness, now)
+            watermark = self._watermark(name)
+            if watermark is not None:
+                yield judge_age(f"{name}_online", name, watermark, now, doc.freshness)
+
+    def _freshness(
+        self, of: str | tuple[str, str], times: Sequence[str], limits: Freshness, now: datetime
+    ) -> TestResult:
+        name = of if isinstance(of, str) else ".".join(of)
+        try:
+            if not times:
+                lacks = "is no feature view" if isinstance(of, str) else "has no loaded_at_field"
+                hint = "write freshness of a view, or of a source with loaded_at_field"
+                raise AsknownError("bad-test", f"'{name}' {lacks}, so it has no age", at=limits.at, hint=hint)
+            rendered, relation = self._relation(of)
+            query = newest_query(times, now.isoformat(" "), relation, self._dialect)
+            (row,) = self._stream(replace(rendered, sql=query))
+            return judge_age(name, name, row[NEWEST], now, limits)
+        except AsknownError as error:
+            return could_not_run("freshness", name, name, _about_test(error), limits.at)
+
+    def _watermark(self, view: str) -> datetime | None:
+        """The instant of the last load of a view into the online table, None where there is none."""
+        online = self._project.profile.online
+        if not online.path.exists():
+            return None
+        reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
+        try:
+            stored = reader.views().get(view)
+            return None if stored is None else stored.watermark
+        finally:
+            reader.close()
+
     @property
     def _dialect(self) -> str:
         return self._project.settings.dialect
@@ -155,8 +204,8 @@ class DataTests:
             open_catalog(Catalog(project, rendered={_NAME: query}), self._engine), _NAME, dialect=None
         )
 
-    def _stream(self, rendered: Rendered) -> list[dict[str, int]]:
-        rows: list[dict[str, int]] = self._engine.stream(self._sql(rendered)).read_all().to_pylist()
+    def _stream(self, rendered: Rendered) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._engine.stream(self._sql(rendered)).read_all().to_pylist()
         return rows
 
     def _is_kept(self, result: TestResult) -> bool:

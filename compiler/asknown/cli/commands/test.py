@@ -19,7 +19,7 @@ COLUMNS = ("kind", "test", "of", "result", "checked", "failing")
 
 
 @click.command("test", cls=ProjectCommand)
-@click.argument("names", nargs=-1, metavar="[unit|data|TEST]...")
+@click.argument("names", nargs=-1, metavar="[unit|data|freshness|TEST]...")
 @click.option("--store", "keep", is_flag=True, help="Keep the rows that fail, in test_failures/.")
 @format_option()
 @click.pass_context
@@ -29,24 +29,26 @@ def command(ctx: click.Context, *, names: tuple[str, ...], keep: bool, kind: For
     A unit test gives rows to a view's models and says which values must come out. It runs on DuckDB in memory, over
     these rows alone, at both ends: the training query, and a read of an online table that was loaded as of the same
     instant. A data test counts the rows of a model or source, on the target, that are not as its YAML says; all of
-    one model in one scan. A query below the test-paths is one, too: its rows are failures. Runs all tests, those of
-    one kind, or each unit TEST. Prints a line for each, and exits with 1 if one fails.
+    one model in one scan. A query below the test-paths is one, too: its rows are failures. Freshness is the age of
+    the newest row. Runs all tests, those of one kind, or each unit TEST. Prints a line for each, and exits with 1 if
+    one fails.
 
     \b
     Examples:
       asknown test
       asknown test unit
       asknown test data --store --format json
+      asknown test freshness
     """
     with ctx.ensure_object(Session).open_store() as store, working("running the tests"):
-        named = [name for name in names if name not in ("unit", "data")]
+        named = [name for name in names if name not in ("unit", "data", "freshness")]
         results = store.checks.unit_tests(named) if named or "unit" in names or not names else []
         results += store.checks.data_tests(keep=keep) if "data" in names or not names else []
+        results += store.checks.freshness() if "freshness" in names or not names else []
     write_rows(kind, COLUMNS if kind == "table" else (*COLUMNS, "file", "line", "details"), _rows(results, kind))
     for result in results:
         for line in result.details if kind == "table" else ():
-            colour = "yellow" if result.outcome == "warn" else "red"
-            say(f"{styled(result.outcome, fg=colour, bold=True)} {result.name}: {line}")
+            say(f"{styled(result.outcome, fg=_COLOURS[result.outcome], bold=True)} {result.name}: {line}")
     counts = Counter(result.outcome for result in results)
     said = [f"{counts[outcome]} {words}" for outcome, words in _WORDS.items() if counts[outcome]]
     say(f"{len(results)} test{'' if len(results) == 1 else 's'}: {', '.join(said) or 'nothing to run'}")
@@ -55,6 +57,8 @@ def command(ctx: click.Context, *, names: tuple[str, ...], keep: bool, kind: For
 
 
 _WORDS: dict[Outcome, str] = {"pass": "passed", "warn": "with a warning", "fail": "failed", "error": "with an error"}
+
+_COLOURS: dict[Outcome, str] = {"pass": "green", "warn": "yellow", "fail": "red", "error": "red"}
 
 
 def _rows(results: list[TestResult], kind: Format) -> Iterator[tuple[Any, ...]]:
