@@ -67,6 +67,14 @@ def test_views_that_read_others_are_written_out(make: Make) -> None:
     assert store.get_online_features("again:more", [{"customer_id": 1, "items": 3}], at=NOON).to_dict()["more"] == [2]
 
 
+def test_an_input_that_no_requested_feature_reads_may_be_given(make: Make) -> None:
+    store = loaded(make)
+    for rows in (ROWS[:1], ROWS):
+        assert store.get_online_features("basket:has_ordered", rows, at=NOON).to_dict()["has_ordered"][0] is True
+    row = [{"customer_id": 1, "note": "as it was"}]  # of features that no request can change, columns come back
+    assert store.get_online_features("customer_orders", row, at=NOON).to_dict()["note"] == ["as it was"]
+
+
 def test_a_view_by_two_keys(make: Make) -> None:
     store = loaded(make)
     rows = [{"giver_id": 1, "taker_id": 2, "amount": 100.0}, {"giver_id": 2, "taker_id": 1, "amount": 100.0}]
@@ -121,6 +129,9 @@ def test_the_times_of_a_view_by_name(make: Make) -> None:
         ([{"customer_id": 1, "amount": "12.5", "to_city": ""}], "is DOUBLE, and the str '12.5' was given"),
         ([{"customer_id": 1, "amount": True, "to_city": ""}], "is DOUBLE, and the bool True was given"),
         ([{"customer_id": 1, "amount": 2**53 + 1, "to_city": ""}], "the int 9007199254740993 was given"),
+        ([{"customer_id": 1, "amount": 1.0, "to_city": "", "amonut": 1.0}],
+         "none of the requested features has a key or an input 'amonut'"),
+        ([{"customer_id": 1, "amount": 1.0, "to_city": "", "price": 1}] * 2, "has a key or an input 'price'"),
         ([{"customer_id": 1, "amount": 1.0, "to_city": 7}], "is VARCHAR, and the int 7 was given"),
     ],
 )  # fmt: skip
@@ -201,6 +212,25 @@ def test_a_view_that_was_loaded_in_another_type_is_stale(make: Make) -> None:
         again.materialize(NOON)
         assert again.get_online_features("basket", ROWS, at=NOON).to_dict()["elsewhere"][0] is False
         assert again.doctor().healthy
+
+
+def test_doctor_compares_on_demand_views_with_the_project(make: Make) -> None:
+    store = loaded(make, again=AGAIN)
+    models = store.project.settings.root / "models"
+    assert store.doctor().healthy
+    basket = (models / "basket.sql").read_text()
+    (models / "basket.sql").write_text(basket.replace("3 * avg", "4 * avg"), encoding="utf-8")
+    (models / "again.sql").unlink()
+    (models / "other.sql").write_text("{{ config(inputs={}) }} select hour(asked_at) as h from {{ request() }}")
+    with FeatureStore(store.project.settings.root) as edited:
+        found = {check.of: (check.found, check.run) for check in edited.doctor().findings}
+        assert found == {
+            "basket": ("was loaded from another definition than the project's", "asknown materialize"),
+            "again": ("the project has no such on-demand view", "asknown materialize"),
+            "other": ("is not loaded yet", "asknown materialize"),
+        }
+        edited.materialize(NOON)
+        assert edited.doctor().healthy
 
 
 # ---------------------------------------------------------------- the command line

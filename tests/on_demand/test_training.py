@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from asknown import AsknownError
+from asknown.cli.group import main
 from on_demand.conftest import Make
 
 SPINE = pa.table(
@@ -182,10 +185,20 @@ def test_an_error_names_feature_and_row(make: Make, tmp_path: Path, given: Any, 
     job = make(failing=FAILING).get_historical_features(
         pa.Table.from_pylist(rows), [f"failing:{feature}", "customer_orders:last_amount"]
     )
-    for run in (job.to_arrow, lambda: job.to_parquet(tmp_path / "train.parquet")):
+    for run in (job.to_arrow, lambda: list(job.to_batches()), lambda: job.to_parquet(tmp_path / "train.parquet")):
         with pytest.raises(AsknownError, match=f"feature 'failing:{feature}' .*{message}") as caught:
             run()
         assert caught.value.code == "engine"
+
+
+def test_train_says_which_columns_no_feature_reads(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make()
+    monkeypatch.chdir(store.project.settings.root)
+    pq.write_table(SPINE.append_column("label", pa.array([True] * len(SPINE))), "spine.parquet")
+    for features, said in (("order_check", True), ("customer_orders", False)):
+        result = CliRunner().invoke(main, ["train", features, "--spine", "spine.parquet", "--format", "json"])
+        assert result.exit_code == 0, result.output
+        assert ("note: no requested feature reads the spine's label\n" in result.stderr) is said
 
 
 def test_the_training_query_over_a_spine_to_come(make: Make) -> None:

@@ -18,7 +18,7 @@ from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.online.inputs import parse_input
 from asknown.online.keys import parse_key
 from asknown.online.reader import OnlineReader
-from asknown.online.request import Request, missing_input
+from asknown.online.request import Request, missing_input, unknown_input
 from asknown.online.resolve import resolve
 from asknown.types import Kind, SqlType
 
@@ -39,10 +39,13 @@ def read_entities(
     views, services, on_demand = reader.views(), reader.services(), reader.on_demand()
     known_keys = [key.name for stored in views.values() for key in stored.view.keys]
     _refuse_bare_keys(features, known_keys, [*views, *services, *on_demand])
-    fields = _fields(resolve(features, views, services, on_demand, full_names=full_names))
+    request = resolve(features, views, services, on_demand, full_names=full_names)
+    fields = _fields(request)
     if file is None:
-        _check_typed(typed, fields)
-        return [{name: fields[name].parse(text) for name, text in typed.items()}]
+        unread = {name: _Field(name, kind, True, view) for name, (kind, view) in request.unread_inputs().items()}
+        unread |= {name: _Field(name, kind, False, view) for name, (kind, view) in request.unread_keys().items()}
+        _check_typed(typed, fields, unread)
+        return [{name: (unread | fields)[name].parse(text) for name, text in typed.items()}]
     rows = _read_csv(file, fields) if file.casefold().endswith(".csv") else _read_json(file, fields)
     return list(rows)
 
@@ -74,15 +77,16 @@ def _refuse_bare_keys(features: Sequence[str], keys: Sequence[str], known: Seque
             raise AsknownError("bad-value", f"key '{name}' has no value", hint=f"write {name}=…")
 
 
-def _check_typed(typed: Mapping[str, str], fields: Mapping[str, _Field]) -> None:
-    inputs = any(field.is_input for field in fields.values())
-    for name in typed:
-        if name not in fields:
-            raise AsknownError(
-                "request-input" if inputs else "spine-key",
-                f"none of the requested features has a key {'or an input ' if inputs else ''}'{name}'",
-                hint=did_you_mean(name, fields, what="keys and inputs" if inputs else "keys"),
-            )
+def _check_typed(typed: Mapping[str, str], fields: Mapping[str, _Field], unread: Mapping[str, _Field]) -> None:
+    """Refuses what is no key or input, and missing ones. ``unread`` are those that no requested feature reads."""
+    for name in (name for name in typed if name not in fields and name not in unread):
+        if unread:
+            raise unknown_input(name, [*fields, *unread])
+        raise AsknownError(
+            "spine-key",
+            f"none of the requested features has a key '{name}'",
+            hint=did_you_mean(name, fields, what="keys"),
+        )
     missing = [name for name, field in fields.items() if name not in typed and not field.is_input]
     if missing:
         raise AsknownError(

@@ -171,7 +171,7 @@ def load_lock(path: Path, wait: float, on_wait: Callable[[str], None] | None = N
 
 def inspect_table(
     path: str | Path,
-    definitions: Mapping[str, OnlineView | AsknownError] | AsknownError | None = None,
+    definitions: Mapping[str, OnlineView | OnlineOnDemand | AsknownError] | AsknownError | None = None,
     *,
     owner: Owner | None = None,
 ) -> Inspection:

@@ -84,7 +84,8 @@ class OnlineReader:
         """The features of each entity row at the instant ``at`` (default now; naive is UTC), in the order asked.
 
         ``features`` names views, ``view:feature``s or services. ``entity_rows`` is a list of dicts or a dict of
-        lists, with every key's column and the inputs of on-demand views; other columns come back unchanged. Errors:
+        lists, with every key's column and the inputs of on-demand views. Other columns come back unchanged, or are an
+        error where an on-demand feature is requested: one could be a misspelt input. Errors:
         ``unknown-view``, ``unknown-feature``, ``unknown-service``, ``name-clash``, ``spine-key``, ``key-type``,
         ``request-input``, ``bad-value``, ``before-watermark``, and ``engine`` where an on-demand feature cannot be
         computed.

@@ -236,6 +236,22 @@ class Request:
                 )
         return found
 
+    def unread_inputs(self) -> dict[str, tuple[SqlType, str]]:
+        """By name: the inputs of the on-demand views that none of the requested features reads."""
+        read = self.inputs()
+        declared = ((column, one.view.name) for one in self.computed for column in one.view.inputs)
+        return {column.name: (column.type, view) for column, view in declared if column.name not in read}
+
+    def unread_keys(self) -> dict[str, tuple[SqlType, str]]:
+        """By the request's column: the keys of the on-demand views that none of the requested features reads."""
+        read = self.keys()
+        declared = (
+            (one.keys.get(key.name, key.name), key.type, one.view.name)
+            for one in self.computed
+            for key in one.view.keys
+        )
+        return {column: (kind, view) for column, kind, view in declared if column not in read}
+
     def keys(self) -> dict[str, tuple[SqlType, str]]:
         """By the request's column: the type of each key, and a view that is read by it."""
         found: dict[str, tuple[SqlType, str]] = {}
@@ -253,13 +269,21 @@ class Request:
                     yield one, source
 
     def check_columns(self, columns: Sequence[str]) -> None:
-        """Refuses a request that lacks a key's or an input's column, or whose own columns hide a feature."""
-        for column, (_, view) in self.keys().items():
+        """Refuses a request that lacks a key's or an input's column, or whose own columns hide a feature.
+
+        A request of on-demand features may give keys and inputs alone: another column could be a misspelt input.
+        """
+        keys, inputs = self.keys(), self.inputs()
+        for column, (_, view) in keys.items():
             if column not in columns:
                 raise missing_key(column, view, columns)
-        for column, (kind, view) in self.inputs().items():
+        for column, (kind, view) in inputs.items():
             if column not in columns:
                 raise missing_input(column, kind, view)
+        known = keys | inputs | self.unread_keys() | self.unread_inputs()
+        for column in columns if self.computed else ():
+            if column not in known:
+                raise unknown_input(column, list(known))
         folded = {column.casefold(): column for column in columns}
         for output in self.outputs:
             if output.name.casefold() in folded:
@@ -313,6 +337,16 @@ def missing_key(column: str, view: str, columns: Sequence[str], row: int | None 
         "spine-key",
         f"{whose} has no key '{column}', which '{view}' is read by",
         hint=did_you_mean(column, columns, what="its columns") or f"give '{column}' in every row",
+    )
+
+
+def unknown_input(column: str, known: Sequence[str]) -> AsknownError:
+    """The error for a column of a request of on-demand features that none of the features reads."""
+    return AsknownError(
+        "request-input",
+        f"none of the requested features has a key or an input '{column}'",
+        hint=did_you_mean(column, known, what="keys and inputs")
+        or "leave it out: these features need no key and no input",
     )
 
 

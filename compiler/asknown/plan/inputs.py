@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.plan.nodes import Spine, SpineValue
+from asknown.plan.nodes import Derived, Plan, Spine, SpineValue
 from asknown.types import Column, Kind, SqlType
 
 Conversion = Literal["same", "widens", "checked"]
@@ -76,3 +76,17 @@ def spine_input(spine: Spine, view: str, wanted: Column) -> SpineValue:
             hint=f"cast the spine's column to {wanted.type}",
         )
     return SpineValue(column, wanted.type)
+
+
+def unread_columns(plan: Plan) -> list[str]:
+    """The names of the spine's columns that no step reads, if on-demand features read some; else none.
+
+    One of them may be a misspelt input that a feature has stopped reading.
+    """
+    on_demand = [step for step in plan.steps if isinstance(step, Derived) and step.feature is not None]
+    inputs = {
+        value.column.name for step in on_demand for value in step.inputs.values() if isinstance(value, SpineValue)
+    }
+    keys = {key.name for step in plan.steps if not isinstance(step, Derived) for key in step.keys}
+    read = inputs | keys | {plan.spine.instant.name}
+    return [column.name for column in plan.spine.columns if column.name not in read] if inputs else []

@@ -8,7 +8,7 @@ from dataclasses import replace
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, hidden
 from asknown.online.backend import inspect_table
-from asknown.online.nodes import OnlineView, Owner
+from asknown.online.nodes import OnlineOnDemand, OnlineView, Owner
 from asknown.online.report import Check, Inspection
 from asknown.project.nodes import Project
 from asknown.store.materialize import read_definitions
@@ -20,7 +20,7 @@ def inspect_online(
     project: Project, catalog: Callable[[], TypedCatalog], views: Callable[[], Sequence[str]]
 ) -> Inspection:
     """Inspects the online table of ``views``. A project or engine that fails is a finding and raises nothing."""
-    definitions: Mapping[str, OnlineView | AsknownError] | AsknownError
+    definitions: Mapping[str, OnlineView | OnlineOnDemand | AsknownError] | AsknownError
     checks: tuple[Check, ...] = ()
     try:
         typed = catalog()

@@ -182,12 +182,20 @@ def _without_affected(
 
 def read_definitions(
     catalog: TypedCatalog, names: Sequence[str], comparison: Comparison
-) -> dict[str, OnlineView | AsknownError]:
-    """The definitions that the online table would store for the views ``names``, or the error of a broken one."""
-    found: dict[str, OnlineView | AsknownError] = {}
+) -> dict[str, OnlineView | OnlineOnDemand | AsknownError]:
+    """The definitions that the online table would store for the views ``names``, or the error of a broken one.
+
+    Those of all on-demand views follow.
+    """
+    found: dict[str, OnlineView | OnlineOnDemand | AsknownError] = {}
     for name in names:
         try:
             found[name] = without_affected(stored_view(catalog.view(name), catalog), comparison)[0]
+        except AsknownError as error:
+            found[name] = error
+    for name in catalog.models.on_demand_views():
+        try:
+            (found[name],), _ = without_affected_items([stored_on_demand(catalog.on_demand(name))], comparison)
         except AsknownError as error:
             found[name] = error
     return found

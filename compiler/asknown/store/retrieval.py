@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from asknown.emit.compile import compile_training
 from asknown.emit.probe import compile_hindsight
 from asknown.emit.statement import Cte, check_sql, standalone, write
@@ -21,7 +23,7 @@ from asknown.store.failures import explain_failure, is_on_demand
 from asknown.store.outputs import InputFiles
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Iterator
 
 FILE_ENDINGS = (".parquet", ".csv")
 
@@ -88,14 +90,25 @@ class RetrievalJob:
     def to_batches(self) -> pa.RecordBatchReader:
         """The training set as a stream of Arrow batches; it need not fit in memory."""
         self._inputs.inspected.check()
-        return self._engine.stream(self._written, wide=self._is_wide)
+        if not is_on_demand(self.plan):
+            return self._engine.stream(self._written, wide=self._is_wide)
+        try:
+            stream = self._engine.stream(self._written, wide=self._is_wide)
+        except AsknownError as error:
+            raise self._explained(error) from None
+        return pa.RecordBatchReader.from_batches(stream.schema, self._explaining(stream))
+
+    def _explaining(self, stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The batches of ``stream``, whose errors name the on-demand feature that is their cause."""
+        try:
+            yield from stream
+        except AsknownError as error:
+            stream.close()
+            raise self._explained(error) from None
 
     def to_arrow(self) -> pa.Table:
         """The training set as one Arrow table, ``(rows of the spine) × (its columns + the features)``."""
-        try:
-            return self.to_batches().read_all()
-        except AsknownError as error:
-            raise self._explained(error) from None
+        return self.to_batches().read_all()
 
     def _explained(self, error: AsknownError) -> AsknownError:
         """The error of the engine, with feature and row where an on-demand feature is its cause."""
@@ -157,7 +170,10 @@ class RetrievalJob:
                 hint=f"end it in {' or '.join(FILE_ENDINGS)}",
             )
         self._inputs.inspected.check()
-        return self._engine.write_folder(self._written, url)
+        try:
+            return self._engine.write_folder(self._written, url)
+        except AsknownError as error:
+            raise self._explained(error) from None
 
     def hindsight(self) -> dict[str, int]:
         """By view with a ``known_at``: the number of spine rows that would see a row too early if it had none."""

@@ -74,6 +74,7 @@ def command(
       asknown train carrier_delays origin_weather:temp --spine data/departures.csv --format csv
       asknown train carrier_delays --spine "select 'UA' as carrier, timestamp '2013-07-01' as event_timestamp"
     """
+    from asknown.plan.inputs import unread_columns
     from asknown.store.runs import record_training
     from asknown.store.terms import warnings_for
 
@@ -88,6 +89,8 @@ def command(
         if explain:
             write_lines([job.explain()])
             return
+        if unread := unread_columns(job.plan):
+            say(f"note: no requested feature reads the spine's {', '.join(unread)}")
         if output is None:
             _print_rows(job, kind or "table", limit)
         else:

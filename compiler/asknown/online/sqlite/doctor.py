@@ -16,7 +16,7 @@ from pathlib import Path
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
-from asknown.online.nodes import OnlineView, Owner, StoredView
+from asknown.online.nodes import OnlineOnDemand, OnlineView, Owner, StoredView
 from asknown.online.report import Check, Inspection
 from asknown.online.sqlite.codec import quote, spell_instant
 from asknown.online.sqlite.connect import claimed
@@ -108,7 +108,10 @@ def _check_file(
         yield Check("content", name, "act", f"what the file says of the view {why}", run)
     for stored in views.values():
         yield from check_view(connection, path, stored, at)
-    yield from check_definitions(views, broken, definitions)
+    on_demand: Mapping[str, OnlineOnDemand] = {}
+    with suppress(*FAILURES, AsknownError):  # a damaged one was found above
+        on_demand = read_on_demand(connection, path)
+    yield from check_definitions(views, broken, on_demand, definitions)
 
 
 # ---------------------------------------------------------------- the file
@@ -159,11 +162,23 @@ def _check_log(path: Path) -> Check:
 
 def _check_integrity(connection: sqlite3.Connection, name: str) -> Check:
     faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(100)")]
+    if any(_is_imagined(connection, fault) for fault in faults):
+        every = connection.execute("PRAGMA integrity_check(10000000)")
+        faults = [str(row[0]) for row in every if not _is_imagined(connection, str(row[0]))] or ["ok"]
     if faults == ["ok"]:
         return Check("integrity", name, "ok", "SQLite finds its structure intact")
     more = f" (and {len(faults) - _MOST_SHOWN} more)" if len(faults) > _MOST_SHOWN else ""
     lines = "; ".join(" ".join(fault.split()) for fault in faults[:_MOST_SHOWN])
     return Check("integrity", name, "act", f"it is damaged: {lines}{more}", CORRUPT_HINT, {"faults": len(faults)})
+
+
+def _is_imagined(connection: sqlite3.Connection, fault: str) -> bool:
+    """Whether a fault is one that SQLite up to 3.40 sees in sound tables: a NULL in the last column that is no key."""
+    table, _, column = fault.removeprefix("NULL value in ").rpartition(".")
+    if not fault.startswith("NULL value in ") or not table:
+        return False
+    sql = f"SELECT NOT EXISTS (SELECT 1 FROM {quote(table)} WHERE {quote(column)} IS NULL)"
+    return bool(connection.execute(sql).fetchone()[0])
 
 
 def _check_services(connection: sqlite3.Connection, path: Path) -> Check:
@@ -207,7 +222,7 @@ def _size(path: str | Path) -> int:
         return 0
 
 
-Definitions = Mapping[str, OnlineView | AsknownError]
+Definitions = Mapping[str, OnlineView | OnlineOnDemand | AsknownError]
 """The views that the project loads, by name; in place of one that is broken, what is wrong with it."""
 
 
@@ -294,7 +309,10 @@ def _age(age: timedelta) -> str:
 
 
 def check_definitions(
-    views: Mapping[str, StoredView], broken: Collection[str], definitions: Definitions | AsknownError | None
+    views: Mapping[str, StoredView],
+    broken: Collection[str],
+    on_demand: Mapping[str, OnlineOnDemand],
+    definitions: Definitions | AsknownError | None,
 ) -> Iterator[Check]:
     """Checks the file's views against the project's. ``broken`` views exist, but cannot be compared."""
     if definitions is None:
@@ -309,18 +327,37 @@ def check_definitions(
             yield Check("definition", name, "act", found, "asknown materialize --prune")
         elif isinstance(given, AsknownError):
             yield _broken(name, given)
-        elif differs(stored.view, given):
+        elif isinstance(given, OnlineOnDemand) or differs(stored.view, given):
             found = "was loaded from another definition than the project's"
             yield Check("definition", name, "act", found, f"asknown materialize {name}")
         else:
             yield Check("definition", name, "ok", "was loaded from the project's definition")
+    for name, one in on_demand.items():
+        yield _check_on_demand(one, definitions.get(name))
     for name, given in definitions.items():
-        if name in views or name in broken:
-            continue
-        if isinstance(given, AsknownError):
-            yield _broken(name, given)
-        else:
-            yield Check("definition", name, "act", "is not loaded yet", f"asknown materialize {name}")
+        if name not in views and name not in broken and name not in on_demand:
+            yield _broken(name, given) if isinstance(given, AsknownError) else _check_absent(name, given)
+
+
+_ANY_LOAD = "asknown materialize"  # of whichever views: it writes all on-demand views
+
+
+def _check_absent(name: str, given: OnlineView | OnlineOnDemand) -> Check:
+    """The check of a view of the project that the file does not have."""
+    run = _ANY_LOAD if isinstance(given, OnlineOnDemand) else f"asknown materialize {name}"
+    return Check("definition", name, "act", "is not loaded yet", run)
+
+
+def _check_on_demand(stored: OnlineOnDemand, given: OnlineView | OnlineOnDemand | AsknownError | None) -> Check:
+    """Whether the file has an on-demand view's expressions as the project has them."""
+    if isinstance(given, AsknownError):
+        return _broken(stored.name, given)
+    if stored == given:
+        return Check("definition", stored.name, "ok", "was loaded from the project's definition")
+    found = "the project has no such on-demand view"
+    if given is not None:
+        found = "was loaded from another definition than the project's"
+    return Check("definition", stored.name, "act", found, _ANY_LOAD)
 
 
 def _broken(name: str, error: AsknownError) -> Check:
