@@ -14,11 +14,14 @@
              'left'   [t - window, t), without the present instant
              'right'  (t - window, t], without the far end
     delay    shifts both ends back: last('24 hours', delay='1 hour') ends an hour ago
+
+    last('ever') is a window of 36500 days. The online table keeps all events that it reaches.
 #}
 {% macro last(window, closed='both', delay=none) -%}
     {%- if closed not in ['both', 'left', 'right'] -%}
         {{ raise("closed takes 'both', 'left' or 'right', not '" ~ closed ~ "'") }}
     {%- endif -%}
+    {%- set window = '36500 days' if window == 'ever' else window -%}
     {%- set length = microseconds(window) -%}
     {%- set shift = 0 if delay is none else microseconds(delay) -%}
     {%- if length == 0 -%}

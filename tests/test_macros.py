@@ -47,6 +47,7 @@ def run(sql: str) -> list[tuple[Any, ...]]:
         ("'24 hours', delay='0 hours'", "interval '24 hours' preceding and current row"),
         ("'1 hour', 'left', '1 hour'", "interval '2 hours' preceding and interval '3600000001 microseconds' preceding"),
         ("'1 hour', 'right', '1 hour'", "interval '7199999999 microseconds' preceding and interval '1 hour' preceding"),
+        ("'ever'", "interval '36500 days' preceding and current row"),
         ("'1 microsecond', 'right'", "interval '0 days' preceding and current row"),
     ],
 )
@@ -213,6 +214,46 @@ def test_top_k_gives_the_most_frequent_values_the_lesser_first() -> None:
     assert found == [([4],), ([1, 4],), ([4, 1],), ([1, 4],), ([1, 2],)]
     with pytest.raises(AsknownError, match="whole number from 1 on"):
         write("top_k('amount', 0, '3 hours')")
+
+
+def over_sequence(expression: str, amounts: tuple[Any, ...] = (4, 1, 4, None, 5, 6)) -> list[Any]:
+    """The values of an expression over windows at each of a carrier's landings, one an hour."""
+    with duckdb.connect() as connection:
+        connection.execute("create table landings (carrier varchar, landed_at timestamp, amount int)")
+        rows = [("UA", START + timedelta(hours=hour), amount) for hour, amount in enumerate(amounts)]
+        connection.executemany("insert into landings values (?, ?, ?)", rows)
+        sql = f"select {write(expression)} from landings order by landed_at"
+        return [value for (value,) in connection.execute(sql).fetchall()]
+
+
+def test_streak_counts_back_to_the_last_break() -> None:
+    assert over_sequence("streak('amount > 3', 'ever')") == [1, 0, 1, 0, 1, 2]
+    assert over_sequence("streak('amount > 3', '2 hours', longest=true)") == [1, 1, 1, 1, 1, 2]
+    assert over_sequence("streak('amount > 3', '1 hour', closed='left')") == [0, 1, 0, 1, 0, 1]
+
+
+def test_since_counts_rows_after_the_last_that_meets_the_condition() -> None:
+    assert over_sequence("since('amount = 1', 'ever')") == [None, 0, 1, 2, 3, 4]
+    assert over_sequence("since('amount = 1', '2 hours')") == [None, 0, 1, 2, None, None]
+
+
+def test_drawdown_is_the_greatest_fall_from_an_earlier_peak() -> None:
+    assert over_sequence("drawdown('amount', '90 days')", (5, 9, 3, 8, 7, 1)) == [0.0, 0.0, 6.0, 6.0, 6.0, 8.0]
+    assert over_sequence("drawdown('amount', '1 hour')", (5, 9, 3, 8, 7, 1)) == [0.0, 0.0, 6.0, 0.0, 1.0, 6.0]
+
+
+def test_session_is_the_last_run_of_rows_within_the_gap() -> None:
+    found = over_sequence("session('1 hour', '1 day')", (1, 1, 1))
+    assert [(s["start"], s["newest"] - START, s["n"]) for s in found] == [
+        (START, timedelta(hours=hour), hour + 1) for hour in range(3)
+    ]
+    assert [s["n"] for s in over_sequence("session('59 minutes', '1 day')", (1, 1, 1))] == [1, 1, 1]
+
+
+def test_last_distinct_gives_each_value_at_its_last_occurrence() -> None:
+    assert over_sequence("last_distinct('amount', 2, '7 days')", (4, 1, 4, 2)) == [[4], [4, 1], [1, 4], [4, 2]]
+    with pytest.raises(AsknownError, match="whole number from 1 on"):
+        write("last_distinct('amount', 0, '3 hours')")
 
 
 # -- time ----------------------------------------------------------------------------------------------------------

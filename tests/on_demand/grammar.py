@@ -56,6 +56,11 @@ LEAVES = {
     "L": ["tags"],
     "M": ["codes"],
 }
+OPERANDS = {
+    **{"N": ["amount", "lat"], "I": ["n", "i"], "D": ["price", "rate"], "S": ["name", "ip"], "B": ["ok"]},
+    **{"T": ["ts", "last_ts"], "A": ["d"], "L": ["tags"], "M": ["codes"]},
+}
+"""The columns of each kind."""
 _PARTS = ("year", "quarter", "month", "day", "week", "hour", "minute", "second", "dow", "isodow", "doy", "isoyear",
           "millisecond", "microsecond")  # fmt: skip
 _UNITS = ("microsecond", "millisecond", "second", "minute", "hour", "day", "month", "quarter", "year")
@@ -89,7 +94,11 @@ FORMS = {
         "epoch_ms(A)",
         "(A - A)", "coalesce(I, I)", "nullif(I, I)", "case when B then I else I end", "least(I, I)",
         "greatest(I, I)", "round(I)",
-        "trunc(I)", "coalesce(I, 0)",
+        "trunc(I)", "coalesce(I, 0)", "M[1]", "M[-2]", "M[I]", "list_sum(M)", "list_min(M)", "list_max(M)",
+        "list_position(L, S)", "list_position(M, 7)", "list_position(L, null)", "len(M[2:])", "({'a': I, 'b': S}).a",
+        "list_reduce(M, lambda a_, b_: a_ + b_)", "list_reduce(M, lambda a_, b_: greatest(a_, b_), 0)",
+        "list_reduce(list_transform(M, lambda x_: {'n': 1, 'm': x_}), "
+        "lambda a_, b_: {'n': a_.n + b_.n, 'm': least(a_.m, b_.m)}).n",
     ],
     "D": [
         "(D + D)", "(D - D)", "(D * D)", "D * 2", "-D", "abs(D)", "round(D, 1)", "round(D)", "floor(D)", "ceil(D)",
@@ -112,6 +121,8 @@ FORMS = {
         "cast(A as varchar)", "coalesce(S, '?')", "coalesce(S, S)", "nullif(S, '')",
         "case when B then S else 'lo' end",
         "case S when 'a' then S else S end", "greatest(S, S)", "least(S, S)", "upper(left(S, 1))",
+        "L[1]", "L[-1]", "L[I]", "list_max(L)", "list_min(L)", "({'a': I, 'b': S})['b']",
+        "list_reduce(L, lambda a_, b_: concat(a_, b_), '')", "list_reduce(L, lambda a_, b_: a_ || '-' || b_)",
     ],
     "B": [
         *(f"({x} {sign} {x})" for x in "NIDSBTA" for sign in ("=", "<>", "<", "<=", ">", ">=")), "(N = I)",
@@ -145,8 +156,20 @@ FORMS = {
         "greatest(A, A)", "nullif(A, A)",
         "case when B then A else A end", "T::date",
     ],
-    "L": ["coalesce(L, L)", "case when B then L else L end"],
-    "M": ["coalesce(M, M)"],
+    "L": [
+        "coalesce(L, L)", "case when B then L else L end", "list_sort(L)", "list_reverse(L)", "L[1:2]", "L[-2:]",
+        "L[:1]", "L[I:I]", "(L || L)", "[S, S]", "flatten([L, L])", "list_transform(L, lambda x_: upper(x_))",
+        "list_transform(L, lambda x_, i_: concat(x_, i_))", "list_filter(L, lambda x_: x_ <> S)",
+        "list_filter(L, lambda x_, i_: i_ <= 2 or x_ is null)",
+        "list_transform(M, lambda x_: case when x_ > I then S else 'lo' end)",
+        "flatten(list_transform(L, lambda x_: list_filter(L, lambda y_: y_ > x_)))",
+    ],
+    "M": [
+        "coalesce(M, M)", "list_sort(M)", "list_reverse(M)", "M[2:]", "M[-9:-1]", "(M || M)", "[n, n]",
+        "list_transform(M, lambda x_: x_ // 2)", "list_transform(M, lambda x_, i_: x_ % 7 + i_)",
+        "list_transform(L, lambda x_: length(x_))", "list_filter(M, lambda x_: x_ > I)",
+        "list_filter(M, lambda x_: x_ is not null)",
+    ],
 }  # fmt: skip
 
 _SLOT = re.compile(r"\b[NIDSBTALM]\b")
@@ -154,11 +177,23 @@ _SLOT = re.compile(r"\b[NIDSBTALM]\b")
 
 def make_expression(choose: random.Random, kind: str | None = None, depth: int = 3) -> str:
     """The SQL of an expression of a kind; of any kind where none is given."""
-    kind = kind or choose.choice("NNNIIIDSSSBBBTTA")
+    kind = kind or choose.choice("NNNIIIDSSSBBBTTALM")
     if depth == 0 or choose.random() < 0.15:
         return choose.choice(LEAVES[kind])
     form = choose.choice(FORMS[kind])
     return _SLOT.sub(lambda slot: make_expression(choose, slot[0], depth - 1), form)
+
+
+def of_columns(form: str) -> str:
+    """The SQL of a form over columns: slots of one kind have the kind's columns in turn."""
+    seen: dict[str, int] = {}
+
+    def fill(slot: re.Match[str]) -> str:
+        seen[slot[0]] = seen.get(slot[0], -1) + 1
+        columns = OPERANDS[slot[0]]
+        return columns[seen[slot[0]] % len(columns)]
+
+    return _SLOT.sub(fill, form)
 
 
 def make_rows(choose: random.Random, count: int) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import InputColumn, KeyColumn, Model, OnDemandItem, RequestColumn
-from asknown.model.windows import place_of
+from asknown.model.windows import check_lambdas, place_of
 from asknown.render.nodes import REQUEST
 from asknown.types import Column
 
@@ -85,6 +85,7 @@ def read_items(model: Model, columns: Sequence[RequestColumn]) -> list[tuple[str
         value = item.this if isinstance(item, exp.Alias) else item
         _refuse_rows(model, name, value)
         _refuse_taken(model, name, columns, item)
+        check_lambdas(model, value, [column.name for column in columns])
         expression = resolve.expression(value)
         items.append((name, expression))
         resolve.earlier[name.casefold()] = expression

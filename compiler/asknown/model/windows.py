@@ -12,7 +12,7 @@ becomes ``select carrier, ts, delay, delay as _1`` and the call ``avg(_1)`` over
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
@@ -104,6 +104,7 @@ class _Lifter:
 
     def _lift_item(self, item: exp.Expr, select: exp.Select) -> Item:
         name = item.alias_or_name
+        check_lambdas(self.model, item, self.model.reads)
         if not name:
             raise self._refuse("a trailing window needs a name", "write: … over (…) as some_name", near=item)
         if item.find(exp.Query) is not None:
@@ -303,6 +304,25 @@ class _Lifter:
     def _refuse(self, message: str, hint: str, *, near: exp.Expr | None = None) -> AsknownError:
         at = self.model.rendered.where(1) if near is None else place_of(self.model, near)
         return AsknownError("bad-window", f"{message} (feature view '{self.model.name}')", at=at, hint=hint)
+
+
+def check_lambdas(model: Model, item: exp.Expr, columns: Iterable[str]) -> None:
+    """Refuses a parameter of a lambda that a column or a relation has the name of.
+
+    In ``lambda e: e.v``, DuckDB reads a column if a relation is called ``e``.
+    """
+    taken = {name.casefold() for name in columns}
+    taken |= {table.alias_or_name.casefold() for table in model.tree.find_all(exp.Table)}
+    for function in item.find_all(exp.Lambda):
+        for parameter in function.expressions:
+            if parameter.name.casefold() in taken:
+                raise AsknownError(
+                    "bad-model",
+                    f"'{model.name}' has a function whose parameter '{parameter.name}' is also the name of a column "
+                    "or a relation, which could be read in its place",
+                    at=place_of(model, parameter),
+                    hint=f"write {parameter.name}_: macros and examples end parameters in _",
+                )
 
 
 def place_of(model: Model, node: exp.Expr) -> Where:

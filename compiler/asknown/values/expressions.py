@@ -5,7 +5,8 @@ conversions explicit, so operands already have the types that :data:`_STRICT` an
 None. Where the engine would fail (an integer out of its type's range), this raises :class:`EvaluationError`. The reader
 imports this module, so it needs the standard library alone.
 
-Leaves: ``("call", type, place)``, ``("column", type, name)``, ``("literal", type, value)``.
+Leaves: ``("call", type, place)``, ``("column", type, name)``, ``("literal", type, value)``, and in a lambda
+``("parameter", type, number)``. ``("lambda", type, body, *numbers)`` is a function of its numbered parameters.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asknown.types import SqlType, parse_type
-from asknown.values import maths, texts, times
+from asknown.values import lists, maths, texts, times
 from asknown.values.arithmetic import arithmetic, rounding, sqrt
 from asknown.values.conversions import LITERALS, cast, try_cast
 
-Evaluate = Callable[[Sequence[Any], Mapping[str, Any]], Any]
-"""Takes the results of the calls, and the hidden as-of columns by name; returns the value."""
+Evaluate = Callable[[Sequence[Any], Mapping[Any, Any]], Any]
+"""Takes the results of the calls, and the hidden as-of columns by name and parameters by number; returns the value."""
 
 Function = Callable[..., Any]
 
@@ -39,6 +40,11 @@ def compile_expression(tree: Any, places: Mapping[int, int]) -> Evaluate:
         case "literal":
             value = literal_value(parse_type(name), parts[0])
             return lambda calls, kept: value
+        case "parameter":
+            number = parts[0]
+            return lambda calls, kept: kept[number]
+        case "lambda":
+            return _lambda(compile_expression(parts[0], places), parts[1:])
     inner = [compile_expression(part, places) for part in parts]
     if operation in _LAZY:
         return _LAZY[operation](inner)
@@ -72,21 +78,21 @@ def _strict(function: Function, inner: list[Evaluate]) -> Evaluate:
     if len(inner) == 1:
         (only,) = inner
 
-        def one(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+        def one(calls: Sequence[Any], kept: Mapping[Any, Any]) -> Any:
             value = only(calls, kept)
             return None if value is None else function(value)
 
         return one
     if len(inner) != 2:
 
-        def many(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+        def many(calls: Sequence[Any], kept: Mapping[Any, Any]) -> Any:
             values = [part(calls, kept) for part in inner]
             return None if None in values else function(*values)
 
         return many
     first, second = inner
 
-    def two(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+    def two(calls: Sequence[Any], kept: Mapping[Any, Any]) -> Any:
         left, right = first(calls, kept), second(calls, kept)
         return None if left is None or right is None else function(left, right)
 
@@ -97,12 +103,21 @@ def _with_nulls(function: Function, inner: list[Evaluate]) -> Evaluate:
     return lambda calls, kept: function([part(calls, kept) for part in inner])
 
 
+def _lambda(body: Evaluate, numbers: Sequence[int]) -> Evaluate:
+    """The function of a lambda's parameters."""
+
+    def evaluate(calls: Sequence[Any], kept: Mapping[Any, Any]) -> Function:
+        return lambda *values: body(calls, {**kept, **dict(zip(numbers, values, strict=True))})
+
+    return evaluate
+
+
 def _case(inner: list[Evaluate]) -> Evaluate:
     """CASE: the parts are condition, value, condition, value, …, and the ELSE value."""
     pairs = list(zip(inner[:-1:2], inner[1::2], strict=True))
     otherwise = inner[-1]
 
-    def evaluate(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+    def evaluate(calls: Sequence[Any], kept: Mapping[Any, Any]) -> Any:
         for condition, value in pairs:
             if condition(calls, kept):
                 return value(calls, kept)
@@ -112,7 +127,7 @@ def _case(inner: list[Evaluate]) -> Evaluate:
 
 
 def _coalesce(inner: list[Evaluate]) -> Evaluate:
-    def evaluate(calls: Sequence[Any], kept: Mapping[str, Any]) -> Any:
+    def evaluate(calls: Sequence[Any], kept: Mapping[Any, Any]) -> Any:
         for part in inner:
             value = part(calls, kept)
             if value is not None:
@@ -199,6 +214,10 @@ _WITH_NULLS: dict[str, Callable[[SqlType], Function]] = {
     "is distinct": _distinct,
     "concat": lambda _: texts.concatenate,
     "list_contains": _list_contains,
+    "list_position": lists.position,
+    "list_reduce from": lambda _: lists.reduced_from,
+    "struct": lambda _: lists.struct,
+    "list": lambda _: list,
     "least": lambda kind: _pick(kind, "<"),
     "greatest": lambda kind: _pick(kind, ">"),
 }
@@ -274,6 +293,20 @@ _STRICT: dict[str, Callable[[SqlType, list[SqlType]], Function]] = {
     "epoch_ms": lambda *_: times.epoch_ms,
     "in utc": lambda *_: times.in_utc,
     # lists and structs
+    "element": lambda *_: lists.element,
+    "slice": lambda *_: lists.part,
+    "list_concat": lambda *_: lists.joined,
+    "flatten": lambda *_: lists.flattened,
+    "list_reverse": lambda *_: lists.reverse,
+    "list_sort": lambda _, types: lists.sort(types[0]),
+    "list_min": lambda _, types: lists.extreme("min", types[0]),
+    "list_max": lambda _, types: lists.extreme("max", types[0]),
+    "list_sum": lambda kind, types: lists.total(types[0], kind),
+    "list_transform": lambda *_: lists.transformed,
+    "list_transform by place": lambda *_: lists.transformed_by_place,
+    "list_filter": lambda *_: lists.filtered,
+    "list_filter by place": lambda *_: lists.filtered_by_place,
+    "list_reduce": lambda *_: lists.reduced,
     "field": lambda *_: dict.get,
 }
 """Operations that are NULL if a part is NULL. An entry takes the types of result and parts and returns the function."""

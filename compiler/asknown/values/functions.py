@@ -57,6 +57,10 @@ class _Source:
             case "literal":
                 value = literal_value(parse_type(name), parts[0])
                 return repr(value) if value is None or type(value) in (bool, int) else self._bind(value)
+            case "parameter":
+                return f"p{int(parts[0])}"
+            case "lambda":
+                return f"(lambda {', '.join(f'p{int(number)}' for number in parts[1:])}: {self.write(parts[0])})"
         inner = [self.write(part) for part in parts]
         match operation:
             case "case":

@@ -87,6 +87,7 @@ DUCKDB = Dialect(
         "is_odd_float": "NOT ISFINITE(:x)",
         **_roundings(),
         "list_contains": "CASE WHEN LEN(:list) = 0 THEN FALSE ELSE :x END",
+        "unsigned": "LIST_TRANSFORM(:x, LAMBDA z_ : z_ + 0e0)",
         # DuckDB 2.0.0 converts some large HUGEINTs to other doubles than the nearest; text becomes the nearest.
         "as_double": _AS_DOUBLE,
         # A time outside the years 1 to 9999 is an error at both ends.

@@ -13,7 +13,16 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.snippets import snippet
-from asknown.model.expressions.loose import Later, Logarithm, Loose, Membership, Rounding, Widening, loosely_defined
+from asknown.model.expressions.loose import (
+    Later,
+    Logarithm,
+    Loose,
+    Membership,
+    Rounding,
+    Signed,
+    Widening,
+    loosely_defined,
+)
 from asknown.types import SqlType
 
 
@@ -49,6 +58,8 @@ def _defined(part: Loose, dialect: Dialect) -> exp.Expr:
             return exp.Anonymous(this=name, expressions=[value.copy()])
         case Later(node, kind):
             return snippet(dialect, f"in_years.{kind.kind}", x=node)
+        case Signed(node):
+            return snippet(dialect, "unsigned", x=node)
         case Membership(node):
             return snippet(dialect, "list_contains", x=node, list=node.this)
 

@@ -80,7 +80,7 @@ EDGE_ROWS: Mapping[str, tuple[str, tuple[str | None, ...]]] = {
 }
 """The columns of the table: the type of each, and its values as text, row by row."""
 
-LEAVES = ("call", "column", "literal")
+LEAVES = ("call", "column", "literal", "parameter")
 _PAIRS = ("x {} y", "i {} j", "k {} i", "h {} k", "p {} q", "s {} r", "d {} e", "t {} u", "b {} c", "h {} x", "w {} y")
 _EXPRESSIONS = (
     *(pair.format(sign) for sign in ("=", "<>", "<", "<=", ">", ">=") for pair in _PAIRS),
@@ -125,6 +125,12 @@ _EXPRESSIONS = (
     *("rtrim(a, 'c')", "substr(a, 2)", "substr(a, i, j)", "substr(a, -2, 1)", "left(a, j)", "right(a, j)"),
     *("split_part(a, '@', 2)", "split_part(a, '@', -1)", "contains(a, '@')", "starts_with(a, s)", "ends_with(a, 'c')"),
     *("replace(a, 'a', 'bb')", "replace(a, '', 'z')", "a like 'a%b_c'", "a like '_'", "a like '%-%-%'", "a || n"),
+    *("l[1]", "l[-1]", "l[i]", "l[1:1]", "l[-2:]", "l[j:k]", "l || l", "list_reverse(l)", "list_sort(l)"),
+    *("list_sort(m)", "list_position(l, 'x')", "list_position(m, x)", "list_min(m)", "list_max(m)", "list_max(l)"),
+    *("flatten([l, l])", "[x, y]", "[s, r]", "{'a': i, 'b': s}", "list_sum([i, j])", "list_sum([p, p])"),
+    *("list_transform(l, lambda e_: length(e_))", "list_transform(m, lambda e_, i_: e_ * i_)"),
+    *("list_filter(l, lambda e_: e_ <> 'x')", "list_filter(l, lambda e_, i_: i_ < 2)"),
+    *("list_reduce([x, y], lambda a_, b_: a_ + b_)", "list_reduce(l, lambda a_, b_: a_ || b_, s)"),
     *("concat(a, n, i)", "list_contains(l, 'x')", "list_contains(m, x)", "g['a']", "g['b']"),
     *("cast(i as varchar)", "cast(b as varchar)", "cast(p as varchar)", "cast(d as varchar)", "cast(n as integer)"),
     *("cast(n as bigint)", "try_cast(concat(n, s) as integer)", "try_cast(n as hugeint)", "try_cast(x as integer)"),
@@ -200,9 +206,11 @@ def columns_of(tree: Tree) -> list[str]:
 def _operations(tree: Tree) -> Iterator[Tree]:
     if tree[0] in LEAVES:
         return
-    yield tree
+    if tree[0] != "lambda":
+        yield tree
     for part in tree[2:]:
-        yield from _operations(part)
+        if isinstance(part, tuple):
+            yield from _operations(part)
 
 
 def operand_kind(name: str) -> str:
@@ -212,4 +220,4 @@ def operand_kind(name: str) -> str:
     return f"wide {kind.kind}" if whole and (kind.bits > 64 or kind.precision > 18) else kind.kind
 
 
-_OF_ANY_KIND = ("case", "coalesce", "nullif", "is null", "and", "or", "not")
+_OF_ANY_KIND = ("struct", "case", "coalesce", "nullif", "is null", "and", "or", "not")

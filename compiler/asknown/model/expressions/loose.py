@@ -50,7 +50,14 @@ class Membership:
     node: exp.Expr
 
 
-Loose = Rounding | Widening | Logarithm | Later | Membership
+@dataclass(frozen=True)
+class Signed:
+    """The list of doubles at ``node``, from which a sorting function may take either of 0.0 and -0.0."""
+
+    node: exp.Expr
+
+
+Loose = Rounding | Widening | Logarithm | Later | Membership | Signed
 
 
 def loosely_defined(
@@ -71,6 +78,9 @@ def loosely_defined(
         match part:
             case ("list_contains", *_) if isinstance(node := writer.nodes[id(part)][1], exp.ArrayContains):
                 found.setdefault(id(node), Membership(node))
+            case ("list_sort" | "list_min" | "list_max", _, (_, "DOUBLE[]", *_) as values):
+                node = writer.nodes[id(values)][1]
+                found.setdefault(id(node), Signed(node))
             case ("round", _, _, (_, _, int(places))):
                 node = writer.nodes[id(part)][1]
                 found.setdefault(id(node), Rounding(node, places))

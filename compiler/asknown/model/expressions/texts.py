@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from asknown.model.expressions.arithmetic import Write, Writer, operation
+from asknown.model.expressions.lists import bracket, joined
 from asknown.model.expressions.types import (
     BIGINT,
     BOOLEAN,
@@ -111,6 +112,8 @@ def _spoken(part: Part, name: str) -> Part:
 
 def _concatenation(writer: Writer, node: exp.Expr) -> Part:
     """a || b, NULL where either is."""
+    if (lists := joined(writer, node)) is not None:
+        return lists
     parts = writer.parts(node.this, node.expression)
     if any(part.type is NULL for part in parts):
         raise NotPortableError("a || NULL is always NULL: write concat(a, …), which leaves NULLs out")
@@ -144,7 +147,9 @@ def list_contains(values: Part, value: Part) -> Part:
 
 
 def _field(writer: Writer, node: exp.Expr) -> Part:
-    """s.a or s['a'] of a struct."""
+    """s.a or s['a'] of a struct; l[i] and l[a:b] of a list."""
+    if isinstance(node, exp.Bracket) and (found_in_list := bracket(writer, node)) is not None:
+        return found_in_list
     struct = writer.part(node.this)
     name = node.expression if node.args.get("expression") is not None else node.expressions[0]
     found = {field.casefold(): (field, kind) for field, kind in struct.type.fields}.get(name.name.casefold())

@@ -156,6 +156,7 @@ def convert_exactly(part: Part, kind: SqlType) -> Part:
     source = part.type
     widens = (
         part.type in (kind, NULL)
+        or alike(part.type, kind)
         or source.kind == kind.kind == "integer"
         or (source.kind == "integer" and kind.kind == "decimal")
         or (source.kind == kind.kind == "decimal" and source.scale <= kind.scale)
@@ -163,7 +164,16 @@ def convert_exactly(part: Part, kind: SqlType) -> Part:
     )
     if not widens:
         raise NotPortableError(f"it gives a {source} here and a {kind} in the engine: cast it to {kind}")
-    return convert(part, kind)
+    return Part(part.tree, kind) if alike(part.type, kind) else convert(part, kind)
+
+
+def alike(left: SqlType, right: SqlType) -> bool:
+    """Whether two types of lists or structs are the same: engines quote the names of fields that are words of SQL."""
+    if left.element is not None and right.element is not None:
+        return left.element == right.element or alike(left.element, right.element)
+    pairs = zip(left.fields, right.fields, strict=False)
+    same = all(n.casefold() == m.casefold() and (a == b or alike(a, b)) for (n, a), (m, b) in pairs)
+    return left.kind == right.kind == "struct" and len(left.fields) == len(right.fields) and same
 
 
 def as_double(part: Part) -> Part:

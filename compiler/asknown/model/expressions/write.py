@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from asknown.model.expressions import texts, times
+from asknown.model.expressions import lists, texts, times
 from asknown.model.expressions.arithmetic import (
     Write,
     Writer,
@@ -74,6 +74,9 @@ class TreeWriter:
     column_types: Mapping[str, SqlType]
     nodes: dict[int, tuple[Tree, exp.Expr]] = field(default_factory=dict)
     """By a tree's id: the tree, and its node."""
+    parameters: dict[str, Part] = field(default_factory=dict)
+    """The parameters of the lambdas around a node, by their names in lower case."""
+    _count: list[None] = field(default_factory=list)
 
     def part(self, node: exp.Expr) -> Part:
         """The node's tree and type."""
@@ -86,6 +89,20 @@ class TreeWriter:
 
     def parts(self, *nodes: exp.Expr) -> list[Part]:
         return [self.part(node) for node in nodes]
+
+    def with_parameters(self, types: Mapping[str, SqlType], body: exp.Expr) -> tuple[Part, list[int]]:
+        """The body of a lambda whose parameters have these types, and the numbers of these parameters in the tree."""
+        outer = dict(self.parameters)
+        numbers = []
+        for name, kind in types.items():
+            numbers.append(len(self._count))
+            self._count.append(None)
+            self.parameters[name.casefold()] = Part(("parameter", kind.name, numbers[-1]), kind)
+        try:
+            return self.part(body), numbers
+        finally:
+            self.parameters.clear()
+            self.parameters.update(outer)
 
     def condition(self, node: exp.Expr) -> Part:
         """A part that is true, false or NULL."""
@@ -281,7 +298,7 @@ def _anonymous(writer: Writer, node: exp.Expr) -> Part:
     if count == 1 and name in _OF_ONE:
         return _OF_ONE[name](writer, exp.Abs(this=node.expressions[0]))
     write = _FUNCTIONS.get(name)
-    if write is None or not 1 <= count <= 2:
+    if write is None or not 1 <= count <= 3:
         raise NotPortableError(f"{_spell(node)} is not supported{_instead(node)}")
     return write(writer, node)
 
@@ -302,7 +319,7 @@ def _instead(node: exp.Expr) -> str:
     return "" if found is None else f": {found}"
 
 
-_BELOW = "compute it in a model below a feature view, and name that feature"
+_BELOW = "compute it in a model below the feature view that brings the value"
 _INSTEAD = {
     (
         "regexplike",
@@ -318,7 +335,7 @@ _INSTEAD = {
 }
 """By the keys or names of functions: what to write instead."""
 
-_FUNCTIONS: dict[str, Write] = {**texts.FUNCTIONS, **times.FUNCTIONS}
+_FUNCTIONS: dict[str, Write] = {**texts.FUNCTIONS, **times.FUNCTIONS, **lists.FUNCTIONS}
 """Functions that sqlglot does not know, by name."""
 
 _OF_ONE: dict[str, Write] = {
@@ -386,5 +403,7 @@ _NODES: dict[type[exp.Expr], Write] = {
     exp.Date: _date,
     **texts.NODES,
     **times.NODES,
+    **lists.NODES,
+    exp.Identifier: lists.parameter,
     exp.Anonymous: _anonymous,
 }

@@ -1,0 +1,258 @@
+"""Features that people write, by domain: each with its SQL, and the loop that says what it must be.
+
+The numbers are those of a list of seventy features that were collected from fraud detection, recommendation, churn,
+pricing, credit, sessions, logistics and text. ``docs/cookbook.md`` is made of this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from features import loops as l
+from features.loops import EVER, Loop, days, inside, newest, ordered, values
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature over the payments. ``sql`` is the item; ``below`` is a CTE ``payments`` that stands for the source.
+
+    ``known``: the view has a known_at. ``keys`` beside the card; ``base`` are the items of a feature view that an
+    on-demand ``sql`` reads, with its inputs; ``nearly`` agrees to 1e-12.
+    """
+
+    number: int
+    title: str
+    sql: str
+    loop: Loop
+    domain: str
+    known: bool = False
+    merchant: bool = False
+    below: str | None = None
+    base: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    nearly: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"f{self.number}"
+
+
+AMOUNT = 12.5
+"""The amount of each request."""
+
+
+def _seconds(later: Any, earlier: Any) -> float | None:
+    return None if earlier is None else (later - earlier).total_seconds()
+
+
+def _last_time(rows: list[Any]) -> Any:
+    return max((row["ts"] for row in rows), default=None)
+
+
+def _open_session(rows: list[Any], t: Any) -> Any:
+    found = l.session(inside(rows, t, days(1)), timedelta(minutes=30))
+    return found if found is not None and t <= found["newest"] + timedelta(minutes=30) else None
+
+
+def _declined(row: Any) -> Any:
+    return row["declined"]
+
+
+def _changes(rows: list[Any], t: Any) -> int:
+    placed = sorted(rows, key=lambda r: (r["ts"], r["category"] is not None, r["category"] or ""))
+    changed = [
+        b for a, b in pairwise(placed) if None not in (a["category"], b["category"]) and a["category"] != b["category"]
+    ]
+    return len(inside(changed, t, days(7)))
+
+
+def _lagged(rows: list[Any]) -> Any:
+    placed = sorted(rows, key=lambda r: (r["ts"], r["cents"] is not None, r["cents"] or 0))
+    return placed[-2]["cents"] if len(placed) > 1 else None
+
+
+def _week_hours(rows: list[Any], t: Any) -> float:
+    hour = timedelta(hours=1)
+    sums = [sum(values(inside(rows, t, hour, days(7 * n), "right"), "cents")) for n in (1, 2, 3, 4)]
+    return sum(sums) / 4
+
+
+_SESSION = "{{ session('30 minutes', '1 day') }} as last_session"
+_GAPS = (
+    "select *, epoch(ts - lag(ts) over (partition by card order by ts)) as gap from {{ source('shop', 'payments') }}"
+)
+_CHANGED = (
+    "select *, category <> lag(category) over (partition by card order by ts, category nulls first) as changed "
+    "from {{ source('shop', 'payments') }}"
+)
+FEATURES = (
+    Feature(1, "Payments of the last hour", "count(*) over {{ last('1 hour') }}",
+            lambda r, t: len(inside(r, t, timedelta(hours=1))), "Fraud"),
+    Feature(2, "Different merchants of 7 days", "count(distinct merchant) over {{ last('7 days') }}",
+            lambda r, t: len(set(values(inside(r, t, days(7)), "merchant"))), "Fraud"),
+    Feature(3, "The last amount against the mean of 30 days",
+            "amount / nullif(avg(amount) over {{ last('30 days') }}, 0)",
+            lambda r, t: l.over(newest(r, "amount"), l.mean(values(inside(r, t, days(30)), "amount"))), "Fraud"),
+    Feature(4, "How unusual the last amount is",
+            "(amount - avg(amount) over {{ last('30 days') }}) / nullif(stddev(amount) over {{ last('30 days') }}, 0)",
+            lambda r, t: None if None in (newest(r, "amount"), l.mean(values(inside(r, t, days(30)), "amount")))
+            else l.over(newest(r, "amount") - l.mean(values(inside(r, t, days(30)), "amount")),
+                        l.deviation(values(inside(r, t, days(30)), "amount"))), "Fraud", nearly=True),
+    Feature(5, "Seconds since the last payment", "epoch(asked_at - ts)",
+            lambda r, t: _seconds(t, _last_time(r)), "Fraud", base="amount as last_amount"),
+    Feature(6, "The mean gap between payments of 7 days", "avg(gap) over {{ last('7 days') }}",
+            lambda r, t: l.mean(values(inside(l.gaps(r), t, days(7)), "gap")), "Fraud", below=_GAPS),
+    Feature(7, "Payments at this merchant, 30 days", "count(*) over {{ last('30 days') }}",
+            lambda r, t: len(inside(r, t, days(30))), "Fraud", merchant=True),
+    Feature(8, "Is the merchant new to the card", "count(*) over {{ last('ever') }} = 0",
+            lambda r, t: not r, "Fraud", merchant=True),
+    Feature(12, "The requested amount against the mean of 30 days", "amount / nullif(avg_30d, 0)",
+            lambda r, t: l.over(AMOUNT, l.mean(values(inside(r, t, days(30)), "amount"))), "Fraud",
+            base="avg(amount) over {{ last('30 days') }} as avg_30d", inputs={"amount": "double"}),
+    Feature(14, "Declined payments in a row", "{{ streak('declined', 'ever') }}",
+            lambda r, t: l.streak(l.flags(r, _declined)), "Fraud"),
+    Feature(101, "The longest run of declined payments in 7 days", "{{ streak('declined', '7 days', longest=true) }}",
+            lambda r, t: l.longest(l.flags(inside(r, t, days(7)), _declined)), "Fraud"),
+    Feature(102, "Declined payments in a row, as known", "{{ streak('declined', 'ever') }}",
+            lambda r, t: l.streak([f for _, _, f in sorted((x["ts"], x["known"], x["declined"] is True) for x in r)]),
+            "Fraud", known=True),
+    Feature(16, "Click rate of 7 days", "{{ share('clicked', '7 days') }}",
+            lambda r, t: l.over(len([x for x in inside(r, t, days(7)) if x["clicked"]]), len(inside(r, t, days(7)))),
+            "Recommendation"),
+    Feature(17, "Clicks at this merchant, 30 days", "count(*) filter (where clicked) over {{ last('30 days') }}",
+            lambda r, t: len([x for x in inside(r, t, days(30)) if x["clicked"]]), "Recommendation", merchant=True),
+    Feature(18, "The last 5 merchants", "(list(merchant) over {{ last('ever') }})[-5:]",
+            lambda r, t: ordered(r, "merchant")[-5:] or None, "Recommendation"),
+    Feature(19, "The last 5 merchants within 7 days", "(list(merchant) over {{ last('7 days') }})[-5:]",
+            lambda r, t: ordered(inside(r, t, days(7)), "merchant")[-5:] or None, "Recommendation"),
+    Feature(20, "The last 3 different merchants of 30 days", "{{ last_distinct('merchant', 3, '30 days') }}",
+            lambda r, t: l.last_distinct(ordered(inside(r, t, days(30)), "merchant"), 3), "Recommendation"),
+    Feature(21, "The 2 most frequent categories of 30 days", "{{ top_k('category', 2, '30 days') }}",
+            lambda r, t: l.most_frequent(values(inside(r, t, days(30)), "category"), 2), "Recommendation"),
+    Feature(26, "How often each category occurred in 30 days",
+            "map_entries(histogram(category) over {{ last('30 days') }})",
+            lambda r, t: l.histogram(values(inside(r, t, days(30)), "category")), "Recommendation"),
+    Feature(27, "When the first payment was", "min(ts) over {{ last('ever') }}",
+            lambda r, t: min((x["ts"] for x in r), default=None), "Recommendation"),
+    Feature(103, "The merchants of the last 3 amounts above 2, newest first",
+            "list_reverse(list_transform(list_filter(list({'m': merchant, 'a': amount}) over {{ last('30 days') }}, "
+            "lambda x_: x_.a > 2), lambda x_: x_.m)[-3:])",
+            lambda r, t: None if not inside(r, t, days(30)) else
+            [x["merchant"] for x in sorted(inside(r, t, days(30)), key=lambda x: (
+                x["ts"], x["merchant"] is None, x["merchant"] or "", x["amount"] is None, x["amount"] or 0))
+             if (x["amount"] or 0) > 2][-3:][::-1], "Recommendation"),
+    Feature(28, "Spend of 30 days", "sum(amount) over {{ last('30 days') }}",
+            lambda r, t: l.added(values(inside(r, t, days(30)), "amount")), "Churn"),
+    Feature(29, "Days inactive", "date_diff('day', ts, asked_at)",
+            lambda r, t: None if not r else (t.date() - _last_time(r).date()).days, "Churn",
+            base="amount as last_amount"),
+    Feature(31, "Spend of 30 days less that of the 30 days before",
+            "coalesce(sum(cents) over {{ last('30 days') }}, 0) "
+            "- coalesce(sum(cents) over {{ last('30 days', closed='left', delay='30 days') }}, 0)",
+            lambda r, t: sum(values(inside(r, t, days(30)), "cents"))
+            - sum(values(inside(r, t, days(30), days(30), "left"), "cents")), "Churn"),
+    Feature(33, "Payments ever", "count(*) over {{ last('ever') }}", lambda r, t: len(r), "Churn"),
+    Feature(34, "Active days of 30 days", "count(distinct ts::date) over {{ last('30 days') }}",
+            lambda r, t: len({x["ts"].date() for x in inside(r, t, days(30))}), "Churn"),
+    Feature(35, "The favourite category of 30 days", "mode(category) over {{ last('30 days') }}",
+            lambda r, t: (l.most_frequent(values(inside(r, t, days(30)), "category"), 1) or [None])[0], "Churn"),
+    Feature(36, "The mean of the last 5 payments",
+            "list_sum((list(cents) over {{ last('ever') }})[-5:]) / len((list(cents) over {{ last('ever') }})[-5:])",
+            lambda r, t: l.over(sum(ordered(r, "cents")[-5:]), len(ordered(r, "cents")[-5:])), "Churn"),
+    Feature(37, "The cents of the payment before the last",
+            "lag(cents) over (partition by card order by ts, cents nulls first)",
+            lambda r, t: _lagged(r), "Pricing", below="select * from {{ source('shop', 'payments') }}"),
+    Feature(38, "The median of 7 days", "median(cents) over {{ last('7 days') }}",
+            lambda r, t: l.median(values(inside(r, t, days(7)), "cents")), "Pricing"),
+    Feature(39, "The same hour a week ago", "sum(cents) over {{ last('1 hour', closed='right', delay='7 days') }}",
+            lambda r, t: sum(values(inside(r, t, timedelta(hours=1), days(7), "right"), "cents"))
+            if values(inside(r, t, timedelta(hours=1), days(7), "right"), "cents") else None, "Pricing"),
+    Feature(40, "The mean of that hour over 4 weeks",
+            "(" + " + ".join(
+                f"coalesce(sum(cents) over {{{{ last('1 hour', closed='right', delay='{7 * n} days') }}}}, 0)"
+                for n in (1, 2, 3, 4)) + ") / 4",
+            _week_hours, "Pricing"),
+    Feature(42, "The hour of the day", "hour(asked_at)", lambda r, t: t.hour, "Pricing", base="amount as last_amount"),
+    Feature(43, "Changes of category in 7 days", "count(*) filter (where changed) over {{ last('7 days') }}",
+            _changes, "Pricing", below=_CHANGED),
+    Feature(45, "Utilisation", "balance / nullif(200, 0)", lambda r, t: l.over(newest(r, "balance"), 200), "Credit"),
+    Feature(47, "The greatest fall of the balance in 30 days", "{{ drawdown('balance', '30 days') }}",
+            lambda r, t: l.drawdown(ordered(inside(r, t, days(30)), "balance")), "Credit"),
+    Feature(48, "Payments in a row that were not declined", "{{ streak('not declined', 'ever') }}",
+            lambda r, t: l.streak(l.flags(r, lambda x: None if x["declined"] is None else not x["declined"])),
+            "Credit"),
+    Feature(49, "Payments since the last dispute", "{{ since(\"kind = 'dispute'\", 'ever') }}",
+            lambda r, t: l.since(l.flags(r, lambda x: x["kind"] == "dispute")), "Credit"),
+    Feature(51, "The balance 30 days ago", "last(balance) over {{ last('ever', delay='30 days') }}",
+            lambda r, t: (ordered(inside(r, t, EVER, days(30)), "balance") or [None])[-1], "Credit"),
+    Feature(52, "Payments in this session",
+            "case when asked_at <= last_session.newest + interval '30 minutes' then last_session.n end",
+            lambda r, t: None if _open_session(r, t) is None else _open_session(r, t)["n"], "Sessions", base=_SESSION),
+    Feature(53, "Seconds in this session",
+            "case when asked_at <= last_session.newest + interval '30 minutes' "
+            "then epoch(asked_at - last_session.start) end",
+            lambda r, t: None if _open_session(r, t) is None else _seconds(t, _open_session(r, t)["start"]),
+            "Sessions", base=_SESSION),
+    Feature(104, "The last session of the day", "{{ session('30 minutes', '1 day') }}",
+            lambda r, t: l.session(inside(r, t, days(1)), timedelta(minutes=30)), "Sessions"),
+    Feature(56, "The mean of what was known, 24 hours", "avg(amount) over {{ last('24 hours') }}",
+            lambda r, t: l.mean(values(inside(r, t, days(1)), "amount")), "Logistics", known=True),
+    Feature(59, "Payments ever, as known", "nullif(count(*) over {{ last('ever') }}, 0)",
+            lambda r, t: len(r) or None, "Logistics", known=True),
+    Feature(60, "The amount before the last, as known", "(list(cents) over {{ last('ever') }})[-2]",
+            lambda r, t: ordered(r, "cents", known=True)[-2] if len(values(r, "cents")) > 1 else None,
+            "Logistics", known=True),
+    Feature(61, "The entropy of the categories of 30 days", "entropy(category) over {{ last('30 days') }}",
+            lambda r, t: l.entropy(values(inside(r, t, days(30)), "category"))
+            if values(inside(r, t, days(30)), "category") else 0.0, "Text", nearly=True),
+    Feature(62, "The last known merchant", "last(merchant) over {{ last('ever') }}",
+            lambda r, t: (ordered(r, "merchant") or [None])[-1], "Text"),
+    Feature(63, "The mean length of a text, 7 days", "avg(length(body)) over {{ last('7 days') }}",
+            lambda r, t: l.mean([len(x) for x in values(inside(r, t, days(7)), "body")]), "Text"),
+    Feature(69, "The last hour against the same a week ago",
+            "count(*) over {{ last('1 hour') }} / nullif(count(*) over {{ last('1 hour', delay='7 days') }}, 0)",
+            lambda r, t: l.over(len(inside(r, t, timedelta(hours=1))),
+                                len(inside(r, t, timedelta(hours=1), days(7)))), "Quality"),
+    Feature(70, "Seconds since the newest row", "{{ minutes_since('ts') }} * 60",
+            lambda r, t: None if not r else _seconds(t, _last_time(r)) / 60 * 60, "Quality",
+            base="amount as last_amount"),
+)  # fmt: skip
+
+REFUSED: dict[int, tuple[str, str]] = {
+    13: ("{{ config(entity='card', event_time='ts', inputs={'amount': 'double'}) }} select card, ts, count(*) filter "
+         "(where p.amount > request.amount) over {{ last('30 days') }} as f13 "
+         "from {{ source('shop', 'payments') }} as p cross join {{ request() }}", "inputs"),
+    15: ("max(count(*) over (partition by card order by ts range interval '1 hour' preceding)) "
+         "over {{ last('7 days') }}", "window"),
+    30: ("regr_slope(cents, epoch(ts)) over {{ last('30 days') }}", "regr_slope"),
+    32: ("sum(cents) over (partition by card order by ts range between interval '1 month' preceding and current row)",
+         "fixed"),
+    44: ("corr(ln(amount), balance) over {{ last('7 days') }}", "corr"),
+    66: ("skewness(amount) over {{ last('30 days') }}", "skewness"),
+}  # fmt: skip
+"""By number: a spelling that is refused, and a word of the reason or the hint."""
+
+GAPS: dict[int, str] = {
+    9: "stack() of several sources is not there yet: write the union in a model",
+    10: "lookup() of a view by another view's feature is not there yet",
+    11: "lookup() of a view by another view's feature is not there yet",
+    22: "exponential decay from the moment of asking is not there yet",
+    23: "lookup() by a list is not there yet",
+    24: "ranks among all entities: a daily snapshot as a plain model",
+    25: "as row 12, with two views",
+    41: "rows dated ahead: tests/test_online_ahead.py",
+    46: "an on-demand difference of two running integrals, as rows 12 and 51",
+    50: "stack() of several sources is not there yet: write the union in a model",
+    54: "rows dated ahead: tests/test_online_ahead.py",
+    55: "a window inside a window's argument: write it in a model below",
+    57: "rows dated ahead: tests/test_online_ahead.py",
+    58: "stack() of several sources is not there yet: write the union in a model",
+    64: "stack() of several sources is not there yet: write the union in a model",
+    65: "as row 43",
+    67: "stack() of several sources is not there yet: write the union in a model",
+    68: "two hops in a graph: a daily snapshot as a plain model",
+}
+"""By number: why a feature is in none of these tests."""

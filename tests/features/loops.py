@@ -1,0 +1,160 @@
+"""What each feature must be, by plain loops over the rows that a card has. Imports nothing of asknown.
+
+``rows`` are the rows of one card that are visible at ``t``, in the order of time; of ties, in the order of NULLs first
+and then the values of what a feature is about.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from fractions import Fraction
+from statistics import median as middle
+from typing import Any
+
+Row = dict[str, Any]
+Loop = Callable[[list[Row], datetime], Any]
+
+
+def days(number: float) -> timedelta:
+    return timedelta(days=number)
+
+
+EVER = days(36_500)
+
+
+def inside(
+    rows: list[Row], t: datetime, length: timedelta, delay: timedelta = timedelta(0), closed: str = "both"
+) -> list[Row]:
+    """The rows of a window."""
+    low, high = t - delay - length, t - delay
+    return [
+        row for row in rows
+        if (low < row["ts"] if closed == "right" else low <= row["ts"])
+        and (row["ts"] < high if closed == "left" else row["ts"] <= high)
+    ]  # fmt: skip
+
+
+def ordered(rows: list[Row], column: str, known: bool = False) -> list[Any]:
+    """The values of a column that are not NULL, in the order of time, ties by value."""
+    there = [row for row in rows if row[column] is not None]
+    return [r[column] for r in sorted(there, key=lambda r: (r["ts"], r["known"] if known else 0, r[column]))]
+
+
+def values(rows: list[Row], column: str) -> list[Any]:
+    return [row[column] for row in rows if row[column] is not None]
+
+
+def newest(rows: list[Row], column: str) -> Any:
+    """The value of the newest row; of tied rows, the greatest, and NULL is the least."""
+    if not rows:
+        return None
+    last = max(row["ts"] for row in rows)
+    tied = values([row for row in rows if row["ts"] == last], column)
+    return max(tied) if tied else None
+
+
+def mean(numbers: list[Any]) -> float | None:
+    """The mean, rounded once."""
+    return float(sum(map(Fraction, numbers)) / len(numbers)) if numbers else None
+
+
+def added(numbers: list[float]) -> float | None:
+    return math.fsum(numbers) + 0.0 if numbers else None
+
+
+def flags(rows: list[Row], met: Callable[[Row], bool | None]) -> list[bool]:
+    """Whether each row meets a condition; of ties, those that do not first."""
+    marked = sorted((row["ts"], met(row) is True) for row in rows)
+    return [flag for _, flag in marked]
+
+
+def streak(marks: list[bool]) -> int:
+    run = 0
+    for flag in reversed(marks):
+        if not flag:
+            break
+        run += 1
+    return run
+
+
+def longest(marks: list[bool]) -> int:
+    best = run = 0
+    for flag in marks:
+        run = run + 1 if flag else 0
+        best = max(best, run)
+    return best
+
+
+def since(marks: list[bool]) -> int | None:
+    for back, flag in enumerate(reversed(marks)):
+        if flag:
+            return back
+    return None
+
+
+def drawdown(numbers: list[float]) -> float | None:
+    if not numbers:
+        return None
+    peak, fall = numbers[0], 0.0
+    for number in numbers:
+        fall = max(fall, peak - number)
+        peak = max(peak, number)
+    return fall
+
+
+def session(rows: list[Row], gap: timedelta) -> Row | None:
+    times = sorted(row["ts"] for row in rows)
+    if not times:
+        return None
+    start = len(times) - 1
+    while start and times[start] - times[start - 1] <= gap:
+        start -= 1
+    return {"start": times[start], "newest": times[-1], "n": len(times) - start}
+
+
+def last_distinct(found: list[Any], k: int) -> list[Any] | None:
+    kept: list[Any] = []
+    for value in reversed(found):
+        if value not in kept:
+            kept.append(value)
+    return kept[:k][::-1] or None
+
+
+def most_frequent(found: list[Any], k: int) -> list[Any] | None:
+    return [value for value, _ in sorted(Counter(found).items(), key=lambda pair: (-pair[1], pair[0]))[:k]] or None
+
+
+def histogram(found: list[Any]) -> list[Row] | None:
+    return [{"key": value, "value": count} for value, count in sorted(Counter(found).items())] or None
+
+
+def entropy(found: list[Any]) -> float:
+    shares = [count / len(found) for count in Counter(found).values()]
+    return -math.fsum(share * math.log2(share) for share in shares)
+
+
+def deviation(numbers: list[float]) -> float | None:
+    if len(numbers) < 2:
+        return None
+    about = mean(numbers)
+    assert about is not None
+    return math.sqrt(math.fsum((x - about) ** 2 for x in numbers) / (len(numbers) - 1))
+
+
+def median(numbers: list[Any]) -> float | None:
+    return float(middle(numbers)) if numbers else None
+
+
+def over(above: Any, below: Any) -> float | None:
+    """A quotient; NULL of NULL, and by 0."""
+    return None if above is None or not below else above / below
+
+
+def gaps(rows: list[Row]) -> list[Row]:
+    """The rows with the seconds since the row before, in the order of time."""
+    ordered_rows = sorted(rows, key=lambda row: row["ts"])
+    pairs = zip([None, *ordered_rows], ordered_rows, strict=False)
+    return [{**row, "gap": None if b is None else (row["ts"] - b["ts"]).total_seconds()} for b, row in pairs]
