@@ -20,7 +20,8 @@ from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import all_of, col, earlier, ident, instant, is_finer, named, not_null, table
 from asknown.emit.statement import Cte, Statement
 from asknown.emit.translate.define import define
-from asknown.emit.translate.rewrite import place_of_column, rewrite
+from asknown.emit.translate.items import rewrite_item
+from asknown.emit.translate.rewrite import place_of_column
 from asknown.emit.windows.windows import window_ctes
 from asknown.model.nodes import FeatureView, WindowCall
 from asknown.plan.nodes import (
@@ -175,7 +176,8 @@ class _Writer:
         if model.dialect == dialect.sqlglot and (derived.call_types or derived.feature is not None):
             by_name = {name: kind for name, kind in kinds.items() if kind is not None and not name.startswith("@")}
             expression = define(expression, dialect, derived.call_types, by_name)
-        expression = rewrite(expression, dialect, model, types)
+        feature = None if derived.feature is None else derived.feature.name
+        expression = rewrite_item(expression, dialect, model, types, feature)
         inputs = {name.casefold(): value for name, value in derived.inputs.items()}
 
         def put(node: exp.Expr) -> exp.Expr:

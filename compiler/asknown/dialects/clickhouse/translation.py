@@ -52,6 +52,11 @@ _DATES = {
     "extract.microsecond": f"positiveModulo({_micros(':expression')}, {_MINUTE})",
     "timetounix": f"{_micros()} / 1000000",
     "epoch_us": _micros(":a1"),
+    "millisecond": f"intDiv(positiveModulo({_micros(':a1')}, {_MINUTE}), 1000)",
+    "microsecond": f"positiveModulo({_micros(':a1')}, {_MINUTE})",
+    "week": "toISOWeek(:this)",
+    "isoyear": "toISOYear(:a1)",
+    "weekday": "modulo(toDayOfWeek(:a1), 7)",
     "dayofweek": "modulo(toDayOfWeek(:this), 7)",
     "dayname": f"dateName('weekday', {_WHOLE_SECOND})",
     "monthname": f"dateName('month', {_WHOLE_SECOND})",
@@ -86,8 +91,8 @@ def _nan(x: str) -> str:
     return f"isNaN(toFloat64({x}))"
 
 
-def _compared(either_nan: str, sign: str) -> str:
-    return f"if({_nan(':this')} OR {_nan(':expression')}, {either_nan}, :this {sign} :expression)"
+def _compared(either_nan: str, sign: str, other: str = ":expression") -> str:
+    return f"if({_nan(':this')} OR {_nan(other)}, {either_nan}, :this {sign} {other})"
 
 
 _THIS, _THAT = _nan(":this"), _nan(":expression")
@@ -100,7 +105,9 @@ _COMPARISONS = {
     "lt.float": _compared(f"{_THIS} < {_THAT}", "<"),
     "lte.float": _compared(f"{_THIS} <= {_THAT}", "<="),
     "ordered.float": order_of("if(:this = 0, 0., :this)"),
-    "greatest.float.a1": f"if({_THIS} OR {_nan(':a1')}, nan, greatest(:this, :a1))",
+    "between.float": f"{_compared(_THIS, '>=', ':low')} AND {_compared(_nan(':high'), '<=', ':high')}",
+    "nullif.float": f"if({_compared(f'{_THIS} = {_THAT}', '=')}, NULL, :this)",
+    "greatest.float.a1": f"if({_THIS} OR {_nan(':a1')}, CAST('nan' AS Nullable(Float64)), greatest(:this, :a1))",
     "max.float": f"argMax(:this, {order_of(':this')})",
     "min.float": f"argMin(:this, {order_of(':this')})",
     "sign.float": f"if({_THIS}, 0, sign(:this))",
@@ -108,6 +115,13 @@ _COMPARISONS = {
 _SCALE = "exp10(abs(:decimals))"
 _TO_SCALE = f"if(:decimals < 0, :this / {_SCALE}, :this * {_SCALE})"
 _ROUNDED = f"if(:decimals < 0, {half_away(_TO_SCALE)} * {_SCALE}, {half_away(_TO_SCALE)} / {_SCALE})"
+
+
+def _of_divisor(function: str) -> str:
+    """A function of two whole numbers that would divide by the 0 behind a NULL."""
+    return f"if(isNull(:expression), NULL, {function}(:this, ifNull(:expression, 1)))"
+
+
 _NUMBERS = {
     **{f"add.{kinds}": _whole("+") for kinds in ("integer.integer",)},
     **{f"sub.{kinds}": _whole("-") for kinds in ("integer.integer",)},
@@ -115,18 +129,22 @@ _NUMBERS = {
     "div.integer.integer": ":same",
     "div.float": ":same",
     "div": "toFloat64(:this) / toFloat64(:expression)",
-    "intdiv.integer.integer": "intDiv(:this, :expression)",
-    "mod.integer.integer": ":same",
+    "intdiv.integer.integer": _of_divisor("intDiv"),
+    "mod.integer.integer": _of_divisor("modulo"),
     "round.integer": ":same",
     "round.integer.decimals": ":same",
     "round.decimal.decimals": ":same",
     "round.decimal": ":same",
     "round": half_away(":this"),
     "round.float.decimals": f"if(isFinite({_ROUNDED}), {_ROUNDED}, :this)",
-    "sqrt": f"sqrt({stop(':this', ':this < 0', 'the square root of a number below zero')})",
-    "ln": f"log({stop(':this', ':this <= 0', 'the logarithm of zero or less')})",
-    "log": f"log10({stop(':this', ':this <= 0', 'the logarithm of zero or less')})",
-    "log.expression": f"log({stop(':expression', ':expression <= 0', 'the logarithm of zero or less')}) / log(:this)",
+    "sqrt": "sqrt(:this)",
+    "ln": "log(:this)",
+    "log": "log10(:this)",
+    "log.plain": "log10(:expression)",
+    "log.expression": "log(:expression) / log(:this)",
+    "pow": stop(
+        "pow(:this, :expression)", "abs(:expression) > 1e15 AND isFinite(:expression)", "an exponent beyond 1e15"
+    ),
     "cbrt": "cbrt(:this)",
     "isfinite": "isFinite(:a1)",
     "bitwiseand": "bitAnd(:this, :expression)",

@@ -42,6 +42,7 @@ def half_away(x: str) -> str:
 _WHOLE = r"'^[ \t\n]*[+-]?[0-9]{1,38}[ \t\n]*$'"
 _ODD = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 _NUMBER = rf"'^[ \t\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n]*$|{_ODD}'"
+_SPELLED = r"'[0-9]_[0-9]|^\s*[+-]?0[xXbB]|[\r\f\v]'"  # numbers that DuckDB reads and ClickHouse does not
 _BARE = r"replaceRegexpAll(:this, '[ \t\n+]', '')"
 _SCALED = half_away("(toFloat64(:this) * exp10(:scale))")
 _UNIT = "toDecimal128(concat('1e-', toString(:scale)), :scale)"
@@ -90,8 +91,9 @@ CASTS = {
     "cast.other.text": ":same",  # of a type that DuckDB has not: its text is ClickHouse's own
     "cast.decimal.text": r"toDecimalString(:this, toUInt8(extract(toTypeName(:this), ', ([0-9]+)\\)')))",
     "trycast.text.integer": f"if(match(:this, {_WHOLE}), accurateCastOrNull(toInt128OrNull({_BARE}), :type), "
-    f"{stop('NULL', f'match(:this, {_NUMBER})', 'a text is a number, and no whole one')})",
-    "trycast.text.float": f"if(match(:this, {_NUMBER}), toFloat64OrNull({_BARE}), NULL)",
+    f"{stop('NULL', f'match(:this, {_NUMBER}) OR match(:this, {_SPELLED})', 'a text is a number, and no whole one')})",
+    "trycast.text.float": f"if(match(:this, {_NUMBER}), toFloat64OrNull({_BARE}), "
+    f"{stop('NULL', f'match(:this, {_SPELLED})', 'a text may be a number as only DuckDB reads it')})",
     "trycast.text.timestamp": _instant(_TIME_OF, tried=True),
     "trycast.text.date": _instant(_DAY_OF, tried=True),
 }

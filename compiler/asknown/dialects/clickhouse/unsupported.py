@@ -39,6 +39,11 @@ REFUSED: dict[str, str] = {
         f"concat.{kind}": "concat() is translated for texts and integers: write cast(… as varchar)"
         for kind in ("float", "decimal", "boolean", "timestamp", "timestamptz", "unknown", "list")
     },
+    **{
+        f"{name}.{kinds}": f"write {name}(x, n::double): ClickHouse has no type for a double and an integer"
+        for name in ("coalesce", "greatest", "least")
+        for kinds in ("float.integer", "integer.float")
+    },
     "concatws": "concat_ws() treats NULL differently: write ||",
     "dpipe.float": "ClickHouse writes floats with other digits: cast it to a decimal first",
     "dpipe": "write cast(… as varchar) || …: ClickHouse writes some types differently",
@@ -92,15 +97,17 @@ AGGREGATING = frozenset(("varSampStable", "varPopStable", "stddevSampStable", "s
 # fmt: off
 FUNCTIONS = frozenset(
     (
-        "abs", "any", "argmax", "argmin", "array", "array_to_string", "arrayjoin", "atan", "atan2", "avg", "cast",
-        "ceil", "char_length", "coalesce", "concat", "cos", "count", "countif", "date_diff", "date_part", "day",
-        "degrees", "dense_rank", "editdistance", "endswith", "exists", "exp", "extract", "factorial", "first_value",
+        "abs", "acos", "any", "argmax", "argmin", "array", "array_to_string", "arrayjoin", "asin", "atan", "atan2",
+        "avg", "cast", "ceil", "char_length", "coalesce", "concat", "cos", "count", "countif", "date_diff", "date_part",
+        "day", "degrees", "dense_rank", "editdistance", "endswith", "exists", "exp", "extract", "factorial",
+        "first_value",
         "floor", "formatdatetime", "generateuuidv4", "greatest", "groupbitand", "groupbitor", "groupbitxor",
         "grouping", "has", "hour", "if", "isinfinite", "isnan", "lag", "laginframe",
         "last_value", "lead", "leadinframe", "least", "length", "lower", "ltrim", "max", "md5", "min", "minute",
         "month", "multiif", "nth_value", "ntile", "nullif", "percent_rank", "pi", "position", "pow", "power",
         "quarter", "radians", "randcanonical", "rank", "regexp_extract", "repeat", "replace", "row_number", "rtrim",
-        "second", "sign", "sin", "startswith", "sum", "tan", "todate32", "todayofweek", "todayofyear", "toisoweek",
+        "second", "sign", "sin", "startswith", "sum", "tan", "todate32", "todayofmonth", "todayofweek", "todayofyear",
+        "toisoweek",
         "trim", "trunc", "tuple", "year",
     )
 )

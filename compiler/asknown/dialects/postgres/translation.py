@@ -7,6 +7,8 @@ collation), backslashes in LIKE, and the texts that are read as timestamps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from asknown.dialects.letters import SPACES
 from asknown.dialects.postgres.snippets import CUT, IN_UTC, ISO
 
@@ -29,6 +31,17 @@ _TENS = "POWER(CAST(10 AS DOUBLE PRECISION), :decimals)"
 _SCALED = f"(CAST(:this AS DOUBLE PRECISION) * {_TENS})"
 _AS_DECIMAL = "(:this * POWER(CAST(10 AS DOUBLE PRECISION), :scale))"
 
+_NAN = "CAST('NaN' AS DOUBLE PRECISION)"
+
+
+def _defined(function: str, where: str, elsewhere: Mapping[str, str], x: str = ":this") -> str:
+    """SQL for a function of the double ``x`` where Postgres has a result, and for DuckDB's results elsewhere."""
+    others = "".join(f" WHEN {condition} THEN {value}" for condition, value in elsewhere.items())
+    text = f"CASE WHEN {where} THEN {function}{others} END"
+    return text.replace(":x", f"CAST({x} AS DOUBLE PRECISION)")
+
+
+_OF_LOGARITHM = {":x = 0": f"-{_INFINITE}", ":x < 0": _NAN}
 _SIGNS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 _NUMBERS = {
@@ -36,6 +49,9 @@ _NUMBERS = {
     "round.float": _HALF_AWAY.format(":this"),
     "round.float.decimals": f"({_HALF_AWAY.format(_SCALED)}) / {_TENS}",
     "round.integer": ":this",
+    "trunc.float": ":same",
+    "trunc.decimal": ":same",
+    "trunc.integer": ":this",
     "round.integer.decimals": ":same",
     "round.decimal": ":same",
     "round.decimal.decimals": ":same",
@@ -52,11 +68,26 @@ _NUMBERS = {
     **{f"isfinite.{kind}": ":same" for kind in ("timestamp", "timestamptz", "date")},
     "isfinite": f"ABS(:a1) < {_INFINITE}",
     # Of decimals and of whole numbers beyond 64 bits there are others, which give decimals.
-    **{f"{name}.float": ":same" for name in ("sqrt", "exp", "ln", "log", "cbrt")},
-    **{name: f"{name.upper()}(CAST(:this AS DOUBLE PRECISION))" for name in ("sqrt", "exp", "ln", "log", "cbrt")},
+    "cbrt": "CBRT(CAST(:this AS DOUBLE PRECISION))",
+    "sqrt": _defined("SQRT(:x)", ":x >= 0", {":x < 0": _NAN}),
+    "ln": _defined("LN(:x)", ":x > 0", _OF_LOGARITHM),
+    "log": _defined("LOG(:x)", ":x > 0", _OF_LOGARITHM),
+    "log.plain": _defined("LOG(:x)", ":x > 0", _OF_LOGARITHM, ":expression"),
+    "log.expression": _defined(
+        "(LN(:x) / LN(CAST(:this AS DOUBLE PRECISION)))", ":x > 0", _OF_LOGARITHM, ":expression"
+    ),
+    "exp": _defined(
+        "EXP(:x)",
+        ":x BETWEEN -745.2 AND 709.79",
+        {":x < 0": "CAST(0 AS DOUBLE PRECISION)", ":x > 0": f":x + {_INFINITE}"},
+    ),
+    **{name: _defined(f"{name.upper()}(:x)", "ABS(:x) <= 1", {"NOT :x IS NULL": _NAN}) for name in ("asin", "acos")},
+    **{
+        name: _defined(f"{name.upper()}(:x)", f"ABS(:x) < {_INFINITE}", {"NOT :x IS NULL": _NAN})
+        for name in ("sin", "cos", "tan")
+    },
     "degrees": "CAST(:this AS DOUBLE PRECISION) * (180 / PI())",
     "radians": "CAST(:this AS DOUBLE PRECISION) * (PI() / 180)",
-    "log.plain": "LOG(CAST(:expression AS DOUBLE PRECISION))",
     "pow.float": ":same",
     "pow": "POWER(CAST(:this AS DOUBLE PRECISION), :expression)",
     **{f"{key}.boolean.integer": f"CAST(:this AS INT) {sign} :expression" for key, sign in _SIGNS.items()},
@@ -70,8 +101,12 @@ _CALLED = {  # sqlglot's own names for some
     "dow": ("dow", "dayofweek"),
     "isodow": ("isodow", "dayofweekiso", "dayofweek_iso"),
     "doy": ("doy", "dayofyear"),
+    "day": ("day", "dayofmonth"),
     "week": ("week", "weekofyear"),
 }
+
+
+_UNKNOWN = {**{name: name for name in ("millisecond", "microsecond", "isoyear")}, "weekday": "dow"}
 
 
 def _part(part: str, value: str) -> str:
@@ -83,7 +118,9 @@ def _part(part: str, value: str) -> str:
 _PARTS = {
     **{f"extract.{name}": _part(part, ":expression") for part, names in _CALLED.items() for name in names},
     **{f"date_part.{name}": _part(part, ":a2") for part, names in _CALLED.items() for name in names},
-    **{name: _part(part, ":this") for part, names in _CALLED.items() for name in names},
+    **{name: _part(part, ":this") for part, names in _CALLED.items() for name in names if name not in _UNKNOWN},
+    # What sqlglot takes for functions that it does not know.
+    **{name: _part(part, ":a1") for name, part in _UNKNOWN.items()},
 }
 _SECONDS = {
     "microsecond": "0.000001",
@@ -146,6 +183,8 @@ _LETTERS = 'LOWER(:this COLLATE "default") LIKE LOWER(:expression COLLATE "defau
 _CAPITALS = "UPPER(REPLACE(:this, 'ß', 'ẞ') COLLATE \"default\") COLLATE \"C\""
 
 _TEXTS = {
+    "left": "LEFT(:this, CAST(:expression AS INT))",
+    "right": "RIGHT(:this, CAST(:expression AS INT))",
     "upper": _CAPITALS,
     "lower": 'LOWER(:this COLLATE "default") COLLATE "C"',
     "trim.expression": ":same",
@@ -162,18 +201,20 @@ _TEXTS = {
     "similarto.plain": ":this COLLATE \"C\" ~ CONCAT('(?p)^(?:', :expression, ')$')",
     "regexpreplace.plain": ":same",
     "substring.plain": ":same",
-    "substring.length": "CASE WHEN :start < 0 THEN SUBSTRING(:this FROM CHAR_LENGTH(:this) + :start + 1 FOR :length) "
-    "ELSE SUBSTRING(:this FROM :start FOR :length) END",
-    "substring": "CASE WHEN :start < 0 THEN SUBSTRING(:this FROM GREATEST(CHAR_LENGTH(:this) + :start + 1, 1)) "
-    "ELSE SUBSTRING(:this FROM :start) END",
+    "substring.length": "SUBSTRING(:this FROM CAST(:start + CASE WHEN :start < 0 THEN CHAR_LENGTH(:this) + 1 "
+    "ELSE 0 END AS INT) FOR CAST(:length AS INT))",
+    "substring": "SUBSTRING(:this FROM CAST(CASE WHEN :start < 0 THEN GREATEST(CHAR_LENGTH(:this) + :start + 1, 1) "
+    "ELSE :start END AS INT))",
     "strlen": "OCTET_LENGTH(:a1)",
-    "contains": "STRPOS(:this, :expression) > 0",
+    "contains": "POSITION((:expression) IN (:this)) > 0",  # there, a COLLATE must be in parentheses
+    "strposition": "POSITION((:substr) IN (:this))",
     "endswith": "RIGHT(:this, CHAR_LENGTH(:expression)) = :expression",
     "prefix": "STARTS_WITH(:a1, :a2)",
+    "suffix": "RIGHT(:a1, CHAR_LENGTH(:a2)) = :a2",
     "split": "(CASE WHEN :this = '' THEN ARRAY[''] ELSE STRING_TO_ARRAY(:this, :expression) END)",
     "unicode": "CASE WHEN :this = '' THEN -1 ELSE ASCII(:this) END",
     "ord": "CASE WHEN :a1 = '' THEN -1 ELSE ASCII(:a1) END",
-    "splitpart.plain": ":same",
+    "splitpart.plain": "SPLIT_PART(:this, :delimiter, CAST(:part_index AS INT))",
     "bracket.plain": ":same",
     "generateseries.relation": ":same",
     "length.list": "CARDINALITY(:this)",

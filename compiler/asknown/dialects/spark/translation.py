@@ -50,6 +50,12 @@ def _whole(key: str, value: str) -> dict[str, str]:
     return {f"{key}.float": _signed(value), f"{key}.unknown": f"CASE WHEN {unsure} THEN {_signed(value)} END"}
 
 
+def _logarithm(function: str, x: str) -> str:
+    """SQL for a logarithm, which Spark says is NULL of zero and less."""
+    text = f"CASE WHEN :x > 0 THEN {function} WHEN :x = 0 THEN -{_INFINITE} WHEN :x < 0 THEN {_NAN} END"
+    return text.replace(":x", x)
+
+
 _NUMBERS = {
     **_whole("floor", "FLOOR(:this)"),
     **_whole("ceil", "CEIL(:this)"),
@@ -67,8 +73,11 @@ _NUMBERS = {
     "round.float.decimals": f"CASE WHEN ABS({_BY}) < {_INFINITE} THEN CASE WHEN :decimals < 0 "
     f"THEN ({_signed(f'ROUND({_THIS} / {_MORE})', of=f'({_THIS} / {_MORE})')}) * {_MORE} "
     f"ELSE ({_signed(f'ROUND({_THIS} * {_TENS})', of=f'({_THIS} * {_TENS})')}) / {_TENS} END ELSE {_THIS} END",
-    "log": "LOG10(:this)",
-    "log.expression": "LOG(:this, :expression)",
+    "ln": _logarithm("LN(:x)", ":this"),
+    "sign.float": "CASE WHEN ISNAN(:this) THEN 0 ELSE SIGN(:this) END",
+    "log": _logarithm("LOG10(:x)", ":this"),
+    "log.plain": _logarithm("LOG10(:x)", ":expression"),
+    "log.expression": _logarithm("LOG(:this, :x)", ":expression"),
     "isnan": "CASE WHEN :this IS NOT NULL THEN ISNAN(:this) END",
     "isinf": f"ABS(:this) = {_INFINITE}",
     "isfinite": f"ABS(:a1) < {_INFINITE}",
@@ -81,6 +90,7 @@ _READ = (  # a CASE that raises could not stand in VALUES
 _TRIED = SNIPPETS["try_instant"].replace(":x", ":this")
 _WHOLE = r"'^\\s*[+-]?\\d{1,38}\\s*$'"
 _NUMBER = r"'(?i)^\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)(e[+-]?\\d+)?\\s*$|^\\s*[+-]?(nan|inf|infinity)\\s*$'"
+_SPELLED = r"'[0-9]_[0-9]|^\\s*[+-]?0[xXbB]'"  # numbers that DuckDB reads and Spark does not
 _UNSIGNED = "Spark lacks this integer type: cast to a wider signed one, such as smallint or bigint"
 _INTEGERS = {"tinyint": "TINYINT", "smallint": "SMALLINT", "integer": "INT", "bigint": "BIGINT"}
 _FLOATS = {"float": "FLOAT", "double": "DOUBLE"}
@@ -120,9 +130,15 @@ _CASTS = {
         "trycast.text",
         _INTEGERS,
         f"CASE WHEN REGEXP_LIKE(:this, {_WHOLE}) THEN TRY_CAST(:this AS :to) "
-        f"WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN {_stop('a text is a number, and no whole one')} END",
+        f"WHEN REGEXP_LIKE(:this, {_NUMBER}) OR REGEXP_LIKE(:this, {_SPELLED}) "
+        f"THEN {_stop('a text is a number, and no whole one')} END",
     ),
-    **_each("trycast.text", _FLOATS, f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN TRY_CAST(:this AS :to) END"),
+    **_each(
+        "trycast.text",
+        _FLOATS,
+        f"CASE WHEN REGEXP_LIKE(:this, {_NUMBER}) THEN TRY_CAST(:this AS :to) "
+        f"WHEN REGEXP_LIKE(:this, {_SPELLED}) THEN {_stop('a text may be a number as only DuckDB reads it')} END",
+    ),
     "trycast.text.timestamp": _TRIED,
     "trycast.text.timestamptz": f"CAST({_TRIED} AS TIMESTAMP_LTZ)",
     "trycast.text.date": f"CAST({_TRIED} AS DATE)",
@@ -152,6 +168,11 @@ _DATES = {
     "extract.isodow": "CAST(WEEKDAY(:expression) + 1 AS BIGINT)",
     "extract.isoyear": "CAST(EXTRACT(YEAROFWEEK FROM :expression) AS BIGINT)",
     "extract.epoch": f"{_AT} / 1000000D",
+    "millisecond": _SECOND.format(1000).replace(":expression", ":a1"),
+    "microsecond": _SECOND.format(1_000_000).replace(":expression", ":a1"),
+    "week": "CAST(WEEKOFYEAR(:this) AS BIGINT)",
+    "isoyear": "CAST(EXTRACT(YEAROFWEEK FROM :a1) AS BIGINT)",
+    "weekday": "CAST(DAYOFWEEK(:a1) - 1 AS BIGINT)",
     "dayofweek": "CAST(DAYOFWEEK(:this) - 1 AS BIGINT)",
     "dayofweekiso": "CAST(WEEKDAY(:this) + 1 AS BIGINT)",
     "timetounix": f"{_MICROS.format(':this')} / 1000000D",
@@ -194,6 +215,7 @@ _TEXTS = {
     "trim": f"TRIM(BOTH '{SPACES}' FROM :this)",
     "strlen": "OCTET_LENGTH(:a1)",
     "prefix": "STARTSWITH(:a1, :a2)",
+    "suffix": "ENDSWITH(:a1, :a2)",
     "left": "CASE WHEN :expression < 0 THEN SUBSTRING(:this, 1, GREATEST(LENGTH(:this) + :expression, 0)) "
     "ELSE LEFT(:this, :expression) END",
     "right": "CASE WHEN :expression < 0 THEN SUBSTRING(:this, 1 - :expression) ELSE RIGHT(:this, :expression) END",
@@ -260,6 +282,7 @@ REFUSED: dict[str, str] = {
     "regexpreplace": "Spark replaces every match, and reads $1 and \\1 differently: write replace(…) or translate(…)",
     "format": "its placeholders differ: write a || b",
     "printf": "a NULL becomes the text 'null': write a || b",
+    "atan2": "Spark ignores the sign of zero: write atan(y / x), and a CASE for the quadrants",
     "levenshtein": "DuckDB counted bytes up to 2.0.0 and counts characters since",
     "chr": "Spark has the first 256 characters only: write the character",
     "glob": "Spark has no GLOB: write LIKE",

@@ -19,6 +19,7 @@ from asknown.emit.identifiers import fold_names, join_names, settle_names, spell
 from asknown.emit.snippets import instantiate
 from asknown.emit.translate.operands import operand_kinds
 from asknown.emit.translate.zones import write_utc
+from asknown.emit.translate.seconds import spell_seconds
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
 from asknown.model.windows import place_of
@@ -46,7 +47,7 @@ def translate(model: Model, tree: exp.Query, dialect: Dialect) -> str:
         return text
     except SqlglotError as error:
         node = _culprit(tree, dialect) or tree
-        raise _untranslatable(model.name, dialect, _first_line(error, node), place_of(model, node)) from None
+        raise untranslatable(model.name, dialect, first_line(error, node), place_of(model, node)) from None
 
 
 def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, SqlType] | None = None) -> exp.Expr:
@@ -60,6 +61,7 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
     rules = dialect.translation
     types = model.reads if types is None else types
     tree = write_utc(_spell_zones(tree), types) if rules.writes_utc else _spell_zones(tree)
+    tree = spell_seconds(tree, dialect, types)
     kinds = operand_kinds(tree, types)
     shells: set[int] = set()  # expressions around an aggregate, which a rewrite has put in its place
     for node in reversed(list(tree.walk())):
@@ -73,10 +75,10 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
         name = next((name for name in names if name in rules.rewrites or name in rules.refused), None)
         if name is None:
             if reason := _refusal(node, dialect):
-                raise _untranslatable(model.name, dialect, reason, place_of(model, node))
+                raise untranslatable(model.name, dialect, reason, place_of(model, node))
             continue
         if name in rules.refused:
-            raise _untranslatable(model.name, dialect, rules.refused[name], place_of(model, node))
+            raise untranslatable(model.name, dialect, rules.refused[name], place_of(model, node))
         text = rules.rewrites[name]
         if text == ":same":  # sqlglot's translation is right
             continue
@@ -245,12 +247,12 @@ def _culprit(tree: exp.Expr, dialect: Dialect) -> exp.Expr | None:
     return None
 
 
-def _first_line(error: SqlglotError, node: exp.Expr) -> str:
+def first_line(error: SqlglotError, node: exp.Expr) -> str:
     what = str(error).splitlines()[0]
     return f"{node.sql('duckdb')}: {what}" if not isinstance(node, exp.Query) else what
 
 
-def _untranslatable(model: str, dialect: Dialect, why: str, at: Where) -> AsknownError:
+def untranslatable(model: str, dialect: Dialect, why: str, at: Where) -> AsknownError:
     return AsknownError(
         "not-in-dialect",
         f"'{model}' cannot be written in the SQL of {dialect.name}: {why}",
