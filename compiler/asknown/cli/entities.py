@@ -80,7 +80,7 @@ def _refuse_bare_keys(features: Sequence[str], keys: Sequence[str], known: Seque
 def _check_typed(typed: Mapping[str, str], fields: Mapping[str, _Field], unread: Mapping[str, _Field]) -> None:
     """Refuses what is no key or input, and missing ones. ``unread`` are those that no requested feature reads."""
     for name in (name for name in typed if name not in fields and name not in unread):
-        if unread:
+        if unread or any(field.is_input for field in fields.values()):
             raise unknown_input(name, [*fields, *unread])
         raise AsknownError(
             "spine-key",
