@@ -39,11 +39,6 @@ REFUSED: dict[str, str] = {
         f"concat.{kind}": "concat() is translated for texts and integers: write cast(… as varchar)"
         for kind in ("float", "decimal", "boolean", "timestamp", "timestamptz", "unknown", "list")
     },
-    **{
-        f"{name}.{kinds}": f"write {name}(x, n::double): ClickHouse has no type for a double and an integer"
-        for name in ("coalesce", "greatest", "least")
-        for kinds in ("float.integer", "integer.float")
-    },
     "concatws": "concat_ws() treats NULL differently: write ||",
     "dpipe.float": "ClickHouse writes floats with other digits: cast it to a decimal first",
     "dpipe": "write cast(… as varchar) || …: ClickHouse writes some types differently",

@@ -18,8 +18,8 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import fold_names, join_names, settle_names, spell_names
 from asknown.emit.snippets import instantiate
 from asknown.emit.translate.operands import operand_kinds
-from asknown.emit.translate.zones import write_utc
 from asknown.emit.translate.seconds import spell_seconds
+from asknown.emit.translate.zones import write_utc
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
 from asknown.model.windows import place_of
