@@ -52,9 +52,9 @@ test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines:
 test-site: $(VENV)/.installed-test ## the pages in a headless Chromium; pictures go to .tmp/site/
 	ASKNOWN_BROWSER=1 $(BIN)/pytest tests/test_site.py tests/test_site_in_browser.py tests/serve/test_http_page.py
 
-test-feast: $(VENV)/.installed-test ## an unmodified Feast client, in .venv-feast, reads from asknown serve
+test-feast: $(VENV)/.installed-test ## an unmodified Feast client, in .venv-feast, reads from asknown serve, and writes to it
 	@test -x .venv-feast/bin/feast || { $(call MAKE_VENV,.venv-feast) && $(call PIP,.venv-feast) 'feast>=0.60,<1'; }
-	ASKNOWN_FEAST=$(CURDIR)/.venv-feast/bin/python $(BIN)/pytest tests/serve/test_feast_client.py
+	ASKNOWN_FEAST=$(CURDIR)/.venv-feast/bin/python $(BIN)/pytest tests/serve/test_feast_client.py tests/push/test_feast_write.py
 
 test-lowest: test-at-lowest ## every test on the lowest versions in pyproject.toml's ranges (TESTS=tests/test_cases.py: these)
 

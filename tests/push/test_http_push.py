@@ -185,3 +185,17 @@ def test_a_server_takes_pushes_of_many_and_keeps_them_all(shop: Path) -> None:
         assert server.request("POST", "/v1/features", asked).json()["rows"][0]["spent"] == 50.0
         assert server.stop() == 0
     assert offline_ids(shop) == sorted(["ofirst", *(f"o{number}" for number in range(40))])  # landed at the end
+
+
+def test_an_answer_says_which_push_it_could_see(app: Application) -> None:
+    shapes: list[dict[str, Any]] = [
+        {"features": ["newest"], "rows": [{"customer_id": 1}]},  # one statement
+        {"features": ["newest"], "columns": {"customer_id": [1, 2]}},
+        {"features": ["totals"], "rows": [{"customer_id": 1}]},  # windows
+    ]
+    for number in range(3):
+        seqs = [call(app, "POST", "/v1/features", asked).json()["seq"] for asked in shapes]
+        assert seqs == [number] * 3
+        assert post(app, [row(number)]).json()["seq"] == number + 1
+    batch_only = {"features": ["ranked"], "rows": [{"customer_id": 1}]}
+    assert call(app, "POST", "/v1/features", batch_only).json()["seq"] == 0

@@ -62,19 +62,28 @@ class Found:
 class Answer:
     """The values of each output, as columns. Statuses and event times are computed when they are requested.
 
-    ``later`` is the instant of the read where a push moved it, None else.
+    ``instant`` (naive, in UTC) is that of the read, and ``seq`` the number of the last pushed row that it could see: 0
+    where nothing was pushed, or none of its views follows pushes.
     """
 
-    __slots__ = ("_found", "later", "names", "outputs", "values")
+    __slots__ = ("_found", "instant", "names", "outputs", "seq", "values")
 
     def __init__(
-        self, names: tuple[str, ...], outputs: tuple[Output, ...], found: list[Found], values: list[list[Any]]
+        self,
+        names: tuple[str, ...],
+        outputs: tuple[Output, ...],
+        found: list[Found],
+        values: list[list[Any]],
+        *,
+        instant: datetime,
+        seq: int = 0,
     ) -> None:
+        self.instant = instant
+        self.seq = seq
         self.names = names
         self.outputs = outputs
         self.values = values
         self._found = found
-        self.later: datetime | None = None
 
     @property
     def found(self) -> Sequence[Found]:
@@ -207,11 +216,10 @@ class OnlineResponse:
     NOT_FOUND (no row of this key), OUTSIDE_MAX_AGE (a row, but older than the view's ttl allows).
     """
 
-    def __init__(self, columns: dict[str, list[Any]], answer: Answer, count: int, instant: datetime) -> None:
+    def __init__(self, columns: dict[str, list[Any]], answer: Answer, count: int) -> None:
         self._columns = columns
         self._answer = answer
         self._count = count
-        self._instant = instant
 
     def __len__(self) -> int:
         return self._count
@@ -232,7 +240,12 @@ class OnlineResponse:
     @property
     def at(self) -> datetime:
         """The instant of the read, aware, in UTC."""
-        return self._instant.replace(tzinfo=UTC)
+        return self._answer.instant.replace(tzinfo=UTC)
+
+    @property
+    def seq(self) -> int:
+        """The number of the last pushed row that the read could see; 0 where its views follow no pushes."""
+        return self._answer.seq
 
     def to_dict(self) -> dict[str, list[Any]]:
         """The columns by name, each a list with one value per row."""

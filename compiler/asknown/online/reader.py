@@ -91,7 +91,6 @@ class OnlineReader:
         computed.
         """
         query = self._make_query(features, entity_rows, full_feature_names)
-        instant = self._read_at(at)
-        answer = self._backend.read(query, instant, latest=at is None)
+        answer = self._backend.read(query, self._read_at(at), latest=at is None)
         columns, count = query.given()
-        return self._respond(columns, answer, count, answer.later or instant)
+        return self._respond(columns, answer, count)

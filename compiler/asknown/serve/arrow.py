@@ -45,7 +45,7 @@ def write_arrow(prepared: Prepared, response: OnlineResponse) -> Written:
         add(f"{output.name}__status", pa.array(column, pa.string()).dictionary_encode().cast(_STATUS))
         add(f"{output.name}__timestamp", pa.array(times[output.name], _TIME))
     at = spell_moment(response.at.astimezone(UTC).replace(tzinfo=None))
-    schema = pa.schema(fields, metadata={"at": at, "seq": "0"})
+    schema = pa.schema(fields, metadata={"at": at, "seq": str(response.seq)})
     stream = BytesIO()
     with pa.ipc.new_stream(stream, schema) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))

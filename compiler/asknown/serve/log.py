@@ -51,6 +51,7 @@ class Entry:
 
     request_id: str
     served_at: datetime
+    seq: int
     token: str | None
     prepared: Prepared
     given: Mapping[str, Sequence[Any]]
@@ -221,7 +222,7 @@ def make_table(service: str, how: ServiceLog, entries: Sequence[Entry]) -> pa.Ta
     arrays: dict[str, Any] = {
         REQUEST_ID: pa.array([entry.request_id for entry, _ in kept], pa.string()),
         SERVED_AT: pa.array([entry.served_at for entry, _ in kept], pa.timestamp("us", "UTC")),
-        "seq": pa.array([0] * len(kept), pa.int64()),
+        "seq": pa.array([entry.seq for entry, _ in kept], pa.int64()),
         "token": pa.array([entry.token for entry, _ in kept], pa.string()),
         "loads": _loads(kept),
     }

@@ -391,4 +391,4 @@ def _once(known: dict[int, bytes], column: Sequence[Any]) -> bytes:
 
 
 def _tail(response: OnlineResponse) -> bytes:
-    return b'"at":%b,"seq":%d' % (encode(response.at), 0)
+    return b'"at":%b,"seq":%d' % (encode(response.at), response.seq)

@@ -89,7 +89,19 @@ class State:
             return
         token = None if call.token is None else call.token.name
         values, given = response.answer.values, response.given
-        writer.add(Entry(call.request_id, response.at, token, prepared, given, values, written.statuses, len(response)))
+        writer.add(
+            Entry(
+                call.request_id,
+                response.at,
+                response.seq,
+                token,
+                prepared,
+                given,
+                values,
+                written.statuses,
+                len(response),
+            )
+        )
 
     def check_ready(self) -> None:
         """Raises what keeps the process from being ready: a table that cannot be read, or a drain.

@@ -13,6 +13,7 @@ from asknown.online.request import Read, Request
 from asknown.online.sqlite.codec import quote, stored_key
 
 _LOAD = "(SELECT load_id FROM _asknown_views WHERE view = ?)"
+_LAST_SEQ = "SELECT seq FROM _asknown_commit"
 _ON_DEMAND = "(SELECT hash FROM _asknown_on_demand WHERE view = ?)"
 _SERVICE = "(SELECT parts FROM _asknown_services WHERE service = ?)"
 
@@ -40,6 +41,11 @@ class PlanFacts:
         query = f"SELECT at, view FROM _asknown_pushes WHERE view IN ({_places(self.pushed)}) ORDER BY at DESC LIMIT 1"
         rows = cursor.execute(query, self.pushed).fetchall()
         return rows[0] if rows else (0, "")
+
+    def last_seq(self, cursor: Any) -> int:
+        """The number of the last row that was pushed into the file; 0 where none was."""
+        rows = cursor.execute(_LAST_SEQ).fetchall()
+        return int(rows[0][0]) if rows else 0
 
     @property
     def statement(self) -> str:
@@ -74,6 +80,8 @@ def _places(values: Sequence[Any]) -> str:
 def row_statement(request: Request, facts: PlanFacts) -> str | None:
     """The query for one row of a request: its outputs in order, then the event time of each read.
 
+    Where a view follows pushes, the number of the last pushed row is the last column.
+
     Its parameters are the keys of each read, then the facts. If the facts do not hold, there is no row. If a view does
     not have the key, its columns are NULL. One statement sees one state of the file. None if one statement is not
     enough.
@@ -89,6 +97,8 @@ def row_statement(request: Request, facts: PlanFacts) -> str | None:
         view = read.stored.view
         match = " AND ".join(f"r{i}.{quote(key.name)} = ?" for key in view.keys)
         joins.append(f"LEFT JOIN {quote(view.name)} AS r{i} ON {match or 'TRUE'}")
+    if facts.pushed:
+        wanted.append(f"({_LAST_SEQ})")
     columns = ", ".join(wanted) or "NULL"  # on-demand features of inputs alone read no view
     return "\n".join([f"SELECT {columns}", "FROM (SELECT 1) AS one", *joins, f"WHERE {facts.condition}"])
 

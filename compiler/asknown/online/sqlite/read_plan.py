@@ -93,7 +93,8 @@ class ReadPlan:
         if self._on_demand is not None:
             values += self._on_demand.for_row(values, row, instant)
             values = [values[place] for place in self.request.shown]
-        return Answer(self._names, self._outputs, found, [[value] for value in values])
+        seq = cells[-1] or 0 if self._follows else 0
+        return Answer(self._names, self._outputs, found, [[value] for value in values], instant=instant, seq=seq)
 
     def _read_times(self, cells: Sequence[Any], values: list[Any], instant: datetime) -> list[Found]:
         """Return what each read found, and remove the values that are too old."""
@@ -140,7 +141,8 @@ class ReadPlan:
         if self._on_demand is not None:
             values += self._on_demand.for_rows(values, columns, count, instant)
             values = [values[place] for place in self.request.shown]
-        return Answer(self._names, self._outputs, [found for found, _ in reads], values)
+        seq = self.facts.last_seq(cursor) if self._follows else 0
+        return Answer(self._names, self._outputs, [found for found, _ in reads], values, instant=instant, seq=seq)
 
     def after_pushes(self, cursor: Any, instant: datetime, *, latest: bool) -> datetime:
         """The instant of a read. A row that was pushed after it moves it to the arrival, if it is the present.

@@ -102,7 +102,7 @@ class SQLiteBackend:
                 if len(session.plans) >= _MOST_PLANS:
                     session.plans.clear()
                 session.plans[query.shape] = plan
-            asked, instant = instant, plan.after_pushes(session.cursor, instant, latest=latest)
+            instant = plan.after_pushes(session.cursor, instant, latest=latest)
             plan.check_instant(instant)
             try:
                 if query.row is not None and plan.by_row is not None:
@@ -112,7 +112,6 @@ class SQLiteBackend:
             except UnreadableError as error:
                 raise damaged(self.sessions.path, f"a value is not of its column's type: {error}") from error
         assert answer is not None, "a plan fits the state of the file that it was made in"
-        answer.later = None if instant == asked else instant
         return answer
 
 
