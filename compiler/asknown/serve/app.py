@@ -16,6 +16,8 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
+
 from asknown.errors import AsknownError
 from asknown.serve.auth import Token, Tokens
 from asknown.serve.limits import DisconnectedError, Limits, Receive, Send
@@ -34,8 +36,7 @@ _LONGEST_ID = 64  # characters of a request's id
 _JSON = b"application/json"
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct, gc=False):
     """One request on its way through an endpoint. ``name`` is the path's parameter."""
 
     headers: dict[bytes, bytes]
@@ -46,8 +47,7 @@ class Call:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer without an error."""
 
     body: bytes

@@ -17,7 +17,6 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -45,8 +44,7 @@ _SECONDS = 30.0  # after which a file is written, however few its rows
 _BOUND = 50_000  # rows that wait, at most
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One answered request: its columns, the answer's columns and statuses, in the reader's Python values."""
 
     request_id: str

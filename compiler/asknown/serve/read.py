@@ -41,8 +41,7 @@ Rows = list[dict[str, Any]] | dict[str, list[Any]]
 _MOST_SHAPES = 256  # as many as the reader keeps plans
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """One request for features: its references, its rows or columns, the instant and the names.
 
     ``exactly`` reads the rows again with decimals in place of doubles.
@@ -237,32 +236,51 @@ def statuses_of(prepared: Prepared, answer: Answer) -> tuple[list[list[Status]],
     """The statuses of each output, and their counts. Outputs of one read share a list where none is NULL."""
     found: list[list[Status]] = []
     counts: Counts = {}
-    bases: dict[int, tuple[list[Status], list[tuple[str, int]]]] = {}
+    reads: dict[int, _Base] = {}
     for output, view, values in zip(answer.outputs, prepared.views, answer.values, strict=True):
         nulls = values.count(None)
         if output.windowed or output.computed:
             found.append(_of_values(values, nulls))
-            present, own = len(values) - nulls, nulls
-            shared: list[tuple[str, int]] = [("PRESENT", present)] if present else []
+            _add(counts, view, "PRESENT", len(values) - nulls)
+            _add(counts, view, "NULL_VALUE", nulls)
+            continue
+        base = reads.get(output.read)
+        if base is None:
+            base = reads[output.read] = _Base(view, answer.found[output.read].statuses())
+        base.outputs += 1
+        if nulls == base.absent:  # no other values are NULL than those that are not there
+            found.append(base.statuses)
         else:
-            base = bases.get(output.read)
-            if base is None:
-                statuses = answer.found[output.read].statuses()
-                base = bases[output.read] = (statuses, [(s, n) for s in STATUSES if (n := statuses.count(s))])
-            statuses, shared = base
-            own = 0
-            if nulls and shared != [("NOT_FOUND", nulls)]:
-                statuses, own = _with_nulls(statuses, values, nulls)
+            statuses, own = _with_nulls(base.statuses, values, nulls)
+            base.nulls += own
             found.append(statuses)
-        for status, number in shared:
-            less = own if status == "PRESENT" and not (output.windowed or output.computed) else 0
-            counts[view, status] = counts.get((view, status), 0) + number - less
-        if own:
-            counts[view, "NULL_VALUE"] = counts.get((view, "NULL_VALUE"), 0) + own
+    for base in reads.values():
+        _add(counts, base.view, "PRESENT", base.present * base.outputs - base.nulls)
+        _add(counts, base.view, "NULL_VALUE", base.nulls)
+        for status in ABSENT if base.absent else ():
+            _add(counts, base.view, status, base.statuses.count(status) * base.outputs)
     return found, counts
 
 
-STATUSES: tuple[Status, ...] = ("PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
+class _Base:
+    """The statuses of a read's rows before NULLs are considered; how many outputs it has, and NULLs in rows of it."""
+
+    __slots__ = ("absent", "nulls", "outputs", "present", "statuses", "view")
+
+    def __init__(self, view: str, statuses: list[Status]) -> None:
+        self.view = view
+        self.statuses = statuses
+        self.present = statuses.count("PRESENT")
+        self.absent = len(statuses) - self.present
+        self.outputs = self.nulls = 0
+
+
+def _add(counts: Counts, view: str, status: str, number: int) -> None:
+    if number:
+        counts[view, status] = counts.get((view, status), 0) + number
+
+
+ABSENT: tuple[Status, ...] = ("NOT_FOUND", "OUTSIDE_MAX_AGE")
 
 
 def _of_values(values: Sequence[Any], nulls: int) -> list[Status]:
@@ -313,8 +331,7 @@ def _spell(moments: list[datetime | None], missing: datetime | None) -> bytes:
 # -- bytes -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, gc=False):
     """The bytes of an answer, with its statuses by output, which the log keeps, and their counts, for the metrics."""
 
     body: bytes
