@@ -14,11 +14,13 @@ from asknown import errors
 # The files that take longest, longest first. Workers of `make test` take whole files in this order, so that no worker
 # is left with a long file at the end while the other has nothing to do.
 LONG_FILES = (
-    "engines/test_expressions.py",
+    "test_loads.py",
     "engines/test_oracle_on_engine.py",
     "engines/test_flights_on_engine.py",
-    "engines/test_commands.py",
     "test_documented_commands.py",
+    "engines/test_expressions.py",
+    "test_windows_regressions.py",
+    "engines/test_commands.py",
     "test_oracle_historical.py",
     "test_windows_historical.py",
     "test_reader_plans.py",
@@ -26,9 +28,11 @@ LONG_FILES = (
     "test_parity.py",
     "test_flights.py",
     "test_wheel.py",
+    "cli/test_cli_closed_places.py",
+    "test_registry.py",
+    "test_cases.py",
     "engines/test_written_expressions.py",
     "test_windows_parity.py",
-    "test_loads.py",
     "engines/test_golden.py",
     "test_larger_than_memory.py",
     "push/test_machine.py",

@@ -186,3 +186,6 @@ class Dialect:
     head: bool = True  # compiled SQL begins with ``planning`` and ``session``
     settings: Mapping[str, str] = field(default_factory=dict)  # those that a query of this dialect has at its end
     executed: bool = True  # False: what is written for it is read back by sqlglot, and never run by us
+
+    def __hash__(self) -> int:
+        return hash(self.name)

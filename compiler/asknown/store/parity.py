@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from itertools import zip_longest
 from typing import Any
 
+from asknown.dialects.dialect import Dialect
 from asknown.emit.edges import compile_edges
 from asknown.emit.statement import write
 from asknown.emit.window_edges import compile_window_edges
@@ -67,18 +69,38 @@ def compare_engine(engine: Engine, operations: Set[str] | None = None) -> Compar
     name = f"{engine.dialect.name} {engine.check().version}"
     if "as_double" not in engine.dialect.snippets:
         return Comparison(name, 0, {})
-    edges = [edge for edge in read_edges() if operations is None or edge.operation in operations]
-    windows = [edge for edge in read_window_edges() if operations is None or edge.operation in operations]
+    queries = _queries(engine.dialect, None if operations is None else frozenset(operations))
+    edges, windows = queries.edges, queries.windows
     found: dict[str, Difference] = {}
     if edges:
-        rows = engine.rows(write(compile_edges(edges, engine.dialect), engine.dialect))
-        for difference in _differences(edges, rows, name):
+        for difference in _differences(edges, engine.rows(queries.of_edges), name):
             found.setdefault(difference.operation, difference)
     if windows:
-        rows = engine.rows(write(compile_window_edges(windows, engine.dialect), engine.dialect))
-        for difference in _window_differences(windows, rows, name):
+        for difference in _window_differences(windows, engine.rows(queries.of_windows), name):
             found.setdefault(difference.operation, difference)
     return Comparison(name, len(edges) + len(windows), found)
+
+
+@dataclass(frozen=True)
+class _Queries:
+    """The edges of some operations, and the SQL that computes them; no SQL where there are none."""
+
+    edges: Sequence[Edge]
+    of_edges: str
+    windows: Sequence[WindowEdge]
+    of_windows: str
+
+
+@lru_cache(maxsize=64)  # to write them takes up to a second, and every load of a long-lived process asks
+def _queries(dialect: Dialect, operations: frozenset[str] | None) -> _Queries:
+    edges = [edge for edge in read_edges() if operations is None or edge.operation in operations]
+    windows = [edge for edge in read_window_edges() if operations is None or edge.operation in operations]
+    return _Queries(
+        edges,
+        write(compile_edges(edges, dialect), dialect) if edges else "",
+        windows,
+        write(compile_window_edges(windows, dialect), dialect) if windows else "",
+    )
 
 
 def compare_for(engine: Engine, views: Iterable[OnlineView], on_demand: Iterable[OnlineOnDemand] = ()) -> Comparison:
