@@ -125,6 +125,13 @@ def test_keys_of_a_request_stay_whole_in_a_frame(store: FeatureStore) -> None:
     assert int(frame["member_id"][0]) == big and frame["member_id"].isna().tolist() == [False, True]
 
 
+@pytest.mark.parametrize("missing", [None, pd.NA, float("nan"), pd.NaT], ids=repr)
+def test_a_missing_key_is_null_at_both_ends(store: FeatureStore, missing: Any) -> None:
+    store.materialize(until=NOON)
+    online = store.get_online_features("visits:points", [{"member_id": missing}, {"member_id": 1}], at=NOON)
+    assert online.to_dict()["points"] == [None, 10]
+
+
 def test_one_name_may_be_given_as_text(store: FeatureStore) -> None:
     assert [report.view for report in store.materialize(until=NOON, views="visits")] == ["visits"]
 

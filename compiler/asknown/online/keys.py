@@ -55,6 +55,8 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
         try:
             return encode(value)
         except WrongTypeError:
+            if is_missing(value):
+                return None
             raise AsknownError(
                 "key-type",
                 f"key '{column}' of '{view}' is {kind}, and {_show(value)} was given",
@@ -62,6 +64,11 @@ def key_encoder(kind: SqlType, *, view: str, column: str) -> Encode:
             ) from None
 
     return checked
+
+
+def is_missing(value: Any) -> bool:
+    """Whether this is what pandas has for NULL where a type has no value for it: NaN, NaT or NA."""
+    return type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)  # noqa: PLR0124
 
 
 def column_encoder(kind: SqlType, encode: Encode) -> EncodeColumn:
