@@ -24,10 +24,8 @@ Commands:
   test         Run the project's tests.
   audit        Look for hindsight in features, on your data.
   verify       Compare what the online table serves with what training says.
-  profile      Describe the values of features: NULLs, extremes, quantiles,
-               frequent values, statuses.
-  drift        Compare the values of features in two samples: training sets,
-               or folders of logged reads.
+  profile      Describe the values of features.
+  drift        Compare the values of features in two samples.
   run          Build the models that are materialized as tables or views.
   train        Build a training set: each row as known at its instant.
   materialize  Load each entity's newest values into the online table.

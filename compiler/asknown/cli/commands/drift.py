@@ -24,11 +24,11 @@ COLUMNS = ("feature", "verdict", "PSI", "threshold", "KS", "threshold of KS", "J
 @format_option()
 @click.pass_context
 def command(ctx: click.Context, *, first: Path, second: Path, named: str | None, kind: Format) -> None:
-    """Compare the values of features in two samples: training sets, or folders of logged reads.
+    """Compare the values of features in two samples.
 
-    A is the baseline. Both are Parquet or CSV files, or folders of Parquet files; every column that they share is
-    compared, but instants and statuses. The thresholds follow from the number of rows, so that two samples of
-    one distribution hardly ever raise an alarm. Exits with 1 if a feature drifts.
+    A is the baseline. Both are training sets or logs of reads: Parquet or CSV files, or folders of Parquet
+    files. Every column that they share is compared, but instants and statuses. The thresholds follow from the
+    number of rows: two samples of one distribution hardly ever raise an alarm. Exits with 1 if a feature drifts.
 
     \b
     Verdicts:

@@ -31,10 +31,11 @@ _LONGEST = 24  # characters of a value in the table
 def command(
     session: Session, *, features: tuple[str, ...], spine: str | None, timestamp: str | None, kind: Format
 ) -> None:
-    """Describe the values of features: NULLs, extremes, quantiles, frequent values, statuses.
+    """Describe the values of features.
 
-    FEATURES are feature services, feature views and view:feature, trained on --spine; or one Parquet or CSV
-    file with a training set. JSON has eleven quantiles, the ten most frequent values and the statuses.
+    Prints NULLs, extremes, the median and the most frequent value of each. FEATURES are feature services, feature
+    views and view:feature, trained on --spine; or one Parquet or CSV file with a training set. JSON has eleven
+    quantiles, the ten most frequent values and the statuses.
 
     \b
     Examples:
