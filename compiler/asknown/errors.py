@@ -71,6 +71,7 @@ CODES: dict[str, str] = {
     "online-not-computable": "The online table cannot compute a view, and materialize will refuse it.",
     "bad-switch": "A comment or setting that should turn a rule of asknown check off names no rule or no reason.",
     "unused-switch": "A comment turns off a rule that finds nothing there.",
+    "bad-selector": "A value of --select or --exclude cannot be read, or selects nothing.",
     "unknown-test": "No unit test has this name.",
     "bad-test": "A test of the project cannot be run as it is written, or shows nothing.",
     "windows-below": "A model refers to a view with trailing windows, where they would end at each event.",

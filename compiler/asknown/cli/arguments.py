@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,7 +15,9 @@ from asknown.errors import AsknownError
 from asknown.instants import read_instant
 
 if TYPE_CHECKING:
+    from asknown.catalog.selectors import Selection
     from asknown.project.nodes import Project
+    from asknown.store import FeatureStore
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -29,6 +31,31 @@ def parse_instant(text: str, option: str) -> datetime:
         f"{option} 2013-12-31T23:00+01:00"
     )
     return read_instant(text, option, hint).replace(tzinfo=UTC)
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def selecting(function: _Function) -> _Function:
+    """Adds ``--select`` and ``--exclude`` to a command, as its arguments ``chosen`` and ``excluded``."""
+    exclude = click.option("--exclude", "excluded", multiple=True, metavar="SELECTOR", help="Leave these models out.")
+    select = click.option(
+        "-s",
+        "--select",
+        "chosen",
+        multiple=True,
+        metavar="SELECTOR",
+        help="Choose models: tag:x, path:models/x, +model, model+.",
+    )
+    return select(exclude(function))
+
+
+def selection_of(store: FeatureStore, chosen: Sequence[str], excluded: Sequence[str]) -> Selection | None:
+    """What ``--select`` and ``--exclude`` choose; a value may have several selectors between spaces, as in dbt."""
+    from asknown.catalog.selectors import select
+
+    words = [[part for value in values for part in value.split()] for values in (chosen, excluded)]
+    return select(store.catalog, *words)
 
 
 def complete(names: Callable[[Session], Iterable[str]]) -> Complete:

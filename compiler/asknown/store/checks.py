@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
+from asknown.catalog.selectors import Selection
 from asknown.checks.results import TestResult
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import read_instant
 from asknown.lint.nodes import Finding
 from asknown.online.reader import OnlineReader
-from asknown.project.nodes import Project
+from asknown.project.nodes import Project, UnitTest
 from asknown.store.check import check_project, errors_of_views, unbuilt_catalog
 from asknown.store.typed_catalog import TypedCatalog
 
@@ -54,20 +55,24 @@ class ProjectChecks:
         """
         return errors_of_views(self._typed(), [name for name in views if self._catalog.is_view(name)])
 
-    def data_tests(self, *, keep: bool = False) -> list[TestResult]:
-        """The results of the project's data tests on the target; ``keep`` keeps the rows that fail, in files."""
+    def data_tests(self, *, keep: bool = False, selection: Selection | None = None) -> list[TestResult]:
+        """The results of the project's data tests on the target; ``keep`` keeps the rows that fail, in files.
+
+        ``selection`` chooses the models and sources whose tests run; a singular test runs if it reads one of them.
+        """
         from asknown.store.data_tests import DataTests
 
-        return list(DataTests(self._catalog, self._engine(), keep=keep).run())
+        return list(DataTests(self._catalog, self._engine(), keep=keep, selection=selection).run())
 
-    def freshness(self, now: datetime | None = None) -> list[TestResult]:
+    def freshness(self, now: datetime | None = None, *, selection: Selection | None = None) -> list[TestResult]:
         """The age of the newest row of each source and view with ``freshness`` in YAML, and of the view's last load."""
         from asknown.store.data_tests import DataTests
 
         instant = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
-        return list(DataTests(self._catalog, self._engine(), keep=False).run_freshness(instant))
+        tests = DataTests(self._catalog, self._engine(), keep=False, selection=selection)
+        return list(tests.run_freshness(instant))
 
-    def unit_tests(self, names: Sequence[str] = ()) -> list[TestResult]:
+    def unit_tests(self, names: Sequence[str] = (), *, selection: Selection | None = None) -> list[TestResult]:
         """The results of the unit tests ``names`` (default: all), in the files' order. Raises ``unknown-test``."""
         from asknown.store.unit_tests import run_unit_tests
 
@@ -78,7 +83,14 @@ class ProjectChecks:
                     "unknown-test", f"there is no unit test '{name}'", hint=did_you_mean(name, tests, what="unit tests")
                 )
         typed = unbuilt_catalog(self._catalog, self._project, self._engine, [])
-        return run_unit_tests(typed, [test for name, test in tests.items() if not names or name in names])
+        named = [test for name, test in tests.items() if not names or name in names]
+        return run_unit_tests(typed, [test for test in named if selection is None or self._is_chosen(test, selection)])
+
+    def _is_chosen(self, test: UnitTest, selection: Selection) -> bool:
+        """Whether a unit test is of a model that is chosen, or of a service with such a view."""
+        service = self._project.services.get(test.target)
+        views = [test.target] if service is None else [line.view for line in service.features]
+        return any(selection.has(view) for view in views)
 
     def audit(
         self,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asknown.catalog.catalog import Catalog
+from asknown.catalog.selectors import Selection
 from asknown.checks.data import judge, name_of
 from asknown.checks.freshness import judge_age
 from asknown.checks.results import TestResult, could_not_run
@@ -44,7 +45,8 @@ class _Group:
 class DataTests:
     """The data tests of a project, run on the engine of its target. ``keep`` keeps the rows that fail, in files."""
 
-    def __init__(self, models: Catalog, engine: Engine, *, keep: bool) -> None:
+    def __init__(self, models: Catalog, engine: Engine, *, keep: bool, selection: Selection | None = None) -> None:
+        self._selection = selection
         self._models = models
         self._project: Project = models.project
         self._engine = engine
@@ -53,9 +55,25 @@ class DataTests:
     def run(self) -> Iterator[TestResult]:
         """The result of each test, the models' first, then those of sources and the singular ones."""
         for group in self._groups():
-            yield from self._run_group(group)
+            if self._is_chosen(group.of):
+                yield from self._run_group(group)
         for file in self._project.tests.values():
-            yield self._run_singular(file)
+            if self._reads_chosen(file):
+                yield self._run_singular(file)
+
+    def _is_chosen(self, of: str | tuple[str, str]) -> bool:
+        return self._selection is None or self._selection.has(of)
+
+    def _reads_chosen(self, file: ModelFile) -> bool:
+        """Whether a singular test reads a model or source that is chosen; one that does not render does, to say so."""
+        if self._selection is None:
+            return True
+        try:
+            rendered = self._models.renderer.render_model(file)
+        except AsknownError:
+            return True
+        read: list[str | tuple[str, str]] = [*rendered.refs, *rendered.sources]
+        return any(self._selection.has(one) for one in read)
 
     def _groups(self) -> Iterator[_Group]:
         for name, doc in self._project.docs.items():
@@ -104,11 +122,11 @@ class DataTests:
     def run_freshness(self, now: datetime) -> Iterator[TestResult]:
         """The age of the newest row of each source and view with ``freshness``, and of the view's last load."""
         for key, table in self._project.sources.items():
-            if table.freshness is not None:
+            if table.freshness is not None and self._is_chosen(key):
                 times = [] if table.loaded_at_field is None else [table.loaded_at_field]
                 yield self._freshness(key, times, table.freshness, now)
         for name, doc in self._project.docs.items():
-            if doc.freshness is None:
+            if doc.freshness is None or not self._is_chosen(name):
                 continue
             config = self._models.model(name).rendered.config
             times = [time for time in (config.event_time, config.known_at) if time is not None]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asknown.cli.arguments import selecting, selection_of
 from asknown.cli.errors import error_lines
 from asknown.cli.output import FORMATS, write_lines, write_rows
 from asknown.cli.progress import has_colour, say
@@ -26,11 +27,14 @@ _GITHUB = {"error": "error", "warning": "warning", "information": "notice"}
 
 
 @click.command("check", cls=ProjectCommand)
+@selecting
 @click.option("--strict", is_flag=True, help="Exit with 1 for a warning, too.")
 @click.option("--all", "everything", is_flag=True, help="Print information and what is turned off, too.")
 @click.option("--format", "kind", type=click.Choice((*FORMATS, "github")), default="table", help="Output format.")
 @click.pass_context
-def command(ctx: click.Context, *, strict: bool, everything: bool, kind: Any) -> None:
+def command(
+    ctx: click.Context, *, chosen: tuple[str, ...], excluded: tuple[str, ...], strict: bool, everything: bool, kind: Any
+) -> None:
     """Find what is wrong with the project, without reading a row.
 
     Renders, parses and types every model, completes every feature view and service, and looks for hindsight in
@@ -41,6 +45,7 @@ def command(ctx: click.Context, *, strict: bool, everything: bool, kind: Any) ->
     Examples:
       asknown check
       asknown check --strict --format github
+      asknown check --select tag:delay+
     """
     from asknown.lint.nodes import Finding
 
@@ -49,6 +54,10 @@ def command(ctx: click.Context, *, strict: bool, everything: bool, kind: Any) ->
         with ctx.ensure_object(Session).open_store() as store:
             models, root = len(store.project.models), store.project.settings.root
             findings = store.check()
+            selection = selection_of(store, chosen, excluded)
+            if selection is not None:
+                models = len(selection.models)
+                findings = [finding for finding in findings if finding.model in selection.models]
             paths = [str(path) for path in store.push_paths()]
     except AsknownError as error:  # a project that cannot be read at all
         findings = [Finding(error.code, "error", None, error.message, error.at, error.hint)]

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asknown.cli.arguments import complete, parse_instant, requestable
+from asknown.cli.arguments import complete, parse_instant, requestable, selecting, selection_of
 from asknown.cli.errors import say_findings
 from asknown.cli.output import Format, format_option, write_json, write_rows
 from asknown.cli.progress import counting_rows, say
 from asknown.cli.session import ProjectCommand, Session
 from asknown.durations import microseconds
+from asknown.errors import AsknownError
 
 if TYPE_CHECKING:
     from asknown.online.report import LoadReport
+    from asknown.store import FeatureStore
 
 
 @click.command("materialize", cls=ProjectCommand)
 @click.argument("views", nargs=-1, metavar="[VIEW]...", shell_complete=complete(requestable))
+@selecting
 @click.option(
     "--until",
     metavar="INSTANT",
@@ -43,6 +46,8 @@ def command(
     session: Session,
     *,
     views: tuple[str, ...],
+    chosen: tuple[str, ...],
+    excluded: tuple[str, ...],
     until: str | None,
     full_refresh: bool,
     allow_shrink: bool,
@@ -61,6 +66,7 @@ def command(
     Examples:
       asknown materialize --until '2013-12-31 12:00'
       asknown materialize carrier_delays
+      asknown materialize --select tag:delay
     """
     from asknown.store.runs import record_loads
 
@@ -68,6 +74,12 @@ def command(
     instant = None if until is None else parse_instant(until, "--until")
     patience = microseconds(wait) / 1_000_000
     with session.open_store() as store:
+        selection = selection_of(store, chosen, excluded)
+        if selection is not None:
+            online = [name for name in sorted(selection.models) if _is_loaded(store, name)]
+            views = tuple(dict.fromkeys((*views, *online)))
+            if not views:
+                raise AsknownError("bad-selector", "no view that is loaded online is selected", hint="asknown ls views")
         with counting_rows() as on_rows:
             reports = store.materialize(
                 instant,
@@ -100,6 +112,11 @@ def command(
     if untold is not None:
         say(f"warning: {untold}")
     say(f"{views_loaded} loaded into {path} in {time.perf_counter() - started:.1f} s")
+
+
+def _is_loaded(store: FeatureStore, name: str) -> bool:
+    """Whether a model is a feature view that the online table has."""
+    return store.catalog.is_view(name) and store.catalog.model(name).rendered.config.online
 
 
 def _write_reports(reports: list[LoadReport], kind: Format) -> None:

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from asknown.cli.arguments import complete, models
+from asknown.cli.arguments import complete, models, selecting, selection_of
 from asknown.cli.output import Format, format_option, write_rows
 from asknown.cli.progress import say, working
 from asknown.cli.session import ProjectCommand, Session
@@ -14,9 +14,12 @@ from asknown.cli.session import ProjectCommand, Session
 
 @click.command("run", cls=ProjectCommand)
 @click.argument("names", nargs=-1, metavar="[MODEL]...", shell_complete=complete(models))
+@selecting
 @format_option()
 @click.pass_obj
-def command(session: Session, *, names: tuple[str, ...], kind: Format) -> None:
+def command(
+    session: Session, *, names: tuple[str, ...], chosen: tuple[str, ...], excluded: tuple[str, ...], kind: Format
+) -> None:
     """Build the models that are materialized as tables or views.
 
     Builds, in the target's database, every model with materialized='table' or 'view' in its config(), upstream first;
@@ -27,6 +30,7 @@ def command(session: Session, *, names: tuple[str, ...], kind: Format) -> None:
     Examples:
       asknown run --target warehouse
       asknown run airline_months --target warehouse
+      asknown run --select path:models/staging+ --target warehouse
     """
     built: list[tuple[str, str, float]] = []
     last = time.perf_counter()
@@ -40,7 +44,14 @@ def command(session: Session, *, names: tuple[str, ...], kind: Format) -> None:
     with session.open_store() as store:
         try:
             with working("building"):
-                store.run(list(names) or None, note)
+                selection = selection_of(store, chosen, excluded)
+                if selection is None:
+                    store.run(list(names) or None, note)
+                else:
+                    configs = {name: store.catalog.model(name).rendered.config for name in selection.models}
+                    kept = [name for name, config in configs.items() if config.materialized != "ephemeral"]
+                    if names or kept:
+                        store.run(sorted({*names, *kept}), note)
         except BaseException:
             for name, how, _ in built:  # what is built stays built
                 say(f"built {how} {name}")

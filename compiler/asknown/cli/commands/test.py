@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asknown.cli.arguments import selecting, selection_of
 from asknown.cli.output import Format, format_option, write_rows
 from asknown.cli.progress import say, styled, working
 from asknown.cli.session import ProjectCommand, Session
@@ -20,10 +21,19 @@ COLUMNS = ("kind", "test", "of", "result", "checked", "failing")
 
 @click.command("test", cls=ProjectCommand)
 @click.argument("names", nargs=-1, metavar="[unit|data|freshness|TEST]...")
+@selecting
 @click.option("--store", "keep", is_flag=True, help="Keep the rows that fail, in test_failures/.")
 @format_option()
 @click.pass_context
-def command(ctx: click.Context, *, names: tuple[str, ...], keep: bool, kind: Format) -> None:
+def command(
+    ctx: click.Context,
+    *,
+    names: tuple[str, ...],
+    chosen: tuple[str, ...],
+    excluded: tuple[str, ...],
+    keep: bool,
+    kind: Format,
+) -> None:
     """Run the project's tests.
 
     A unit test gives rows to a view's models and says which values must come out. It runs on DuckDB in memory, over
@@ -39,12 +49,14 @@ def command(ctx: click.Context, *, names: tuple[str, ...], keep: bool, kind: For
       asknown test unit
       asknown test data --store --format json
       asknown test freshness
+      asknown test --select +carrier_delays
     """
     with ctx.ensure_object(Session).open_store() as store, working("running the tests"):
         named = [name for name in names if name not in ("unit", "data", "freshness")]
-        results = store.checks.unit_tests(named) if named or "unit" in names or not names else []
-        results += store.checks.data_tests(keep=keep) if "data" in names or not names else []
-        results += store.checks.freshness() if "freshness" in names or not names else []
+        of, checks = selection_of(store, chosen, excluded), store.checks
+        results = checks.unit_tests(named, selection=of) if named or "unit" in names or not names else []
+        results += checks.data_tests(keep=keep, selection=of) if "data" in names or not names else []
+        results += checks.freshness(selection=of) if "freshness" in names or not names else []
     write_rows(kind, COLUMNS if kind == "table" else (*COLUMNS, "file", "line", "details"), _rows(results, kind))
     for result in results:
         for line in result.details if kind == "table" else ():
