@@ -94,6 +94,28 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+ORDERS = """
+sources:
+  - name: shop
+    tables:
+      - name: orders
+        path: data/orders/*.parquet
+        push: {id: order_id, event_time: ordered_at, known_at: _arrived, land: data/orders/}
+        columns:
+          - {name: order_id, data_type: varchar}
+          - {name: ordered_at, data_type: timestamp}
+"""
+
+
+def pushes(command: str, folder: Path) -> None:
+    """Runs a command that pushes, while the project has a source that takes pushes."""
+    source = folder / "models" / "orders.yml"
+    source.write_text(ORDERS, encoding="utf-8")
+    (folder / "orders.jsonl").write_text('{"order_id": "o1", "ordered_at": "2024-01-01T00:00:00Z"}\n', encoding="utf-8")
+    typed_here(command, folder)
+    source.unlink()
+
+
 def test_the_examples_of_the_commands(flights: Path) -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"<!-- help: ([^>]+) -->(.*?)<!-- end -->", page, re.DOTALL))
@@ -107,6 +129,8 @@ def test_the_examples_of_the_commands(flights: Path) -> None:
                 shutil.copy(flights / "train.parquet", flights / "served.parquet")
             if command.startswith("asknown serve") and "--new-token" not in command:
                 serves(command, flights)
+            elif command.startswith("asknown push"):
+                pushes(command, flights)
             else:
                 typed_here(command, flights)
             ran.add(command)
