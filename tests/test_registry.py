@@ -48,8 +48,8 @@ models:
     "macros/double.sql": "{% macro doubled(column) %}{{ column }} * 2{% endmacro %}\n",
     "models/moments.sql": "with days as (select timestamp '2024-01-10' as event_timestamp)\n"
     "select customer_id, event_timestamp from {{ ref('stg_orders') }}, days\n",
-    "orders.csv": "customer_id,ordered_at,amount,note\n1,2024-01-01,5.5,a\n1,2024-01-02,7.25,b\n1,2024-01-02,9.5,b\n"
-    "2,2024-01-05,1.0,c\n",
+    "orders.csv": "customer_id,ordered_at,amount,note\n1,2024-01-01 00:00,5.5,a\n1,2024-01-02 00:00,7.25,b\n"
+    "1,2024-01-02 00:00,9.5,b\n2,2024-01-05 00:00,1.0,c\n",
 }
 
 
@@ -152,6 +152,98 @@ EDITS: dict[str, tuple[str, str, str, dict[str, str]]] = {
         "['orders:twice', 'orders:last_amount', 'orders:avg_amount_7d']",
         {"service": "reordered"},
     ),
+    # -- the words change, and no value can --
+    "letter case of keywords": (VIEW_FILE, "select\n", "SELECT\n", {"": "text"}),
+    "a comment in the select": (VIEW_FILE, "    customer_id,", "    customer_id,  -- whose it is", {"": "text"}),
+    "parentheses around a column": (VIEW_FILE, "    amount as last", "    (amount) as last", {"": "text"}),
+    "a quoted name": (VIEW_FILE, "    amount as last", '    "amount" as last', {"": "text"}),
+    "an alias of the table": (
+        VIEW_FILE,
+        "from {{ ref('stg_orders') }}",
+        "from {{ ref('stg_orders') }} as o",
+        {"": "text"},
+    ),
+    "a column more below": (BELOW, "note from", "note, 1 as more from", {"": "text"}),
+    "an unread column less below": (BELOW, ", note from", " from", {"": "text"}),
+    "the same frame in hours": (VIEW_FILE, "last('7 days')", "last('168 hours')", {"": "text"}),
+    "an unused macro": ("macros/double.sql", "{% macro", "{% macro unused() %}1{% endmacro %}{% macro", {}),
+    "a macro written in other words": ("macros/double.sql", "{{ column }} * 2", "{{ column }}  *  2", {"": "text"}),
+    # -- no value can change, and yet it is called a change: that is allowed, the opposite never --
+    "a CTE around the model below": (
+        BELOW,
+        "select customer_id, ordered_at, amount, note from {{ source('raw', 'orders') }}",
+        "with r as (select * from {{ source('raw', 'orders') }})\nselect customer_id, ordered_at, amount, note from r",
+        EVERY,
+    ),
+    "other order below": (BELOW, "customer_id, ordered_at, amount", "amount, ordered_at, customer_id", EVERY),
+    # -- what is said of it --
+    "a tag": (VIEW_FILE, "owner='growth'", "owner='growth', tags=['money']", {"": "metadata"}),
+    "meta": (VIEW_FILE, "owner='growth'", "owner='growth', meta={'team': 'a'}", {"": "metadata"}),
+    "description in config()": (VIEW_FILE, "owner='growth'", "owner='growth', description='X'", {"": "metadata"}),
+    "service's description": (YAML, "name: churn,", "name: churn, description: X,", {"service": "metadata"}),
+    "service's owner": (YAML, "name: churn,", "name: churn, owner: X,", {"service": "metadata"}),
+    # -- one feature --
+    "a feature's sign": (
+        VIEW_FILE,
+        "    amount as last",
+        "    -amount as last",
+        {"last_amount": "values", "twice": "order"},
+    ),
+    "a second macro call": (VIEW_FILE, "{{ doubled('amount') }}", "{{ doubled('1 + amount') }}", {"twice": "values"}),
+    "another aggregate": (VIEW_FILE, "avg(amount) over", "max(amount) over", {"avg_amount_7d": "values"}),
+    "what it aggregates": (VIEW_FILE, "avg(amount)", "avg(amount + 1)", {"avg_amount_7d": "values"}),
+    "a filter of a window": (
+        VIEW_FILE,
+        "avg(amount)",
+        "avg(amount) filter (where amount > 2)",
+        {"avg_amount_7d": "values"},
+    ),
+    "a count in place of an average": (VIEW_FILE, "avg(amount)", "count(amount)", {"avg_amount_7d": "type"}),
+    "a cast of a part": (VIEW_FILE, "}} as twice", "}}::bigint as twice", {"twice": "values"}),
+    "a window more": (
+        VIEW_FILE,
+        "as avg_amount_7d",
+        "as avg_amount_7d, sum(amount) over {{ last('1 day') }} as more",
+        {"more": "new", "service": "gains"},
+    ),
+    "renamed window": (VIEW_FILE, "avg_amount_7d", "mean_7d", {"mean_7d": "renamed", "service": "loses"}),
+    "removed window": (
+        VIEW_FILE,
+        "as twice,\n    avg(amount) over {{ last('7 days') }} as avg_amount_7d",
+        "as twice",
+        {"avg_amount_7d": "removed", "service": "loses"},
+    ),
+    "two features change places": (
+        VIEW_FILE,
+        "    amount as last_amount,\n    {{ doubled('amount') }} as twice,",
+        "    {{ doubled('amount') }} as twice,\n    amount as last_amount,",
+        {"last_amount": "order", "twice": "order", "service": "reordered"},
+    ),
+    # -- which rows there are --
+    "a filter of the view": (
+        VIEW_FILE,
+        "from {{ ref('stg_orders') }}",
+        "from {{ ref('stg_orders') }} where amount > 2",
+        EVERY,
+    ),
+    "distinct below": (BELOW, "select ", "select distinct ", EVERY),
+    "a limit below": (BELOW, "') }}", "') }} limit 3", EVERY),
+    "a union below": (
+        BELOW,
+        "from {{ source('raw', 'orders') }}",
+        "from {{ source('raw', 'orders') }} union all select 9, date '2024-01-01', 1.0, 'z'",
+        EVERY,
+    ),
+    "another key below": (BELOW, "select customer_id,", "select customer_id + 1 as customer_id,", EVERY),
+    "known_at": (
+        VIEW_FILE,
+        "owner='growth') }}\nselect",
+        "owner='growth', known_at='seen_at') }}\nselect ordered_at + interval 1 hour as seen_at,",
+        {"": "times"},
+    ),
+    "no ttl": (VIEW_FILE, ", ttl='30 days'", "", {"": "ttl"}),
+    "the same ttl in hours": (VIEW_FILE, "ttl='30 days'", "ttl='720 hours'", {}),
+    "another key's type": (BELOW, "select customer_id,", "select customer_id::integer as customer_id,", {"": "keys"}),
     "nothing": (VIEW_FILE, "select", "select", {}),
 }
 
@@ -183,7 +275,7 @@ def test_order_counts_the_tied_rows(shop: Path) -> None:
     run("apply", "--yes")
     edit("models/orders.sql", "    amount as last_amount", "    note as last_note, amount as last_amount")
     assert "may change: 2 tied rows" in run("plan")
-    edit("orders.csv", "1,2024-01-02,9.5,b\n", "")
+    edit("orders.csv", "1,2024-01-02 00:00,9.5,b\n", "")
     assert "unchanged: no tied rows" in run("plan")
 
 
