@@ -567,3 +567,12 @@ def test_a_registry_that_cannot_be_written(shop: Path) -> None:
     )
     assert "registry-write" in run("apply", "--yes", code=1)
     assert not (shop / "nowhere").exists()
+
+
+def test_plan_shows_where_two_long_expressions_differ(shop: Path) -> None:
+    run("apply", "--yes")
+    edit(VIEW_FILE, "last('7 days')", "last('8 days')")
+    (line,) = [line for line in run("plan").splitlines() if "~ avg_amount_7d" in line]
+    before, after = line.split("values")[1].split("→")
+    assert "7" in before
+    assert "8" in after

@@ -99,12 +99,23 @@ def _feature(change: FeatureChange, width: int) -> str:
     elif change.kind == "renamed":
         line += f"  was {change.before}"
     elif change.kind in ("values", "type") and change.before != change.after:
-        line += f"  {_short(change.before)}  →  {_short(change.after)}"
+        line += "  {}  →  {}".format(*_difference(change.before, change.after))
     elif change.kind == "values":
         line += "  through a model below it"
     if change.whole and change.kind != "new":
         line += f"  (whole view: {_short(change.whole)})"
     return line
+
+
+def _difference(before: str, after: str) -> tuple[str, str]:
+    """Both texts in one line each; where one is long, without what they begin with alike."""
+    lines = (" ".join(before.split()), " ".join(after.split()))
+    if max(map(len, lines)) <= _SHOWN:
+        return lines
+    pairs = enumerate(zip(*lines, strict=False))
+    alike = next((place for place, (a, b) in pairs if a != b), min(map(len, lines)))
+    start = max(0, alike - _SHOWN // 3)
+    return _short("…" * bool(start) + lines[0][start:]), _short("…" * bool(start) + lines[1][start:])
 
 
 def _short(text: str) -> str:
