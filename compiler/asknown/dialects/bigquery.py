@@ -9,7 +9,7 @@ not say which hour is meant if a zone's clocks show it twice.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _LISTED = "ARRAY_AGG(:x IGNORE NULLS ORDER BY :order)"
@@ -76,6 +76,7 @@ BIGQUERY = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **calendar("(MOD(EXTRACT(DAYOFWEEK FROM :x) + 5, 7) + 1)", "DATE_DIFF(:b, :a, DAY)"),
             "div": "IEEE_DIVIDE(:this, :expression)",
             "intdiv.integer.integer": "DIV(:this, :expression)",
             "avg": "CAST(SUM(:this) AS FLOAT64) / NULLIF(COUNT(:this), 0)",
@@ -100,6 +101,7 @@ BIGQUERY = Dialect(
         },
         refused=REFUSED,
         tested=FUNCTIONS,
+        writes_utc=True,
     ),
     names=NameRules(splits_names=True),
     relations=RelationRules(unkept={"list": "BigQuery gives [] where an ARRAY is NULL"}),

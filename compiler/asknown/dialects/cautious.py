@@ -8,6 +8,28 @@ from __future__ import annotations
 _TESTED = "asknown has not tested it on this engine: "
 _KEPT = _TESTED + "compute it in the source's table"
 
+
+def _choose(sign: str) -> str:
+    """SQL for one of two values, of which a NULL is left out: some engines give NULL then."""
+    return f"CASE WHEN :a1 IS NULL OR :this {sign} :a1 THEN :this ELSE :a1 END"
+
+
+def calendar(weekday: str, days: str) -> dict[str, str]:
+    """Rewrites of the day of the week and of the days between two, where engines have names of their own for them.
+
+    ``weekday`` counts from Monday as 1, of ``:x``; ``days`` are those from the date ``:a`` to ``:b``.
+    """
+    between = days.replace(":a", "CAST(:expression AS DATE)").replace(":b", "CAST(:this AS DATE)")
+    iso, sunday = weekday, f"MOD({weekday}, 7)"
+    return {
+        "extract.isodow": iso.replace(":x", ":expression"),
+        "extract.dow": sunday.replace(":x", ":expression"),
+        "dayofweek": sunday.replace(":x", ":this"),
+        "dayofweekiso": iso.replace(":x", ":this"),
+        "datediff.day": between,
+    }
+
+
 REWRITES: dict[str, str] = {
     # sqlglot's own translation, if the kinds of the operands leave no doubt.
     **{
@@ -32,6 +54,18 @@ REWRITES: dict[str, str] = {
     },
     **{f"extract.{unit}": ":same" for unit in ("year", "month", "day", "hour", "minute")},
     "mod.integer.integer": ":same",
+    # A divisor that is not 0: by 0, some engines stop, and others give an infinity.
+    "div.plain": "CAST(:this AS DOUBLE PRECISION) / CAST(:expression AS DOUBLE PRECISION)",
+    # All round halves of decimals away from zero, as DuckDB does. Their casts are of what has been rounded.
+    "cast.decimal.decimal": ":cast ROUND(:this, :scale)",
+    "cast.decimal.integer": ":cast ROUND(:this, 0)",
+    "round.decimal": "ROUND(:this, 0)",
+    "round.decimal.decimals": ":same",
+    "round.integer": ":this",
+    **{f"greatest.{kind}.a1": _choose(">=") for kind in ("integer", "decimal", "date", "timestamp")},
+    **{f"least.{kind}.a1": _choose("<=") for kind in ("integer", "decimal", "date", "timestamp")},
+    **{unit: f"EXTRACT({unit.upper()} FROM :this)" for unit in ("hour", "minute", "quarter")},
+    "extract.quarter": ":same",
     "avg.float": ":same",
     # Some engines' AVG of whole numbers is a whole number, or has six places.
     "avg": "CAST(SUM(:this) AS DOUBLE PRECISION) / NULLIF(COUNT(:this), 0)",
@@ -73,7 +107,7 @@ REFUSED: dict[str, str] = {
         for kind in ("integer", "decimal", "float", "unknown")
         for pair in (f"{kind}.interval", f"interval.{kind}")
     },
-    "div": "engines differ in division: " + _KEPT,
+    "div": "engines differ in division by zero: write x / nullif(y, 0)",
     **dict.fromkeys(
         ("bitwiseand", "bitwiseor", "bitwisexor", "bitwisenot", "bitwiseleftshift", "bitwiserightshift"),
         "engines differ in operations on bits: " + _KEPT,
@@ -86,9 +120,18 @@ REFUSED: dict[str, str] = {
         for other in ("integer", "decimal", "float")
         for pair in (f"{one}.{other}", f"{other}.{one}")
     },
+    "round.integer.decimals": "engines differ in rounding to tens: write floor((x + 5) / 10) * 10",
     **{
-        f"{key}.timestamptz": "some engines answer in the value's own time zone: write timezone('UTC', t)"
-        for key in ("extract", "timestamptrunc", "datetrunc")
+        f"{key}.{pair}": "engines differ in comparing NaN, and values of different types: cast both sides to one type"
+        for key in ("greatest", "least")
+        for one in ("float", "unknown", "text", "boolean", "timestamptz")
+        for other in ("integer", "decimal", "float", "date", "timestamp", "unknown", "text", "boolean", "timestamptz")
+        for pair in (f"{one}.{other}", f"{other}.{one}")
+    },
+    **{
+        f"{key}.{pair}": "engines differ in comparing dates with instants: cast both sides to timestamp"
+        for key in ("greatest", "least")
+        for pair in ("date.timestamp", "timestamp.date")
     },
     "trim": "some engines also trim white space other than the space: write trim(s, ' ')",
     "windowspec.range": "not every engine has such a frame: write rows between …",

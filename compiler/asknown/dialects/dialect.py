@@ -105,9 +105,9 @@ class Translation:
     """How models in DuckDB's SQL are translated into the engine's. sqlglot translates whatever no rule names.
 
     ``rewrites`` maps a kind of expression to the engine's SQL, over the expression's own arguments (``:a1`` is the
-    first of a list); ``:same`` leaves it to sqlglot. ``refused`` maps a kind of expression that has no translation to
-    the reason. A kind of expression is sqlglot's key of the node, or the name in lower case of a function that sqlglot
-    does not know. More particular names win:
+    first of a list); ``:same`` leaves it to sqlglot, and ``:cast …`` casts what follows. ``refused`` maps a kind of
+    expression that has no translation to the reason. A kind of expression is sqlglot's key of the node, or the name in
+    lower case of a function that sqlglot does not know. More particular names win:
 
     - ``key.kind.other`` and ``key.kind``, by the kinds of the operands (``SqlType.kind``, ``interval``, ``null``;
       ``unknown`` where they are not sure);

@@ -8,7 +8,7 @@ manual does not say how NaN is ordered, and whether a zero keeps its sign.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _MICROS = "DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), {})"
@@ -78,6 +78,7 @@ REDSHIFT = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **calendar("(MOD(EXTRACT(DOW FROM :x) + 6, 7) + 1)", "DATEDIFF(DAY, :a, :b)"),
             "intdiv.integer.integer": ":this / :expression",
             "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
             "max.boolean": "BOOL_OR(:this)",
@@ -87,6 +88,7 @@ REDSHIFT = Dialect(
         },
         refused={**REFUSED, "filter": "Redshift has no FILTER: write count(case when … then 1 end)"},
         tested=FUNCTIONS,
+        writes_utc=True,
     ),
     names=NameRules(exact_names=True),
     relations=RelationRules(unkept={"list": "Redshift has no typed arrays"}),

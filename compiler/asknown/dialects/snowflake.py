@@ -9,7 +9,7 @@ it twice.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _NAIVE = "CAST(:x AS TIMESTAMPNTZ(6))"
@@ -119,6 +119,7 @@ SNOWFLAKE = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **calendar("DAYOFWEEKISO(:x)", "DATEDIFF(DAY, :a, :b)"),
             "intdiv.integer.integer": _DIVIDED.format(x=":this", y=":expression"),
             "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",
             "max.boolean": "BOOLOR_AGG(:this)",
@@ -130,6 +131,7 @@ SNOWFLAKE = Dialect(
         },
         refused=REFUSED,
         tested=FUNCTIONS,
+        writes_utc=True,
     ),
     names=NameRules(exact_names=True, folds_up=True, reserved=_RESERVED, quotes_all=False),
     relations=RelationRules(unkept={"list": "a Snowflake ARRAY loses the type of its elements"}),

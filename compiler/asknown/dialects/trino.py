@@ -9,7 +9,7 @@ keeps its sign, which hour is meant if a zone's clocks show it twice, and how MI
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
 from asknown.dialects.dialect import AggregateRules, Dialect, PlanRules, Translation
 
 
@@ -102,6 +102,7 @@ TRINO = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **calendar("DAY_OF_WEEK(:x)", "DATE_DIFF('day', :a, :b)"),
             "intdiv.integer.integer": ":this / :expression",
             "avg": "CAST(SUM(:this) AS DOUBLE) / NULLIF(COUNT(:this), 0)",
             "literal.float": "CAST(:this AS DOUBLE)",
@@ -120,6 +121,7 @@ TRINO = Dialect(
         },
         refused={**REFUSED, **dict.fromkeys(("min.float", "max.float"), _NAN)},
         tested=FUNCTIONS,
+        writes_utc=True,
     ),
     clock="microseconds",
     executed=False,

@@ -66,7 +66,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     inside = Names(columns)
     row = inside.fresh("row")
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
-    rows = ViewRows(names, dialect)
+    rows = ViewRows(names, dialect, plan.columns_read)
     ctes = [*models, *spines]
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))

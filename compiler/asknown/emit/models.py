@@ -8,10 +8,12 @@ from sqlglot import exp, parse_one
 
 from asknown.dialects.dialect import Dialect
 from asknown.dialects.duckdb import DUCKDB
-from asknown.emit.identifiers import Names, fold_names
+from asknown.emit.identifiers import Names as FreshNames
+from asknown.emit.identifiers import fold_names
 from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import ident, named
 from asknown.emit.statement import Body, Cte, Statement
+from asknown.emit.translate.prune import Names, prune, prune_models
 from asknown.emit.translate.rewrite import translate
 from asknown.emit.translate.roundings import spell_roundings, text_with_roundings
 from asknown.emit.unknown_types import is_unsized, typed_as
@@ -108,6 +110,19 @@ def model_cte(model: Model, dialect: Dialect, *, built: bool = True) -> Cte:
     body = model_text(model, dialect)
     materialized = True if not model.repeatable else None if model.joins else False
     return Cte(model.name, body, materialized=materialized)
+
+
+def translated(models: Sequence[Model], dialect: Dialect, read: Mapping[str, Names] | None) -> list[Cte]:
+    """The CTEs of models, each after those that it refers to.
+
+    If one has no translation, they are those of what the columns ``read`` need, by a model's name.
+    """
+    try:
+        return [model_cte(model, dialect) for model in models]
+    except AsknownError as error:
+        if error.code != "not-in-dialect" or read is None:
+            raise
+        return [model_cte(model, dialect) for model in prune_models(models, read)]
 
 
 def model_text(model: Model, dialect: Dialect) -> str:
@@ -253,9 +268,10 @@ def _read(column: Column, cast_to: exp.Expr | None, zone: str | None, dialect: D
 class ViewRows:
     """The CTEs of views' rows: the CTE of the model, or for a view with windows its select without them."""
 
-    def __init__(self, names: Names, dialect: Dialect) -> None:
+    def __init__(self, names: FreshNames, dialect: Dialect, read: Mapping[str, Names] | None = None) -> None:
         self._names = names
         self._dialect = dialect
+        self._read = read or {}  # by a view's name, the columns that are read
         self._event_ctes: dict[str, str] = {}
 
     def of(self, view: FeatureView) -> list[Cte]:
@@ -265,12 +281,22 @@ class ViewRows:
         self._event_ctes[view.name] = self._names.fresh(f"{view.name}__events")
         body: Body = view.lifted.tree
         if view.model.dialect != self._dialect.sqlglot:
-            body = translate(view.model, view.lifted.tree, self._dialect)
+            body = self._translated(view, view.lifted.tree)
         elif _spells_roundings(self._dialect):
             body = spell_roundings(view.model, view.lifted.tree, self._dialect)
         materialized = None if is_repeatable(view.lifted.tree) else True
         name, comment = self._event_ctes[view.name], f"rows of {view.name}, without its trailing windows"
         return [Cte(name, body, materialized=materialized, comment=comment)]
+
+    def _translated(self, view: FeatureView, tree: exp.Query) -> str:
+        """The rows' query; if it has no translation, that of the columns that are read."""
+        try:
+            return translate(view.model, tree, self._dialect)
+        except AsknownError as error:
+            names = self._read.get(view.name)
+            if error.code != "not-in-dialect" or names is None:
+                raise
+            return translate(view.model, prune(tree, names), self._dialect)
 
     def name(self, view: FeatureView) -> str:
         """The name of the CTE of the view's rows."""

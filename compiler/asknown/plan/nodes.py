@@ -5,7 +5,7 @@ A step reads the spine's distinct *moments* (keys, instant) and gives one row fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, assert_never
@@ -192,6 +192,19 @@ Step = AsOfJoin | TrailingWindow | Derived
 """Steps refer to each other by their places in the plan. A derived step comes after the steps that it reads."""
 
 
+def _columns_of(step: AsOfJoin | TrailingWindow) -> Iterator[str]:
+    """The columns that a step reads: keys, times, and what it fetches, with the columns before that break ties."""
+    view = step.view
+    yield from (column.name for column in (*view.keys, *view.times))
+    if isinstance(step, AsOfJoin):
+        last = max((place for place, column in enumerate(view.fetched) if column in step.columns), default=-1)
+        yield from (column.name for column in view.fetched[: last + 1])
+    else:
+        assert view.lifted is not None
+        calls = [view.lifted.calls[place] for place in step.calls]
+        yield from (name for call in calls for name in (call.value, call.order, call.condition) if name is not None)
+
+
 @dataclass(frozen=True)
 class Output:
     """A column of the result: the ``column`` that an as-of join fetches, or the value of a derived ``step``."""
@@ -224,6 +237,15 @@ class Plan:
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
     statuses: tuple[Status, ...] = ()
+
+    @property
+    def columns_read(self) -> dict[str, frozenset[str]]:
+        """By a view's name, the columns of its rows that the plan reads, in lower case."""
+        found: dict[str, set[str]] = {}
+        for step in self.steps:
+            if not isinstance(step, Derived):
+                found.setdefault(step.view.name, set()).update(name.casefold() for name in _columns_of(step))
+        return {name: frozenset(names) for name, names in found.items()}
 
     @property
     def steps_of_statuses(self) -> set[int]:

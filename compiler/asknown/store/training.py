@@ -50,7 +50,9 @@ def make_job(
         options=options,
     )
     plan, relation = planned.plan, planned.plan.spine.relation
-    models = catalog.ctes_of_views(planned.views, refs=relation.refs, sources=relation.sources)
+    models = catalog.ctes_of_views(
+        planned.views, refs=relation.refs, sources=relation.sources, columns=plan.columns_read
+    )
     inputs = InputFiles(catalog.project, entity_df, catalog.sources.files)
     return RetrievalJob(plan, models, catalog.reserved_names(), catalog.engine, inputs)
 
@@ -105,7 +107,8 @@ def compile_request(
     spine = spine_to_come(requested, written)
     look = catalog.sample if dialect is None else _unseen
     plan = build_plan(spine, requested, look, written, options)
-    models = catalog.ctes_of_views(_read_from(plan, views.values()), dialect=dialect)
+    read = _read_from(plan, views.values())
+    models = catalog.ctes_of_views(read, dialect=dialect, columns=plan.columns_read)
     sql = write(compile_training(plan, models, catalog.reserved_names(), written), written)
     return check_sql(standalone(sql, written), written)
 

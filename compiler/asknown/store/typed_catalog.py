@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
@@ -20,10 +20,12 @@ from asknown.emit.models import (
     request_cte,
     source_cte,
     source_name,
+    translated,
     typed_cte,
 )
 from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
+from asknown.emit.translate.prune import Names, both, columns_read, prune
 from asknown.emit.unknown_types import Misuse, is_unsized, stands_for
 from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_file
@@ -162,11 +164,17 @@ class TypedCatalog:
         return self._columns[name]
 
     def ctes(
-        self, names: Iterable[str], *, sources: Iterable[tuple[str, str]] = (), dialect: Dialect | None = None
+        self,
+        names: Iterable[str],
+        *,
+        sources: Iterable[tuple[str, str]] = (),
+        dialect: Dialect | None = None,
+        read: Mapping[str, Names] | None = None,
     ) -> list[Cte]:
         """The CTEs of the models ``names`` and of everything upstream, sources first.
 
-        They are in the engine's dialect, or in ``dialect`` if another engine is to read them.
+        They are in the engine's dialect, or in ``dialect`` if another engine is to read them. ``read`` says which
+        columns of the models are read: where a model has no translation, only what these need is translated.
         """
         closure = self.models.closure(names)
         if dialect is None:
@@ -174,9 +182,10 @@ class TypedCatalog:
         dialect = dialect or self.engine.dialect
         keys = _sources_of(closure, sources)
         tables = [(self.sources.located(key), self.sources.columns(key), self.sources.stored(key)) for key in keys]
-        return [source_cte(table, columns, dialect, stored) for table, columns, stored in tables] + [
-            model_cte(self.informed(model), dialect) for model in closure
-        ]
+        informed = [self.informed(model) for model in closure]
+        return [source_cte(table, columns, dialect, stored) for table, columns, stored in tables] + translated(
+            informed, dialect, read
+        )
 
     @property
     def is_offline(self) -> bool:
@@ -227,10 +236,23 @@ class TypedCatalog:
         refs: Iterable[str] = (),
         sources: Iterable[tuple[str, str]] = (),
         dialect: Dialect | None = None,
+        columns: Mapping[str, Names] | None = None,
     ) -> list[Cte]:
-        """The CTEs that the rows of some views are read from."""
+        """The CTEs that the rows of some views are read from.
+
+        ``columns`` says by a view's name which of its columns are read.
+        """
+        views, refs = list(views), list(refs)
         names, tables = relations_of(views, refs, sources)
-        return self.ctes(names, sources=tables, dialect=dialect)
+        read: dict[str, Names] = dict.fromkeys(refs)
+        for view in views:
+            wanted = None if columns is None else columns.get(view.name)
+            if view.lifted is None:
+                read[view.name] = both(read.get(view.name, frozenset()), wanted)
+                continue
+            below = columns_read(prune(view.lifted.tree, wanted), wanted)
+            read |= {ref: both(read.get(ref, frozenset()), below) for ref in view.model.rendered.refs}
+        return self.ctes(names, sources=tables, dialect=dialect, read=read)
 
     def call_types(self, view: FeatureView) -> Sequence[SqlType]:
         """The types of the view's window calls."""
@@ -255,10 +277,14 @@ class TypedCatalog:
         return self._samples[view.name]
 
     def _look(self, view: FeatureView) -> Sample:
-        statement, most = compile_sample(view, self.ctes_of_views([view]), self.reserved_names(), self.engine.dialect)
+        statement, most = compile_sample(view, self._sampled_ctes(view), self.reserved_names(), self.engine.dialect)
         (found,) = self.engine.rows(write(statement, self.engine.dialect))
         rows, keys, hottest, squares, times, first, last = (int(value or 0) for value in found)
         return Sample(rows, keys, hottest, squares, times, 2 * (last - first), whole=rows < most)
+
+    def _sampled_ctes(self, view: FeatureView) -> list[Cte]:
+        names = frozenset(column.name.casefold() for column in (*view.keys, view.event_time))
+        return self.ctes_of_views([view], columns={view.name: names})
 
     @property
     def _types(self) -> Engine:

@@ -82,7 +82,6 @@ t::date = d
 cast('2024-02-30' as date)
 date_part('hour', t)
 strftime(t, '%A')
-timestamp '2024-01-01 00:00:00.1234567'
 date_trunc('day', d)
 time_bucket(interval '15 minutes', t)
 time_bucket(interval '1 day', t)

@@ -61,7 +61,6 @@ case when id < 6 then d - interval (j) month end
 last_day(t)
 monthname(d)
 dayname(d)
-cast('2024-01-01 10:00:00.1234567' as timestamp)
 cast('2024-1-5' as date)
 cast('2024/01/05' as date)
 cast('infinity' as timestamp)

@@ -99,6 +99,9 @@ def place_of_column(model: Model, name: str) -> Where:
 
 
 def _rewritten(node: exp.Expr, text: str, dialect: Dialect) -> exp.Expr:
+    if isinstance(node, exp.Cast) and text.startswith(_CAST):
+        value = instantiate(dialect, text.removeprefix(_CAST), **_arguments(node, dialect))
+        return exp.Cast(this=value, to=node.to)
     written = instantiate(dialect, text, **_arguments(node, dialect))
     return exp.Not(this=exp.Paren(this=written)) if node.args.get("negate") else written
 
@@ -226,6 +229,7 @@ def _is_filter(node: exp.Expr) -> bool:
     return isinstance(above, exp.Where | exp.Having | exp.Qualify | exp.Join)
 
 
+_CAST = ":cast "
 _DECIMAL = re.compile(r"\d*\.\d*\Z")
 _CALLED = re.compile(r"([A-Za-z_]\w*)\(")
 
