@@ -170,7 +170,7 @@ def spell(value: Any, found: Any) -> Any:
             same = found != "" and type(value)(found) == value
         case datetime():
             text = str(found).replace("T", " ")
-            read = datetime.fromisoformat(text if value.tzinfo is None or text[-3:-2] == "+" else f"{text}+00")
+            read = datetime.fromisoformat(text if value.tzinfo is None or "+" in text else f"{text}+00")
             same = read == value
         case date():
             same = str(found) == str(value)
