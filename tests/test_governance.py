@@ -33,7 +33,7 @@ ENFORCED = "    contract: {enforced: true}\n"
 FILES = {
     "pyproject.toml": '[tool.asknown]\nname = "shop"\n',
     "models/stg.sql": "select customer_id, ordered_at, amount from {{ source('raw', 'orders') }}\n",
-    "models/orders.sql": "{{ config(entity='customer', event_time='ordered_at') }}\n"
+    "models/orders.sql": "{{ config(entity='customer', event_time='ordered_at', ttl='30 days') }}\n"
     "select customer_id, ordered_at, amount as last_amount, count(*) over {{ last('7 days') }} as orders_7d,\n"
     "    sum(amount) over {{ last('7 days') }} as sum_7d\nfrom {{ ref('stg') }}\n",
     "models/moments.sql": "select 1::bigint as customer_id, timestamp '2024-01-10' as event_timestamp\n",
