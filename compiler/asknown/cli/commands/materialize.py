@@ -65,8 +65,8 @@ def command(
     \b
     Examples:
       asknown materialize --until '2013-12-31 12:00'
+      asknown materialize --select tag:delay --until '2013-12-31 12:00'
       asknown materialize carrier_delays
-      asknown materialize --select tag:delay
     """
     from asknown.store.runs import record_loads
 
