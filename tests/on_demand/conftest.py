@@ -64,7 +64,7 @@ def write_shop(folder: Path, models: Mapping[str, str], services: list[dict[str,
     profile = {"shop": {"target": "dev", "outputs": {"dev": {"type": "duckdb"}}}}
     (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
     properties = {
-        "sources": [{"name": "shop", "tables": [{"name": "orders", "path": "orders.parquet"}]}],
+        "sources": [{"name": "shop", "tables": [{"name": "orders", "path": "orders.parquet", "timezone": "UTC"}]}],
         "entities": [{"name": "customer", "keys": [{"name": "customer_id"}]}],
         "feature_services": SERVICES if services is None else services,
     }

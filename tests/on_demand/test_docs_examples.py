@@ -20,7 +20,7 @@ def test_the_examples_run_at_both_ends(make: Make) -> None:
     examples = [block for block in blocks if "config(inputs=" in block]
     assert len(examples) == 3
     store = make([], **dict(zip(NAMES, examples, strict=True)))
-    assert store.check() == []
+    assert [found for found in store.check() if found.severity != "information"] == []
     store.materialize(NOON)
     row = {"customer_id": 1, "amount": 100.0, "to_city": " Rome ", "coupons": ["WELCOME", None]}
     spine = pa.Table.from_pylist([{**row, "event_timestamp": NOON}])
