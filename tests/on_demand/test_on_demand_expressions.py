@@ -136,7 +136,8 @@ def differences(engine: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, list[
         tree, spelled = written(sql, kind)
     except NotPortableError as reason:
         return f"refused: {reason}", []
-    lazy = any(word in sql for word in ("coalesce", "case", "if(", " and ", " or "))
+    # The training query asks whether a list is empty before it looks for a value in it.
+    lazy = any(word in sql for word in ("coalesce", "case", "if(", " and ", " or ", "list_contains", "list_has"))
     wrong = []
     for row, ours, theirs in zip(ROWS, in_reader(tree), in_engine(engine, spelled), strict=True):
         untaken = REFUSED in (ours, theirs) and (
@@ -244,7 +245,11 @@ def test_what_people_write_compiles_and_is_the_same(engine: duckdb.DuckDBPyConne
         ("d + n", "cast it to INTEGER"),
         ("list_contains(codes, amount)", "cast"),
         ("d = '2024-02-30'", "is not read as a DATE"),
-        ("tags[1]", "has no fields"),
+        ("tags['a']", "a place in a list is a whole number"),
+        ("list_sum([amount])", "list_reduce(l, lambda a_, b_: a_ + b_)"),
+        ("list_reduce(codes, lambda a_, b_: a_ + b_ + 0.5)", "cast it"),
+        ("list_sort(tags, 'desc')", "list_reverse(list_sort(l))"),
+        ("list_distinct(tags)", "is not supported"),
     ],
 )
 def test_what_is_refused_says_what_to_write(sql: str, instead: str) -> None:
