@@ -93,7 +93,7 @@ def test_commands_take_selectors() -> None:
     assert {row["of"] for row in tested} == {
         "flight_times",
         "airport_zones",
-        "data_tests/no_flight_is_lost_on_the_way.sql",
+        "tests/data_tests/no_flight_is_lost_on_the_way.sql",
     }
     assert {row["model"] for row in run("check", "-s", "route_*")} <= {"route_history", "route_schedule"}
     assert run("run", "-s", "tag:delay") == []
