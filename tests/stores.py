@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ def open_store(folder: Path, form: Any = None, *, window_form: Any = None) -> Fe
     return store
 
 
+class _WithoutRefusals(FeatureStore):
+    """A store whose catalog applies no refusal, and stays the same while files change."""
+
+    @cached_property
+    def _typed(self) -> TypedCatalog:
+        types = open_type_engine(self.project, self._engine.dialect)
+        return TypedCatalog(self.catalog, self._engine, types, refusals=frozenset())
+
+
 def open_without_refusals(folder: Path) -> FeatureStore:
     """The store over a project whose views may look ahead, read the clock and draw lots (rule 11 is not applied)."""
-    store = FeatureStore(folder)
-    engine = store._engine
-    types = open_type_engine(store.project, engine.dialect)
-    store._opened = TypedCatalog(store.catalog, engine, types, refusals=frozenset())
-    return store
+    return _WithoutRefusals(folder)

@@ -148,6 +148,7 @@ def test_settings_have_defaults(make: Make) -> None:
         dialect="duckdb",
         model_paths=(root / "models",),
         macro_paths=(root / "macros",),
+        test_paths=(root / "tests",),
         vars={},
     )
 

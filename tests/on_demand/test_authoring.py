@@ -154,4 +154,4 @@ def test_a_model_called_request_is_none_of_its_business(make: Make) -> None:
 
 
 def test_the_project_is_clean(make: Make) -> None:
-    assert make().check() == []
+    assert [finding for finding in make().check() if finding.severity != "information"] == []

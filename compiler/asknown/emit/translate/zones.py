@@ -45,7 +45,7 @@ def write_utc(tree: exp.Expr, types: Mapping[str, SqlType]) -> exp.Expr:
     >>> from sqlglot import parse_one
     >>> types = {"t": parse_type("TIMESTAMPTZ")}
     >>> write_utc(parse_one("extract(hour from t)", read="duckdb"), types).sql("duckdb")
-    "EXTRACT(HOUR FROM t AT TIME ZONE 'UTC')"
+    "EXTRACT(HOUR FROM (t AT TIME ZONE 'UTC'))"
     """
     kinds = operand_kinds(tree, types)
     for node in reversed(list(tree.walk())):
