@@ -43,7 +43,7 @@ from worlds import (
     write_project,
 )
 
-EXAMPLES = {"clickhouse": 6, "spark": 3}
+EXAMPLES = {"clickhouse": 12, "spark": 3}
 USUALLY = 15
 SHARE = settings().max_examples / 100  # of the profile: 1 as a rule
 

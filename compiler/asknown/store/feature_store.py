@@ -136,10 +136,13 @@ class FeatureStore:
     @in_turn
     def preview(self, name: str, limit: int | None = 10) -> pa.Table:
         """The first rows of a model, in the engine's order; all of them if ``limit`` is None."""
-        sql = self.compile_model(name)
-        if limit is not None:
-            sql = f"{sql}\nLIMIT {check_count(limit, 'limit')}"
-        return self._engine.stream(sql).read_all()
+        frozen, (name,) = self._at_versions([name])
+        if frozen is not None:
+            return frozen.preview(name, limit)
+        from asknown.store.training import compile_relation
+
+        rows = None if limit is None else check_count(limit, "limit")
+        return self._engine.stream(compile_relation(self._typed, name, limit=rows)).read_all()
 
     @in_turn
     def session_statements(self, dialect: str | None = None) -> tuple[str, ...]:

@@ -113,8 +113,13 @@ def compile_request(
     return check_sql(standalone(sql, written), written)
 
 
-def compile_relation(catalog: TypedCatalog, name: str, *, dialect: Dialect | None) -> str:
-    """The SQL of a model or view and of everything upstream, in the engine's dialect, or written in ``dialect``."""
+def compile_relation(
+    catalog: TypedCatalog, name: str, *, dialect: Dialect | None = None, limit: int | None = None
+) -> str:
+    """The SQL of a model or view and of everything upstream, in the engine's dialect, or written in ``dialect``.
+
+    With ``limit``, it gives no more rows.
+    """
     written = dialect or catalog.engine.dialect
     if catalog.models.is_asked(name):
         view = catalog.asked(name)  # a view that other commands refuse is not printed either
@@ -122,6 +127,8 @@ def compile_relation(catalog: TypedCatalog, name: str, *, dialect: Dialect | Non
             return check_sql(standalone(compile_alone(view, written), written), written)
     catalog.columns(name)
     sql = write(with_ctes(catalog.ctes([name], dialect=dialect), name), written)
+    if limit is not None:
+        sql = f"{sql}\nLIMIT {limit}"
     return check_sql(standalone(sql, written), written)
 
 
