@@ -67,7 +67,7 @@ def _row(profile: ColumnProfile) -> tuple[Any, ...]:
     share = f"{profile.nulls / profile.rows:.1%}" if profile.rows else "0.0%"
     median = profile.quantiles[5] if profile.quantiles else None
     value, count = profile.top[0] if profile.top else (None, 0)
-    frequent = None if not count else f"{_short(value)} ({count / profile.rows:.1%})"
+    frequent = None if not count else f"{_short(as_text(value))} ({count / profile.rows:.1%})"
     ends = (_short(profile.least), _short(median), _short(profile.greatest))
     return (profile.name, profile.type, share, profile.distinct, *ends, profile.mean, frequent)
 
