@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from asknown import OnlineReader
+from asknown.cli.group import main
 from asknown.errors import AsknownError
 from asknown.online.backend import follow_table, inspect_table, publish_table
 from asknown.online.nodes import Owner
@@ -230,3 +232,13 @@ def test_the_commands(path: Path, tmp_path: Path) -> None:
     assert follower.stderr is not None
     assert follower.stderr.read().count("is the snapshot") == 2
     follower.stderr.close()
+
+
+def test_the_command_gives_signals_back(path: Path, tmp_path: Path) -> None:
+    """A process that runs the command in itself hears Ctrl-C afterwards."""
+    load_number(path, 1)
+    publish_table(path, str(tmp_path / "place"))
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    done = CliRunner().invoke(main, ["follow", str(tmp_path / "place"), str(tmp_path / "replica.db"), "--once"])
+    assert done.exit_code == 0, done.output
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers

@@ -72,8 +72,14 @@ class _Workers:
 
     def run(self, number: int, on_ready: Callable[[], None]) -> None:
         """Starts the processes, and keeps so many alive until a signal comes."""
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, self._end)
+        before = {one: signal.signal(one, self._end) for one in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self._run(number, on_ready)
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    def _run(self, number: int, on_ready: Callable[[], None]) -> None:
         for _ in range(number):
             self._start()
         waiting = number

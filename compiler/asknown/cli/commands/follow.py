@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -35,9 +37,25 @@ def command(*, place: str, replica: Path, every: str, once: bool, allow_older: b
     seconds = microseconds(every) / 1_000_000
     if seconds <= 0:
         raise AsknownError("bad-duration", "--every must be longer than nothing", hint="--every '5 seconds'")
+    with _stopped_by_signals() as stop:
+        _follow(place, replica, stop, allow_older=allow_older, once=once, seconds=seconds)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set. Their handlers are put back at the end."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _follow(place: str, replica: Path, stop: threading.Event, *, allow_older: bool, once: bool, seconds: float) -> None:
+    """Looks at the place again and again until ``stop``; with ``once``, one time."""
     known: str | None = None
     said = ""
     while not stop.is_set():
