@@ -288,6 +288,8 @@ def written(parts: dict[str, str]) -> str:
     if " window " in end:
         condition, window = end.split(" window ")
         end = f" window {window}{condition}"
+    if parts["distinct"]:  # which of several equal rows gives the others' order is left open
+        end = end.replace("order by a, x, y, z, k, ts limit", "order by a, b, k, ts limit")
     items = f"{parts['distinct']}k, ts, {parts['a']} as a, {parts['b']} as b"
     return f"select {items} from {parts['from']}{parts['where']}{end}"
 
