@@ -213,3 +213,17 @@ def test_sums_in_another_order_are_no_leak(tmp_path: Path) -> None:
     with FeatureStore(write_project(tmp_path / "p", {"daily": view(sql, "entity='k', event_time='ts'")})) as store:
         (found,) = store.checks.audit("daily:s", SPINE, cuts=3).features
     assert found.verdict == "clean"
+
+
+def test_a_probe_that_cannot_run_shows_nothing(shop: Path) -> None:
+    """A query that stops is said, and what it would have shown is untested, not clean."""
+    (shop / "models" / "late.sql").write_text(
+        "{{ config(entity='zone', event_time='started_at', known_at='ended_at') }}\n"
+        "select zone, started_at, ended_at, case when fare > 1000 then error('far too much') else fare end as fare "
+        "from {{ source('shop', 'trips') }}"
+    )
+    with FeatureStore(shop) as store:
+        report = store.checks.audit("late", ASKED, cuts=1, probes=["poison"])
+    (feature,) = report.features
+    assert feature.verdict == "untested" and feature.probes == 0
+    assert report.failures and "far too much" in report.failures[0]

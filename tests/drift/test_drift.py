@@ -131,6 +131,15 @@ def test_the_commands(tmp_path: Path) -> None:
     profiled = CliRunner().invoke(main, ["profile", str(june), "--format", "json"])
     assert profiled.exit_code == 0
     assert [row["feature"] for row in json.loads(profiled.stdout)] == ["normal", "skewed", "count", "letter", "sparse"]
+    twice = CliRunner().invoke(main, ["profile", str(june), "--spine", "select 1"])
+    assert twice.exit_code == 2 and "leave out --spine" in twice.stderr
+    none = CliRunner().invoke(main, ["drift", str(june), str(july), "--features", ","])
+    assert none.exit_code == 2 and "names no column" in none.stderr
+    other = pa.table({"normal": ["a"] * 60, "more": [1] * 60})
+    pq.write_table(other, july)
+    apart = CliRunner().invoke(main, ["drift", str(june), str(july)])
+    assert "only A has them: skewed, count, letter, sparse" in apart.stderr
+    assert "only B has them: more" in apart.stderr and "'normal' is double in A and string in B" in apart.stderr
     june.write_bytes(b"PAR1 not really")
     broken = CliRunner().invoke(main, ["profile", str(june)])
     assert broken.exit_code == 1 and "june.parquet cannot be read" in broken.stderr

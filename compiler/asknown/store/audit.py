@@ -110,27 +110,37 @@ class _Audit:
         self._note_reasons()
         if "rerun" in probes:
             self._compare("rerun", None, None)
-        if "order" in probes and "shuffled" in self._catalog.engine.dialect.snippets:
-            for number in range(_SHUFFLES):
-                self._compare("order", None, Shuffled(seed + number))
+        if "order" in probes:
+            self._shuffle(seed)
         if not {"future", "poison"} & set(probes):
             return
         self._cuts = choose_cuts([when for when in self._instants if when is not None], cuts, seed)
         counts = {view.name: self._counts(view, None) for view in self._planned.views}
         for number, cut in enumerate(self._cuts):
-            self._count_probes(cut, counts)
-            if "future" in probes:
-                self._compare("future", cut, KnownBy(cut))
-            if "poison" in probes:
-                self._compare("poison", cut, Poisoned(cut, high=number // 2 % 2 == 0))
+            high = number // 2 % 2 == 0
+            alterations: dict[ProbeKind, Alteration] = {"future": KnownBy(cut), "poison": Poisoned(cut, high=high)}
+            ran = [
+                self._compare(probe, cut, alteration) for probe, alteration in alterations.items() if probe in probes
+            ]
+            if all(ran):  # a query that could not run has shown nothing
+                self._count_probes(cut, counts)
 
-    def _compare(self, probe: ProbeKind, cut: datetime | None, alteration: Alteration | None) -> None:
+    def _shuffle(self, seed: int) -> None:
+        dialect = self._catalog.engine.dialect
+        if "shuffled" not in dialect.snippets:
+            self._failures.append(f"order: {dialect.name} is not made to read rows in another order")
+            return
+        for number in range(_SHUFFLES):
+            self._compare("order", None, Shuffled(seed + number))
+
+    def _compare(self, probe: ProbeKind, cut: datetime | None, alteration: Alteration | None) -> bool:
+        """Notes the changes that a probe makes. False if its query could not run."""
         self._tell(probe if cut is None else f"{probe} at {cut}")
         try:
             table = self._train(alteration)
         except AsknownError as error:
             self._failures.append(f"{probe} at {cut}: {error.message}" if cut else f"{probe}: {error.message}")
-            return
+            return False
         places = [p for p, when in enumerate(self._instants) if cut is None or (when is not None and when <= cut)]
         full, other = self._full.take(places), table.take(places)
         for name, feature in self._found.items():
@@ -147,6 +157,7 @@ class _Audit:
             if cut is not None:
                 change = replace(change, cause=self._cause(name, self._spine_rows(full, place), change, alteration))
             feature.changes.append(change)
+        return True
 
     def _spine_rows(self, table: pa.Table, place: int) -> pa.Table:
         return table.select([column.name for column in self._planned.plan.spine.columns]).slice(place, 1)
@@ -270,7 +281,7 @@ class _Audit:
         return ctes_of_altered_views(self._catalog, (), None, sources=[key])
 
     def report(self, seed: int) -> AuditReport:
-        """What the probes found."""
+        """The audit of each feature, by the probes that have run."""
         return AuditReport(
             tuple(self._found.values()), self._full.num_rows, self._cuts, seed, tuple(dict.fromkeys(self._failures))
         )

@@ -52,6 +52,21 @@ def choose_features(tables: Sequence[pa.Table], named: Sequence[str] | None) -> 
     return list(named)
 
 
+def differences_of_columns(first: pa.Table, second: pa.Table, whole: bool) -> list[str]:
+    """Notes on columns of two types, and, if ``whole`` tables were compared, on those that one table lacks."""
+    notes = []
+    if whole:
+        for name, one, other in (("A", first, second), ("B", second, first)):
+            alone = [column for column in one.schema.names if column not in other.schema.names]
+            if alone:
+                notes.append(f"not compared, because only {name} has them: {', '.join(alone)}")
+    for name in first.schema.names:
+        if name in second.schema.names and first.schema.field(name).type != second.schema.field(name).type:
+            kinds = (first.schema.field(name).type, second.schema.field(name).type)
+            notes.append(f"'{name}' is {kinds[0]} in A and {kinds[1]} in B")
+    return notes
+
+
 def statuses_of(table: pa.Table, features: Sequence[str]) -> dict[str, str]:
     """The column of statuses of each feature that has one."""
     return {name: name + SUFFIX for name in features if name + SUFFIX in table.schema.names}

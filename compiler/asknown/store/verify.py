@@ -104,7 +104,7 @@ def _keys_of(catalog: TypedCatalog, view: FeatureView) -> Iterator[tuple[Any, ..
     if not view.keys:
         return
     dialect = catalog.engine.dialect
-    models = ctes_of_altered_views(catalog, [view], None)
+    models = catalog.ctes_of_views([view])
     statement = compile_keys(view, models, catalog.reserved_names(), dialect)
     for batch in catalog.engine.stream(write(statement, dialect)):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -109,7 +109,7 @@ def _read_probes(only: str | None, ctx: click.Context) -> Any:
 def _row(feature: FeatureAudit) -> tuple[Any, ...]:
     change = feature.change
     if feature.verdict == "untested":
-        detail = feature.reason or "no row of the spine has keys that a cut takes anything from"
+        detail = feature.reason or "no probe that ran took anything from the keys of a row of the spine before its cut"
     elif change is not None:
         rows = f"{change.rows:,} row{'' if change.rows == 1 else 's'}"
         detail = f"{rows} changed, {change.probe}" + ("" if change.cut is None else f" at {as_text(change.cut)}")

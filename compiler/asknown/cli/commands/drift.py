@@ -43,10 +43,12 @@ def command(ctx: click.Context, *, first: Path, second: Path, named: str | None,
       asknown drift train.parquet served.parquet --features temp,last_arr_delay
     """
     from asknown.checks.drift import find_drift
-    from asknown.store.samples import choose_features, read_sample
+    from asknown.store.samples import choose_features, differences_of_columns, read_sample
 
     tables = [read_sample(first), read_sample(second)]
-    names = [name.strip() for name in named.split(",") if name.strip()] if named else None
+    names = None if named is None else [name.strip() for name in named.split(",") if name.strip()]
+    if names == []:
+        raise click.BadParameter("it names no column", ctx, param_hint="--features")
     found = find_drift(tables[0], tables[1], choose_features(tables, names))
     if kind == "json":
         write_json(asdict(drift) for drift in found)
@@ -55,6 +57,8 @@ def command(ctx: click.Context, *, first: Path, second: Path, named: str | None,
     verdicts = [drift.verdict for drift in found]
     counted = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(verdicts)))
     say(f"{tables[0].num_rows:,} and {tables[1].num_rows:,} rows: {counted}")
+    for note in differences_of_columns(tables[0], tables[1], names is None):
+        say(note)
     if "drift" in verdicts:
         ctx.exit(1)
 

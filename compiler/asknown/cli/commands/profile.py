@@ -46,6 +46,8 @@ def command(
     from asknown.store.samples import choose_features, read_sample, statuses_of
 
     if len(features) == 1 and features[0].endswith(_FILES):
+        if spine is not None or timestamp is not None:
+            raise click.UsageError("a file has its features already: leave out --spine and --timestamp")
         table = read_sample(features[0])
         names = choose_features([table], None)
     else:
