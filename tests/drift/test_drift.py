@@ -143,3 +143,14 @@ def test_the_commands(tmp_path: Path) -> None:
     june.write_bytes(b"PAR1 not really")
     broken = CliRunner().invoke(main, ["profile", str(june)])
     assert broken.exit_code == 1 and "june.parquet cannot be read" in broken.stderr
+
+
+def test_a_csv_is_read_as_it_is(tmp_path: Path) -> None:
+    """A code with leading zeros is text, and a number far down decides the type of its column."""
+    path = tmp_path / "train.csv"
+    path.write_text("code,x\n" + "007,7\n" * 60 + "008,7.5\n")
+    done = CliRunner().invoke(main, ["profile", str(path), "--format", "json"])
+    assert done.exit_code == 0, done.stderr
+    code, x = json.loads(done.stdout)
+    assert (code["type"], code["min"], code["top"][0]) == ("string", "007", {"value": "007", "rows": 60})
+    assert (x["type"], x["max"]) == ("double", 7.5)

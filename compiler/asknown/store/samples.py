@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.dataset
-import pyarrow.parquet
 
-from asknown.errors import AsknownError, did_you_mean
+from asknown.emit.models import file_query
+from asknown.engines.engine import open_engine
+from asknown.engines.input_files import inspect_file
+from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.plan.statuses import SUFFIX
+from asknown.project.nodes import Target
+from asknown.project.options import DuckDBOptions
 from asknown.store.spine import INSTANT
 
 
@@ -20,17 +23,27 @@ def read_sample(path: str | Path) -> pa.Table:
     path = Path(path)
     if not path.exists():
         raise AsknownError("no-data", f"{path} does not exist", hint="name a Parquet or CSV file, or a folder of them")
-    try:
-        if path.is_dir():
+    if path.is_dir():
+        try:
             return pyarrow.dataset.dataset(path, format="parquet", partitioning="hive").to_table()
-        if path.suffix == ".csv":
-            return pyarrow.csv.read_csv(path)
-        return pyarrow.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise AsknownError(
-            "no-data", f"{path} cannot be read: {reason}", hint="it must be a Parquet or CSV file, or a folder"
-        ) from None
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            raise AsknownError(
+                "no-data", f"{path} cannot be read: {reason}", hint="it must be a folder of Parquet files"
+            ) from None
+    return _read_file(path)
+
+
+def _read_file(path: Path) -> pa.Table:
+    """The rows of a file, in the types that a spine in it would have."""
+    engine = open_engine(Target("samples", DuckDBOptions(), Where("")), Path.cwd())
+    try:
+        found, read = inspect_file(engine, str(path.resolve()))
+        return engine.stream(file_query(found, engine.dialect, read)).read_all()
+    except AsknownError as error:
+        raise AsknownError("no-data", f"{path} cannot be read: {error.message}", hint=error.hint) from None
+    finally:
+        engine.close()
 
 
 def choose_features(tables: Sequence[pa.Table], named: Sequence[str] | None) -> list[str]:
