@@ -227,3 +227,22 @@ def test_a_probe_that_cannot_run_shows_nothing(shop: Path) -> None:
     (feature,) = report.features
     assert feature.verdict == "untested" and feature.probes == 0
     assert report.failures and "far too much" in report.failures[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("unique: [[idd]]", "no column 'idd', which unique names"),
+        ("unique: [[id]], loaded_at_field: endd_at", "no column 'endd_at', which loaded_at_field names"),
+        ("unique: [[id]], columns: [{name: fare, known_at: endd_at}]", "no column 'endd_at', which known_at of 'fare'"),
+    ],
+)
+def test_properties_that_name_a_column_that_is_not_there(shop: Path, wrong: str, said: str) -> None:
+    path = shop / "models" / "shop.yml"
+    right = "unique: [[id]], columns: [{name: fare, known_at: ended_at}]"
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, wrong))
+    for command in (["check"], ["audit", "late", "--spine", ASKED], ["train", "late", "--spine", ASKED]):
+        done = CliRunner().invoke(main, [*command, "--project", str(shop)])
+        assert done.exit_code == 1
+        assert said in done.stdout + done.stderr and "did you mean" in done.stdout + done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from asknown.emit.statement import write
 from asknown.emit.unknown_types import is_plain_number, is_unknown
 from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_source
-from asknown.errors import AsknownError
+from asknown.errors import AsknownError, did_you_mean
 from asknown.project.nodes import Project, SourceTable
 from asknown.store.inspected import InspectedFiles
 from asknown.types import Column, SqlType, parse_type
@@ -38,11 +38,13 @@ class SourceTables:
         if key not in self._columns:
             table = self.located(key)
             try:
-                self._columns[key] = _listed(table) if self._engine is None else self._found(key, self._engine)
+                columns = _listed(table) if self._engine is None else self._found(key, self._engine)
             except AsknownError as error:
                 if error.code != "no-data" or self._takes_built or not _lists_all(table):
                     raise
-                self._columns[key] = _listed(table)
+                columns = _listed(table)
+            _check_names(table, columns)
+            self._columns[key] = columns
         return self._columns[key]
 
     def _found(self, key: tuple[str, str], engine: Engine) -> tuple[Column, ...]:
@@ -135,6 +137,25 @@ def _declared(table: SourceTable) -> dict[str, SqlType]:
     """The types that a source's properties declare, by the column's name in lower case, where they say all."""
     types = {column.name.casefold(): column.data_type for column in table.columns}
     return {name: parse_type(kind) for name, kind in types.items() if kind is not None and not is_plain_number(kind)}
+
+
+def _check_names(table: SourceTable, columns: Sequence[Column]) -> None:
+    """Raises ``no-data`` where the properties of a table name a column that it does not have.
+
+    What is no plain name is SQL, which is left to the engine.
+    """
+    there = {column.name.casefold() for column in columns}
+    told = [("loaded_at_field", table.loaded_at_field)]
+    told += [("unique", name) for key in table.unique for name in key]
+    told += [(f"known_at of '{column.name}'", column.known_at) for column in table.columns]
+    for what, name in told:
+        if name is not None and name.isidentifier() and name.casefold() not in there:
+            raise AsknownError(
+                "no-data",
+                f"source '{source_name(table)}' has no column '{name}', which {what} names",
+                at=table.at,
+                hint=did_you_mean(name, [column.name for column in columns], what="its columns"),
+            )
 
 
 def _lists_all(table: SourceTable) -> bool:
