@@ -50,7 +50,7 @@ _Node = str | tuple[str, str]
 
 
 class _Graph:
-    """What each model reads, and what reads it."""
+    """Each model with the models that it reads, and that read it."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog

@@ -125,7 +125,7 @@ class ViewChange:
         return frozenset(self.kinds) | {change.kind for change in self.features}
 
     def effect_on(self, consumer: Consumer) -> Effect | None:
-        """What the change means for a consumer of the view; None if it is none of its concern."""
+        """The meaning of the change for a consumer of the view; None if it does not concern it."""
         kinds = set(self.kinds)
         for change in self.features:
             names = {change.feature, change.before} if change.kind == "renamed" else {change.feature}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 ProbeKind = Literal["future", "poison", "order", "rerun"]
 PROBES: tuple[ProbeKind, ...] = ("future", "poison", "order", "rerun")
-"""What an audit changes. ``future`` takes away what was not known at a cut, ``poison`` gives it extreme values,
+"""The probes of an audit. ``future`` takes away what was not known at a cut, ``poison`` gives it extreme values,
 ``order`` shuffles the rows of the sources, and ``rerun`` changes nothing."""
 
 Verdict = Literal["leaks", "unstable", "clean", "untested", "static"]
@@ -49,7 +49,7 @@ class Change:
 
 @dataclass
 class FeatureAudit:
-    """What an audit found of one feature: its verdict, with the number of probes and the first change.
+    """The audit of one feature: its verdict, with the number of probes and the first change.
 
     ``reason`` says why a feature is untested. ``rounding``: its floats differ in their last bits with the order of
     the rows, as sums in models below a view do (`float-order`); that is no leak.

@@ -51,7 +51,7 @@ def selecting(function: _Function) -> _Function:
 
 
 def selection_of(store: FeatureStore, chosen: Sequence[str], excluded: Sequence[str]) -> Selection | None:
-    """What ``--select`` and ``--exclude`` choose; a value may have several selectors between spaces, as in dbt."""
+    """The models that ``--select`` and ``--exclude`` choose; spaces in a value separate selectors, as in dbt."""
     from asknown.catalog.selectors import select
 
     words = [[part for value in values for part in value.split()] for values in (chosen, excluded)]

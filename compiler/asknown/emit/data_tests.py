@@ -96,7 +96,7 @@ def _failing(test: DataTest, other: str | None, where: exp.Expr | None, dialect:
 
 
 def _condition(test: DataTest, other: str | None, dialect: str) -> exp.Expr:
-    """What holds for a row that fails. A row whose value is NULL fails ``not_null`` alone."""
+    """The condition of a row that fails. A row whose value is NULL fails ``not_null`` alone."""
     column = exp.column(ident(test.column)) if test.column is not None else exp.null()
     match test.kind:
         case "not_null":

@@ -93,7 +93,7 @@ class Grains:
     follows: Callable[[exp.Expr, exp.Select, Model, Subject], bool]
 
     def of(self, value: exp.Expr, select: exp.Select, model: Model, depth: int = 0) -> Coarse | None:
-        """What makes an expression coarse; None for one that tells all instants apart, or where that is not known."""
+        """The reason why an expression is coarse; None if it tells all instants apart, or that is not known."""
         value = value.unnest()
         if depth > _LONGEST:
             return None

@@ -62,7 +62,7 @@ class Reading:
 
     @cached_property
     def conditions(self) -> list[exp.Expr]:
-        """What must hold for each row: the parts of WHERE and of the joins' ON that are joined by AND."""
+        """The conditions that hold for each row: the parts of WHERE and of the joins' ON that are joined by AND."""
         found: list[exp.Expr] = []
         where = self.select.args.get("where")
         parts = [where.this] if where is not None else []

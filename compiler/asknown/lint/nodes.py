@@ -94,7 +94,7 @@ class Context:
 
     @cached_property
     def docs(self) -> Mapping[str, ModelDoc]:
-        """What YAML says of models, by their names in lower case."""
+        """The YAML of models, by their names in lower case."""
         return {name.casefold(): doc for name, doc in self.project.docs.items()}
 
     @cached_property

@@ -78,7 +78,7 @@ class Ordered:
 
     @cached_property
     def coarse(self) -> Coarse | None:
-        """What merges several instants in the order, unless a later term or the partition tells these apart."""
+        """The reason why the order merges several instants, unless a later term or the partition tells these apart."""
         model, subject = self.subject.model, self.subject
         grains = Grains(subject, follows_time)
         times = origins_of_role(subject, subject.view.rendered.config.event_time)

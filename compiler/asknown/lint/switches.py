@@ -1,4 +1,4 @@
-"""What turns findings off: comments in models, and severities in pyproject.toml."""
+"""Turns findings off: reads comments in models, and severities in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _wrong(model: str | None, message: str, at: Where, hint: str) -> Finding:
 
 
 def _not_a_rule(code: str) -> tuple[str, str] | None:
-    """What is wrong with a rule's name, and what to write; None if the rule can be turned off."""
+    """The mistake in a rule's name, and what to write; None if the rule can be turned off."""
     if code in REFUSALS:
         return f"'{code}' cannot be turned off: every command refuses it", "change the SQL, as its own finding says"
     if code not in CODES:

@@ -31,7 +31,7 @@ _PLACES = (type(None), exp.CTE, exp.From, exp.Subquery)
 
 
 def break_of(tree: exp.Query) -> exp.Expr | str | None:
-    """What keeps a query from computing row by row: a part of it, or words for it. None where nothing does."""
+    """The part of a query that keeps it from computing row by row, or words for it; None where nothing does."""
     for node in tree.walk():
         for kind, _ in _BREAKS:
             if isinstance(node, kind):

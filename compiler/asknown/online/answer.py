@@ -87,7 +87,7 @@ class Answer:
 
     @property
     def found(self) -> Sequence[Found]:
-        """What each read found; ``Output.read`` counts among these."""
+        """The rows that each read found; ``Output.read`` counts among these."""
         return self._found
 
     def statuses(self) -> dict[str, list[Status]]:

@@ -175,7 +175,7 @@ class Hashes:
 
 @dataclass(frozen=True)
 class StoredPushes:
-    """What a view that follows pushes into ``source`` has seen of them.
+    """The pushes into ``source`` that a view has seen.
 
     ``seq`` numbers the last pushed row, and ``at`` is its arrival in microseconds; both are 0 where there is none yet.
     ``rows`` is the number of pushed events that no load has seen.

@@ -1,4 +1,4 @@
-"""What passes between a push and the online table, whatever its backend."""
+"""The values that a push and the online table exchange, whatever its backend."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def _files(folder: Path) -> Any:
 
 
 def _said(file: Path) -> dict[str, Any] | None:
-    """What a file says of itself; None for a file that is none of a log."""
+    """The facts in a log file's metadata; None for a file of another kind."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

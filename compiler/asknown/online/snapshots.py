@@ -1,4 +1,4 @@
-"""What a published snapshot of an online table says of itself, and what a follower has done with it."""
+"""The manifest of a published snapshot of an online table, and the outcome of following it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Followed:
-    """What one look at a place came to. ``unchanged``: the replica is what is published."""
+    """The outcome of one look at a place. ``unchanged``: the replica is what is published."""
 
     outcome: Literal["unchanged", "replaced"]
     manifest: Manifest

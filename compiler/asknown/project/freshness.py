@@ -14,7 +14,7 @@ _PERIODS = ("minute", "hour", "day")
 
 
 def read_freshness(owner: Reader) -> Freshness | None:
-    """What ``freshness`` says, or None. An age is a duration, or dbt's ``{count: 12, period: hour}``."""
+    """The ``freshness`` of a table or view, or None. An age is a duration, or dbt's ``{count: 12, period: hour}``."""
     value = owner.value("freshness")
     if value is None:
         return None

@@ -123,7 +123,7 @@ def read_exposure(value: Value) -> Exposure:
 
 
 def _read_use(text: str) -> str:
-    """What an exposure depends on, as a request has it: ``ref('orders')`` is ``orders``."""
+    """A dependency of an exposure, as a request has it: ``ref('orders')`` is ``orders``."""
     ref = _REF.fullmatch(text)
     return text if ref is None else ref["name"]
 

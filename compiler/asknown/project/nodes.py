@@ -128,7 +128,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class DataTest:
-    """What must hold for each row of a model or table, or for its ``column``. ``kind`` says how.
+    """A condition on each row of a model or table, or on its ``column``. ``kind`` says how.
 
     Only the rows for which ``where`` (SQL) holds are tested.
     """
@@ -272,7 +272,7 @@ ACCESS: tuple[Access, ...] = ("private", "protected", "public")
 
 @dataclass(frozen=True)
 class Terms:
-    """What the readers of a model may rely on. With a ``contract``, its columns have the types that are declared."""
+    """The terms on which others may read a model. With a ``contract``, its columns have the types that are declared."""
 
     contract: bool = False
     access: Access = "protected"
@@ -283,7 +283,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class ColumnDoc:
-    """What YAML says of a column.
+    """The YAML of a column.
 
     ``label``: it is the value to predict. ``known_at`` is SQL over the table's or model's columns: the instant from
     which the column's value is known, where that is not its row's. ``not_null`` is a promise, which a
@@ -302,7 +302,7 @@ class ColumnDoc:
 
 @dataclass(frozen=True)
 class ModelDoc:
-    """What YAML says of a model. No two rows agree in all columns of a key in ``unique``."""
+    """The YAML of a model. No two rows agree in all columns of a key in ``unique``."""
 
     name: str
     description: str

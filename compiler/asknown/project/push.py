@@ -26,7 +26,7 @@ _EXAMPLE = "push: {id: order_id, event_time: ordered_at, known_at: _arrived, lan
 def read_push(
     table: Reader, what: str, *, path: str | None, timezone: str | None, columns: Sequence[ColumnDoc]
 ) -> PushRules | None:
-    """What ``push:`` of a source's table says; None where the table takes no pushes.
+    """The ``push:`` of a source's table; None where the table takes no pushes.
 
     Raises ``unknown-key``, ``missing-key``, ``wrong-type`` or ``bad-duration``, and ``push-source`` for a table that
     cannot take pushes.

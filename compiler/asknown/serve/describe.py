@@ -1,4 +1,4 @@
-"""What ``/v1/services`` and ``/openapi.json`` say: the services of the table, and the endpoints."""
+"""The answers of ``/v1/services`` and ``/openapi.json``: the services of the table, and the endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one request, and all requests together, may take of the server."""
+"""The limits of one request, and of all requests together."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _rows = msgspec.json.Decoder(float_hook=Decimal)
 _feast = msgspec.json.Decoder(FeastPush, float_hook=Decimal)
 _feast_write = msgspec.json.Decoder(FeastWrite, float_hook=Decimal)
 EVENT_TIMESTAMP, CREATED = "event_timestamp", "created"
-"""What Feast calls the times of a view's row, whatever the view calls them."""
+"""Feast's names for the times of a view's row, whatever the view calls them."""
 
 
 async def push(state: State, call: Call) -> Reply:

@@ -87,7 +87,7 @@ class Fields:
 
 @dataclass
 class Prepared:
-    """What the requests of one shape have in common, for one state of the table.
+    """The facts that the requests of one shape share, for one state of the table.
 
     ``views`` names the view of each output. ``windowed``: reading many rows takes long.
     """
@@ -208,7 +208,7 @@ class Reading:
         return Prepared(request, fields_of(request))
 
     def resolve(self, references: Sequence[str], *, full_names: bool = False) -> Request:
-        """What the references mean for the table as it is now."""
+        """The meaning of the references for the table as it is now."""
         reader = self.reader
         return resolve(references, reader.views(), reader.services(), reader.on_demand(), full_names=full_names)
 

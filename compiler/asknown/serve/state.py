@@ -1,4 +1,4 @@
-"""What one application holds while it runs: the open table, the threads for long reads, and whether it is ready."""
+"""The state of one running application: the open table, the threads for long reads, and whether it is ready."""
 
 from __future__ import annotations
 

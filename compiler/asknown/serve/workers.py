@@ -33,7 +33,7 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 @dataclass(frozen=True)
 class Serving:
-    """What a process needs to serve, in a form that another process can be given. ``drain`` is in seconds."""
+    """The needs of a serving process, in a form that another process can be given. ``drain`` is in seconds."""
 
     path: Path
     tokens: tuple[Token, ...]

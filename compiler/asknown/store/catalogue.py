@@ -64,7 +64,7 @@ def gather_site(store: FeatureStore, faults: list[AsknownError]) -> Site:
 
 @dataclass
 class _Applied:
-    """What the registry has of the project: its revisions, the versions of each view, and features' versions."""
+    """The registry's record of the project: its revisions, the versions of each view, and features' versions."""
 
     revisions: list[Revision] = field(default_factory=list)
     versions: dict[str, list[Revision]] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class _Gathering:
         return Link(kind, model)
 
     def _find_readers(self) -> dict[Link, list[Link]]:
-        """What reads each thing, and the edges of the lineage."""
+        """The readers of each thing, and the edges of the lineage."""
         for model in self.models.values():
             here = self.link(model.name)
             below = [self.link(ref) for ref in model.rendered.refs]
@@ -360,7 +360,7 @@ class _Gathering:
 
 
 def _terms(terms: Terms) -> Iterator[Fact]:
-    """What a model's readers may rely on, as far as it is said."""
+    """The declared terms on which others may read a model."""
     yield Fact("group", (terms.group,) if terms.group is not None else ())
     yield Fact("access", (terms.access,) if terms.access != "protected" else ())
     yield Fact("contract", ("enforced",) if terms.contract else ())

@@ -21,7 +21,7 @@ def _of_service(view: str, name: str, body: Body) -> Consumer | None:
 
 
 def _features_of(view: str, service: Body) -> Iterator[frozenset[str] | None]:
-    """What each line of a service reads of a view; None for all of its features."""
+    """The features of a view that each line of a service reads; None for all of its features."""
     for line_view, features, *_ in service["features"]:
         if line_view == view:
             yield None if features is None else frozenset(features)

@@ -251,7 +251,7 @@ class FeatureStore:
         return find_paths(lambda: self._typed, self.project)
 
     def push_writer(self) -> PushWriter:
-        """What :meth:`push` writes with; for programs that do not want to wait for each answer."""
+        """The writer of :meth:`push`, for programs that do not want to wait for each answer."""
         self._turns.settle(self._abandon)
         return self._pushes or self._open_push_writer()  # does not wait while this store loads
 

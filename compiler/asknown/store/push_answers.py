@@ -11,7 +11,7 @@ from asknown.project.nodes import SourceTable
 from asknown.store.push_values import Row
 
 Fate = Literal["new", "older", "late", "skipped", "duplicates"]
-"""What became of a row: it won its key in a view, or no view said otherwise; the key's row is newer; it is older than
+"""The outcomes of a row: it won its key in a view, or no view said otherwise; the key's row is newer; it is older than
 the longest window as well; it has no key or no event time; its id was pushed before."""
 
 _RANK: dict[Fate, int] = {"skipped": 0, "late": 2, "older": 3, "new": 4, "duplicates": 5}
@@ -29,7 +29,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class PushAnswer:
-    """What became of the rows of a request. A read that starts now sees them.
+    """The outcome of a request's rows. A read that starts now sees them.
 
     ``seq`` is the number of the last row; ``rows`` = ``new`` + ``older`` + ``duplicates`` + ``late`` + ``skipped`` and
     the refused ones in ``outcomes``. ``views`` are those that follow the source. ``older``, ``late`` and ``skipped``

@@ -98,7 +98,7 @@ def find_paths(typed: Callable[[], TypedCatalog], project: Project) -> list[Push
 
 
 def _break(model: Model, view: FeatureView) -> str | None:
-    """What in a model keeps the view from following pushes."""
+    """The part of a model that keeps the view from following pushes."""
     if model.rendered.config.materialized != "ephemeral":
         return f"'{model.name}' is materialized as a {model.rendered.config.materialized}"
     if len(model.rendered.refs) + len(model.rendered.sources) != 1:

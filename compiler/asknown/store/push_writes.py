@@ -27,7 +27,7 @@ _READ_AGAIN = 5.0  # seconds between two readings of a project that does not fit
 
 
 class Definitions:
-    """What a project says of pushes: the views that follow them, with their SQL, and how the table must have them."""
+    """The project's side of pushes: the views that follow them, with their SQL, and how the table must have them."""
 
     def __init__(self, store: FeatureStore) -> None:
         from asknown.store.materialize import stored_for_online

@@ -1,4 +1,4 @@
-"""What a project declares of its models and nobody keeps: types, deprecation dates, and what exposures depend on."""
+"""Finds declarations that do not hold: types, deprecation dates, and what exposures depend on."""
 
 from __future__ import annotations
 

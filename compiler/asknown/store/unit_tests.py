@@ -73,7 +73,7 @@ class _Bench:
         self._engine.close()
 
     def result(self) -> TestResult:
-        """What came of the test."""
+        """The result of the test."""
         catalog = self._over_given_rows()
         test = self._test
         lines = self._of_model(catalog) if test.kind == "model" else self._of_features(catalog)

@@ -103,12 +103,12 @@ def total(kind: SqlType, result: SqlType) -> Function:
 
 
 def transformed(values: List, function: Function) -> List:
-    """What the function makes of each element."""
+    """The function's value for each element."""
     return [function(value) for value in values]
 
 
 def transformed_by_place(values: List, function: Function) -> List:
-    """What the function makes of each element and its place."""
+    """The function's value for each element and its place."""
     return [function(value, place) for place, value in enumerate(values, start=1)]
 
 

@@ -33,7 +33,7 @@ def prune_models(models: Sequence[Model], read: Mapping[str, Names]) -> list[Mod
 
 
 def both(left: Names, right: Names) -> Names:
-    """What is read by either of two."""
+    """The columns that either of two reads."""
     return None if left is None or right is None else left | right
 
 

@@ -240,7 +240,7 @@ class Session:
         self._version, self._loaded = version, loaded
 
     def _loaded_metadata(self) -> tuple[Any, ...]:
-        """What loads write of the metadata, as it lies in the file, and SQLite's own version of the tables."""
+        """The metadata that loads write, as it lies in the file, and SQLite's own version of the tables."""
         schema = self.cursor.execute("PRAGMA schema_version").fetchall()
         names = [name for (name,) in self.cursor.execute(_LOADED).fetchall()]
         return (schema, *(self.cursor.execute(f"SELECT * FROM {name}").fetchall() for name in names))

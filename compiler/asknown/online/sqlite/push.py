@@ -113,7 +113,7 @@ class PushFile:
 
 
 class PushTransaction:
-    """What one transaction writes, as :class:`asknown.online.pushes.PushTransaction` says."""
+    """The writes of one transaction, as :class:`asknown.online.pushes.PushTransaction` says."""
 
     def __init__(self, connection: sqlite3.Connection, views: dict[str, StoredView]) -> None:
         self._connection = connection

@@ -28,7 +28,7 @@ _LAST = to_microseconds(datetime.max)
 
 @dataclass
 class Applied:
-    """What became of pushed rows in one view. ``outcomes`` are by the view's ``known_at`` as text, where it has one.
+    """The outcome of pushed rows in one view. ``outcomes`` are by the view's ``known_at`` as text, where it has one.
 
     ``remade``: the view has a table that it did not have before, so that plans of reads no longer fit.
     """
