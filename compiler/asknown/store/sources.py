@@ -32,6 +32,8 @@ class SourceTables:
         self._columns: dict[tuple[str, str], tuple[Column, ...]] = {}
         self.files = InspectedFiles()
         self._stored: dict[tuple[str, str], dict[str, SqlType]] = {}
+        self.tables: dict[tuple[str, str], SourceTable] = dict(project.sources)
+        """The project's tables, and those of the target that a spine has named."""
 
     def columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
         """The columns of a source's table."""
@@ -53,7 +55,7 @@ class SourceTables:
         if self._project.settings.dialect == engine.dialect.name:
             return columns
         columns = tuple(replace(column, type=_own_type(column.type, engine.dialect)) for column in columns)
-        declared = _declared(self._project.sources[key])
+        declared = _declared(self.tables[key])
         cast = {c.name: c.type for c in columns if is_unknown(c.type) and c.name.casefold() in declared}
         self._stored[key] = cast
         return tuple(replace(c, type=declared[c.name.casefold()]) if c.name in cast else c for c in columns)
@@ -75,7 +77,7 @@ class SourceTables:
 
     def located(self, key: tuple[str, str]) -> SourceTable:
         """The table with an absolute path. An engine would resolve a relative one against the user's own folder."""
-        table = self._project.sources[key]
+        table = self.tables[key]
         if table.path is None or "://" in table.path:
             return table
         folder = "/" if table.path.endswith("/") else ""

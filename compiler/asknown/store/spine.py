@@ -15,6 +15,7 @@ from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.models import cast_query, columns_query, model_text, relation_query
 from asknown.emit.probe import compile_facts, compile_float_key
 from asknown.emit.statement import write
+from asknown.emit.warehouse_tables import with_sources
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import from_microseconds
 from asknown.model.nodes import OnDemandView
@@ -30,7 +31,8 @@ from asknown.types import Column, floats_for_integers, parse_type
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from asknown.render import Renderer
+    from asknown.model.nodes import Model
+    from asknown.render import Rendered, Renderer
 from asknown.emit.probe import compile_lossy
 from asknown.plan.inputs import conversion
 from asknown.plan.nodes import Derived, Plan, SpineValue
@@ -135,6 +137,8 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     """The relation of a query in the models' dialect, in which ref() and source() work as in a model."""
     rendered = renderer.render_model(ModelFile("spine", Path("spine"), "the spine's SQL", text))
     parsed = parse_model(rendered, catalog.project.settings.dialect)
+    if catalog.translates:
+        rendered, parsed = _with_tables(parsed, catalog)
     catalog.models.refuse_windows_below(parsed)
     catalog.check_unknown(parsed)
     model = catalog.informed(parsed)
@@ -146,6 +150,20 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     closed = all(catalog.models.is_repeatable(ref) for ref in rendered.refs)
     repeatable = closed and model.repeatable
     return Relation(_in_types(columns, sql, catalog), columns, repeatable, rendered.refs, rendered.sources)
+
+
+def _with_tables(model: Model, catalog: TypedCatalog) -> tuple[Rendered, Model]:
+    """The query over sources in place of the target's tables that it names, so that it can be typed and translated."""
+    rendered, tables = with_sources(model, catalog.engine.dialect)
+    for table in tables:
+        key = table.source, table.name
+        catalog.sources.tables[key] = table
+        try:
+            catalog.sources.columns(key)
+        except AsknownError as error:
+            _, _, said = error.message.partition(": ")
+            raise AsknownError(error.code, f"the spine's SQL: {said}", hint=error.hint) from None
+    return rendered, parse_model(rendered, model.dialect) if tables else model
 
 
 def _in_types(columns: Sequence[Column], sql: str, catalog: TypedCatalog) -> str:

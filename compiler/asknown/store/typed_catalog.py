@@ -27,6 +27,7 @@ from asknown.emit.probe import compile_sample
 from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
 from asknown.emit.translate.prune import Names, both, columns_read, prune
 from asknown.emit.unknown_types import Misuse, is_unsized, stands_for
+from asknown.emit.warehouse_tables import warehouse_tables
 from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_file
 from asknown.errors import AsknownError, Where
@@ -265,7 +266,7 @@ class TypedCatalog:
 
     def reserved_names(self) -> list[str]:
         """The names of the models and sources, which no generated CTE may have."""
-        return [*self.project.models, *(source_name(table) for table in self.project.sources.values())]
+        return [*self.project.models, *(source_name(table) for table in self.sources.tables.values())]
 
     def fingerprint(self, view: FeatureView) -> str:
         return fingerprint(view, self.models.closure([view.name]), self.project)
@@ -296,7 +297,7 @@ class TypedCatalog:
         if self._type_engine is None and self._takes_built:
             return self.ctes(names, sources=sources)
         closure = self.models.closure(names)
-        tables = self.project.sources
+        tables = self.sources.tables
         typed = [
             typed_cte(source_name(tables[key]), self.sources.columns(key)) for key in _sources_of(closure, sources)
         ]
@@ -323,8 +324,10 @@ class TypedCatalog:
         except AsknownError as error:
             if error.at is not None:
                 raise
-            message = f"in model '{model.name}': {error.message}"
-            raise AsknownError(error.code, message, at=_blame(model, error.message), hint=error.hint) from None
+            message, hint = f"in model '{model.name}': {error.message}", error.hint
+            if error.code == "no-data" and self.translates and warehouse_tables(model):
+                hint = "declare the table as a source, and write {{ source('…', '…') }}; a model is {{ ref('…') }}"
+            raise AsknownError(error.code, message, at=_blame(model, error.message), hint=hint) from None
         return tuple(Column(name, stands_for(kind)) for name, kind in described)
 
     def check_unknown(self, model: Model) -> None:
@@ -341,14 +344,14 @@ class TypedCatalog:
 
     def _tables(self, model: Model) -> dict[str, tuple[Column, ...]]:
         """The columns of the relations that a model reads, by their names."""
-        sources = self.project.sources
+        sources = self.sources.tables
         tables = {ref: self.columns(ref) for ref in model.rendered.refs}
         return tables | {source_name(sources[key]): self.sources.columns(key) for key in model.rendered.sources}
 
     def _unknown_error(self, found: Misuse, model: Model) -> AsknownError:
         digits = None
         if is_unsized(found.type) and self._engine is not None:
-            sources = [key for key, table in self.project.sources.items() if source_name(table) == found.relation]
+            sources = [key for key, table in self.sources.tables.items() if source_name(table) == found.relation]
             ctes = self.ctes([] if sources else [found.relation], sources=sources)
             digits = count_digits(found, ctes, self._engine)
         engine = "its engine" if self._engine is None else self._engine.dialect.name
