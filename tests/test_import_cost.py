@@ -107,7 +107,11 @@ def test_reading_the_online_table_needs_the_standard_library_alone(report: Path,
     own = {module for module in modules if module.startswith("asknown")}
     assert {module for module in own if not module.startswith("asknown.online")} <= LIGHT
     assert "asknown.online.sqlite.reader" in own
-    unneeded = {"asknown.online.windows", *(f"asknown.online.sqlite.{name}" for name in ("writer", "layout", "tiles"))}
+    unneeded = {
+        "asknown.online.windows",
+        "asknown.online.tiles",
+        *(f"asknown.online.sqlite.{name}" for name in ("writer", "layout", "tiles")),
+    }
     assert not any(module.startswith("asknown.values") for module in modules)
     assert modules & (unneeded | {"decimal", "fractions", "uuid"}) == set()
 

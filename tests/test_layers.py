@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "compiler" / "asknown"
 # A module imports only from lines above its own, or from its own package: names on one line do not know each other.
 LAYERS = """
 errors
-durations  types      instants  paths
+durations  types      instants  paths  addresses
 aggregates values
 project
 dialects   render
@@ -57,8 +57,8 @@ HOMES = {
 # imported with the engine, which engines.engine imports when a target names it.)
 OPTIONAL = {"pandas", "polars", "apsw"}
 
-# Kept apart from the rest of online/, which must work with any backend.
-BACKENDS = "online.sqlite"
+# Kept apart from each other and from the rest of online/, which must work with any backend.
+BACKENDS = ("online.sqlite", "online.postgres", "online.valkey")
 
 # Not in a layer: the package's own __init__ names everything, lazily.
 EXEMPT = {"asknown"}
@@ -130,7 +130,7 @@ def judge(package: Path, own: str, imported: Import) -> str | None:
         return judge_library(own, library, lazy=imported.lazy)
     if not inner and imported.name in FACTS:
         return None
-    if layer_of(own) == "online" and not own.startswith(f"{BACKENDS}."):
+    if layer_of(own) == "online":
         fault = judge_backend(own, f"{inner}.{imported.name}", lazy=imported.lazy)
         if fault:
             return fault
@@ -138,12 +138,13 @@ def judge(package: Path, own: str, imported: Import) -> str | None:
 
 
 def judge_backend(own: str, used: str, *, lazy: bool) -> str | None:
-    """Why a module of ``online/`` above the backends may not import this of ``online/``, or None."""
-    if not used.startswith(f"{BACKENDS}."):
+    """Why a module of ``online/`` may not import this of ``online/``, or None: another's backend, or one too early."""
+    backend = next((room for room in BACKENDS if used.startswith(f"{room}.")), None)
+    if backend is None or own == backend or own.startswith(f"{backend}."):
         return None
     if own != "online.backend":
-        return f"imports {BACKENDS}, which only online.backend may"
-    return None if lazy else f"imports {BACKENDS} for everybody: import it in the function that opens it"
+        return f"imports {backend}, which only online.backend may"
+    return None if lazy else f"imports {backend} for everybody: import it in the function that opens it"
 
 
 def judge_layer(package: Path, layer: str, used: str) -> str | None:
@@ -199,8 +200,9 @@ PLANTED = [
         "emit imports online",
     ),
     ("store.py", "from asknown import FeatureStore", "import it from its own module"),
-    ("online/reader.py", "def f():\n    from asknown.online.sqlite import codec", "which only online.backend may"),
-    ("online/keys.py", "from asknown.online.sqlite.codec import quote", "which only online.backend may"),
+    ("online/reader.py", "def f():\n    from asknown.online.sqlite import names", "which only online.backend may"),
+    ("online/keys.py", "from asknown.online.sqlite.names import quote", "which only online.backend may"),
+    ("online/valkey/store.py", "from asknown.online.postgres.sql import quote", "which only online.backend may"),
     ("online/backend.py", "from asknown.online.sqlite.reader import SQLiteBackend", "online.sqlite for everybody"),
     ("tools.py", "", "not in any layer"),
     ("store.py", "import click", "imports click, whose home is cli"),
@@ -242,6 +244,7 @@ def plant(folder: Path, file: str, text: str) -> Path:
         (package / name / "__init__.py").write_text("")
     (package / "__init__.py").write_text("from asknown.cli import main\n")
     path = package / file
+    path.parent.mkdir(exist_ok=True)
     if file.count("/") == 0 and path.stem in LAYER:
         (package / path.stem / "__init__.py").unlink()
         (package / path.stem).rmdir()

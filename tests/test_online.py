@@ -22,12 +22,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
+from asknown.online import batches as batches_module
+from asknown.online import codec
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart
+from asknown.online.order import RowOrder
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import batches as batches_module
-from asknown.online.sqlite import codec
 from asknown.online.sqlite.migrations import LAYOUT
-from asknown.online.sqlite.order import RowOrder
 from asknown.online.sqlite.writer import open_writer
 from asknown.types import parse_type
 from asknown.values.order import comparison

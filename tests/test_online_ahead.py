@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 
 from asknown.errors import AsknownError
+from asknown.online import tiles
 from asknown.online.nodes import OnlineView
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import tiles
+from asknown.online.sqlite import tiles as sqlite_tiles
 from asknown.online.sqlite.doctor import inspect_file
 from asknown.online.sqlite.writer import open_writer
 from online_tables import NOON, TICK, arrow_type, make_batch, make_view, stored_rows
@@ -124,7 +125,7 @@ def test_rows_beyond_are_counted_and_reads_there_refused(path: Path) -> None:
 def test_windows_take_rows_ahead_in_at_their_event_time(
     path: Path, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
-    monkeypatch.setattr(tiles, "FEWEST", 2)
+    monkeypatch.setattr(sqlite_tiles, "FEWEST", 2)
     monkeypatch.setattr(tiles, "LENGTH", length)
     view = windowed(
         {

@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
+from asknown.online import content
+from asknown.online.batches import CHUNK
 from asknown.online.nodes import OnlineService, OnlineView, ServicePart
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import content
-from asknown.online.sqlite.batches import CHUNK
+from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.metadata import hash_values, read_services, read_views, sort_views
 from asknown.online.sqlite.writer import open_writer
 from online_tables import NOON, dump, load, make_batch, make_view, stored_rows
@@ -50,7 +51,7 @@ def check(path: Path) -> None:
             tables = {name: stored.hashes.rows}
             if stored.view.windows is not None:
                 tables |= {f"{name}.events": stored.hashes.events, f"{name}.tiles": stored.hashes.tiles}
-            assert {table: content.hash_table(connection, table) for table in tables} == tables
+            assert {table: hash_table(connection, table) for table in tables} == tables
             assert connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() == (stored.rows,)
             assert connection.execute("SELECT hash FROM _asknown_views WHERE view = ?", (name,)).fetchone()[0]
         read_services(connection, path)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from asknown.online.metadata import shape
 from asknown.online.nodes import OnlineView
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import metadata, tiles
+from asknown.online.sqlite import tiles
 from asknown.online.sqlite.layout import create_events, create_tiles, event_table, tile_table
 from asknown.online.sqlite.migrations import LAYOUT, MIGRATIONS
 from asknown.online.sqlite.writer import open_writer
@@ -34,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def _write_metadata(connection: sqlite3.Connection, layout: int, view: OnlineView, **more: int) -> None:
-    row = {**metadata.shape(view), "view": view.name, "fingerprint": "one", "ttl_us": 0, "rows": 1, "load_id": "x"}
+    row = {**shape(view), "view": view.name, "fingerprint": "one", "ttl_us": 0, "rows": 1, "load_id": "x"}
     row |= {"watermark": "2013-05-01 11:00:00.000000", "loaded_at": "2013-05-01 11:00:00.000000", **more}
     if layout < 2:
         del row["windows"]

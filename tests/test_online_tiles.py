@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asknown.online import tiles
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import tiles
-from asknown.online.sqlite.tiles import code_of, pack, unpack
+from asknown.online.sqlite import tiles as sqlite_tiles
 from asknown.online.sqlite.writer import open_writer
+from asknown.online.tiles import code_of, pack, unpack
 from asknown.types import parse_type
 from online_tables import NOON, dump, make_batch, stored_rows
 from test_online_windows import DAY, call, event_batch, load, read, windowed
@@ -119,7 +120,7 @@ def test_tiles_of_any_length_give_what_the_events_give(
         path = tmp_path / "online.db"
         path.unlink(missing_ok=True)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tiles, "FEWEST", fewest)
+            patch.setattr(sqlite_tiles, "FEWEST", fewest)
             patch.setattr(tiles, "LENGTH", length)
             load(path, view, rows)
         found.append([answers(path, NOON + timedelta(seconds=later), request) for request in requests])
@@ -130,7 +131,7 @@ def test_only_busy_keys_have_tiles(tmp_path: Path) -> None:
     path = tmp_path / "online.db"
     view = windowed({"total": call("sum")})
     noon = NOON.replace(tzinfo=None)
-    for count, expected in [(tiles.FEWEST - 1, 0), (tiles.FEWEST, 1), (tiles.LENGTH + 1, 2), (1, 0)]:
+    for count, expected in [(sqlite_tiles.FEWEST - 1, 0), (sqlite_tiles.FEWEST, 1), (tiles.LENGTH + 1, 2), (1, 0)]:
         load(path, view, [{"id": 1, "ts": noon, "_1": 0.1}] * count + [{"id": 2, "ts": noon, "_1": 0.1}])
         assert len(stored_rows(path, "orders.tiles")) == expected
         assert read(path, view, [1, 2]) == [{"total": float(count * Fraction(0.1))}, {"total": 0.1}]

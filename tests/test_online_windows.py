@@ -19,10 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asknown.errors import AsknownError
+from asknown.online import tiles
 from asknown.online.nodes import OnlineService, OnlineView, OnlineWindows, ServicePart, StoredCall, StoredFeature
 from asknown.online.reader import OnlineReader
 from asknown.online.report import EventReport
-from asknown.online.sqlite import tiles
+from asknown.online.sqlite import tiles as sqlite_tiles
 from asknown.online.sqlite.writer import open_writer
 from asknown.types import Column, parse_type
 from online_tables import NOON, TICK, arrow_type, dump, make_batch, make_view, stored_rows
@@ -110,11 +111,13 @@ def read(path: Path, view: OnlineView, keys: Sequence[Any] = (1,), *, at: dateti
     return [{name: value for name, value in row.items() if name != "id"} for row in response.rows()]
 
 
-@pytest.fixture(params=[(tiles.FEWEST, tiles.LENGTH), (1, 1), (2, 3)], ids=["as it is", "tiles of 1", "tiles of 3"])
+@pytest.fixture(
+    params=[(sqlite_tiles.FEWEST, tiles.LENGTH), (1, 1), (2, 3)], ids=["as it is", "tiles of 1", "tiles of 3"]
+)
 def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a test, which runs with and without tiles."""
     fewest, length = request.param
-    monkeypatch.setattr(tiles, "FEWEST", fewest)
+    monkeypatch.setattr(sqlite_tiles, "FEWEST", fewest)
     monkeypatch.setattr(tiles, "LENGTH", length)
     return tmp_path / "online.db"
 

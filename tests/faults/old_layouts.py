@@ -7,9 +7,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from asknown.online.sqlite import layout, metadata, migrations, tiles
-from asknown.online.sqlite.codec import quote, spell_instant
+from asknown.online.codec import spell_instant
+from asknown.online.metadata import shape
+from asknown.online.sqlite import layout, migrations, tiles
 from asknown.online.sqlite.layout import create_events, event_table
+from asknown.online.sqlite.names import quote
 from faults.world import Load, State, World, views
 from online_tables import NOON
 
@@ -49,7 +51,7 @@ def _write_old_view(connection: sqlite3.Connection, world: World, load: Load, na
     row = {
         "view": name,
         "fingerprint": view.fingerprint,
-        **metadata.shape(view),
+        **shape(view),
         "ttl_us": view.ttl or 0,
         "watermark": spell_instant(load.watermark),
         "rows": world.size,

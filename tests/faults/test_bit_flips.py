@@ -18,8 +18,8 @@ import pytest
 from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
 from asknown.online.report import Inspection
-from asknown.online.sqlite.codec import quote
 from asknown.online.sqlite.doctor import inspect_file
+from asknown.online.sqlite.names import quote
 from asknown.online.sqlite.writer import open_writer
 from faults.conftest import Length, Tell
 from faults.world import READ_AT, Load, World, keys_of

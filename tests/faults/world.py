@@ -19,8 +19,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from asknown.online.codec import spell_instant
 from asknown.online.nodes import OnlineService, OnlineView, OnlineWindows, ServicePart, StoredCall, StoredFeature
-from asknown.online.sqlite.codec import quote, spell_instant
+from asknown.online.sqlite.names import quote
 from asknown.online.sqlite.writer import OnlineWriter
 from asknown.types import Column, parse_type
 from online_tables import NOON, TICK, arrow_type, make_batch, make_view

@@ -16,11 +16,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from asknown.online.content import Change
 from asknown.online.nodes import OnlineView
-from asknown.online.sqlite.codec import quote
-from asknown.online.sqlite.content import Change
 from asknown.online.sqlite.events import merge_events, stage_events
 from asknown.online.sqlite.layout import EventTable, create_events, event_columns, event_table, free_name
+from asknown.online.sqlite.names import quote
 from asknown.types import Column, parse_type
 
 _STAGED = 'temp."_asknown_ahead"'  # the rows of a load as they came, before it is known which are the newest
@@ -98,7 +98,7 @@ def _marked(
     connection: sqlite3.Connection, view: OnlineView, ahead: AheadTable, staged: EventTable
 ) -> Iterator[tuple[Any, ...]]:
     """The staged rows, each with whether it is the newest of its key when it becomes visible."""
-    from asknown.online.sqlite.order import RowOrder  # only loads compare rows
+    from asknown.online.order import RowOrder  # only loads compare rows
 
     names = [column.name for column in view.columns]
     wanted = [f"s.{name}" for name in staged.given] + [f"v.{quote(name)}" for name in names]
@@ -136,7 +136,7 @@ def mark_newest(
 
     For when the key's row in the view's own table has changed, or the key has got another row ahead.
     """
-    from asknown.online.sqlite.order import RowOrder
+    from asknown.online.order import RowOrder
 
     table = ahead.table
     match = " AND ".join(f"{quote(column.name)} = ?" for column in view.keys) or "TRUE"

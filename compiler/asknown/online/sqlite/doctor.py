@@ -16,15 +16,17 @@ from pathlib import Path
 
 from asknown.durations import spell
 from asknown.errors import AsknownError
+from asknown.online.codec import spell_instant
+from asknown.online.metadata import differs
 from asknown.online.nodes import OnlineOnDemand, OnlineView, Owner, StoredView
 from asknown.online.report import Check, Inspection
-from asknown.online.sqlite.codec import quote, spell_instant
 from asknown.online.sqlite.connect import claimed
 from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import CORRUPT_HINT, absent, check_sqlite, explain, why_not
 from asknown.online.sqlite.layout import event_table, pushed_table, tile_table
-from asknown.online.sqlite.metadata import differs, read_on_demand, read_services, sort_views
+from asknown.online.sqlite.metadata import read_on_demand, read_services, sort_views
 from asknown.online.sqlite.migrations import LAYOUT, find_layout
+from asknown.online.sqlite.names import quote
 from asknown.online.sqlite.owner import check_owner, foreign, foreign_parts
 from asknown.paths import absolute
 

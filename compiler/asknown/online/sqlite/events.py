@@ -12,11 +12,11 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from asknown.online.sqlite.codec import quote
 from asknown.online.sqlite.layout import EventTable, create_numbered, event_columns
+from asknown.online.sqlite.names import quote
 
 if TYPE_CHECKING:
-    from asknown.online.sqlite.content import Change
+    from asknown.online.content import Change
 
 _GIVEN = 'temp."_asknown_given"'  # the events of a load as they came
 _SIGN = "asknown_sign"  # the SQL function that tells 0.0 from -0.0, which to SQLite are one value

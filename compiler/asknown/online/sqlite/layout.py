@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineView
-from asknown.online.sqlite.codec import quote, storage
+from asknown.online.sqlite.names import quote, storage
 from asknown.online.windows import states_of
 from asknown.types import Column
 from asknown.values.states import State, packs

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from asknown.online.codec import stored_key
 from asknown.online.keys import column_encoder
 from asknown.online.nodes import OnlineService, OnlineView
 from asknown.online.request import Read, Request
-from asknown.online.sqlite.codec import quote, stored_key
+from asknown.online.sqlite.names import quote
 
 _LOAD = "(SELECT load_id FROM _asknown_views WHERE view = ?)"
 _LAST_SEQ = "SELECT seq FROM _asknown_commit"

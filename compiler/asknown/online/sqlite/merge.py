@@ -17,12 +17,12 @@ from itertools import chain, islice
 from operator import itemgetter, lt
 from typing import Any
 
+from asknown.online.batches import StoredRows
+from asknown.online.content import Change, Row, sum_rows
 from asknown.online.nodes import OnlineView
 from asknown.online.sqlite import layout
-from asknown.online.sqlite.batches import StoredRows
-from asknown.online.sqlite.codec import quote
-from asknown.online.sqlite.content import Change, Row, sum_rows
 from asknown.online.sqlite.lookup import select_statement
+from asknown.online.sqlite.names import quote
 
 _ROWS_AT_ONCE = (2_000, 100, 1)  # rows in one statement: a long one leaves another thread time to hash them
 _KEYS_AT_ONCE = 200  # keys in one statement

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from asknown.online.codec import decoder, json_encoder
 from asknown.online.nodes import Owner, StoredView
 from asknown.online.pushes import Outcome, PushedRow, Stamp
 from asknown.online.sqlite import connect, lock, metadata
-from asknown.online.sqlite.codec import decoder, json_encoder
 from asknown.online.sqlite.errors import check_sqlite, explain, refuse_folder
 from asknown.online.sqlite.opening import open_for_writing
 from asknown.online.sqlite.pushed import apply_rows

@@ -13,15 +13,16 @@ from datetime import datetime
 from typing import Any
 
 from asknown.instants import from_microseconds, to_microseconds
+from asknown.online.batches import read_ahead, read_events, read_rows
+from asknown.online.content import Change, Row
 from asknown.online.nodes import OnlineView, StoredPushes, StoredView
+from asknown.online.order import RowOrder
 from asknown.online.pushes import Outcome
 from asknown.online.sqlite.ahead import ahead_table, mark_newest
-from asknown.online.sqlite.batches import read_ahead, read_events, read_rows
-from asknown.online.sqlite.codec import quote
-from asknown.online.sqlite.content import Change, Row, hash_table
+from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.layout import create_events, drop_pushed, pushed_table, replace_statement
 from asknown.online.sqlite.merge import KeyedTable
-from asknown.online.sqlite.order import RowOrder
+from asknown.online.sqlite.names import quote
 
 _LAST = to_microseconds(datetime.max)
 

@@ -24,8 +24,8 @@ from asknown.online.answer import (
     earliest,
     read_moments,
 )
+from asknown.online.codec import Convert, column_decoder, decoder, stored_key
 from asknown.online.request import Read, Request
-from asknown.online.sqlite.codec import Convert, column_decoder, decoder, stored_key
 from asknown.online.sqlite.lookup import Lookup, PlanFacts, lookup_columns, row_statement
 
 if TYPE_CHECKING:

@@ -10,13 +10,14 @@ from typing import Any
 from asknown.errors import AsknownError
 from asknown.online.answer import Answer, UnreadableError
 from asknown.online.backend import Library
+from asknown.online.codec import decoder
 from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
 from asknown.online.request import MISSING, Query
 from asknown.online.resolve import resolve
-from asknown.online.sqlite.codec import decoder, quote
 from asknown.online.sqlite.connect import Session, Sessions
 from asknown.online.sqlite.errors import damaged
 from asknown.online.sqlite.lookup import find_facts
+from asknown.online.sqlite.names import quote
 from asknown.online.sqlite.read_plan import ReadPlan
 from asknown.paths import absolute
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from asknown.online.nodes import OnlineView, StoredView
-from asknown.online.sqlite.codec import quote
+from asknown.online.sqlite.names import quote
 
 _KEPT = 'temp."_asknown_before"'
 

@@ -1,38 +1,26 @@
-"""Tiles: the events of a busy key in packed runs, each with the states of all that came after it.
+"""The tables of tiles: the events of busy keys as :mod:`asknown.online.tiles` packs them.
 
-A window that reaches up to the key's newest event is read from one tile: the events of it that are young enough, and
-its states for the rest. So a read costs the same whether a window holds a thousand events or a million. Where a window
-ends before the newest event, or an aggregate has no state, the tiles inside the window are unpacked instead.
-
-A key has tiles when it has :data:`FEWEST` events or more: one for every :data:`LENGTH` events. They take about 8 bytes
-for each event's time and for each of its numbers, and some 50 for each tile and aggregate. They follow from the events
-alone. The standard library only: the reader imports this.
+A key has tiles when it has :data:`FEWEST` events or more. The standard library only: the reader imports this.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import sys
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain, groupby
 from typing import Any
 
+from asknown.online.codec import full_column_decoder
 from asknown.online.nodes import OnlineView, StoredFeature
-from asknown.online.sqlite.codec import full_column_decoder, quote
 from asknown.online.sqlite.events import scan_statement
 from asknown.online.sqlite.layout import TileTable, event_table, pushed_table, tile_table
-from asknown.online.windows import Columns, Events, RowSet, Selection, Tile, WindowFeatures
-from asknown.types import SqlType
-from asknown.values.states import condense, packs, spell
+from asknown.online.sqlite.names import quote
+from asknown.online.tiles import TileBuilder, code_of, unpack
+from asknown.online.windows import Columns, Events, Tile, WindowFeatures
+from asknown.values.states import packs
 
 FEWEST = 32
-LENGTH = 128
-BEGINNING = -(2**63)
-"""Where a key's first tile starts, so that there is one for every instant."""
-
-_CODES = {"float": "d", "integer": "q"}
 
 
 def tile_statement(table: TileTable, columns: Sequence[str], *, onwards: bool) -> str:
@@ -57,7 +45,7 @@ def write_tiles(connection: sqlite3.Connection, view: OnlineView) -> None:
     connection.execute(f"DELETE FROM {quote(table.name)}")
     places = ", ".join("?" * len(table.columns))
     insert = f"INSERT INTO {quote(table.name)} ({', '.join(table.columns)}) VALUES ({places})"
-    build = _Builder(table, view)
+    build = TileBuilder(view, list(table.packed), len(table.events.times))
     width = len(table.keys)
     cursor = connection.execute(_busy_events(table))
     for key, rows in groupby(cursor, key=lambda row: row[:width]):
@@ -75,87 +63,6 @@ def _busy_events(table: TileTable) -> str:
         return f"SELECT {wanted} FROM {source} WHERE (SELECT count(*) FROM {source}) >= {FEWEST} ORDER BY {order}"
     busy = f"SELECT {keys} FROM {source} GROUP BY {keys} HAVING count(*) >= {FEWEST}"
     return f"SELECT {wanted} FROM {source} WHERE ({keys}) IN ({busy}) ORDER BY {order}"
-
-
-class _Builder:
-    """Builds the tiles of one key after another."""
-
-    def __init__(self, table: TileTable, view: OnlineView) -> None:
-        assert view.windows is not None
-        types = {column.name: column.type for column in view.windows.columns}
-        names = list(table.packed)
-        self.codes = [code_of(types.get(name)) for name in names]
-        self.states = [
-            (
-                state.family,
-                None if state.value is None else types[state.value],
-                Selection(
-                    RowSet(state.value, None, state.condition, counts=state.family == "count", in_order=False),
-                    names,
-                    types,
-                    len(table.events.times),
-                    full_column_decoder,
-                ),
-            )
-            for state in table.states
-        ]
-
-    def tiles(self, columns: Columns) -> Iterator[tuple[Any, ...]]:
-        """The tiles of a key with these events, without the key; none where a sum is too large for a state."""
-        times = columns[0]
-        try:
-            after = self._after(columns)
-        except OverflowError:
-            return
-        for number, begin in enumerate(range(0, len(times), LENGTH)):
-            inside = [column[begin : begin + LENGTH] for column in columns]
-            start = times[begin] if number else BEGINNING
-            later = max(0, len(times) - begin - LENGTH)
-            packed = (pack(code, values) for code, values in zip(self.codes, inside, strict=True))
-            yield (start, number, times[-1], later, after[number], *packed)
-
-    def _after(self, columns: Columns) -> list[str]:
-        """For each tile the states of the events behind it, as JSON: a number and stand-ins for each."""
-        counts = [0] * len(self.states)
-        kept: list[list[Any]] = [[] for _ in self.states]
-        written = []
-        for begin in reversed(range(0, len(columns[0]), LENGTH)):
-            written.append(json.dumps([[n, *map(spell, values)] for n, values in zip(counts, kept, strict=True)]))
-            inside = [column[begin : begin + LENGTH] for column in columns]
-            for place, (family, kind, selection) in enumerate(self.states):
-                values, _ = selection.select(inside)
-                counts[place] += len(values)
-                kept[place] = condense(family, kind, [*values, *kept[place]])
-        return written[::-1]
-
-
-def pack(code: str, values: Sequence[Any]) -> bytes | str:
-    """The stored values of a column in one: numbers without NULLs as 8 bytes each, little-endian, others as JSON."""
-    if not code or None in values:
-        return json.dumps(values, ensure_ascii=False)
-    numbers = array(code, map(float, values) if code == "d" else values)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
-
-
-def unpack(code: str, packed: bytes | str) -> Sequence[Any]:
-    """The values that :func:`pack` was given; a NaN may come back as a float where its text was given."""
-    if isinstance(packed, str):
-        values: Sequence[Any] = json.loads(packed)
-        return values
-    numbers = array(code)
-    numbers.frombytes(packed)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tolist()
-
-
-def code_of(kind: SqlType | None) -> str:
-    """How the numbers of a column are packed; without a type, of times. Empty: as JSON."""
-    if kind is None:
-        return "q"
-    return "" if kind.is_wide else _CODES.get(kind.kind, "")
 
 
 class WindowRead:

@@ -20,14 +20,16 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.instants import from_microseconds, to_microseconds
+from asknown.online.batches import StoredRows, read_ahead, read_events, read_rows
+from asknown.online.content import Change
 from asknown.online.loads import check_instant, check_not_before_push, check_not_older, check_shrink
+from asknown.online.metadata import differs, shape
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.online.pushes import PushedRow
 from asknown.online.report import AheadReport, EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
 from asknown.online.sqlite.ahead import ahead_table, write_ahead
-from asknown.online.sqlite.batches import StoredRows, read_ahead, read_events, read_rows
-from asknown.online.sqlite.content import Change, hash_table
+from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
 from asknown.online.sqlite.merge import delete_rows, merge_rows
@@ -189,7 +191,7 @@ class OnlineWriter:
         held = stored.get(view.name)
         if held is not None and not full_refresh:
             check_not_older(view.name, held.watermark, watermark)
-            if metadata.shape(held.view) == metadata.shape(view):
+            if shape(held.view) == shape(view):
                 return held, None
         if held is not None and held.pushes is not None:
             check_not_before_push(view.name, held.pushes.at, watermark)
@@ -222,7 +224,7 @@ class OnlineWriter:
         with self._explained():
             watermark = self._checked(watermark)
             held = metadata.sort_views(self.connection)[0].get(view.name)
-            if held is None or view.windows is None or metadata.differs(held.view, view) or held.watermark != watermark:
+            if held is None or view.windows is None or differs(held.view, view) or held.watermark != watermark:
                 raise ValueError(f"load_events() comes after load() of the same view and instant, '{view.name}'")
             table, change = layout.event_table(view), Change()
             hashed = held.hashes.events or hash_table(self.connection, table.name)
@@ -255,7 +257,7 @@ class OnlineWriter:
         with self._explained():
             watermark = self._checked(watermark)
             held = metadata.sort_views(self.connection)[0].get(view.name)
-            if held is None or metadata.differs(held.view, view) or held.watermark != watermark:
+            if held is None or differs(held.view, view) or held.watermark != watermark:
                 raise ValueError(f"load_ahead() comes after load() of the same view and instant, '{view.name}'")
             after = to_microseconds(watermark.replace(tzinfo=None))
             last = min(after + max_ahead, to_microseconds(datetime.max))
@@ -304,7 +306,7 @@ class OnlineWriter:
         """
         with self._explained():
             held = metadata.sort_views(self.connection)[0].get(view.name)
-            if held is None or metadata.differs(held.view, view):
+            if held is None or differs(held.view, view):
                 raise ValueError(f"load_pushed() comes after load() of the same view, '{view.name}'")
             self._write(held, replace_pushed(self.connection, held, source, batches, at=at, seq=seq))
             self._without_pushes.discard(view.name)

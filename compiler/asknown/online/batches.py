@@ -1,4 +1,4 @@
-"""Arrow batches as rows of SQLite values: the storing half of :mod:`codec`, a column at a time.
+"""Reads Arrow batches as rows in the stored form of :mod:`codec`, a column at a time.
 
 A value that the table cannot keep exactly (a year outside 1 to 9999, infinity as a time, 24:00:00) is an error that
 names it.
@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from asknown.durations import DAY
 from asknown.errors import AsknownError
 from asknown.instants import EPOCH, to_microseconds
+from asknown.online.codec import json_encoder, spell_instant
 from asknown.online.nodes import OnlineView
-from asknown.online.sqlite.codec import json_encoder, spell_instant
 from asknown.types import Column, Kind, SqlType
 
 Encode = Callable[[Any, SqlType], list[Any]]
@@ -59,7 +59,7 @@ class StoredRows:
 
 
 def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> Iterator[StoredRows]:
-    """The rows of the batches, a chunk at a time, with values as SQLite keeps them."""
+    """The rows of the batches, a chunk at a time, with values in the stored form."""
     visible = _visible_times(view)
     limit = spell_instant(watermark)
     for seen, kept in _complete_rows(view, batches):

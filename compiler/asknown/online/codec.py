@@ -1,4 +1,4 @@
-"""Converts values to the form that SQLite stores, and back without any change.
+"""Converts values to their stored form, and back without any change. All backends exchange values in this form.
 
 | kind                   | SQLite  | as                                                               |
 |------------------------|---------|------------------------------------------------------------------|
@@ -26,23 +26,6 @@ from asknown.types import Kind, SqlType
 
 Convert = Callable[[Any], Any]
 ConvertColumn = Callable[[Sequence[Any]], list[Any]]
-
-_STORAGE: dict[Kind, str] = {
-    "boolean": "INTEGER",
-    "integer": "INTEGER",
-    "float": "ANY",
-    "blob": "BLOB",
-}
-
-
-def quote(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def storage(kind: SqlType) -> str:
-    """The STRICT column type that keeps values of this type."""
-    return "TEXT" if kind.is_wide else _STORAGE.get(kind.kind, "TEXT")
 
 
 def spell_instant(moment: datetime) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from asknown.online.codec import orders_as_stored, stored_comparison
 from asknown.online.nodes import OnlineView
-from asknown.online.sqlite.codec import orders_as_stored, stored_comparison
 from asknown.types import SqlType
 
 
