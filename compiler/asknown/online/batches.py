@@ -1,4 +1,4 @@
-"""Reads Arrow batches as rows in the stored form of :mod:`codec`, a column at a time.
+"""Reads rows of a view, Arrow batches or :class:`asknown.online.pushes.ValueRows`, in the stored form of :mod:`codec`.
 
 A value that the table cannot keep exactly (a year outside 1 to 9999, infinity as a time, 24:00:00) is an error that
 names it.
@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from asknown.durations import DAY
 from asknown.errors import AsknownError
 from asknown.instants import EPOCH, to_microseconds
-from asknown.online.codec import json_encoder, spell_instant
+from asknown.online.codec import json_encoder, spell_instant, stored_value
 from asknown.online.nodes import OnlineView
+from asknown.online.pushes import ValueRows
 from asknown.types import Column, Kind, SqlType
 
 Encode = Callable[[Any, SqlType], list[Any]]
@@ -142,12 +143,17 @@ def _complete_rows(view: OnlineView, batches: Iterable[Any]) -> Iterator[tuple[i
 
 
 def _drop_nulls(batch: Any, required: Sequence[str]) -> Any:
+    if isinstance(batch, ValueRows):
+        return batch.with_all_of(required)
     masks = [batch.column(name).is_valid() for name in required if batch.column(name).null_count]
     return batch.filter(reduce(pc.and_, masks)) if masks else batch
 
 
 def _encode(array: Any, column: Column, view: str, encode: Encode | None = None) -> list[Any]:
     """The stored values of one column, as ``encode`` or the column's type has them."""
+    if isinstance(array, list):
+        store = _instant_of if encode is _encode_instant else stored_value(column.type)
+        return array if store is None else [None if value is None else store(value) for value in array]
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     try:
@@ -247,6 +253,12 @@ def _encode_instant(array: Any, kind: SqlType) -> list[Any]:
     """Microseconds since 1970 in UTC; a date is its midnight."""
     integers = _as_integers(array, kind).cast(pa.int64())
     return list((pc.multiply(integers, DAY) if kind.kind == "date" else integers).to_pylist())
+
+
+def _instant_of(value: date) -> int:
+    """The same of one date or datetime."""
+    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+    return to_microseconds(moment.replace(tzinfo=None))
 
 
 def _encode_nested(array: Any, kind: SqlType) -> list[Any]:

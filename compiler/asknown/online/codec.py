@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
+from math import isnan
 from typing import Any
 
 from asknown.types import Kind, SqlType
@@ -61,6 +62,34 @@ def stored_key(kind: SqlType, canonical: Convert) -> Convert:
         return None if key is None else store(key)
 
     return encode
+
+
+def stored_value(kind: SqlType) -> Convert | None:
+    """A function from a Python value of this type, never None, to its stored form; None if they are the same."""
+    if kind.kind in ("list", "struct"):
+        return json_encoder(kind)
+    if kind.kind == "integer":
+        return str if kind.is_wide else None
+    if kind.kind == "decimal":
+        return _decimal_speller(kind.scale)
+    return _STORE.get(kind.kind)
+
+
+def _decimal_speller(scale: int) -> Convert:
+    """The function that spells a decimal with all digits of its scale."""
+    from decimal import Context, Decimal
+
+    places, context = Decimal(1).scaleb(-scale), Context(prec=80)
+
+    def spell(value: Decimal) -> str:
+        exact = context.quantize(value, places)
+        return format(exact if exact else abs(exact), "f")  # a zero has no sign
+
+    return spell
+
+
+def _store_float(value: float) -> Any:
+    return "NaN" if isnan(value) else value
 
 
 def _find_key_form(kind: Kind) -> Convert | None:
@@ -152,6 +181,15 @@ _JSON_LEAF_IN: dict[Kind, Convert] = {
     "timestamptz": spell_instant,
 }
 _KEYS_AS_IN_JSON: frozenset[Kind] = frozenset({"decimal", "uuid", "date", "timestamp", "timestamptz"})
+_STORE: dict[Kind, Convert] = {
+    "boolean": int,
+    "float": _store_float,
+    "uuid": str,
+    "date": date.isoformat,
+    "time": _JSON_LEAF_IN["time"],
+    "timestamp": spell_instant,
+    "timestamptz": spell_instant,
+}
 _JSON_AS_STORED: frozenset[Kind] = frozenset({"decimal", "uuid", "date", "time", "timestamp", "timestamptz"})
 """Leaves that JSON spells as a column of their type does."""
 

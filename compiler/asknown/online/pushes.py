@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Literal, Protocol
 
 from asknown.online.nodes import StoredView
@@ -29,6 +30,33 @@ class PushedRow:
     seq: int
     at: int
     values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ValueRows:
+    """Rows of a view as Python values: a list for each column. Where batches are taken, these may stand as well."""
+
+    columns: Mapping[str, list[Any]]
+    num_rows: int
+
+    def column(self, name: str) -> list[Any]:
+        """The values of one column."""
+        return self.columns[name]
+
+    def slice(self, start: int, count: int) -> ValueRows:
+        """Up to ``count`` rows from the one at ``start`` on."""
+        if start == 0 and self.num_rows <= count:
+            return self
+        cut = {name: values[start : start + count] for name, values in self.columns.items()}
+        return ValueRows(cut, min(count, self.num_rows - start))
+
+    def with_all_of(self, names: Sequence[str]) -> ValueRows:
+        """The rows that have a value in each of these columns."""
+        whole = [None not in row for row in zip(*(self.columns[name] for name in names), strict=True)]
+        if all(whole):
+            return self
+        kept = {name: list(compress(values, whole)) for name, values in self.columns.items()}
+        return ValueRows(kept, sum(whole))
 
 
 class PushTransaction(Protocol):

@@ -256,7 +256,8 @@ def _without_repeats(
 
 def _arrivals(batches: Sequence[Any], known_at: str) -> list[str]:
     """The arrivals of the rows that came out of a view's SQL, as text."""
-    moments = (moment for batch in batches for moment in batch.column(known_at).to_pylist())
+    columns = (batch.column(known_at) for batch in batches)
+    moments = (moment for column in columns for moment in (column if isinstance(column, list) else column.to_pylist()))
     return [m.replace(tzinfo=None).isoformat(" ", "microseconds") for m in moments if m is not None]
 
 

@@ -141,6 +141,12 @@ def add_pushes(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def index_ids_by_source(connection: sqlite3.Connection) -> None:
+    """Step 8: each push forgets the old ids of its own source, and must find them without reading all others."""
+    connection.execute("DROP INDEX _asknown_seen_at")
+    connection.execute("CREATE INDEX _asknown_seen_of ON _asknown_seen (source, at)")
+
+
 MIGRATIONS: tuple[Step, ...] = (
     create_metadata,
     add_windows,
@@ -149,6 +155,7 @@ MIGRATIONS: tuple[Step, ...] = (
     add_owner,
     add_ahead,
     add_pushes,
+    index_ids_by_source,
 )
 LAYOUT = len(MIGRATIONS)
 

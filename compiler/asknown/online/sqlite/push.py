@@ -158,8 +158,9 @@ class PushTransaction:
         )
         self._connection.execute(
             "DELETE FROM _asknown_seen WHERE (source, id) IN\n"
-            f"(SELECT source, id FROM _asknown_seen WHERE at < ? AND source = ? LIMIT {_FORGET_AT_ONCE})",
-            (before, source),
+            f"(SELECT source, id FROM _asknown_seen INDEXED BY _asknown_seen_of WHERE source = ? AND at < ? "
+            f"LIMIT {_FORGET_AT_ONCE})",
+            (source, before),
         )
 
     def queue(self, source: str, kind: SqlType, rows: Iterable[PushedRow]) -> None:
