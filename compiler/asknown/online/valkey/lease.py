@@ -1,0 +1,108 @@
+"""A lock on the server: a key with a token, which a thread renews, and which goes by itself if its holder dies."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from asknown.addresses import StoreAddress
+from asknown.durations import spell
+from asknown.errors import AsknownError
+from asknown.online.remote.store import OnWait
+from asknown.online.valkey.connect import AwayError, ReplyError, Server
+from asknown.online.valkey.scripts import RELEASE, RENEW
+
+_KEPT = 10_000  # milliseconds that a lock stays without its holder
+_PAUSES = (0.002, 0.05)  # seconds between attempts, the first and the longest
+
+
+class Lease:
+    """A lock that this process holds. ``token`` is what the key says while it does."""
+
+    def __init__(self, server: Server, name: bytes, address: StoreAddress) -> None:
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        holder = f"process {os.getpid()} on {socket.gethostname()}, since {since} UTC"
+        self.token = f"{secrets.token_hex(8)} {holder}".encode()
+        self.lost = False
+        self._server = server
+        self._name = name
+        self._address = address
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def acquire(self, wait: float, on_wait: OnWait | None) -> None:
+        """Waits up to ``wait`` seconds for the lock; ``on_wait`` is told for whom, once."""
+        deadline, pause, told = time.monotonic() + wait, _PAUSES[0], False
+        while not self._take():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                longer = f", and has not finished within {_seconds(wait)}" if wait else ""
+                raise AsknownError(
+                    "online-write",
+                    f"another process is writing to the {self._address}{self._holder()}{longer}",
+                    hint="run it again when that has finished, or wait longer: asknown materialize --wait '10 minutes'",
+                )
+            if on_wait is not None and not told:
+                on_wait(
+                    f"another process is writing to the {self._address}{self._holder()}; "
+                    f"waiting for it, {_seconds(wait)} at most"
+                )
+            told = True
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _PAUSES[1])
+
+    def keep(self) -> None:
+        """Renews the lock in a thread until it is released."""
+        self._thread = threading.Thread(target=self._renew, name="asknown-lease", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Renews the lock no longer."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def release(self) -> None:
+        """Gives the lock up, if this process still has it. On a server that is away it goes by itself."""
+        self.stop()
+        with suppress(AwayError, ReplyError):
+            self._server.run(RELEASE, [self._name], [self.token])
+
+    def _take(self) -> bool:
+        given = (b"SET", self._name, self.token, b"NX", b"PX", b"%d" % _KEPT)
+        try:
+            return self._server.call_once(*given) is not None
+        except AwayError as error:  # it may have been taken: the token tells
+            if not error.again:
+                raise
+            if self._server.call(b"GET", self._name) == self.token:
+                return True
+            return self._server.call_once(*given) is not None
+
+    def _renew(self) -> None:
+        renewed = time.monotonic()
+        while not self._ended.wait(_KEPT / 3_000):
+            try:
+                if not self._server.run(RENEW, [self._name], [self.token, b"%d" % _KEPT]):
+                    self.lost = True
+                    return
+                renewed = time.monotonic()
+            except (AwayError, ReplyError):
+                if time.monotonic() - renewed > _KEPT / 1_000:
+                    self.lost = True
+                    return
+
+    def _holder(self) -> str:
+        said = self._server.call(b"GET", self._name)
+        _, _, holder = (said or b"").decode(errors="replace").partition(" ")
+        return f" ({holder})" if holder else ""
+
+
+def _seconds(wait: float) -> str:
+    return spell(round(wait * 1_000_000))

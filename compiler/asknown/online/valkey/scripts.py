@@ -1,0 +1,32 @@
+"""The Lua scripts: what must be one step on the server."""
+
+from __future__ import annotations
+
+from asknown.online.valkey.connect import make_script
+
+COMMIT = make_script("""
+-- KEYS: the lock of writers, the last token that was committed. ARGV: the token, then for each command the number of
+-- its words, and these. Runs all commands if the lock still has the token, and gives the lock up; else answers 0.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local place, last = 2, #ARGV
+while place <= last do
+  local words = tonumber(ARGV[place])
+  redis.call(unpack(ARGV, place + 1, place + words))
+  place = place + words + 1
+end
+redis.call('SET', KEYS[2], ARGV[1])
+redis.call('DEL', KEYS[1])
+return 1
+""")
+
+RELEASE = make_script("""
+-- KEYS: a lock. ARGV: a token. Gives the lock up if it has the token.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+""")
+
+RENEW = make_script("""
+-- KEYS: a lock. ARGV: a token, milliseconds. Keeps the lock for so long if it has the token.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+""")
