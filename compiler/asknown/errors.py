@@ -96,6 +96,7 @@ CODES: dict[str, str] = {
     "no-data": "A file or table that a source names cannot be found.",
     "not-in-dialect": "The target's SQL cannot compute a feature exactly.",
     "engine": "The engine refused the query.",
+    "lost-connection": "The connection to the warehouse ended; the next call connects anew.",
     "output": "The result cannot be written where it should go.",
     # online
     "no-online": "The online table has not been made yet.",

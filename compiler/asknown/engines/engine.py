@@ -89,6 +89,14 @@ class WritesFolders(Protocol):
 
 
 @runtime_checkable
+class Connected(Protocol):
+    """An engine on a server, whose connection may end at any time."""
+
+    def is_open(self) -> bool:
+        """Whether the connection still serves. One that has been idle for a while is tried."""
+
+
+@runtime_checkable
 class TellsCalls(Protocol):
     """An engine that tells how it reads a query."""
 

@@ -142,7 +142,8 @@ class FeatureStore:
         from asknown.store.training import compile_relation
 
         rows = None if limit is None else check_count(limit, "limit")
-        return self._engine.stream(compile_relation(self._typed, name, limit=rows)).read_all()
+        typed = self._typed
+        return typed.engine.stream(compile_relation(typed, name, limit=rows)).read_all()
 
     @in_turn
     def session_statements(self, dialect: str | None = None) -> tuple[str, ...]:
@@ -383,9 +384,13 @@ class FeatureStore:
 
     @property
     def _typed(self) -> TypedCatalog:
-        """The typed catalog; a new one where a source's files have changed since."""
+        """The typed catalog; a new one where a source's files have changed since, or the connection has ended."""
+        from asknown.engines.engine import Connected
         from asknown.store.type_engine import open_catalog
 
+        engine = self.__dict__.get("_engine")
+        if isinstance(engine, Connected) and not engine.is_open():
+            self._disconnect()
         typed: TypedCatalog | None = self.__dict__.get("_opened")
         if typed is None or not typed.sources.files.are_unchanged():
             typed = self._opened = open_catalog(self._catalog, self._engine)
@@ -439,6 +444,9 @@ class FeatureStore:
             self._pushes = None
         while self._frozen:
             self._frozen.pop().close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         engine = self.__dict__.pop("_engine", None)
         self.__dict__.pop("_opened", None)
         if engine is not None:

@@ -99,6 +99,8 @@ def _described(table: SourceTable, engine: Engine) -> tuple[Column, ...]:
     try:
         found = engine.describe(write(source_query(table, engine.dialect), engine.dialect))
     except AsknownError as error:
+        if error.code == "lost-connection":
+            raise
         message, hint = f"source '{source_name(table)}': {error.message}", error.hint
         if error.code == "no-data" and table.path is not None and not engine.dialect.relations.readers:
             file = table.path.rpartition("/")[2]

@@ -161,7 +161,7 @@ def _with_tables(model: Model, catalog: TypedCatalog) -> tuple[Rendered, Model]:
         try:
             catalog.sources.columns(key)
         except AsknownError as error:
-            _, _, said = error.message.partition(": ")
+            said = error.message.removeprefix(f"source '{table.source}.{table.name}': ")
             raise AsknownError(error.code, f"the spine's SQL: {said}", hint=error.hint) from None
     return rendered, parse_model(rendered, model.dialect) if tables else model
 
@@ -201,6 +201,8 @@ def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Relation:
     try:
         found = catalog.engine.describe(sql)
     except AsknownError as error:
+        if error.code == "lost-connection":
+            raise
         raise AsknownError("spine", f"the spine cannot be read: {error.message}", hint=error.hint) from None
     if not found:
         raise AsknownError("spine", "the spine has no columns")

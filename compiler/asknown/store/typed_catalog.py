@@ -322,7 +322,7 @@ class TypedCatalog:
         try:
             described = self._types.describe(write(statement, self._types.dialect))
         except AsknownError as error:
-            if error.at is not None:
+            if error.at is not None or error.code == "lost-connection":
                 raise
             message, hint = f"in model '{model.name}': {error.message}", error.hint
             if error.code == "no-data" and self.translates and warehouse_tables(model):

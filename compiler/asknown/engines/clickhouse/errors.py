@@ -7,6 +7,7 @@ import re
 from asknown.errors import AsknownError
 
 _LONGEST = 1_000  # characters of a message: it may hold a value of the user's data
+_LOST = re.compile(r"refused|timed out|reset by peer|Connection|connection closed", re.IGNORECASE)
 _NO_DATA = ("UNKNOWN_TABLE", "UNKNOWN_DATABASE", "FILE_DOESNT_EXIST", "CANNOT_STAT", "CANNOT_EXTRACT_TABLE_STRUCTURE")
 
 
@@ -25,4 +26,6 @@ def translate(text: str) -> AsknownError:
         return AsknownError(
             "no-data", said, hint=hint or "correct the path in the source; the server must be able to read it"
         )
+    if not found and _LOST.search(said):
+        return AsknownError("lost-connection", f"the server does not answer: {said}", hint="try again")
     return AsknownError("engine", said, hint=hint)

@@ -12,7 +12,13 @@ from asknown.project.options import PostgresOptions
 OURS = "asknown: "  # what a query of ours raises itself
 
 _NO_TABLE = ("42P01", "3F000")
-_LOST = ("57P01", "57P02", "57P03")
+AGAIN = "try again: that connects anew; in Python, call get_historical_features() again"
+_LOST = ("57P01", "57P02", "57P03", "57P05", "08000", "08003", "08006")
+_LOST_WORDS = re.compile(
+    r"closed the connection|no connection to the server|terminating connection|connection (not open|reset|timed out)|"
+    r"connection has been closed|could not (receive|send) data|Broken pipe",
+    re.IGNORECASE,
+)
 
 
 def translate(error: Exception) -> AsknownError:
@@ -21,6 +27,9 @@ def translate(error: Exception) -> AsknownError:
     facts = _facts(error)
     message = facts.get("MESSAGE_PRIMARY") or _first_line(str(error))
     hint = facts.get("MESSAGE_HINT")
+    if state in _LOST or _LOST_WORDS.search(message):
+        said = re.sub(r"^.*?FATAL:\s*|^Failed to [^:]*: ", "", message)
+        return AsknownError("lost-connection", f"the connection to the server has ended: {said}", hint=AGAIN)
     if message.endswith("canceling statement due to user request"):
         return AsknownError(
             "engine", "the query was cancelled on the server", hint="find out who did, and run it again"
@@ -41,8 +50,6 @@ def translate(error: Exception) -> AsknownError:
         return AsknownError("engine", message, hint="grant it: grant temporary on database … to …")
     if state == "22021" and "0x00" in message:
         return AsknownError("spine", "a text holds the character NUL, which Postgres cannot store", hint="take it out")
-    if state in _LOST or "server closed the connection" in str(error):
-        return AsknownError("engine", f"the server ended the connection: {message}", hint="try again")
     more = [facts.get("MESSAGE_DETAIL"), _first_line(facts["CONTEXT"]) if facts.get("CONTEXT") else None]
     return AsknownError("engine", " ".join([message, *(f"({part})" for part in more if part)]), hint=hint)
 

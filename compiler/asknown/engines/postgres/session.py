@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 OLDEST = 140_000
 # A query whose reader was killed ends within so many milliseconds. Not every system that Postgres runs on can look.
+IDLE = 10.0
+"""Seconds after which a server, or what lies between, may have ended a connection that nobody used."""
 LOOK_FOR_READER = "SET client_connection_check_interval = 2000"
 _Result = TypeVar("_Result")
 
@@ -42,6 +45,8 @@ class Postgres:
         self._options = target.options
         self._writable = writable
         self._spines = 0
+        self._lost = False
+        self._used = time.monotonic()
         self._reading: weakref.ref[Generator[pa.RecordBatch]] | None = None  # the result that is being read
         self._adbc, connect = _load_driver()
         self._worker = Worker("asknown-postgres")
@@ -246,6 +251,12 @@ class Postgres:
         values = (zone, database, user, schema or "none")
         return EngineCheck(str(version), tuple(zip(names, map(str, values), strict=True)), tuple(missing))
 
+    def is_open(self) -> bool:
+        if not self._lost and self._reading is None and time.monotonic() - self._used > IDLE:
+            with contextlib.suppress(AsknownError):
+                self._do("SELECT 1")
+        return not self._lost
+
     def close(self) -> None:
         self._stop_reading()
         self._worker.close()
@@ -275,10 +286,13 @@ class Postgres:
             raise
 
     def _run(self, work: Callable[[], _Result]) -> _Result:
+        self._used = time.monotonic()
         try:
             return self._worker.run(work, self._con.adbc_cancel)
         except (self._adbc.Error, OSError) as error:
-            raise translate(error) from None
+            told = translate(error)
+            self._lost = self._lost or told.code == "lost-connection"
+            raise told from None
 
     def _require_idle(self) -> None:
         # The server would break off the earlier one.

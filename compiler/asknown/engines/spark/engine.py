@@ -174,6 +174,9 @@ class Spark:
     def built(self) -> Sequence[str]:
         return self._worker.run(lambda: [t.name for t in self._session.catalog.listTables() if not t.isTemporary])
 
+    def is_open(self) -> bool:
+        return not self._worker.lost
+
     def close(self) -> None:
         with contextlib.suppress(AsknownError):
             self._worker.cancel()

@@ -8,6 +8,8 @@ from asknown.errors import AsknownError
 
 _NO_PATH = ("PATH_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST", "UNABLE_TO_INFER_SCHEMA")
 _NO_TABLE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND")
+REMOTE = "REMOTE"
+"""The condition of an error by which a server does not answer. Spark has none of this name."""
 _RAISED = re.compile(r"\[USER_RAISED_EXCEPTION\] (.*?)(?: SQLSTATE: \w+)?$", re.MULTILINE)
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]\s*(.*)")
 _SQL = re.compile(r"^== SQL.*==\n(?P<sql>.*)\n(?P<before> *)(?P<carets>\^+)$", re.MULTILINE)
@@ -32,8 +34,9 @@ def translate(error: Exception) -> AsknownError:
         message = f"{message.rstrip('.')}: {causes[-1]}"
     elif found := _SQL.search(text):
         message = f"{message}, in {_short(found)}"
-    if condition == "REMOTE":
-        hint = "check the connection: asknown doctor --target NAME"
+    if condition == REMOTE or condition.startswith("INVALID_HANDLE.SESSION"):
+        hint = "try again: that connects anew; asknown doctor --target NAME checks the connection"
+        return AsknownError("lost-connection", message, hint=hint)
     return AsknownError("engine", message, hint=hint)
 
 
@@ -65,7 +68,7 @@ def _read(text: str) -> tuple[str, str]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if line.startswith("Caused by: ") and "awaitResult" not in line]
     if "StatusCode.UNAVAILABLE" in text:
-        return "REMOTE", "Spark Connect does not answer"
+        return REMOTE, "Spark Connect does not answer"
     told = causes[-1] if causes else (lines[0] if lines else "Spark gave an error without a message")
     return "", _plain(re.sub(r"^(Caused by: |: )?[\w.$]+(Exception|Error): ", "", told))
 

@@ -30,6 +30,7 @@ class SparkWorker:
         self._worker = Worker(THREAD, patience=STOPPING)
         self._session: SparkSession | None = None
         self._tag = f"asknown-{uuid.uuid4()}"
+        self.lost = False
 
     def adopt(self, session: SparkSession) -> None:
         """From now on, calls run in this session and can be cancelled there."""
@@ -42,7 +43,9 @@ class SparkWorker:
             return self._worker.run(work, self.cancel)
         except Exception as error:
             if type(error).__module__.split(".")[0] in ("pyspark", "py4j", "grpc"):
-                raise translate(error) from None
+                told = translate(error)
+                self.lost = self.lost or told.code == "lost-connection"
+                raise told from None
             raise
 
     def stream(self, data: Callable[[], Any]) -> Generator[pa.RecordBatch]:
