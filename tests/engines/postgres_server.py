@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,12 +23,28 @@ NOT_ROOT = "nobody"  # Postgres does not run as root, and a bare container's tes
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """Where a server listens: a socket in ``folder``."""
+    """Where a server listens: a socket in ``folder``. ``control`` runs pg_ctl with more arguments."""
 
     folder: Path
+    control: Callable[..., None]
 
     def dsn(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def kill(self) -> None:
+        """Kills the server (SIGKILL), and waits until its processes are gone."""
+        (pid, *_) = (self.folder / "data" / "postmaster.pid").read_text().split("\n")
+        os.kill(int(pid), signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while any(_serves(process, self.folder) for process in _processes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        # Nobody may have waited for the process yet, and then its number seems to be in use.
+        for left in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
+            left.unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Starts the server on the data that it had."""
+        self.control("start")
 
 
 @contextmanager
@@ -38,10 +56,13 @@ def chosen_postgres() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def run_postgres(binaries: Path | None = None, *, init: tuple[str, ...] = ()) -> Iterator[PostgresServer]:
+def run_postgres(
+    binaries: Path | None = None, *, init: tuple[str, ...] = (), durable: bool = False
+) -> Iterator[PostgresServer]:
     """A server that listens on a socket in a temporary folder alone, and is gone afterwards.
 
-    ``binaries`` is a folder with initdb and pg_ctl; ``init`` are more options for initdb.
+    ``binaries`` is a folder with initdb and pg_ctl; ``init`` are more options for initdb. A ``durable`` server keeps
+    what it has acknowledged, as users' servers do.
     """
     # Not pytest's folders: the path of a socket has at most 107 characters, and only their owner may look into them.
     folder = Path(tempfile.mkdtemp(prefix="asknown-pg-"))
@@ -74,14 +95,31 @@ def run_postgres(binaries: Path | None = None, *, init: tuple[str, ...] = ()) ->
         encoding = ("--encoding=UTF8", "--locale=C.UTF-8") if not init else ("--encoding=UTF8",)
         run("initdb", "--auth=trust", "--username=postgres", "--no-sync", *encoding, *init)
         # A zone that is not UTC, so that a session that forgets to pin its own is noticed.
-        settings = "-c fsync=off -c timezone=America/New_York -c synchronous_commit=off"
-        run("pg_ctl", "-w", "-l", str(folder / "server.log"), "-o", f"-h '' -k {folder} {settings}", "start")
+        settings = "-c timezone=America/New_York -c synchronous_commit=off"
+        settings += "" if durable else " -c fsync=off"
+
+        def control(*arguments: str) -> None:
+            log = ("-l", str(folder / "server.log"), "-o", f"-h '' -k {folder} {settings}")
+            run("pg_ctl", "-w", *(log if "start" in arguments else ()), *arguments)
+
+        control("start")
         try:
-            yield PostgresServer(folder)
+            yield PostgresServer(folder, control)
         finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
+            control("-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processes() -> list[Path]:
+    return [path for path in Path("/proc").iterdir() if path.name.isdigit()] if Path("/proc").is_dir() else []
+
+
+def _serves(process: Path, folder: Path) -> bool:
+    """Whether this process works in the server's data."""
+    with suppress(OSError):
+        return (process / "cwd").readlink() == folder / "data"
+    return False
 
 
 def _programs(folder: Path, *, copied: bool) -> Path:

@@ -1,0 +1,152 @@
+"""Connections to the server: one for each thread that reads, opened again after a fork and when one is broken."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
+from psycopg.types.string import StrBinaryDumper, StrDumper
+
+from asknown.addresses import StoreAddress
+from asknown.online.postgres.errors import read_dsn, unreachable
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+Result = TypeVar("Result")
+
+_MOST_PREPARED = 500
+_SETTINGS = "SET TimeZone = 'UTC'; SET client_min_messages = 'warning'"
+"""pgbouncer keeps the first for each of its clients, in transaction mode as well."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to connect: the seconds until the server must answer, and whether statements may be prepared.
+
+    pgbouncer allows that in transaction mode since its version 1.21 alone, and never what a session sets.
+    """
+
+    timeout: float
+    prepare: bool
+
+    @classmethod
+    def of(cls, address: StoreAddress) -> Options:
+        """The options that profiles.yml gives."""
+        return cls(float(address.option("timeout", 5.0)), bool(address.option("prepare", True)))
+
+
+def connect(address: StoreAddress, options: Options, *, limited: bool = True) -> Connection:
+    """A new connection, in autocommit mode. ``limited``: no statement may take longer than the timeout."""
+    given = read_dsn(address)
+    seconds = max(2, math.ceil(options.timeout))  # libpq takes one second for none
+    defaults = {
+        "application_name": "asknown",
+        "connect_timeout": str(seconds),
+        "keepalives_idle": "30",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+        "tcp_user_timeout": str(max(seconds, 10) * 1000),  # milliseconds that sent data may stay unanswered
+    }
+    settings = _SETTINGS
+    if options.prepare and limited:
+        settings += f"; SET statement_timeout = {int(options.timeout * 1000)}"
+    try:
+        connection: Connection = psycopg.connect(
+            make_conninfo(address.url, **{name: value for name, value in defaults.items() if name not in given}),
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,  # statements have $1, $2, …, which need no rewriting
+        )
+        connection.prepare_threshold = 2 if options.prepare else None
+        connection.prepared_max = _MOST_PREPARED
+        # An integer or a text has the same type whatever its value, so that one statement fits all of them.
+        for dumper in (Int8Dumper, Int8BinaryDumper):
+            connection.adapters.register_dumper(int, dumper)
+        for text in (StrBinaryDumper, StrDumper):
+            connection.adapters.register_dumper(str, text)
+        connection.execute(settings)
+    except psycopg.Error as error:
+        raise unreachable(error, address) from None
+    return connection
+
+
+class Held:
+    """A connection of a thread, closed when the thread ends. In a forked child it is the parent's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.cursor = connection.cursor()
+        self.process = os.getpid()
+
+    def close(self) -> None:
+        if self.process == os.getpid():
+            with suppress(psycopg.Error):
+                self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_OF_PARENTS: list[Held] = []  # kept for ever: to end them in a child would end the parent's session
+
+
+class Connections:
+    """The connections of all threads to one address."""
+
+    def __init__(self, address: StoreAddress, options: Options, *, limited: bool = True) -> None:
+        self._address = address
+        self._options = options
+        self._limited = limited
+        self._local = threading.local()
+        self._of_thread: WeakValueDictionary[int, Held] = WeakValueDictionary()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def current(self) -> Held:
+        """The connection of this thread, opened if there is none that can be used."""
+        held: Held | None = getattr(self._local, "held", None)
+        if held is not None and held.process == os.getpid() and not held.connection.closed:
+            return held
+        if self._closed:
+            raise ValueError("the online table was closed")
+        if held is not None and held.process != os.getpid():
+            _OF_PARENTS.append(held)
+        held = self._local.held = Held(connect(self._address, self._options, limited=self._limited))
+        with self._lock:
+            self._of_thread[threading.get_ident()] = held
+        return held
+
+    def run(self, action: Callable[[Held], Result]) -> Result:
+        """The result of ``action`` with this thread's connection; where that breaks, once more with a new one."""
+        held = self.current()
+        try:
+            return action(held)
+        except psycopg.OperationalError:
+            if not held.connection.broken and not held.connection.closed:
+                raise
+            held.close()
+        return action(self.current())
+
+    def interrupt(self, thread: int) -> None:
+        """Cancels the statement that a thread runs now, if any."""
+        with self._lock:
+            held = self._of_thread.get(thread)
+        if held is not None and not held.connection.closed:
+            with suppress(psycopg.Error):
+                held.connection.cancel_safe(timeout=5.0)
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
+        self._closed = True
+        with self._lock:
+            every = list(self._of_thread.values())
+        for held in every:
+            held.close()

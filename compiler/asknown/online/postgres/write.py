@@ -1,0 +1,111 @@
+"""Writes values over those that a generation holds: few by one statement, many through a temporary table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from asknown.online.postgres.codec import Form, writable
+from asknown.online.postgres.connect import Cursor
+from asknown.online.postgres.fill import nul
+from asknown.online.postgres.layout import Tables
+from asknown.online.postgres.parts import given_keys, same_key
+from asknown.online.remote.store import Key, Part, Value
+
+_AT_ONCE = 500  # rows that are bound in one statement
+_MANY = 10_000  # rows that go through the temporary table at once
+_STAGED = "_asknown_staged"
+
+
+class PartWriter:
+    """Writes into one generation, whose tables have their keys."""
+
+    def __init__(self, cursor: Cursor, tables: Tables) -> None:
+        self._cursor = cursor
+        self._tables = tables
+
+    def put(self, part: Part, items: Iterable[tuple[Key, Value]]) -> None:
+        """Writes whole values, over those that the keys have. Of a key that comes twice, the last counts."""
+        items = iter(items)
+        while some := dict(islice(items, _MANY)):
+            match part:
+                case "rows":
+                    self._put_rows(list(some.values()))
+                case "events":
+                    self._put_events(some)
+                case _:
+                    self._put_bytes(part, some, 'excluded."_body"')
+
+    def append(self, items: Iterable[tuple[Key, bytes]]) -> None:
+        """Writes bytes behind those that the keys have."""
+        joined: dict[Key, list[bytes]] = {}
+        for key, body in items:
+            joined.setdefault(key, []).append(body)
+        some = {key: b"".join(bodies) for key, bodies in joined.items()}
+        if some:
+            self._put_bytes("pushed", some, 't."_body" || excluded."_body"')
+
+    def _put_rows(self, rows: Sequence[Any]) -> None:
+        tables = self._tables
+        for place, column in enumerate(tables.table.columns):
+            if column.type.kind == "text":
+                for number, row in enumerate(rows, start=1):
+                    if row[place] is not None and "\0" in row[place]:
+                        raise nul(tables.table.view, column.name, row[place], number)
+        listed = ", ".join(tables.columns)
+        others = [name for name in tables.columns if name not in tables.keys]
+        assigned = ", ".join(f"{name} = excluded.{name}" for name in others)
+        resolve = f"ON CONFLICT ({', '.join(tables.keys)}) DO " + (f"UPDATE SET {assigned}" if assigned else "NOTHING")
+        insert = f"INSERT INTO {tables.full['rows']} AS t ({listed})"
+        if len(rows) <= _AT_ONCE:
+            source = _unnested(tables.forms)
+            self._run(f"{insert} SELECT * FROM {source}\n{resolve}", *_columns(rows, tables.forms))
+            return
+        like = f"SELECT {listed} FROM {tables.full['rows']}"
+        self._run(f"CREATE TEMPORARY TABLE {_STAGED} ON COMMIT DROP AS {like} WITH NO DATA")
+        with self._cursor.copy(f"COPY {_STAGED} FROM STDIN".encode()) as copy:
+            for row in rows:
+                copy.write_row(row)
+        self._run(f"{insert} SELECT * FROM {_STAGED}\n{resolve}")
+        self._run(f"DROP TABLE {_STAGED}")
+
+    def _put_events(self, some: dict[Key, Any]) -> None:
+        tables = self._tables
+        width = len(tables.table.keys)
+        if width:
+            delete = f"DELETE FROM {tables.full['events']} AS t USING {given_keys(tables)} WHERE "
+            self._run(delete + same_key(tables, "t", "q"), *_columns(list(some), tables.key_forms))
+        else:
+            self._run(f"DELETE FROM {tables.full['events']}")
+        rows = [(*key, number, *block) for key, blocks in some.items() for number, block in enumerate(blocks)]
+        forms: tuple[Form, ...] = (*tables.key_forms[:width], "bigint", "bigint", "bytea")
+        listed = ", ".join((*tables.keys[:width], '"_number"', '"_start"', '"_body"'))
+        for start in range(0, len(rows), _MANY):
+            bound = _columns(rows[start : start + _MANY], forms)
+            self._run(f"INSERT INTO {tables.full['events']} ({listed}) SELECT * FROM {_unnested(forms)}", *bound)
+
+    def _put_bytes(self, part: Part, some: dict[Key, Any], body: str) -> None:
+        tables = self._tables
+        width = len(tables.table.keys)
+        forms: tuple[Form, ...] = (*tables.key_forms[:width], "bytea")
+        listed = ", ".join((*tables.keys[:width], '"_body"'))
+        self._run(
+            f"INSERT INTO {tables.full[part]} AS t ({listed}) SELECT * FROM {_unnested(forms)}\n"
+            f'ON CONFLICT ({", ".join(tables.keys)}) DO UPDATE SET "_body" = {body}',
+            *_columns([(*key, value) for key, value in some.items()], forms),
+        )
+
+    def _run(self, query: str, *bound: Any) -> None:
+        self._cursor.execute(query.encode(), bound)
+
+
+def _unnested(forms: Sequence[Form]) -> str:
+    """The table of rows that are bound as an array for each column."""
+    return f"unnest({', '.join(f'${place}::{form}[]' for place, form in enumerate(forms, start=1))}) AS q"
+
+
+def _columns(rows: Sequence[Sequence[Any]], forms: Sequence[Form]) -> list[list[Any]]:
+    """The rows by columns, as they are bound."""
+    columns = zip(*rows, strict=True)
+    return [[writable(cell, form) for cell in column] for column, form in zip(columns, forms, strict=True)]
