@@ -118,9 +118,16 @@ def column_decoder(kind: SqlType) -> ConvertColumn | None:
     decode = decoder(kind)
     if decode is None:
         return None
-    if kind.kind == "float":  # a double is stored as it is, and only a NaN as text
-        return lambda column: [v if v is None or type(v) is float else decode(v) for v in column]
+    if kind.kind == "float":
+        return _decode_floats
     return lambda column: [None if v is None else decode(v) for v in column]
+
+
+def _decode_floats(column: Sequence[Any]) -> list[Any]:
+    """Doubles are stored as they are, and only a NaN as text."""
+    if str not in set(map(type, column)):
+        return list(column)
+    return [v if v is None or type(v) is float else float(v) for v in column]
 
 
 def full_column_decoder(kind: SqlType) -> Callable[[Sequence[Any], set[type]], Sequence[Any]]:

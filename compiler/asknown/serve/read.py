@@ -6,9 +6,11 @@ to JSON. Both are made again when a load has changed the table: the reader then 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +121,14 @@ class Prepared:
         self.names = tuple(output.name for output in outputs)
         self.keys_of_json = [msgspec.json.encode(name) for name in self.names]
         self.writers = {}
+        self.__dict__.pop("all_present", None)
+
+    @cached_property
+    def all_present(self) -> tuple[list[list[Status]], Counts, bytes]:
+        """The statuses of one row that has every value, their counts, and their JSON."""
+        present: Status = "PRESENT"
+        counts = {(view, "PRESENT"): number for view, number in Counter(self.views).items()}
+        return [[present] for _ in self.names], counts, encode(dict.fromkeys(self.names, present))
 
     def written(self, answer: Answer, layout: Layout) -> list[Sequence[Any]]:
         """The columns of an answer, as :data:`encode` takes them."""
@@ -376,20 +386,35 @@ def write_columns(prepared: Prepared, response: OnlineResponse, columns: Mapping
 
 def write_rows(prepared: Prepared, response: OnlineResponse, rows: Sequence[Mapping[str, Any]]) -> Written:
     """The answer of ``/v1/features`` to a request that gave rows: a list of objects."""
+    if len(rows) == 1:
+        return _write_row(prepared, response, rows[0])
     answer, names = response.answer, prepared.names
     (statuses, counts), times = statuses_of(prepared, answer), _times(answer, None)
     written = prepared.written(answer, "v1")
-    if len(rows) == 1:
-        keys = prepared.keys_of_json
-        shown = encode([{**rows[0], **dict(zip(names, [column[0] for column in written], strict=True))}])
-        said = encode([dict(zip(names, [column[0] for column in statuses], strict=True))])
-        moments = b"[{%b}]" % b",".join([b"%b:%b" % (k, t[1:-1]) for k, t in zip(keys, times, strict=True)])
-    else:
-        given = as_columns(rows).filled()
-        shown = encode(_by_row([*given, *names], [*given.values(), *written], len(rows)))
-        said = encode(_by_row(names, statuses, len(rows)))
-        moments = encode(_by_row(names, [msgspec.json.decode(column) for column in times], len(rows)))
+    given = as_columns(rows).filled()
+    shown = encode(_by_row([*given, *names], [*given.values(), *written], len(rows)))
+    said = encode(_by_row(names, statuses, len(rows)))
+    moments = encode(_by_row(names, [msgspec.json.decode(column) for column in times], len(rows)))
     body = b'{"rows":%b,"statuses":%b,"event_timestamps":%b,%b}' % (shown, said, moments, _tail(response))
+    return Written(body, statuses, counts)
+
+
+def _write_row(prepared: Prepared, response: OnlineResponse, row: Mapping[str, Any]) -> Written:
+    """The answer to one row, the most frequent request."""
+    answer = response.answer
+    if [None] in answer.values:
+        statuses, counts = statuses_of(prepared, answer)
+        said = encode(dict(zip(prepared.names, [status for (status,) in statuses], strict=True)))
+    else:
+        statuses, counts, said = prepared.all_present
+    values = zip(prepared.names, [column[0] for column in prepared.written(answer, "v1")], strict=True)
+    times = zip(prepared.keys_of_json, _times(answer, None), strict=True)
+    body = b'{"rows":[%b],"statuses":[%b],"event_timestamps":[{%b}],%b}' % (
+        encode({**row, **dict(values)}),
+        said,
+        b",".join([b"%b:%b" % (key, text[1:-1]) for key, text in times]),
+        _tail(response),
+    )
     return Written(body, statuses, counts)
 
 
