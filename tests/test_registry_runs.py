@@ -66,6 +66,7 @@ def test_a_registry_of_the_first_layout_is_read_and_gets_its_tables(shop: Path) 
     run("apply", "--yes")
     with sqlite3.connect("registry.db") as connection:
         connection.execute("drop table run")
+        connection.execute("drop table pin")
         connection.execute("pragma user_version = 1")
     assert "run" not in TABLES
     assert runs() == []

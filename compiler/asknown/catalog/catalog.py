@@ -29,7 +29,8 @@ class Catalog:
 
     @property
     def names(self) -> list[str]:
-        return sorted(self.project.models)
+        """The names of the project's own models. Those of pinned views are not among them."""
+        return sorted(name for name, file in self.project.models.items() if file.frozen is None)
 
     def model(self, name: str) -> Model:
         """The model called ``name``. Raises ``unknown-model``, or what is wrong with its template or SQL."""
@@ -59,8 +60,21 @@ class Catalog:
         return self._sound(lambda name: self.model(name).is_on_demand)
 
     def views(self) -> list[str]:
-        """The names of all feature views. Renders the whole project."""
+        """The names of all feature views of the project itself. Renders the whole project."""
         return [name for name in self.names if self.model(name).is_feature_view]
+
+    def served_pins(self) -> list[str]:
+        """The pinned views that are loaded with the project's own: those that its services and on-demand views read."""
+        if not self.project.pins:
+            return []
+        read = {line.view for service in self.project.services.values() for line in service.features}
+        waiting = [*self.on_demand_views(), *(name for name in read if name in self.project.models)]
+        while waiting:
+            request = self.model(waiting.pop()).rendered.request
+            below = {name.partition(":")[0] for name in (() if request is None else request.references)} - read
+            read |= below
+            waiting += [name for name in below if name in self.project.models]
+        return sorted(name for name in read if name in self.project.models and self.project.models[name].frozen)
 
     def view_names(self) -> list[str]:
         """The names of the feature views that render and parse, for hints. Errors of other models are ignored."""

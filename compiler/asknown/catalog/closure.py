@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,14 @@ from asknown.project.nodes import (
     Service,
     ServiceFeatures,
     SourceTable,
+    Terms,
 )
-from asknown.render import Rendered, ViewConfig
-from asknown.render.nodes import RequestCall, split_lines
-from asknown.types import parse_type
+from asknown.render import Rendered
+from asknown.render.frozen import METADATA, rendered_from
 
 Body = dict[str, Any]
 Objects = Mapping[str, Body]
 
-# The parts of a config that say nothing of values: a change of them is one of metadata.
-METADATA = ("owner", "description", "tags", "meta")
 # The parts of an object that name others: lists that end with a hash.
 _PARTS = ("refs", "sources", "entities", "views", "services")
 
@@ -52,13 +51,13 @@ class Frozen:
 
 
 def freeze(catalog: Catalog, *, plain: bool = False) -> Frozen:
-    """The project's views and services as objects; with ``plain`` its plain models among the views.
+    """The project's views and services as objects; with ``plain`` its plain models and pinned views among the views.
 
     No engine is asked: the objects hold no types but declared ones. Raises the first error of a model, and
     ``bad-model`` for one whose SQL holds the value of an environment variable.
     """
     frozen = _Freezing(catalog)
-    names = catalog.names if plain else sorted([*catalog.views(), *catalog.on_demand_views()])
+    names = sorted(catalog.project.models) if plain else sorted([*catalog.views(), *catalog.on_demand_views()])
     views = {name: frozen.model(name) for name in names}
     services = {name: frozen.keep(_service(service)) for name, service in sorted(catalog.project.services.items())}
     exposures = {name: frozen.keep(_exposure(one)) for name, one in sorted(catalog.project.exposures.items())}
@@ -142,12 +141,21 @@ class _Freezing:
             | {
                 "doc": "" if doc is None else doc.description,
                 "columns": [] if doc is None else [[c.name, c.description, c.data_type] for c in doc.columns],
+                **({} if doc is None else _terms(doc.terms)),
             },
             "file": rendered.shown,
             "refs": [[ref, self._models[ref]] for ref in rendered.refs],  # in the order of their first use, as CTEs are
             "sources": [[*key, self.keep(_source(project.sources[key]))] for key in rendered.sources],
             "entities": [[name, self.keep(_entity(project.entities[name]))] for name in rendered.config.entity or ()],
         }
+
+
+def _terms(terms: Terms) -> Body:
+    """The terms that other projects need to know, where they are declared."""
+    found: Body = {} if terms.access == Terms().access else {"access": terms.access}
+    if terms.deprecation_date is not None:
+        found["deprecation_date"] = terms.deprecation_date.isoformat()
+    return found
 
 
 def _source(table: SourceTable) -> Body:
@@ -225,7 +233,7 @@ def thaw(
     for body in models.values():
         services |= {name: thawed_service(objects[digest]) for name, digest in body.get("services", ())}
         for *_, digest in body["sources"]:
-            table = _thawed_source(objects[digest], Where(shown(body["name"])))
+            table = thawed_source(objects[digest], Where(shown(body["name"])))
             today = project.sources.get((table.source, table.name))
             if today is not None and today.path == table.path:
                 table = replace(table, push=today.push)  # its files may have landed rows, whose numbers nobody reads
@@ -234,18 +242,18 @@ def thaw(
                 table = replace(table, columns=tuple(ColumnDoc(name, "", kind, table.at) for name, kind in known))
             sources[table.source, table.name] = table
         for name, digest in body["entities"]:
-            entities[name] = _thawed_entity(objects[digest], Where(shown(body["name"])))
+            entities[name] = thawed_entity(objects[digest], Where(shown(body["name"])))
     frozen = replace(
         project,
         settings=replace(project.settings, dialect=next((b["dialect"] for b in models.values()), "duckdb")),
         models={name: _file(body, shown(name)) for name, body in models.items()},
-        docs={name: _doc(body, shown(name)) for name, body in models.items()},
+        docs={name: thawed_doc(body, shown(name)) for name, body in models.items()},
         sources=sources,
         entities=entities,
         services=services,
         macros=(),
     )
-    return Catalog(frozen, rendered={name: _rendered(body, shown(name)) for name, body in models.items()})
+    return Catalog(frozen, rendered={name: rendered_from(body, shown(name)) for name, body in models.items()})
 
 
 def reach(roots: Iterable[str], read: Callable[[str], Body]) -> dict[str, Body]:
@@ -264,36 +272,19 @@ def _file(body: Body, shown: str) -> ModelFile:
     return ModelFile(body["name"], Path(body["file"]), shown, body["sql"])
 
 
-def _doc(body: Body, shown: str) -> ModelDoc:
-    return ModelDoc(body["name"], body["metadata"]["doc"], _columns(body["metadata"]["columns"], shown), Where(shown))
-
-
-def _rendered(body: Body, shown: str) -> Rendered:
-    config: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in body["config"].items()
-    }
-    config |= {key: body["metadata"][key] for key in METADATA} | {"tags": tuple(body["metadata"]["tags"])}
-    if config["inputs"] is not None:
-        config["inputs"] = tuple((name, parse_type(kind)) for name, kind in config["inputs"])
-    request = None
-    if "request" in body:
-        references, full_names, line = body["request"]
-        request = RequestCall(tuple(references), full_names, line)
-    known = {field.name for field in fields(ViewConfig)}
-    return Rendered(
-        body["name"],
-        shown,
-        body["sql"],
-        body["sql"],
-        ViewConfig(**{key: value for key, value in config.items() if key in known}),
-        tuple(ref for ref, _ in body["refs"]),
-        tuple((source, table) for source, table, _ in body["sources"]),
-        tuple(range(1, len(split_lines(body["sql"])) + 1)),
-        request=request,
+def thawed_doc(body: Body, shown: str) -> ModelDoc:
+    """The description of a model's object. Its contract and groups held when it was applied, and are left out."""
+    metadata = body["metadata"]
+    day = metadata.get("deprecation_date")
+    terms = Terms(
+        access=metadata.get("access", Terms().access),
+        deprecation_date=None if day is None else date.fromisoformat(day),
     )
+    return ModelDoc(body["name"], metadata["doc"], _columns(metadata["columns"], shown), Where(shown), terms)
 
 
-def _thawed_source(body: Body, at: Where) -> SourceTable:
+def thawed_source(body: Body, at: Where) -> SourceTable:
+    """The table of a source's object."""
     return SourceTable(
         body["source"],
         body["name"],
@@ -308,7 +299,8 @@ def _thawed_source(body: Body, at: Where) -> SourceTable:
     )
 
 
-def _thawed_entity(body: Body, at: Where) -> Entity:
+def thawed_entity(body: Body, at: Where) -> Entity:
+    """The entity of an object."""
     return Entity(body["name"], tuple(Key(*key) for key in body["keys"]), body["description"], at)
 
 
@@ -333,7 +325,7 @@ def changed_parts(old: str, new: str, objects: Objects) -> list[tuple[str, str, 
     waiting = [(old, new)]
     while waiting:
         before, after = (objects[digest] for digest in waiting.pop())
-        if _own(before) != _own(after):
+        if canonical(_own(before)) != canonical(_own(after)):  # one is from JSON, with lists for tuples
             found[after["kind"], _name(after), str(after.get("file", ""))] = None
         for part in _PARTS:
             earlier = {tuple(named[:-1]): named[-1] for named in before.get(part, ())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -78,16 +79,28 @@ def _between(before: FeatureState, after: FeatureState, old: ViewState, new: Vie
     return "metadata" if before.description != after.description else None
 
 
-def compare_services(name: str, old: Sequence[str] | None, new: Sequence[str] | None) -> ServiceChange | None:
-    """The change of a service from the features ``old`` to ``new``, both in order; None stands for no service."""
+def compare_services(name: str, old: Sequence[str] | None, new: Sequence[str] | None, own: str) -> ServiceChange | None:
+    """The change of a service from the features ``old`` to ``new``, both in order; None stands for no service.
+
+    A pinned view is the same view in any version; ``own`` is the project's name, which a view of its own lacks.
+    """
     if new is None:
         return ServiceChange(name, "removed", tuple(old or ()))
     if old is None:
         return ServiceChange(name, "new", tuple(new))
-    lost = tuple(feature for feature in old if feature not in new)
+    before, after = ({_unpinned(feature, own): feature for feature in some} for some in (old, new))
+    lost = tuple(before[feature] for feature in before if feature not in after)
     if lost:
         return ServiceChange(name, "loses", lost)
-    if [feature for feature in new if feature in old] != list(old):
+    if [feature for feature in after if feature in before] != list(before):
         return ServiceChange(name, "reordered", tuple(new))
-    gained = tuple(feature for feature in new if feature not in old)
+    moved = tuple(feature for plain, feature in after.items() if before.get(plain, feature) != feature)
+    if moved:
+        return ServiceChange(name, "version", moved)
+    gained = tuple(feature for plain, feature in after.items() if plain not in before)
     return ServiceChange(name, "gains", gained) if gained else None
+
+
+def _unpinned(feature: str, own: str) -> str:
+    """A feature of a service without its view's version: ``flights.orders@v3:amount`` is ``flights.orders:amount``."""
+    return re.sub(r"^([^@:]*)@v\d+(?=:)", r"\1", feature).removeprefix(f"{own}.")

@@ -33,7 +33,7 @@ STAYS_ONLINE: frozenset[Kind] = frozenset({"text", "metadata", "ttl"})
 SAME_VERSION: frozenset[Kind] = frozenset({"text", "metadata", "online"})
 
 
-Effect = Literal["breaks", "retrain"]
+Effect = Literal["breaks", "retrain", "pinned"]
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,17 @@ class ViewState:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A reader of a view: a feature service, or an exposure of some kind. ``features`` are those that it reads."""
+    """A reader of a view: a feature service, or an exposure of some kind. ``features`` are those that it reads.
+
+    ``pinned`` is the version that a reader of another project, or of an older version, has pinned; such a reader sees
+    no other.
+    """
 
     kind: str
     name: str
     owner: str
     features: frozenset[str] | None = None  # None: all of the view's
+    pinned: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,12 @@ class ViewChange:
         return frozenset(self.kinds) | {change.kind for change in self.features}
 
     def effect_on(self, consumer: Consumer) -> Effect | None:
-        """The meaning of the change for a consumer of the view; None if it does not concern it."""
+        """The meaning of the change for a consumer of the view; None if it does not concern it.
+
+        A pin of a view that stays is not touched by any change: the version is frozen.
+        """
+        if consumer.pinned is not None:
+            return "breaks" if self.after is None else "pinned"
         kinds = set(self.kinds)
         for change in self.features:
             names = {change.feature, change.before} if change.kind == "renamed" else {change.feature}
@@ -141,10 +151,13 @@ class ViewChange:
 
 @dataclass(frozen=True)
 class ServiceChange:
-    """A change of a feature service: ``kind`` is new, removed, ``loses`` features, ``reordered`` or ``gains`` some."""
+    """A change of a feature service: ``kind`` is new, removed, ``loses`` features, ``reordered`` or ``gains`` some.
+
+    ``version``: it has another version of some of its features pinned, so its model must be trained again.
+    """
 
     service: str
-    kind: Literal["new", "removed", "loses", "reordered", "gains", "metadata"]
+    kind: Literal["new", "removed", "loses", "reordered", "gains", "version", "metadata"]
     features: tuple[str, ...] = ()
     production: bool = True
 

@@ -74,7 +74,7 @@ def requestable(session: Session) -> list[str]:
     """The feature services, and the models that look like feature views. No model is rendered to find out."""
     project = _project(session)
     views = (name for name, model in project.models.items() if _CONFIGURED_ENTITY.search(model.text))
-    return [*project.services, *views]
+    return [*project.services, *views, *(pin.name for pin in project.pins)]
 
 
 def models(session: Session) -> list[str]:

@@ -27,12 +27,18 @@ def describe_changes(changes: ProjectChanges) -> Iterator[str]:
     if changes.services:
         yield ""
     for service in changes.services:
-        features = ", ".join(service.features) if service.kind in ("loses", "gains") else ""
-        breaking = "  → breaking" if service.breaking else ""
+        features = ", ".join(service.features) if service.kind in ("loses", "gains", "version") else ""
+        breaking = "  → breaking" if service.breaking else "  → train again" if service.kind == "version" else ""
         yield f"  service {service.service}  {service.kind}  {features}{breaking}".rstrip()
     if changes.exposures:
         yield ""
         yield f"  exposures: {', '.join(changes.exposures)}"
+    if changes.pins:
+        yield ""
+        yield f"  pins: {', '.join(changes.pins)}"
+    if changes.warnings:
+        yield ""
+    yield from (f"  warning: {warning}" for warning in changes.warnings)
     yield ""
     yield _counted(changes)
 
@@ -79,9 +85,16 @@ def _effects(view: ViewChange, consumers: Sequence[Consumer]) -> Iterator[str]:
     """A line for those whom the change breaks, and one for those who need to train again."""
     effects: tuple[Effect, ...] = ("breaks", "retrain")
     for effect in effects:
-        named = [_named(one) for one in consumers if view.effect_on(one) == effect]
+        named = [
+            _named(one) + ("" if one.pinned is None else f" pins v{one.pinned}")
+            for one in consumers
+            if view.effect_on(one) == effect
+        ]
         if named:
             yield f"    {effect}: {', '.join(named)}"
+    pinned = [f"{_named(one)} at v{one.pinned}" for one in consumers if view.effect_on(one) == "pinned"]
+    if pinned:
+        yield f"    stays as it is for {', '.join(pinned)}"
 
 
 def _named(consumer: Consumer) -> str:
@@ -149,6 +162,7 @@ def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:
         }
         consumers = [
             {"kind": one.kind, "name": one.name, "owner": one.owner, "effect": effect}
+            | ({} if one.pinned is None else {"version": one.pinned})
             for one in changes.consumers.get(view.view, ())
             if (effect := view.effect_on(one)) is not None
         ]
@@ -168,6 +182,8 @@ def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:
             }
     for service in changes.services:
         yield {"service": service.service, "kind": service.kind, "features": list(service.features)}
+    for pin in changes.pins:
+        yield {"pin": pin, "kind": "pin"}
 
 
 def describe_differences(differences: Sequence[FeatureDiff]) -> Iterator[str]:

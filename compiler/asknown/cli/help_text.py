@@ -36,6 +36,7 @@ Commands:
   follow       Keep a replica of the online table that is published.
   plan         Show what would change against the registry.
   apply        Record the project's current definitions in the registry.
+  pin          Pin the views of other projects that this one uses.
   history      List the revisions of the project, newest first.
   rollback     Make an earlier revision the newest.
   search       Find applied features by their words.

@@ -49,8 +49,8 @@ def list_everything(store: FeatureStore) -> Listing:
 
 
 def sound_models(store: FeatureStore, faults: list[AsknownError]) -> Iterator[Model]:
-    """The models that render and parse. The errors of the others are added to ``faults``."""
-    for name in store.catalog.names:
+    """The models that render and parse, and the pinned views. The errors of the others are added to ``faults``."""
+    for name in [*store.catalog.names, *(pin.name for pin in store.project.pins)]:
         try:
             yield store.catalog.model(name)
         except AsknownError as error:

@@ -17,7 +17,11 @@ _GROUP = ("name", "owner", "description")
 _OWNER = ("name", "email")
 _EXPOSURE = ("name", "type", "owner", "url", "description", "depends_on", "maturity", "label", "meta", "tags")
 _TYPES = ("dashboard", "notebook", "analysis", "ml", "application")
-_REF = re.compile(r"""\s*(?:\{\{)?\s*ref\(\s*(['"])(?P<name>[^'"]+)\1\s*\)\s*(?:\}\})?\s*""")
+_TEXT = r"""(['"])([^'"]+)\{}"""
+_REF = re.compile(
+    rf"\s*(?:\{{\{{)?\s*ref\(\s*{_TEXT.format(1)}\s*(?:,\s*{_TEXT.format(3)}\s*)?(?:,\s*v(?:ersion)?\s*=\s*(\d+)\s*)?\)"
+    r"\s*(?:\}\})?\s*"
+)
 
 
 def read_terms(reader: Reader) -> Terms:
@@ -123,16 +127,23 @@ def read_exposure(value: Value) -> Exposure:
 
 
 def _read_use(text: str) -> str:
-    """A dependency of an exposure, as a request has it: ``ref('orders')`` is ``orders``."""
+    """A dependency of an exposure, as a request has it: ``ref('orders')`` is ``orders``.
+
+    >>> _read_use("ref('flights', 'carrier_delays', v=3)")
+    'flights.carrier_delays@v3'
+    """
     ref = _REF.fullmatch(text)
-    return text if ref is None else ref["name"]
+    if ref is None:
+        return text
+    name = ref[2] if ref[4] is None else f"{ref[2]}.{ref[4]}"
+    return name if ref[5] is None else f"{name}@v{ref[5]}"
 
 
 def check_exposure(exposure: Exposure, models: Collection[str], services: Collection[str]) -> None:
     """Raises ``unknown-model`` where an exposure depends on something that the project does not have."""
     for use in exposure.uses:
         name = use.partition(":")[0]
-        if use not in services and name not in models:
+        if use not in services and name not in models and not {".", "@"} & set(name):  # those may be pinned
             raise AsknownError(
                 "unknown-model",
                 f"exposure '{exposure.name}' depends on '{use}', which is no model, view or feature service",

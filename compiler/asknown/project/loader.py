@@ -8,6 +8,7 @@ from pathlib import Path
 from asknown.errors import AsknownError, Where
 from asknown.project.files import find_files, is_folder, read_text, show_path
 from asknown.project.nodes import MacroFile, ModelFile, Project, Service, Settings
+from asknown.project.pins import read_lock
 from asknown.project.profiles import load_profile
 from asknown.project.properties import read_properties
 from asknown.project.reader import Names
@@ -43,6 +44,7 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
         tests=tests,
         models=models,
         macros=find_macros(settings),
+        pins=read_lock(settings),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -352,12 +353,46 @@ class UnitTest:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model's template. Its name is the file's name without ``.sql``."""
+    """A model's template. Its name is the file's name without ``.sql``.
+
+    ``frozen`` is the object of a pinned model, whose ``text`` is plain SQL and which renders from the object alone.
+    """
 
     name: str
     path: Path
     shown: str  # the path as messages show it, relative to the project
     text: str
+    frozen: Mapping[str, Any] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class ViewName:
+    """A view of some project, in the version ``v`` or, where that is None, in the one that is pinned."""
+
+    project: str
+    view: str
+    v: int | None
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.view}" + ("" if self.v is None else f"@v{self.v}")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A version of a view that the project uses from the registry: of another project, or an older one of its own.
+
+    ``hash`` names its object.
+    """
+
+    project: str
+    view: str
+    v: int
+    hash: str
+
+    @property
+    def name(self) -> str:
+        """The name of the view in this project: ``flights.carrier_delays@v3``."""
+        return f"{self.project}.{self.view}@v{self.v}"
 
 
 @dataclass(frozen=True)
@@ -384,3 +419,4 @@ class Project:
     tests: dict[str, ModelFile] = field(default_factory=dict)  # the singular data tests
     groups: dict[str, Group] = field(default_factory=dict)
     exposures: dict[str, Exposure] = field(default_factory=dict)
+    pins: tuple[Pin, ...] = ()  # as asknown.lock has them

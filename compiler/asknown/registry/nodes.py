@@ -81,10 +81,29 @@ class StoredService:
 
 
 @dataclass(frozen=True)
+class StoredPin:
+    """A use of version ``v`` of a ``view`` of ``of_project``, by a part of ``project``.
+
+    ``kind`` and ``name`` say by what: a service, an exposure or a model; ``project`` where nothing names the view yet.
+    ``features`` are those that it reads, None for all.
+    """
+
+    project: str
+    kind: str
+    name: str
+    owner: str
+    of_project: str
+    view: str
+    v: int
+    features: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
 class NextRevision:
     """All that one revision writes. ``base`` is the number of the revision that it was planned against, 0 for none.
 
-    ``objects`` are bodies by hash. ``versions`` are those that the revision makes or writes again.
+    ``objects`` are bodies by hash. ``versions`` are those that the revision makes or writes again. ``pins`` are all
+    uses of pinned views.
     """
 
     base: int
@@ -94,6 +113,7 @@ class NextRevision:
     views: tuple[StoredView, ...]
     features: tuple[StoredFeature, ...]
     services: tuple[StoredService, ...]
+    pins: tuple[StoredPin, ...] = ()
 
 
 @dataclass(frozen=True)

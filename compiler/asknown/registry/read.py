@@ -12,7 +12,16 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from asknown.errors import AsknownError
-from asknown.registry.nodes import Hit, Revision, Run, StoredFeature, StoredService, StoredView, ViewVersion
+from asknown.registry.nodes import (
+    Hit,
+    Revision,
+    Run,
+    StoredFeature,
+    StoredPin,
+    StoredService,
+    StoredView,
+    ViewVersion,
+)
 from asknown.registry.schema import APPLICATION_ID, LAYOUT
 
 _Node = TypeVar("_Node", Revision, ViewVersion, StoredView, StoredFeature)
@@ -59,6 +68,21 @@ class RegistryReader:
         rows = self._rows("select name, description, features from service where project = ? order by name", (project,))
         return [StoredService(name, description, tuple(json.loads(names))) for name, description, names in rows]
 
+    def projects(self) -> list[str]:
+        """The projects that have applied something."""
+        return [name for (name,) in self._rows("select name from project order by name", ())]
+
+    def pins(self, of_project: str) -> list[StoredPin]:
+        """The uses of the project's views by their pins, in all projects."""
+        if self._connection is None or check_layout(self._connection, self.path) < 3:
+            return []
+        names = ", ".join(field.name for field in fields(StoredPin))
+        rows = self._rows(f"select {names} from pin where of_project = ? order by project, kind, name", (of_project,))
+        pins = [StoredPin(*row) for row in rows]
+        return [
+            pin if pin.features is None else replace(pin, features=tuple(json.loads(str(pin.features)))) for pin in pins
+        ]
+
     def runs(self, project: str, limit: int = -1) -> list[Run]:
         """The loads and training sets of the project, newest first."""
         if self._connection is None or check_layout(self._connection, self.path) < 2:
@@ -79,6 +103,10 @@ class RegistryReader:
                 "registry-corrupt", f"the registry {self.path} lacks the object {digest[:12]}", hint="restore a copy"
             )
         return dict(json.loads(rows[0][0]))
+
+    def has_object(self, digest: str) -> bool:
+        """Whether there is an object with this hash."""
+        return bool(self._rows("select 1 from object where hash = ?", (digest,)))
 
     def search(self, words: Sequence[str], project: str | None = None, limit: int = 20) -> list[Hit]:
         """The features whose name, view, description, tags, owner or SQL have all ``words``, best first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x61736B52  # "askR"
-LAYOUT = 2
+LAYOUT = 3
 
 # Revisions make a chain: the first one's parent is 0, and no two have one parent, so the tables themselves refuse a
 # fork. Objects and revisions are never changed. The rest holds each project's newest state, and is written again with
@@ -122,5 +122,21 @@ create table run (
 
 create index run_of_project on run (project, id);
 """
+# Who uses which version of a view of another project, as each project's newest state says. Of layout 3.
+PINS = """
+create table pin (
+    project text not null,
+    kind text not null,
+    name text not null,
+    owner text not null,
+    of_project text not null,
+    view text not null,
+    v integer not null,
+    features text,
+    primary key (project, kind, name, of_project, view, v)
+) strict;
+
+create index pin_of_view on pin (of_project, view);
+"""
 # The tables that each layout added to the one before, by its number.
-STEPS = {1: TABLES, 2: RUNS}
+STEPS = {1: TABLES, 2: RUNS, 3: PINS}

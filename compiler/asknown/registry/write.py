@@ -101,13 +101,16 @@ def _write(
     database.table("version").upsert_all(
         ({"project": project, **_row(version)} for version in following.versions), pk=("project", "view", "v")
     )
-    for table in ("view", "feature", "service", "search"):
+    for table in ("view", "feature", "service", "search", "pin"):
         connection.execute(f"delete from {table} where project = ?", (project,))
     database.table("view").insert_all({"project": project, **_row(view)} for view in following.views)
     database.table("feature").insert_all({"project": project, **_row(feature)} for feature in following.features)
     database.table("service").insert_all(
         {"project": project, **_row(service), "features": json.dumps(service.features)}
         for service in following.services
+    )
+    database.table("pin").insert_all(
+        {**_row(pin), "features": None if pin.features is None else json.dumps(pin.features)} for pin in following.pins
     )
     views = {view.name: view for view in following.views}
     connection.executemany(

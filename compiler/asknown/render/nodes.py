@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asknown.errors import Where
+from asknown.project.nodes import ViewName
 from asknown.types import SqlType
 
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
@@ -57,7 +58,8 @@ class Rendered:
     """A rendered model. ``lines[i]`` is the template line that line ``i + 1`` of ``sql`` came from.
 
     ``refs`` and ``sources`` are in the order of their first use. ``config_line`` is the template line of ``config()``,
-    0 where the model has none. ``request`` is None for a model that is no on-demand view.
+    0 where the model has none. ``request`` is None for a model that is no on-demand view. ``foreign`` are the pinned
+    views that the template names, as it names them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Rendered:
     lines: tuple[int, ...]
     config_line: int = 0
     request: RequestCall | None = None
+    foreign: tuple[ViewName, ...] = ()
 
     def where(self, line: int, column: int = 0) -> Where:
         """The place in the template that a place in the rendered SQL came from."""

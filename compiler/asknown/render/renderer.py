@@ -15,6 +15,7 @@ from asknown.errors import AsknownError
 from asknown.project.nodes import ModelFile, Project
 from asknown.render.environment import BoundedEnvironment, Run
 from asknown.render.errors import TEMPLATE_ERRORS, Known, Origin, explain, is_own_bug
+from asknown.render.frozen import rendered_from
 from asknown.render.macros import MacroLibrary
 from asknown.render.nodes import Rendered, ViewConfig
 from asknown.render.rewrite import first_line, rewrite
@@ -71,10 +72,14 @@ def _first_visible(text: str, start: int, end: int) -> int:
 
 
 class Renderer:
-    """Renders the models of ``project``. Macro files are read once, at the first model. Safe to use from threads."""
+    """Renders the models of ``project``. Macro files are read once, at the first model. Safe to use from threads.
 
-    def __init__(self, project: Project) -> None:
+    With ``unpinned`` a template may name views of other projects that are not pinned yet.
+    """
+
+    def __init__(self, project: Project, *, unpinned: bool = False) -> None:
         self._project = project
+        self._unpinned = unpinned
         self._environment = BoundedEnvironment()
         self._library: MacroLibrary | None = None
         self._origins: dict[str, Origin] = {}
@@ -87,6 +92,8 @@ class Renderer:
         ``unknown-model``, ``unknown-source``, ``unknown-entity``, ``unknown-key``, ``wrong-type``, ``bad-config``,
         ``bad-duration``, ``missing-env``, ``cycle``, or ``duplicate-name`` for macros.
         """
+        if model.frozen is not None:
+            return rendered_from(model.frozen, model.shown)
         with self._lock:
             try:
                 return self._render(model)
@@ -106,7 +113,7 @@ class Renderer:
         template = environment.make_template(tree, model.shown)
 
         run = environment.run = Run()
-        scope = ModelScope(self._project, model, lambda: run.line)
+        scope = ModelScope(self._project, model, lambda: run.line, unpinned=self._unpinned)
         run.names.update(environment.globals, **scope.names())
         run.find_macro = _finder(self._library)
         pieces = []
@@ -133,6 +140,7 @@ class Renderer:
             lines,
             _config_line(scope, config_calls),
             scope.request,
+            tuple(scope.foreign),
         )
 
     def _fail(self, error: Exception, model: ModelFile) -> NoReturn:

@@ -10,27 +10,31 @@ from typing import Any
 
 from asknown import durations
 from asknown.errors import AsknownError, did_you_mean, keep_secret
-from asknown.project.nodes import ModelFile, Project
+from asknown.project.nodes import ModelFile, Project, ViewName
+from asknown.project.pins import find_pin, read_view_name
 from asknown.render.config import quoted, read_config
 from asknown.render.errors import RenderError
 from asknown.render.nodes import REQUEST, RequestCall, ViewConfig
 
 _NO_DEFAULT = object()
+_VERSION = {"v", "version"}  # dbt's words
 
 
 class ModelScope:
     """The functions that a template may call, and what one model has declared with them so far.
 
-    ``line`` returns the template line that is being written.
+    ``line`` returns the template line that is being written. With ``unpinned``, views of other projects need no pin.
     """
 
-    def __init__(self, project: Project, model: ModelFile, line: Callable[[], int]) -> None:
+    def __init__(self, project: Project, model: ModelFile, line: Callable[[], int], *, unpinned: bool = False) -> None:
         self.config: ViewConfig | None = None
         self.config_line = 0
         self.refs: dict[str, None] = {}
         self.sources: dict[tuple[str, str], None] = {}
         self.request: RequestCall | None = None
+        self.foreign: dict[ViewName, None] = {}
         self._project = project
+        self._unpinned = unpinned
         self._model = model
         self._line = line
 
@@ -51,6 +55,8 @@ class ModelScope:
         return ""
 
     def _ref(self, *args: Any, **keywords: Any) -> str:
+        if len(args) == 2 or keywords.keys() & _VERSION:
+            return self._ref_pinned(args, keywords)
         (name,) = _texts("ref('model')", args, keywords)
         if self._project.models.get(name) == self._model:
             raise RenderError("cycle", f"model '{name}' refers to itself", needle=quoted(name))
@@ -63,6 +69,33 @@ class ModelScope:
             )
         self.refs[name] = None
         return quote_name(name)
+
+    def _ref_pinned(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> str:
+        """A pinned view, as in ``ref('flights', 'carrier_delays', v=3)``; with ``v=`` alone a version of one's own."""
+        v = next((keywords[key] for key in _VERSION if key in keywords), None)
+        if (
+            keywords.keys() - _VERSION
+            or len(keywords) > 1
+            or not all(isinstance(arg, str) for arg in args)
+            or not 1 <= len(args) <= 2
+            or not (v is None or (isinstance(v, int) and not isinstance(v, bool)))
+        ):
+            usage = "ref('project', 'view', v=3)"
+            raise RenderError("wrong-type", "ref() takes names in quotes and a version", hint=f"write {usage}")
+        name = ViewName(args[0] if len(args) == 2 else self._project.settings.name, args[-1], v)
+        return quote_name(self._pinned(name, args[-1]))
+
+    def _pinned(self, name: ViewName, needle: str) -> str:
+        """The name that a pinned view has in this project."""
+        self.foreign[name] = None
+        if self._unpinned:
+            return str(name)
+        try:
+            pin = find_pin(self._project, name)
+        except AsknownError as error:
+            raise RenderError(error.code, error.message, hint=error.hint, needle=quoted(needle)) from None
+        self.refs[pin.name] = None
+        return pin.name
 
     def _source(self, *args: Any, **keywords: Any) -> str:
         source, table = _texts("source('source', 'table')", args, keywords)
@@ -103,8 +136,22 @@ class ModelScope:
                 f"'{name}' reads the request, but is not an on-demand view",
                 hint="put {{ config(inputs={'amount': 'double'}) }} first, or inputs={} where the request brings none",
             )
-        self.request = RequestCall(references, full_names, self._line())
+        self.request = RequestCall(tuple(map(self._requested, references)), full_names, self._line())
         return REQUEST
+
+    def _requested(self, reference: str) -> str:
+        """A reference of ``request()``, with the whole name of a pinned view."""
+        found = read_view_name(reference, self._project.settings.name)
+        if found is None or reference in self._project.services:
+            return reference
+        name, rest = found
+        self.foreign[name] = None
+        if self._unpinned:
+            return reference
+        try:
+            return find_pin(self._project, name).name + rest
+        except AsknownError as error:
+            raise RenderError(error.code, error.message, hint=error.hint, needle=quoted(reference)) from None
 
     def _var(self, name: str, default: Any = _NO_DEFAULT) -> Any:
         variables = self._project.settings.vars

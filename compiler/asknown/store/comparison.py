@@ -34,6 +34,8 @@ from asknown.registry.nodes import (
 )
 from asknown.registry.read import RegistryReader
 from asknown.store.consumers import find_consumers
+from asknown.store.pinned_uses import changed_pins, pinned_by, pins_of, stored_pins
+from asknown.store.pinning import features_of_pins, pinned_features, warn_of_pins
 from asknown.store.states import (
     count_ties,
     list_features,
@@ -52,7 +54,8 @@ class ProjectChanges:
     """The changes that an apply would record, against the revision ``base`` (None: nothing was applied yet).
 
     ``consumers`` maps each changed view to the feature services and exposures that read it; ``unchanged`` counts the
-    other views. ``exposures`` names those that were declared, changed or taken out.
+    other views. ``exposures`` names those that were declared, changed or taken out, ``pins`` likewise the pinned views
+    of other projects; ``warnings`` say which of these are deprecated.
     """
 
     project: str
@@ -63,11 +66,13 @@ class ProjectChanges:
     consumers: Mapping[str, tuple[Consumer, ...]]
     unchanged: int
     exposures: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
         """Whether an apply would write nothing."""
-        return not (self.views or self.services or self.exposures)
+        return not (self.views or self.services or self.exposures or self.pins)
 
     @property
     def breaking(self) -> tuple[str, ...]:
@@ -97,6 +102,9 @@ class Comparison:
         self.head = reader.head(self.name)
         self.manifest = _manifest(reader, self.head)
         self.states: dict[str, ViewState] = {}
+        self._pins = pins_of(catalog)
+        others = [pin for pin in reader.pins(self.name) if pin.project != self.name]
+        self._pinned = [*stored_pins(self.name, {"pins": self._pins}), *others]
         self.changes = self._compare()
 
     def _compare(self) -> ProjectChanges:
@@ -113,6 +121,8 @@ class Comparison:
             {change.view: self._consumers(change.view) for change in views},
             len(names) - len(differ),
             tuple(self._changed_exposures()),
+            changed_pins(self.manifest.get("pins", ()), self._pins),
+            tuple(warn_of_pins(self._catalog.project, self._reader)),
         )
 
     def _stored(self, name: str) -> str | None:
@@ -149,8 +159,9 @@ class Comparison:
             now = None if name not in new else self.frozen.objects[new[name]]
             found = compare_services(
                 name,
-                None if was is None else self._listed(was, old_features(self._reader, self.name)),
+                None if was is None else self._listed(was, self._old_features()),
                 None if now is None else self._listed(now, self._new_features()),
+                self.name,
             )
             if found is not None:
                 judged = now if now is not None else was
@@ -158,20 +169,25 @@ class Comparison:
             elif old[name] != new[name]:
                 yield ServiceChange(name, "metadata")
 
+    def _old_features(self) -> dict[str, list[str]]:
+        return old_features(self._reader, self.name) | features_of_pins(self._reader, self.manifest)
+
     def _listed(self, body: Body, features: Mapping[str, Sequence[str]]) -> list[str]:
         return list_features(thawed_service(body), features)
 
     def _new_features(self) -> dict[str, list[str]]:
-        """The features of each view of the project; those of unchanged views are the registry's."""
-        known = old_features(self._reader, self.name)
+        """The features of each view of the project; those of unchanged and pinned views are the registry's."""
+        known = old_features(self._reader, self.name) | pinned_features(self._catalog.project)
         return {**known, **{name: [f.name for f in state.features] for name, state in self.states.items()}}
 
     def _consumers(self, view: str) -> tuple[Consumer, ...]:
-        return find_consumers(
+        found = find_consumers(
             view,
             self._bodies(self.manifest["services"], self.frozen.services),
             self._bodies(self.manifest.get("exposures", {}), self.frozen.exposures),
         )
+        own = [pin for pin in self._pinned if pin.of_project == self.name]
+        return (*found, *pinned_by(view, own, self.name))
 
     def _bodies(self, old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, Body]:
         """The objects of the registry's newest state and of the files, by name; those of the files where both are."""
@@ -204,6 +220,8 @@ class Comparison:
         manifest: Body = {"kind": "manifest", "views": entries, "services": dict(self.frozen.services)}
         if self.frozen.exposures:
             manifest["exposures"] = dict(self.frozen.exposures)
+        if self._pins:
+            manifest["pins"] = self._pins
         objects[name_object(manifest)] = manifest
         stored = {view.name: view for view in self._reader.views(self.name) if view.name in entries}
         features = {f"{f.view}:{f.name}": f for f in self._reader.features(self.name)}
@@ -218,7 +236,10 @@ class Comparison:
         )
         told = Telling("apply", message, summary(self.changes))
         revision = make_revision(self._catalog.project, n, told, name_object(manifest))
-        return NextRevision(n - 1, revision, objects, tuple(versions), tuple(stored.values()), tuple(kept), services)
+        pins = stored_pins(self.name, manifest)
+        return NextRevision(
+            n - 1, revision, objects, tuple(versions), tuple(stored.values()), tuple(kept), services, pins
+        )
 
 
 def summary(changes: ProjectChanges) -> str:
@@ -226,6 +247,7 @@ def summary(changes: ProjectChanges) -> str:
     parts = [f"{change.view}{_versions(change)}: {', '.join(sorted(change.all_kinds))}" for change in changes.views]
     parts += [f"service {change.service}: {change.kind}" for change in changes.services]
     parts += [f"exposure {name}" for name in changes.exposures]
+    parts += [f"pin {name}" for name in changes.pins]
     return "; ".join(parts)
 
 
@@ -268,13 +290,15 @@ def roll_back(project: Project, reader: RegistryReader, n: int, message: str) ->
         features += stored_features(state, entry["version"], {}, None)
         versions.append(ViewVersion(view, entry["version"], entry["object"], following))
     listed = {view.name: [f.name for f in features if f.view == view.name] for view in views}
+    listed |= features_of_pins(reader, manifest)
     services = []
     for service, digest in manifest["services"].items():
         body = reader.object(digest)
         services.append(StoredService(service, body["description"], tuple(list_features(thawed_service(body), listed))))
     told = Telling("rollback", message, f"as revision {n}")
     revision = make_revision(project, following, told, target.manifest)
-    return NextRevision(head.n, revision, {}, tuple(versions), tuple(views), tuple(features), tuple(services))
+    pins = stored_pins(name, manifest)
+    return NextRevision(head.n, revision, {}, tuple(versions), tuple(views), tuple(features), tuple(services), pins)
 
 
 def refuse_breaking(changes: ProjectChanges, accept: Collection[str]) -> None:
@@ -282,9 +306,15 @@ def refuse_breaking(changes: ProjectChanges, accept: Collection[str]) -> None:
     left = [ref for ref in changes.breaking if ref not in accept and ref.partition(":")[0] not in accept]
     if left:
         named = " ".join(f"--accept {ref}" for ref in left)
+        pinned = [
+            f"{one.name} (owner {one.owner or 'unknown'}) pins {view.view}@v{one.pinned}"
+            for view in changes.views
+            for one in changes.consumers[view.view]
+            if one.pinned is not None and view.effect_on(one) == "breaks"
+        ]
         raise AsknownError(
             "breaking",
-            f"this breaks what uses the applied versions: {', '.join(left)}",
+            f"this breaks what uses the applied versions: {', '.join([*left, *pinned])}",
             hint=f"undo the change, or accept it: asknown apply {named}",
         )
 

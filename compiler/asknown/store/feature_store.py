@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -50,7 +50,7 @@ class FeatureStore:
 
     def __init__(self, path: str | Path = ".", target: str | None = None) -> None:
         check_path(path, "path")
-        self.project: Project = load_project(path, target=target)
+        self.project: Project = self._with_pins(load_project(path, target=target))
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
         self._frozen: list[FeatureStore] = []  # stores of requested versions
@@ -203,7 +203,7 @@ class FeatureStore:
         if isinstance(wait, bool) or not isinstance(wait, int | float):
             raise AsknownError("bad-value", f"wait: {wait!r} is not a number of seconds", hint="give wait=60")
         read_watermark(until, self.project.profile.online)  # before anything else runs
-        names = self._online_views() if views is None else read_names(views, "views")
+        names = self._online_views() if views is None else self._with_pins_named(read_names(views, "views"))
         for name in names:
             self._require_view(name)
         self._close_reader()
@@ -307,7 +307,7 @@ class FeatureStore:
 
     def _at_versions(self, names: Any) -> tuple[FeatureStore | None, list[str]]:
         """(a store with the versions that the names ask for, the names without them); None if they ask for none."""
-        catalog, plain = None, list(list_references(names))
+        catalog, plain = None, self._with_pins_named(list_references(names))
         if any("@" in str(name) for name in plain):
             from asknown.store.versions import catalog_at_versions
 
@@ -369,6 +369,19 @@ class FeatureStore:
         return [(column.name, column.type.name) for column in self._typed.columns(name)]
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _with_pins(self, project: Project) -> Project:
+        """The project with its pinned views; the SQL of most projects names none, and stays unparsed."""
+        if not project.pins and not any({"@", "."} & set(name) for name in _uses(project)):
+            return project
+        from asknown.catalog.pins import with_pins
+
+        return with_pins(project)
+
+    def _with_pins_named(self, names: Sequence[str]) -> list[str]:
+        from asknown.project.pins import with_pins_named
+
+        return with_pins_named(self.project, names)
 
     @cached_property
     def _catalog(self) -> Catalog:
@@ -459,3 +472,11 @@ class FeatureStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _uses(project: Project) -> Iterator[str]:
+    """The views that the project's services and exposures name."""
+    for service in project.services.values():
+        yield from (line.view for line in service.features)
+    for exposure in project.exposures.values():
+        yield from exposure.uses

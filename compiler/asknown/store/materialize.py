@@ -45,8 +45,12 @@ from asknown.types import SqlType
 
 
 def online_views(catalog: Catalog) -> list[str]:
-    """The names of the feature views that are loaded if none is named. Raises ``unknown-view`` if there is none."""
+    """The names of the feature views that are loaded if none is named. Raises ``unknown-view`` if there is none.
+
+    They are the project's own, and the pinned ones that its services and on-demand views read.
+    """
     names = [name for name in catalog.views() if catalog.model(name).rendered.config.online]
+    names += [name for name in catalog.served_pins() if catalog.is_view(name)]
     if not names:
         raise AsknownError(
             "unknown-view",
@@ -54,6 +58,11 @@ def online_views(catalog: Catalog) -> list[str]:
             hint="write one: config(entity=…, event_time=…)",
         )
     return names
+
+
+def served_on_demand(catalog: Catalog) -> list[str]:
+    """The names of the on-demand views that the online table keeps: the project's, and pinned ones that it serves."""
+    return [*catalog.on_demand_views(), *(name for name in catalog.served_pins() if not catalog.is_view(name))]
 
 
 def read_watermark(until: Any, online: OnlineTarget) -> datetime:
@@ -97,7 +106,7 @@ def load_views(catalog: TypedCatalog, names: Sequence[str], options: LoadOptions
         watermark = read_watermark(options.until, project.profile.online)
         views = [catalog.view(name) for name in names]
         stored = [stored_view(view, catalog) for view in views]  # checks every definition before a row is written
-        on_demand = [stored_on_demand(catalog.on_demand(name)) for name in catalog.models.on_demand_views()]
+        on_demand = [stored_on_demand(catalog.on_demand(name)) for name in served_on_demand(catalog.models)]
         for view in views:
             _refuse_nulls(catalog, view)
         comparison = compare_for(catalog.engine, stored, on_demand)
@@ -193,7 +202,7 @@ def read_definitions(
             found[name] = without_affected(stored_view(catalog.view(name), catalog), comparison)[0]
         except AsknownError as error:
             found[name] = error
-    for name in catalog.models.on_demand_views():
+    for name in served_on_demand(catalog.models):
         try:
             (found[name],), _ = without_affected_items([stored_on_demand(catalog.on_demand(name))], comparison)
         except AsknownError as error:

@@ -18,7 +18,7 @@ from asknown.changes.nodes import (
 from asknown.emit.probe import compile_ties
 from asknown.emit.statement import write
 from asknown.model.nodes import FeatureView, Model, OnDemandView, View
-from asknown.project.nodes import Project, Service
+from asknown.project.nodes import Project, Service, Terms
 from asknown.registry.nodes import (
     StoredFeature,
     StoredView,
@@ -51,7 +51,9 @@ def view_state(typed: TypedCatalog, name: str, version: int | None) -> ViewState
         for feature in view.features
     )
     described = "" if doc is None else doc.description
-    metadata = repr([config.owner, config.description, config.tags, config.meta, described])
+    terms = Terms() if doc is None else doc.terms
+    declared = (described, terms.access, terms.deprecation_date)
+    metadata = repr([config.owner, config.description, config.tags, config.meta, *declared])
     times: tuple[str | None, ...] = ()
     keys = view.keys
     if isinstance(view, FeatureView):

@@ -42,7 +42,7 @@ def find_broken_terms(catalog: TypedCatalog, broken: Collection[str | None]) -> 
         for name, when in deprecated(project, [line.view for line in service.features]):
             yield Finding(
                 "deprecated",
-                "warning" if when > today() else "error",
+                "warning" if when > today() or is_pinned(project, name) else "error",
                 None,
                 f"feature service '{service.name}' uses '{name}', which is deprecated from {when} on",
                 service.at,
@@ -84,10 +84,15 @@ def deprecated(project: Project, views: Iterable[str]) -> Iterator[tuple[str, da
             yield view, doc.terms.deprecation_date
 
 
+def is_pinned(project: Project, view: str) -> bool:
+    """Whether a view is pinned in one version, which may be used after its deprecation date."""
+    return any(pin.name == view for pin in project.pins)
+
+
 def refuse_deprecated(project: Project, views: Iterable[str]) -> None:
     """Raises ``deprecated`` for a view whose date has come. Its versions may still be asked for by number."""
     for view, when in deprecated(project, views):
-        if when <= today():
+        if when <= today() and not is_pinned(project, view):
             raise AsknownError(
                 "deprecated",
                 f"'{view}' is deprecated since {when}",
@@ -103,4 +108,4 @@ def warnings_for(models: Catalog, features: Sequence[str]) -> list[str]:
         return []
     request = read_request(features, project.services, models.is_asked, models.asked_names())
     found = deprecated(project, [item.view for item in request])
-    return [f"'{view}' is deprecated from {when} on" for view, when in found if when > today()]
+    return [f"'{view}' is deprecated from {when} on" for view, when in found]  # one whose day has come: it is pinned

@@ -154,7 +154,7 @@ class TypedCatalog:
     def _relations(self) -> dict[str, str | tuple[str, str]]:
         """Each model's name and each source's key, by the name that SQL has for it, in lower case."""
         sources = {source_name(table).casefold(): key for key, table in self.project.sources.items()}
-        return {**sources, **{model.casefold(): model for model in self.models.names}}
+        return {**sources, **{model.casefold(): model for model in self.project.models}}
 
     def columns(self, name: str) -> tuple[Column, ...]:
         """The columns of a model, as the engine describes them."""

@@ -17,11 +17,14 @@ from asknown.registry.nodes import (
 )
 from asknown.registry.read import RegistryReader
 
-_VERSIONED = re.compile(r"(?P<view>[^@:]+)@v?(?P<v>\d+)(?P<rest>:.*)?")
+_VERSIONED = re.compile(r"(?P<view>[^@:.]+)@v?(?P<v>\d+)(?P<rest>:.*)?")
 
 
 def has_version(name: Any) -> bool:
-    """Whether a reference names a version: ``carrier_delays@v3`` or ``carrier_delays@v3:last_arr_delay``."""
+    """Whether a reference names a version: ``carrier_delays@v3`` or ``carrier_delays@v3:last_arr_delay``.
+
+    A pinned view, ``flights.carrier_delays@v3``, has its version in its name, and is a view like others.
+    """
     return isinstance(name, str) and _VERSIONED.fullmatch(name) is not None
 
 
