@@ -13,9 +13,10 @@ Postgres cannot keep a text with the character NUL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
+from asknown.online.remote.store import Cell
 from asknown.types import SqlType
 
 Form = Literal["bigint", "double precision", "bytea", "text"]
@@ -61,3 +62,36 @@ def reader(forms: Sequence[Form]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
 def writable(cell: Any, form: Form) -> Any:
     """A cell as it is bound."""
     return float(cell) if form == "double precision" and cell is not None else cell
+
+
+def spell(cell: Cell, form: Form) -> bytes | None:
+    """A cell as Postgres reads it from a bound text; None for NULL, and for a text that no row can have."""
+    match cell:
+        case None:
+            return None
+        case str():
+            return None if "\0" in cell else cell.encode()
+        case bytes():
+            return b"\\x" + cell.hex().encode()
+        case _:
+            return b"%d" % cell if form == "bigint" else repr(cell).encode()
+
+
+def spell_array(cells: Iterable[Cell], form: Form) -> bytes:
+    """Cells as Postgres reads an array of them from a bound text."""
+    match form:
+        case "bigint":
+            spelled = ["NULL" if cell is None else str(cell) for cell in cells]
+        case "bytea":
+            spelled = ["NULL" if cell is None else f'"\\\\x{cell.hex()}"' for cell in cells]  # type: ignore[union-attr]
+        case _:
+            spelled = [_element(str(cell)) if cell is not None else "NULL" for cell in cells]
+    return f"{{{','.join(spelled)}}}".encode()
+
+
+def _element(text: str) -> str:
+    if "\0" in text:
+        return "NULL"
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

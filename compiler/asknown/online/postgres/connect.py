@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import psycopg
+from psycopg.adapt import Transformer
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg.types.string import StrBinaryDumper, StrDumper
 
@@ -85,6 +88,45 @@ class Held:
         self.connection = connection
         self.cursor = connection.cursor()
         self.process = os.getpid()
+        self._transformer = Transformer.from_context(connection)
+        self._prepared: dict[bytes, bytes] = {}
+
+    def query(self, text: bytes, bound: Sequence[bytes | None], *, prepare: bool) -> list[tuple[Any, ...]]:
+        """The rows of a query whose parameters are texts, as Postgres spells values.
+
+        It calls libpq itself: a cursor takes longer than the server does for one row. libpq waits without a way out but
+        the server's ``statement_timeout``, and :meth:`Connections.interrupt`.
+        """
+        pgconn = self.connection.pgconn
+        if prepare:
+            name = self._prepared.get(text) or self._prepare(text)
+            result = pgconn.exec_prepared(name, bound, None, Format.BINARY)  # type: ignore[arg-type]  # None is NULL
+        else:
+            result = pgconn.exec_params(text, bound, None, None, Format.BINARY)
+        if result.status != ExecStatus.TUPLES_OK:
+            raise self._failure(result)
+        self._transformer.set_pgresult(result, format=Format.BINARY)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    def _prepare(self, text: bytes) -> bytes:
+        if len(self._prepared) >= _MOST_PREPARED:
+            for name in self._prepared.values():
+                self.connection.pgconn.exec_(b"DEALLOCATE " + name)
+            self._prepared.clear()
+        name = b"asknown_%d" % len(self._prepared)
+        result = self.connection.pgconn.prepare(name, text)
+        if result.status != ExecStatus.COMMAND_OK:
+            raise self._failure(result)
+        self._prepared[text] = name
+        return name
+
+    def _failure(self, result: PGresult) -> psycopg.Error:
+        """The error of a result."""
+        if self.connection.pgconn.status != ConnStatus.OK:
+            self.close()
+            said = result.error_message.decode(errors="replace").strip()
+            return psycopg.OperationalError(said or "the connection was lost")
+        return psycopg.errors.error_from_result(result)
 
     def close(self) -> None:
         if self.process == os.getpid():
@@ -130,9 +172,8 @@ class Connections:
         try:
             return action(held)
         except psycopg.OperationalError:
-            if not held.connection.broken and not held.connection.closed:
+            if not held.connection.closed:
                 raise
-            held.close()
         return action(self.current())
 
     def interrupt(self, thread: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asknown.online.postgres.codec import literal, quote
+from asknown.online.postgres.codec import Form, literal, quote, spell, spell_array
 from asknown.online.postgres.layout import Tables
 from asknown.online.remote.store import Found, Get, Got, Key
 
@@ -78,10 +78,10 @@ class ReadStatement:
         wanted = [f"(SELECT version FROM {self._documents} WHERE name = {literal(name)})" for name in tell]
         self._told = len(tell)
         self._places: list[tuple[int, int]] = []
-        joins = [] if asked.one else [self._unnest(schema, gets, asked)]
-        if asked.one:
-            self._bind_scalars(schema, gets, asked)
-        else:
+        self._forms: list[tuple[Form, ...]] = []
+        self._scalars: dict[tuple[int, int], str] = {}
+        joins = self._bind_keys(schema, gets, asked)
+        if not asked.one:
             wanted.append("q.n")
         packed = len(wanted) + sum(len(get.columns) + 4 for get in gets) > _MOST_COLUMNS
         self._unpackers: list[Unpack | None] = []
@@ -99,23 +99,24 @@ class ReadStatement:
             [f"SELECT {', '.join(wanted) or '1'}", "FROM (VALUES (1)) AS one", *joins, where]
         ).encode()
 
-    def _bind_scalars(self, schema: str, gets: Sequence[Get], asked: Asked) -> None:
-        self._scalars: dict[tuple[int, int], str] = {}
-        for get, group in zip(gets, asked.of, strict=True):
-            forms = Tables(schema, get.table).key_forms
-            for column in range(len(get.table.keys)):
-                if (group, column) not in self._scalars:
-                    self._scalars[group, column] = f"{self.parameter()}::{forms[column]}"
+    def _bind_keys(self, schema: str, gets: Sequence[Get], asked: Asked) -> list[str]:
+        """Numbers the parameters of the keys: scalars, or arrays, of which this gives the join.
 
-    def _unnest(self, schema: str, gets: Sequence[Get], asked: Asked) -> str:
-        """The join of all lists of keys, side by side: shorter ones are filled up with NULL, which no row has."""
+        The lists of keys stand side by side there. Shorter ones are filled up with NULL, which no row has.
+        """
         arrays, names = [], []
         for group in range(len(asked.groups)):
-            get = gets[asked.of.index(group)]
-            for column, form in enumerate(Tables(schema, get.table).key_forms):
-                arrays.append(f"{self.parameter()}::{form}[]")
-                names.append(f"k{group}_{column}")
-        return f"LEFT JOIN unnest({', '.join(arrays)}) WITH ORDINALITY AS q({', '.join(names)}, n) ON true"
+            forms = Tables(schema, gets[asked.of.index(group)].table).key_forms
+            self._forms.append(forms)
+            for column, form in enumerate(forms):
+                if asked.one:
+                    self._scalars[group, column] = f"{self.parameter()}::{form}"
+                else:
+                    arrays.append(f"{self.parameter()}::{form}[]")
+                    names.append(f"k{group}_{column}")
+        if asked.one:
+            return []
+        return [f"LEFT JOIN unnest({', '.join(arrays)}) WITH ORDINALITY AS q({', '.join(names)}, n) ON true"]
 
     def parameter(self) -> str:
         """The next parameter."""
@@ -126,20 +127,22 @@ class ReadStatement:
         """The value that a key's column must equal."""
         return self._scalars[group, column] if self._one else f"q.k{group}_{column}"
 
-    def bind(self, facts: Mapping[str, str | None], gets: Sequence[Get], asked: Asked) -> list[Any]:
-        """The parameters, in the order in which they were numbered."""
-        bound: list[Any] = list(facts.values())
-        for keys in asked.groups:
+    def bind(self, facts: Mapping[str, str | None], gets: Sequence[Get], asked: Asked) -> list[bytes | None]:
+        """The parameters, in the order in which they were numbered, as Postgres spells them."""
+        bound = [None if version is None else version.encode() for version in facts.values()]
+        for keys, forms in zip(asked.groups, self._forms, strict=True):
             if self._one:
-                bound.extend(keys[0])
-            elif keys:
-                bound.extend(map(list, zip(*keys, strict=True)))
+                bound.extend(map(spell, keys[0], forms))
             else:
-                get = gets[asked.of.index(asked.groups.index(keys))]
-                bound.extend([] for _ in get.table.keys)
+                columns = zip(*keys, strict=True) if keys else [()] * len(forms)
+                bound.extend(map(spell_array, columns, forms))
         for get in gets:
-            if get.events is not None:
-                bound.extend([list(get.events.marks)] if get.events.marks else [get.events.oldest, get.events.newest])
+            if get.events is None:
+                continue
+            if get.events.marks:
+                bound.append(spell_array(get.events.marks, "bigint"))
+            else:
+                bound.extend((b"%d" % get.events.oldest, b"%d" % get.events.newest))
         return bound
 
     def unpack(self, rows: list[tuple[Any, ...]], gets: Sequence[Get]) -> Found:
@@ -257,14 +260,3 @@ def _got(get: Get, columns: Columns) -> Got:
         next(others) if get.ahead else (),
         next(others) if get.pushed else (),
     )
-
-
-def without_nul(bound: list[Any]) -> list[Any]:
-    """The parameters with None for texts that Postgres cannot hold: no row has such a key."""
-
-    def clean(cell: Any) -> Any:
-        if isinstance(cell, list):
-            return list(map(clean, cell))
-        return None if isinstance(cell, str) and "\0" in cell else cell
-
-    return list(map(clean, bound))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from asknown.addresses import StoreAddress
 from asknown.errors import AsknownError
@@ -24,7 +24,7 @@ from asknown.online.postgres.connect import Connection, Connections, Held, Optio
 from asknown.online.postgres.errors import explain
 from asknown.online.postgres.layout import Tables
 from asknown.online.postgres.parts import PartReader
-from asknown.online.postgres.reads import ReadStatement, Shape, ask, without_nul
+from asknown.online.postgres.reads import ReadStatement, Shape, ask
 from asknown.online.postgres.transaction import begin, load_lock, transaction
 
 Result = TypeVar("Result")
@@ -97,16 +97,8 @@ class PostgresStore:
                 self._statements.clear()
             self._statements[asked.shape] = statement
         bound, text, prepare = statement.bind(facts, gets, asked), statement.text, self._options.prepare
-
-        def run(held: Held) -> list[tuple[Any, ...]]:
-            return held.cursor.execute(text, bound, prepare=prepare, binary=True).fetchall()
-
         try:
-            try:
-                rows = self._run(run)
-            except psycopg.DataError:
-                bound = without_nul(bound)
-                rows = self._run(run)
+            rows = self._run(lambda held: held.query(text, bound, prepare=prepare))
         except _GONE:
             return None
         return statement.unpack(rows, gets) if rows else None
@@ -181,7 +173,7 @@ class PostgresStore:
         """The result of ``action`` with this thread's connection."""
         try:
             return self._reads.run(action)
-        except (*_GONE, psycopg.DataError):
+        except _GONE:
             raise
         except psycopg.Error as error:
             meaning = explain(error, self.address)

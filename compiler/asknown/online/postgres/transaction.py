@@ -92,10 +92,6 @@ class PostgresTransaction:
         self._filling.end(self._of(table), part)
         return PartReader(self._connection, self._of(table)).keys(part)
 
-    def fill(self, table: Table, rows: Iterable[Any]) -> None:
-        """Writes Arrow batches of rows into a generation that was just created; each key comes once."""
-        self._filling.copy_batches(self._of(table), rows)
-
     def put(self, table: Table, part: Part, items: Iterable[tuple[Key, Value]]) -> None:
         """Writes whole values, over those that the keys have."""
         if self._filling.is_empty(self._of(table), part):

@@ -8,7 +8,7 @@ from typing import Any
 
 from asknown.online.postgres.codec import Form, writable
 from asknown.online.postgres.connect import Cursor
-from asknown.online.postgres.fill import nul
+from asknown.online.postgres.copying import copied_columns, copied_forms, refuse_nul, to_csv
 from asknown.online.postgres.layout import Tables
 from asknown.online.postgres.parts import given_keys, same_key
 from asknown.online.remote.store import Key, Part, Value
@@ -48,25 +48,20 @@ class PartWriter:
 
     def _put_rows(self, rows: Sequence[Any]) -> None:
         tables = self._tables
-        for place, column in enumerate(tables.table.columns):
-            if column.type.kind == "text":
-                for number, row in enumerate(rows, start=1):
-                    if row[place] is not None and "\0" in row[place]:
-                        raise nul(tables.table.view, column.name, row[place], number)
         listed = ", ".join(tables.columns)
         others = [name for name in tables.columns if name not in tables.keys]
         assigned = ", ".join(f"{name} = excluded.{name}" for name in others)
         resolve = f"ON CONFLICT ({', '.join(tables.keys)}) DO " + (f"UPDATE SET {assigned}" if assigned else "NOTHING")
         insert = f"INSERT INTO {tables.full['rows']} AS t ({listed})"
         if len(rows) <= _AT_ONCE:
+            refuse_nul(tables, rows)
             source = _unnested(tables.forms)
             self._run(f"{insert} SELECT * FROM {source}\n{resolve}", *_columns(rows, tables.forms))
             return
         like = f"SELECT {listed} FROM {tables.full['rows']}"
         self._run(f"CREATE TEMPORARY TABLE {_STAGED} ON COMMIT DROP AS {like} WITH NO DATA")
-        with self._cursor.copy(f"COPY {_STAGED} FROM STDIN".encode()) as copy:
-            for row in rows:
-                copy.write_row(row)
+        with self._cursor.copy(f"COPY {_STAGED} FROM STDIN WITH (FORMAT csv)".encode()) as copy:
+            copy.write(to_csv(tables, "rows", rows))
         self._run(f"{insert} SELECT * FROM {_STAGED}\n{resolve}")
         self._run(f"DROP TABLE {_STAGED}")
 
@@ -79,17 +74,14 @@ class PartWriter:
         else:
             self._run(f"DELETE FROM {tables.full['events']}")
         rows = [(*key, number, *block) for key, blocks in some.items() for number, block in enumerate(blocks)]
-        forms: tuple[Form, ...] = (*tables.key_forms[:width], "bigint", "bigint", "bytea")
-        listed = ", ".join((*tables.keys[:width], '"_number"', '"_start"', '"_body"'))
+        forms, listed = copied_forms(tables, "events"), ", ".join(copied_columns(tables, "events"))
         for start in range(0, len(rows), _MANY):
             bound = _columns(rows[start : start + _MANY], forms)
             self._run(f"INSERT INTO {tables.full['events']} ({listed}) SELECT * FROM {_unnested(forms)}", *bound)
 
     def _put_bytes(self, part: Part, some: dict[Key, Any], body: str) -> None:
         tables = self._tables
-        width = len(tables.table.keys)
-        forms: tuple[Form, ...] = (*tables.key_forms[:width], "bytea")
-        listed = ", ".join((*tables.keys[:width], '"_body"'))
+        forms, listed = copied_forms(tables, part), ", ".join(copied_columns(tables, part))
         self._run(
             f"INSERT INTO {tables.full[part]} AS t ({listed}) SELECT * FROM {_unnested(forms)}\n"
             f'ON CONFLICT ({", ".join(tables.keys)}) DO UPDATE SET "_body" = {body}',
