@@ -71,7 +71,7 @@ test-at-%: $(VENV)/.made
 	.venv-$*/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 soak: $(VENV)/.installed-test ## the faults of the online table at length: kills, full disks, flipped bits (SOAK=3: thrice)
-	$(BIN)/pytest tests/faults --soak $(SOAK)
+	$(BIN)/pytest tests/faults tests/push/test_served_log.py --soak $(SOAK)
 
 check: $(VENV)/.installed-test ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .

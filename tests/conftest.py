@@ -62,7 +62,7 @@ def pytest_configure() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds ``--update-cases``, which rewrites tests/cases' expected output, and ``--soak``: the long form of faults."""
     parser.addoption("--update-cases", action="store_true", help="rewrite tests/cases/*/expected.txt")
-    parser.addoption("--soak", type=float, default=0, metavar="N", help="run tests/faults N times their long form")
+    parser.addoption("--soak", type=float, default=0, metavar="N", help="run the long tests N times their length")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

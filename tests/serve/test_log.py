@@ -15,11 +15,12 @@ import pytest
 from asknown import FeatureStore, OnlineReader
 from asknown.errors import AsknownError, Where
 from asknown.online.nodes import OnlineService, ServicePart
+from asknown.online.served_log import is_sampled
 from asknown.online.sqlite.writer import open_writer
 from asknown.project.nodes import ServiceLog
 from asknown.serve import Application, Limits
 from asknown.serve.auth import Token, digest
-from asknown.serve.log import ServiceWriter, is_sampled
+from asknown.serve.log import ServiceWriter
 from http_calls import ASKNOWN, call, serving
 from online_tables import NOON, load, make_view
 
@@ -220,6 +221,10 @@ def test_a_log_is_a_spine_and_training_says_what_was_served(tmp_path: Path) -> N
             other[name] for name in ("player", "score", "games")
         ]
     assert {row["score__status"] for row in served} == {"PRESENT", "NOT_FOUND"}
+    with FeatureStore(tmp_path) as store:
+        found = store.checks.verify_log(tmp_path / "logs", service="ranking")
+    assert (found.rows, found.compared, found.bugs) == (30, 60, 0)
+    assert all(set(feature.outcomes) == {"equal"} for feature in found.features)
 
 
 @pytest.mark.parametrize(

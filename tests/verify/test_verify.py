@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from click.testing import CliRunner
 
-from asknown import AsknownError, FeatureStore
-from asknown.checks.verify import Verification
+from asknown import AsknownError, FeatureStore, OnlineReader
+from asknown.checks.verify import Compared, LogVerification, Verification
 from asknown.cli.group import main
 
 NOON = datetime(2024, 1, 10, 12)
@@ -68,7 +69,7 @@ def verify(shop: Path, *features: str, at: datetime = LATER, keys: int = 30) -> 
         return store.checks.verify(list(features) or None, keys=keys, at=at)
 
 
-def outcomes(found: Verification) -> dict[str, dict[str, int]]:
+def outcomes(found: Compared) -> dict[str, dict[str, int]]:
     return {feature.name: dict(feature.outcomes) for feature in found.features}
 
 
@@ -149,3 +150,97 @@ def test_what_cannot_be_compared(shop: Path) -> None:
     (shop / "models" / "new.sql").write_text((shop / "models" / "undated.sql").read_text())
     with pytest.raises(AsknownError, match="the online table has no view 'new'"):
         verify(shop, "new")
+
+
+# -- logs --------------------------------------------------------------------------------------------------------------
+
+
+def log_reads(shop: Path, *, customers: int = 40, at: datetime | None = LATER) -> Path:
+    """A log of one read of each customer."""
+    log = shop / "reads.jsonl"
+    with closing(OnlineReader(shop / "online.db", log=log, sample=1)) as reader:
+        for customer in range(customers):
+            reader.get_online_features(["both"], [{"customer": customer}], at=at, full_feature_names=True)
+    return log
+
+
+def replayed(shop: Path, log: Path, **options: Any) -> LogVerification:
+    with FeatureStore(shop) as store:
+        return store.checks.verify_log(log, **options)
+
+
+def test_a_log_without_differences(shop: Path) -> None:
+    found = replayed(shop, log_reads(shop))
+    assert found.rows == 40
+    assert {tuple(counts) for counts in outcomes(found).values()} == {("equal",)}
+
+
+def insert(shop: Path, customers: str, ordered_at: str, loaded_at: str) -> None:
+    times = f"now()::timestamp {ordered_at}, now()::timestamp {loaded_at}"
+    execute(shop, f"insert into orders select i, {times}, 5, 5 from range({customers}) r(i)")
+
+
+def test_rows_that_came_after_a_logged_load_are_a_lag(shop: Path) -> None:
+    """They were there at the instant of the read. What came after it changes nothing, or is late."""
+    insert(shop, "10", "- interval 2 hour", "- interval 1 hour")
+    log = log_reads(shop, at=None)
+    insert(shop, "10, 20", "- interval 1 day", "+ interval 1 hour")
+    found = replayed(shop, log)
+    counted = outcomes(found)
+    assert counted["orders:amount"] == {"equal": 30, "lag": 10}
+    assert counted["u:last_amount"] == {"equal": 20, "not replayable": 20}
+    assert found.oldest is not None and found.oldest > timedelta(days=100)
+
+
+def test_one_logged_value_that_was_changed_is_a_bug(shop: Path) -> None:
+    log = log_reads(shop)
+    lines = log.read_text().splitlines()
+    changed = json.loads(lines[7])
+    changed["values"]["orders__amount"] += 1
+    log.write_text("\n".join([*lines[:7], json.dumps(changed), *lines[8:], '{"half": ']))
+    done = CliRunner().invoke(main, ["verify", "--log", str(log), "--project", str(shop)])
+    assert done.exit_code == 1
+    assert "bug: orders:amount for customer = 7" in done.stdout
+    assert "1 lines of the log cannot be read" in done.stderr
+    assert f"request {changed['request_id']}" in done.stdout
+
+
+def test_a_log_of_another_definition_is_not_replayable(shop: Path) -> None:
+    log = log_reads(shop)
+    model = shop / "models" / "orders.sql"
+    model.write_text(model.read_text().replace("amount, units", "amount * 2 as amount, units"))
+    found = outcomes(replayed(shop, log))
+    assert set(found["orders:amount"]) == {"not replayable"}
+    assert set(found["orders:units"]) == {"equal"}
+
+
+def test_columns_that_are_hidden_cannot_be_compared(shop: Path) -> None:
+    log = shop / "reads.jsonl"
+    with closing(OnlineReader(shop / "online.db", log=log, sample=1, hash=["customer"])) as reader:
+        reader.get_online_features(["both"], [{"customer": 3}], full_feature_names=True)
+    found = replayed(shop, log)
+    assert (found.rows, found.hidden) == (0, 1)
+    done = CliRunner().invoke(main, ["verify", "--log", str(log), "--project", str(shop)])
+    assert done.exit_code == 1
+    assert "hashes or leaves out" in done.stderr and "nothing was compared" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--since", "1 day"], "give --log PATH, too"),
+        (["orders", "--log", "reads.jsonl"], "leave out FEATURES"),
+        (["--log", "nowhere"], "the log nowhere does not exist"),
+        (["--log", "models/shop.yml"], "is no log of online reads"),
+        (["--log", "models"], "models has no log"),
+        (["--log", "reads.jsonl", "--service", "boht"], "did you mean 'both'"),
+        (["--log", "reads.jsonl", "--since", "yestreday"], "give a duration"),
+    ],
+)
+def test_what_verify_refuses(shop: Path, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_reads(shop, customers=1)
+    monkeypatch.chdir(shop)
+    done = CliRunner().invoke(main, ["verify", *arguments])
+    assert done.exit_code in (1, 2)
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -59,6 +59,18 @@ class KnownBy:
 
 
 @dataclass(frozen=True)
+class SeenBy:
+    """The rows of a source that one read of the online table could see.
+
+    Rows of files count if they were ``loaded`` by an instant (naive, in UTC). Pushed rows, which have numbers, count up
+    to ``pushed``; all of them where it is None.
+    """
+
+    loaded: datetime
+    pushed: int | None = None
+
+
+@dataclass(frozen=True)
 class Poisoned:
     """All rows. Values that were not known by an instant are extremes: all high, or all low."""
 
@@ -95,6 +107,23 @@ def altered_ctes(cte: Cte, relation: Timed, alteration: Alteration, names: Names
                 query = query.where(reader.instant(times.loaded_at) <= at_instant(dialect, alteration.at))
             return [Cte(given, cte.body, cte.materialized), Cte(cte.name, query, materialized=False)]
     assert_never(alteration)
+
+
+def seen_cte(cte: Cte, arrival: Column, seen: SeenBy, *, numbered: str | None, dialect: Dialect) -> Cte:
+    """The CTE of a source that takes pushes, with the rows that a read could see.
+
+    ``arrival`` is the column that says when a row came, and ``numbered`` the stored one that numbers pushed rows; None
+    where no pushed row has landed.
+    """
+    body = cte.body
+    assert isinstance(body, exp.Select)
+    came = instant(dialect, exp.column(ident(arrival.name)), arrival.type)
+    seen_rows: exp.Expr = came <= at_instant(dialect, seen.loaded)
+    if numbered is not None:
+        number = exp.column(ident(numbered))
+        pushed = not_null(number) if seen.pushed is None else number <= exp.Literal.number(seen.pushed)
+        seen_rows = exp.or_(exp.and_(number.is_(exp.null()), seen_rows), pushed)
+    return Cte(cte.name, body.copy().where(seen_rows), cte.materialized)
 
 
 def compile_moments(models: Sequence[Cte], relation: Timed, after: datetime, dialect: Dialect) -> Statement:

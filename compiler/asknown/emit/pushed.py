@@ -63,6 +63,28 @@ def twice_query(table: SourceTable, since: datetime) -> str:
     return query.order_by(file).limit(1).sql(DUCKDB.sqlglot)
 
 
+def arrivals_query(table: SourceTable, numbers: Sequence[int]) -> str:
+    """The query of the numbers and arrivals of the landed rows that have these ``numbers``."""
+    number, known_at, files = _landed(table)
+    query = exp.select(number, known_at).from_(files).where(number.isin(*map(exp.Literal.number, numbers)))
+    return query.order_by(number).sql(DUCKDB.sqlglot)
+
+
+def arrived_query(table: SourceTable, until: datetime) -> str:
+    """The query of the number of the last landed row that had arrived by an instant."""
+    number, known_at, files = _landed(table)
+    instant = exp.cast(exp.Literal.string(until.isoformat(" ")), "TIMESTAMP")
+    return exp.select(exp.Max(this=number)).from_(files).where(known_at <= instant).sql(DUCKDB.sqlglot)
+
+
+def _landed(table: SourceTable) -> tuple[exp.Column, exp.Column, exp.Table]:
+    """The number and the arrival of landed rows, and the files that have them."""
+    assert table.push is not None and table.path is not None
+    options = [exp.Kwarg(this=exp.Var(this="union_by_name"), expression=exp.true())]
+    files = exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[exp.Literal.string(table.path), *options]))
+    return exp.column(ident(SEQUENCE)), exp.column(ident(table.push.known_at)), files
+
+
 def _rows(table: SourceTable) -> exp.Select:
     """The query of pushed rows, each column in its declared type."""
     columns: list[exp.Expr] = []

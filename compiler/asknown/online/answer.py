@@ -15,7 +15,7 @@ from asknown.types import Kind, SqlType
 
 if TYPE_CHECKING:
     from asknown.online.nodes import StoredView
-    from asknown.online.request import Output
+    from asknown.online.request import Output, Request
     from asknown.online.windows import WindowAnswer
 
 
@@ -63,10 +63,11 @@ class Answer:
     """The values of each output, as columns. Statuses and event times are computed when they are requested.
 
     ``instant`` (naive, in UTC) is that of the read, and ``seq`` the number of the last pushed row that it could see: 0
-    where nothing was pushed, or none of its views follows pushes.
+    where nothing was pushed, or none of its views follows pushes. ``request`` is what was read, with the loads of its
+    views.
     """
 
-    __slots__ = ("_found", "instant", "names", "outputs", "seq", "values")
+    __slots__ = ("_found", "instant", "names", "outputs", "request", "seq", "values")
 
     def __init__(
         self,
@@ -77,7 +78,9 @@ class Answer:
         *,
         instant: datetime,
         seq: int = 0,
+        request: Request | None = None,
     ) -> None:
+        self.request = request
         self.instant = instant
         self.seq = seq
         self.names = names

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asknown.online.answer import OnlineResponse
     from asknown.online.backend import Library
     from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
+    from asknown.online.read_log import ReadLog
     from asknown.online.request import EntityRows
 
 
@@ -27,9 +28,23 @@ class OnlineReader:
     is a current SQLite, for processes that only read. Where ``owner`` is given, the table must be that of this project
     and target. Errors: ``no-online`` (nothing there yet), ``online-corrupt``, ``online-layout``, ``online-owner``,
     ``missing-extra``.
+
+    ``log`` is a file of JSON lines that a thread adds to: what was read and answered, for the share ``sample`` of all
+    keys. The columns of keys and inputs in ``omit`` are left out there, and those in ``hash`` hashed. No read waits for
+    the log or fails with it.
     """
 
-    def __init__(self, path: str | Path, *, library: Library = "sqlite3", owner: Owner | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        library: Library = "sqlite3",
+        owner: Owner | None = None,
+        log: str | Path | None = None,
+        sample: float = 0.01,
+        omit: Sequence[str] = (),
+        hash: Sequence[str] = (),  # noqa: A002 - the word of log: in YAML
+    ) -> None:
         # imported with the first reader, because not every program that imports this reads
         from asknown.online.answer import OnlineResponse
         from asknown.online.backend import open_backend
@@ -38,6 +53,11 @@ class OnlineReader:
 
         check_path(path, "path")
         self._make_query, self._read_at, self._respond = make_query, read_at, OnlineResponse
+        self.log: ReadLog | None = None
+        if log is not None:
+            from asknown.online.read_log import ReadLog
+
+            self.log = ReadLog(log, sample, omit, hash)
         self._backend = open_backend(path, library, owner)
         self.path = absolute(path)
 
@@ -50,8 +70,10 @@ class OnlineReader:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections of all threads; the reader cannot be used after it."""
+        """Closes the connections of all threads, after which the reader cannot be used. What waits to be logged is."""
         self._backend.close()
+        if self.log is not None:
+            self.log.close()
 
     def interrupt(self, thread: int) -> None:
         """Stops the query that a thread (by its ident) runs now, which then raises; does nothing between queries."""
@@ -93,4 +115,6 @@ class OnlineReader:
         query = self._make_query(features, entity_rows, full_feature_names)
         answer = self._backend.read(query, self._read_at(at), latest=at is None)
         columns, count = query.given()
+        if self.log is not None:
+            self.log.add(query, answer, columns, count)
         return self._respond(columns, answer, count)

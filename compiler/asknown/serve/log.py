@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.online.served_log import METADATA, REQUEST_ID, SERVED_AT
+from asknown.online.served_log import LOADS, METADATA, REQUEST_ID, SEQ, SERVED_AT, TOKEN, hash_value, sampler
 from asknown.serve.metrics import metrics
 
 if TYPE_CHECKING:
@@ -186,22 +186,6 @@ def fingerprint(prepared: Prepared) -> str:
     return hashlib.blake2b(msgspec.json.encode([fields, features]), digest_size=8).hexdigest()
 
 
-def is_sampled(keys: Sequence[str], values: Sequence[Any], share: float) -> bool:
-    """Whether the rows of this key are kept. It depends on the key alone, so that all its requests are, or none.
-
-    The names of the keys are the salt: services with the same keys keep the same ones.
-    """
-    if share >= 1:
-        return True
-    text = msgspec.json.encode([keys, [None if value is None else str(value) for value in values]])
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") < share * 2**64
-
-
-def hash_value(value: Any) -> str | None:
-    """The hash that is kept of a value."""
-    return None if value is None else hashlib.blake2b(str(value).encode(), digest_size=16).hexdigest()
-
-
 def make_table(service: str, how: ServiceLog, entries: Sequence[Entry]) -> pa.Table:
     """The rows of entries that have the same columns."""
     import pyarrow as pa
@@ -211,18 +195,19 @@ def make_table(service: str, how: ServiceLog, entries: Sequence[Entry]) -> pa.Ta
     prepared = entries[0].prepared
     kinds: dict[str, SqlType] = {**prepared.fields.keys, **prepared.fields.inputs}
     keys = sorted(prepared.fields.keys)
+    is_kept = sampler(keys, how.sample)
     kept = [
         (entry, row)
         for entry in entries
         for row in range(entry.rows)
-        if is_sampled(keys, [entry.given[key][row] for key in keys], how.sample)
+        if is_kept([entry.given[key][row] for key in keys])
     ]
     arrays: dict[str, Any] = {
         REQUEST_ID: pa.array([entry.request_id for entry, _ in kept], pa.string()),
         SERVED_AT: pa.array([entry.served_at for entry, _ in kept], pa.timestamp("us", "UTC")),
-        "seq": pa.array([entry.seq for entry, _ in kept], pa.int64()),
-        "token": pa.array([entry.token for entry, _ in kept], pa.string()),
-        "loads": _loads(kept),
+        SEQ: pa.array([entry.seq for entry, _ in kept], pa.int64()),
+        TOKEN: pa.array([entry.token for entry, _ in kept], pa.string()),
+        LOADS: _loads(kept),
     }
     for name, kind in kinds.items():
         if name in how.omit:
@@ -239,6 +224,8 @@ def make_table(service: str, how: ServiceLog, entries: Sequence[Entry]) -> pa.Ta
         "fingerprint": fingerprint(prepared),
         "columns": readable,
         "hidden": [name for name in kinds if name not in readable],
+        "full_names": prepared.request.full_names,
+        "features": [output.name for output in prepared.outputs or ()],
     }
     return pa.table(arrays).replace_schema_metadata({METADATA: json.dumps(said)})
 
@@ -254,7 +241,7 @@ def _loads(kept: Sequence[tuple[Entry, int]]) -> pa.Array:
                 ("load_id", pa.string()),
                 ("watermark", pa.timestamp("us", "UTC")),
                 ("loaded_at", pa.timestamp("us", "UTC")),
-                ("seq", pa.int64()),
+                ("fingerprint", pa.string()),
             ]
         ),
     )
@@ -271,4 +258,9 @@ def _loads(kept: Sequence[tuple[Entry, int]]) -> pa.Array:
 
 
 def _load(stored: StoredView) -> dict[str, Any]:
-    return {"load_id": stored.load_id, "watermark": stored.watermark, "loaded_at": stored.loaded_at, "seq": 0}
+    return {
+        "load_id": stored.load_id,
+        "watermark": stored.watermark,
+        "loaded_at": stored.loaded_at,
+        "fingerprint": stored.view.fingerprint,
+    }

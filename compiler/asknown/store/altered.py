@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from asknown.emit.altered import Alteration, Shuffled, Timed, Times, altered_ctes
+from asknown.emit.altered import Alteration, KnownBy, SeenBy, Shuffled, Timed, Times, altered_ctes, seen_cte
 from asknown.emit.identifiers import Names
 from asknown.emit.models import model_cte, source_cte, source_name
 from asknown.emit.statement import Cte
 from asknown.model.nodes import FeatureView, Model
 from asknown.project.nodes import ModelDoc, Project, SourceTable
+from asknown.project.push import SEQUENCE
+from asknown.store.landing import has_landed
 from asknown.store.typed_catalog import TypedCatalog, relations_of
 
 SourceKey = tuple[str, str]
@@ -53,6 +55,36 @@ def ctes_of_altered_views(
     return ctes
 
 
+def ctes_as_seen(
+    catalog: TypedCatalog,
+    views: Iterable[FeatureView],
+    seen: Mapping[SourceKey, SeenBy],
+    loaded_at: Mapping[SourceKey, str],
+) -> list[Cte]:
+    """The CTEs that the rows of some views are read from, with the rows of sources that one online read could see.
+
+    ``loaded_at`` has the column of each source that says when its rows were loaded. No model is read from its table in
+    the warehouse.
+    """
+    names, tables = relations_of(views)
+    closure = catalog.models.closure(names)
+    dialect, fresh = catalog.engine.dialect, Names(catalog.reserved_names())
+    ctes: list[Cte] = []
+    for key in sources_of(closure, tables):
+        table, columns = catalog.sources.located(key), catalog.sources.columns(key)
+        cte, rows = source_cte(table, columns, dialect), seen.get(key)
+        if rows is None or key not in loaded_at:
+            ctes.append(cte)
+        elif table.push is not None:
+            (arrival,) = (column for column in columns if column.name == loaded_at[key])
+            numbered = SEQUENCE if has_landed(catalog.project, table) else None
+            ctes.append(seen_cte(cte, arrival, rows, numbered=numbered, dialect=dialect))
+        else:
+            timed = Timed(cte.name, columns, Times(loaded_at[key]))
+            ctes += altered_ctes(cte, timed, KnownBy(rows.loaded), fresh, dialect)
+    return ctes + [model_cte(catalog.informed(model), dialect, built=False) for model in closure]
+
+
 def sources_of(closure: Sequence[Model], more: Iterable[SourceKey] = ()) -> list[SourceKey]:
     """The sources that some models read, each once."""
     return list(dict.fromkeys([*more, *(key for model in closure for key in model.rendered.sources)]))
@@ -89,8 +121,8 @@ def timed_relations(catalog: TypedCatalog, view: str) -> Iterator[Timed]:
 def load_times(catalog: TypedCatalog, view: FeatureView) -> dict[SourceKey, str] | None:
     """The column of each source below a view that says when its rows were loaded; None if one of them has none.
 
-    It is the source's ``loaded_at_field``, else its column with the name of the view's ``known_at``. Static sources
-    need none.
+    It is the arrival of a source that takes pushes, else the source's ``loaded_at_field``, else its column with the
+    name of the view's ``known_at``. Static sources need none.
     """
     found: dict[SourceKey, str] = {}
     for key in sources_of(catalog.models.closure([view.name])):
@@ -99,7 +131,8 @@ def load_times(catalog: TypedCatalog, view: FeatureView) -> dict[SourceKey, str]
             continue
         named = [column.name for column in catalog.sources.columns(key)]
         known = None if view.known_at is None else view.known_at.name.casefold()
-        column = table.loaded_at_field or next((name for name in named if name.casefold() == known), None)
+        declared = table.loaded_at_field if table.push is None else table.push.known_at
+        column = declared or next((name for name in named if name.casefold() == known), None)
         if column is None:
             return None
         found[key] = column

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.selectors import Selection
 from asknown.checks.results import TestResult
+from asknown.durations import microseconds
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import read_instant
 from asknown.lint.nodes import Finding
 from asknown.online.reader import OnlineReader
+from asknown.paths import check_path
 from asknown.project.nodes import Project, UnitTest
 from asknown.store.check import check_project, errors_of_views, unbuilt_catalog
 from asknown.store.typed_catalog import TypedCatalog
 
 if TYPE_CHECKING:
     from asknown.checks.audit import AuditReport, ProbeKind
-    from asknown.checks.verify import Verification
+    from asknown.checks.verify import LogVerification, Verification
 
 
 class ProjectChecks:
@@ -148,3 +152,40 @@ class ProjectChecks:
         moment = datetime.now(UTC).replace(tzinfo=None) if at is None else read_instant(at, "at")
         asked = online_views(self._catalog) if features is None else features
         return verify_keys(self._typed(), self._reader(), asked, keys=keys, at=moment, seed=seed, on_step=on_step)
+
+    def verify_log(
+        self,
+        path: str | Path,
+        *,
+        since: Any = None,
+        service: str | None = None,
+        on_step: Callable[[str], None] | None = None,
+    ) -> LogVerification:
+        """Compares the reads in a log with training at the instant of each, over the rows that it could see (rule 9).
+
+        ``path`` is a folder that `asknown serve` logs to, or the file of an ``OnlineReader`` with a log. ``since`` is
+        an instant, or a duration such as ``"1 day"`` before now; ``service`` chooses one of several. Columns of keys
+        and inputs that the log hashed or left out cannot be replayed.
+        """
+        from asknown.store.landing import land_all
+        from asknown.store.replay import verify_log
+
+        check_path(path, "path")
+        if service is not None and service not in self._project.services:
+            hint = did_you_mean(service, self._project.services, what="feature services")
+            raise AsknownError("unknown-service", f"there is no feature service '{service}'", hint=hint)
+        land_all(self._project, wait=60.0)
+        begin = None if since is None else _read_since(since)
+        return verify_log(self._typed(), Path(path), since=begin, service=service, on_step=on_step)
+
+
+def _read_since(since: Any) -> datetime:
+    """The instant that ``since`` says, itself or by a duration before now; naive, in UTC."""
+    if isinstance(since, str):
+        with suppress(AsknownError):
+            return datetime.now(UTC).replace(tzinfo=None) - timedelta(microseconds=microseconds(since))
+    try:
+        return read_instant(since, "since")
+    except AsknownError as error:
+        hint = "give a duration, as in '1 day', or an instant, as in '2013-07-01 12:00'"
+        raise AsknownError(error.code, error.message, hint=hint) from None

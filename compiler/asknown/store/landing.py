@@ -152,6 +152,12 @@ def has_landed(project: Project, table: SourceTable) -> bool:
     return any(_NAME.fullmatch(file.name) for file in folder_of(project, table).iterdir())
 
 
+def landed_until(project: Project, table: SourceTable) -> list[int]:
+    """The number of the last row of each file of pushed rows in the source's folder, in order."""
+    found = (_NAME.fullmatch(file.name) for file in folder_of(project, table).iterdir())
+    return sorted(int(name[2]) for name in found if name is not None)
+
+
 def last_landed(project: Project) -> int:
     """The greatest number in the name of a landed file. Numbers go on from there, also in a new online table."""
     greatest = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,20 +75,23 @@ def plan_request(
     timestamp: str | None,
     statuses: bool = False,
     options: PlanOptions | None = None,
+    outputs: Collection[str] | None = None,
 ) -> Planned:
-    """The plan of ``features`` on the spine ``entity_df``."""
+    """The plan of ``features`` on the spine ``entity_df``; of those alone whose columns are ``outputs``, if given."""
     request = _read(catalog.models, features)
     refuse_deprecated(catalog.project, [item.view for item in request])
     views = {item.view: catalog.asked(item.view) for item in request}
     spine = read_spine(entity_df, catalog, catalog.models.renderer, timestamp=timestamp)
     reserved = [column.name for column in spine.columns]
     requested = name_features(request, views, full_names=full_names, reserved_names=reserved)
+    if outputs is not None:
+        requested = tuple(item for item in requested if item.output in outputs)
     plan = build_plan(spine, requested, catalog.sample, catalog.engine.dialect, options)
     if statuses:
         plan = with_statuses(plan, catalog.sample, catalog.engine.dialect, options)
     check_keys(plan, catalog)
     check_inputs(plan, catalog)
-    return Planned(plan, requested, tuple(_read_from(plan, views.values())))
+    return Planned(plan, requested, tuple(_read_from(plan, (item.view for item in requested))))
 
 
 def compile_request(

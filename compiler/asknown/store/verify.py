@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asknown.checks.compare import same_value
-from asknown.checks.verify import Example, FeatureVerification, Outcome, Verification
+from asknown.checks.verify import Example, FeatureVerification, Outcome, Verification, merged
 from asknown.emit.altered import KnownBy, compile_keys
 from asknown.emit.compile import compile_training
 from asknown.emit.identifiers import Names
@@ -58,10 +58,10 @@ def verify_keys(
         for start in range(0, len(chosen), _ROWS):
             tell(f"{name}: {start + 1:,} to {min(start + _ROWS, len(chosen)):,} of {len(chosen):,} keys")
             part = _Part(catalog, view, stored[name], chosen[start : start + _ROWS], at)
-            found = _add(found, [feature for feature in part.compare(reader) if feature.feature in wanted])
+            found += [feature for feature in part.compare(reader) if feature.feature in wanted]
         if not chosen:
             found += [FeatureVerification(name, feature.name) for feature in view.features if feature.name in wanted]
-    return Verification(tuple(found), at, {name: stored[name].watermark for name in asked})
+    return Verification(tuple(merged(found)), at, {name: stored[name].watermark for name in asked})
 
 
 def _asked(catalog: TypedCatalog, features: str | Sequence[str]) -> dict[str, set[str]]:
@@ -108,20 +108,6 @@ def _keys_of(catalog: TypedCatalog, view: FeatureView) -> Iterator[tuple[Any, ..
     statement = compile_keys(view, models, catalog.reserved_names(), dialect)
     for batch in catalog.engine.stream(write(statement, dialect)):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
-def _add(found: list[FeatureVerification], more: list[FeatureVerification]) -> list[FeatureVerification]:
-    """Both lists, with the counts of a feature that is in both added."""
-    by_name = {feature.name: feature for feature in found}
-    for feature in more:
-        kept = by_name.setdefault(feature.name, feature)
-        if kept is not feature:
-            kept.present += feature.present
-            for outcome, count in feature.outcomes.items():
-                kept.outcomes[outcome] = kept.outcomes.get(outcome, 0) + count
-                if outcome in feature.examples:
-                    kept.examples.setdefault(outcome, feature.examples[outcome])
-    return list(by_name.values())
 
 
 class _Part:

@@ -94,7 +94,8 @@ class ReadPlan:
             values += self._on_demand.for_row(values, row, instant)
             values = [values[place] for place in self.request.shown]
         seq = cells[-1] or 0 if self._follows else 0
-        return Answer(self._names, self._outputs, found, [[value] for value in values], instant=instant, seq=seq)
+        columns = [[value] for value in values]
+        return Answer(self._names, self._outputs, found, columns, instant=instant, seq=seq, request=self.request)
 
     def _read_times(self, cells: Sequence[Any], values: list[Any], instant: datetime) -> list[Found]:
         """Return what each read found, and remove the values that are too old."""
@@ -142,7 +143,8 @@ class ReadPlan:
             values += self._on_demand.for_rows(values, columns, count, instant)
             values = [values[place] for place in self.request.shown]
         seq = self.facts.last_seq(cursor) if self._follows else 0
-        return Answer(self._names, self._outputs, [found for found, _ in reads], values, instant=instant, seq=seq)
+        rows = [found for found, _ in reads]
+        return Answer(self._names, self._outputs, rows, values, instant=instant, seq=seq, request=self.request)
 
     def after_pushes(self, cursor: Any, instant: datetime, *, latest: bool) -> datetime:
         """The instant of a read. A row that was pushed after it moves it to the arrival, if it is the present.
