@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import islice
 from typing import Any
 
@@ -21,8 +21,9 @@ _AT_ONCE = 20_000  # rows that are spelled at one time
 class Filling:
     """The tables that a transaction has made and not yet given a key, and the COPY that is under way."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, pipeline: ExitStack) -> None:
         self._connection = connection
+        self._pipeline = pipeline
         self._unkeyed: dict[_Place, Tables] = {}
         self._open: tuple[_Place, Any, Any] | None = None  # the table, the context of its COPY, the COPY
         self._copied: dict[_Place, int] = {}
@@ -53,6 +54,7 @@ class Filling:
         if self._open is not None and self._open[0] == place:
             return self._open[2]
         self.settle()
+        self._pipeline.close()  # COPY does not go there
         statement = f"COPY {tables.full[part]} ({', '.join(copied_columns(tables, part))}) FROM STDIN WITH (FORMAT csv)"
         context = self._connection.cursor().copy(statement.encode())
         self._open = (place, context, context.__enter__())

@@ -129,13 +129,15 @@ class PostgresStore:
         self, *, wait: float, on_wait: OnWait | None = None, durable: bool = False
     ) -> Iterator[Transaction]:
         """A transaction, under the lock of writers: committed at its end, undone by any exception."""
+        # Only pushes are many short statements; and not every pooler lets a pipeline through.
+        pipelined = durable and self._options.prepare and psycopg.Pipeline.is_supported()
         with self._explained():
 
             def start(held: Held) -> Connection:
-                begin(held.cursor, self.schema, self.address, wait=wait, on_wait=on_wait)
+                begin(held.cursor, self.schema, self.address, wait=wait, on_wait=on_wait, durable=durable)
                 return held.connection
 
-            with transaction(self._writes.run(start), self.schema, durable=durable) as found:
+            with transaction(self._writes.run(start), self.schema, durable=durable, pipelined=pipelined) as found:
                 yield found
 
     def load_lock(self, *, wait: float, on_wait: OnWait | None = None) -> AbstractContextManager[None]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2b
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
 
 from asknown.addresses import StoreAddress
 from asknown.durations import spell
@@ -24,19 +23,24 @@ from asknown.online.remote.store import Cell, Document, Key, OnWait, Part, Table
 
 _AT_ONCE = 2_000
 _RETIRED = "10 minutes"
+_DURABLE = (  # whatever the session, the user or the database says
+    "SELECT set_config('synchronous_commit', 'on', true) "
+    "WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write'); "
+)
 _LOCK = "500ms"  # that the removal of old tables may wait for a reader
 
 
 class PostgresTransaction:
     """The writes of one transaction, as :class:`asknown.online.remote.store.Transaction` says."""
 
-    def __init__(self, connection: Connection, schema: str) -> None:
+    def __init__(self, connection: Connection, schema: str, pipeline: ExitStack) -> None:
+        """``pipeline``: in it, statements are sent on without waiting for those whose rows nobody needs."""
         self._connection = connection
-        self._cursor: Cursor = connection.cursor(binary=True)
+        self._pipeline = pipeline
         self._schema = schema
         self._shared = f"{quote(schema)}._asknown_"
         self._tables: dict[tuple[str, str], Tables] = {}
-        self._filling = Filling(connection)
+        self._filling = Filling(connection, pipeline)
         self._retired: list[Table] = []
 
     def _of(self, table: Table) -> Tables:
@@ -49,7 +53,7 @@ class PostgresTransaction:
     def _run(self, query: str, *bound: Any) -> Cursor:
         """Runs a statement, after what was being filled has been ended."""
         self._filling.settle()
-        return self._cursor.execute(query.encode(), bound)
+        return self._connection.cursor(binary=True).execute(query.encode(), bound)
 
     # -- documents ---------------------------------------------------------------------------------------------
 
@@ -98,12 +102,15 @@ class PostgresTransaction:
             self._filling.copy(self._of(table), part, items)
             return
         self._filling.end(self._of(table), part)
-        PartWriter(self._cursor, self._of(table)).put(part, items)
+        self._writer(table).put(part, items)
 
     def append(self, table: Table, items: Iterable[tuple[Key, bytes]]) -> None:
         """Writes bytes behind those that the keys have in the part ``pushed``."""
         self._filling.settle()
-        PartWriter(self._cursor, self._of(table)).append(items)
+        self._writer(table).append(items)
+
+    def _writer(self, table: Table) -> PartWriter:
+        return PartWriter(self._connection, self._of(table), self._pipeline)
 
     def remove(self, table: Table, part: Part, keys: Iterable[Key]) -> None:
         """Removes keys from a part."""
@@ -191,22 +198,21 @@ def _spell_id(cell: Cell) -> str:
 
 
 @contextmanager
-def transaction(connection: Connection, schema: str, *, durable: bool) -> Iterator[PostgresTransaction]:
+def transaction(
+    connection: Connection, schema: str, *, durable: bool, pipelined: bool
+) -> Iterator[PostgresTransaction]:
     """The transaction that :func:`begin` has begun: committed at the end of the block, undone by any exception."""
-    cursor = connection.cursor()
-    made = PostgresTransaction(connection, schema)
+    cursor, pipeline = connection.cursor(), ExitStack()
+    made = PostgresTransaction(connection, schema, pipeline)
     try:
-        if durable:  # whatever the session, the user or the database says
-            weak = "('off', 'local', 'remote_write')"
-            cursor.execute(
-                "SELECT set_config('synchronous_commit', 'on', true) "
-                f"WHERE current_setting('synchronous_commit') IN {weak}".encode()
-            )
-        yield made
-        made.finish()
-        if connection.info.transaction_status != TransactionStatus.INTRANS:  # a COMMIT would undo it and say nothing
+        with pipeline:
+            if pipelined:
+                pipeline.enter_context(connection.pipeline())
+            yield made
+            made.finish()
+            cursor.execute(b"COMMIT")
+        if cursor.statusmessage != "COMMIT":  # a failed transaction is undone, and that is no error to the server
             raise psycopg.errors.InFailedSqlTransaction("the transaction has failed")
-        cursor.execute(b"COMMIT")
     except BaseException:
         made.abandon()
         with suppress(psycopg.Error):
@@ -230,9 +236,11 @@ def load_lock(
             cursor.execute(b"ROLLBACK")
 
 
-def begin(cursor: Cursor, schema: str, address: StoreAddress, *, wait: float, on_wait: OnWait | None) -> None:
+def begin(
+    cursor: Cursor, schema: str, address: StoreAddress, *, wait: float, on_wait: OnWait | None, durable: bool
+) -> None:
     """Begins a transaction under the lock of writers, in a schema with the tables that every online table has."""
-    if not _lock(cursor, schema, "write", address, wait=wait, on_wait=on_wait):
+    if not _lock(cursor, schema, "write", address, wait=wait, on_wait=on_wait, durable=durable):
         try:
             _make_shared(cursor, schema)
         except BaseException:
@@ -242,7 +250,14 @@ def begin(cursor: Cursor, schema: str, address: StoreAddress, *, wait: float, on
 
 
 def _lock(
-    cursor: Cursor, schema: str, purpose: str, address: StoreAddress, *, wait: float, on_wait: OnWait | None
+    cursor: Cursor,
+    schema: str,
+    purpose: str,
+    address: StoreAddress,
+    *,
+    wait: float,
+    on_wait: OnWait | None,
+    durable: bool = False,
 ) -> bool:
     """Begins a transaction and takes a lock in it. Returns whether the schema has its tables."""
     digest = blake2b(f"asknown {purpose} {schema}".encode(), digest_size=8).digest()
@@ -250,6 +265,7 @@ def _lock(
     last = literal(f"{quote(schema)}._asknown_retired")
     cursor.execute(
         "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; "
+        f"{_DURABLE if durable else ''}"
         f"SELECT pg_try_advisory_xact_lock({key}), to_regclass({last}) IS NOT NULL".encode()
     )
     while cursor.nextset():

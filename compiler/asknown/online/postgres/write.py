@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
 from asknown.online.postgres.codec import Form, writable
-from asknown.online.postgres.connect import Cursor
+from asknown.online.postgres.connect import Connection
 from asknown.online.postgres.copying import copied_columns, copied_forms, refuse_nul, to_csv
 from asknown.online.postgres.layout import Tables
 from asknown.online.postgres.parts import given_keys, same_key
@@ -21,9 +22,10 @@ _STAGED = "_asknown_staged"
 class PartWriter:
     """Writes into one generation, whose tables have their keys."""
 
-    def __init__(self, cursor: Cursor, tables: Tables) -> None:
-        self._cursor = cursor
+    def __init__(self, connection: Connection, tables: Tables, pipeline: ExitStack) -> None:
+        self._connection = connection
         self._tables = tables
+        self._pipeline = pipeline
 
     def put(self, part: Part, items: Iterable[tuple[Key, Value]]) -> None:
         """Writes whole values, over those that the keys have. Of a key that comes twice, the last counts."""
@@ -60,7 +62,8 @@ class PartWriter:
             return
         like = f"SELECT {listed} FROM {tables.full['rows']}"
         self._run(f"CREATE TEMPORARY TABLE {_STAGED} ON COMMIT DROP AS {like} WITH NO DATA")
-        with self._cursor.copy(f"COPY {_STAGED} FROM STDIN WITH (FORMAT csv)".encode()) as copy:
+        self._pipeline.close()  # COPY does not go there
+        with self._connection.cursor().copy(f"COPY {_STAGED} FROM STDIN WITH (FORMAT csv)".encode()) as copy:
             copy.write(to_csv(tables, "rows", rows))
         self._run(f"{insert} SELECT * FROM {_STAGED}\n{resolve}")
         self._run(f"DROP TABLE {_STAGED}")
@@ -89,7 +92,7 @@ class PartWriter:
         )
 
     def _run(self, query: str, *bound: Any) -> None:
-        self._cursor.execute(query.encode(), bound)
+        self._connection.cursor().execute(query.encode(), bound)
 
 
 def _unnested(forms: Sequence[Form]) -> str:
