@@ -170,7 +170,7 @@ def _cut(path: Path) -> None:
 
 def _relabel(path: Path) -> None:
     load_everything(path)
-    run_sql(path, "PRAGMA user_version = 9")
+    run_sql(path, "PRAGMA user_version = 99")
 
 
 FILES: dict[str, Callable[[Path], object]] = {

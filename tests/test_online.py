@@ -850,7 +850,7 @@ BAD_FILES = {
     "damaged": (_corrupt, "online-corrupt"),
     "cut short": (lambda path: (_corrupt(path), os.truncate(path, 5000)), "online-corrupt"),
     "somebody else's": (lambda path: _run_sql(path, "create table theirs (x)"), "online-corrupt"),
-    "of a newer layout": (lambda path: _relabel(path, 9), "online-layout"),
+    "of a newer layout": (lambda path: _relabel(path, 99), "online-layout"),
     "of definitions that are no text": (_garble_definition, "online-corrupt"),
     "of no layout": (lambda path: _relabel(path, 0), "online-layout"),
 }

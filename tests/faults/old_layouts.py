@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from asknown.online.codec import spell_instant
+from asknown.online.content import Change
 from asknown.online.metadata import shape
 from asknown.online.sqlite import layout, migrations, tiles
 from asknown.online.sqlite.layout import create_events, event_table
@@ -46,7 +47,7 @@ def _write_old_view(connection: sqlite3.Connection, world: World, load: Load, na
         places = ", ".join("?" * len(rows[0]))
         connection.executemany(f"INSERT INTO {quote(table)} VALUES ({places})", rows)
     if view.windows is not None:
-        tiles.write_tiles(connection, view)
+        tiles.write_tiles(connection, view, Change())
     events = state.said[name][2]
     row = {
         "view": name,

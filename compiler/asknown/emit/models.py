@@ -38,6 +38,24 @@ def source_query(table: SourceTable, dialect: Dialect) -> Statement:
     return Statement((), exp.select(*columns).from_(_relation(table, dialect)))
 
 
+def glob_query(path: str) -> str:
+    """The query for the files that DuckDB reads at a path or glob, in the order of their names."""
+    return f"SELECT file FROM GLOB({exp.Literal.string(path).sql(DUCKDB.sqlglot)}) ORDER BY file"
+
+
+def with_files(query: Body, files: Sequence[str]) -> Body:
+    """The query of a source's rows, read from these of its files alone.
+
+    >>> str(with_files(parse_one("SELECT * FROM READ_PARQUET('t/*.parquet')"), ["t/a.parquet"]))
+    "SELECT * FROM READ_PARQUET(ARRAY('t/a.parquet'))"
+    """
+    assert isinstance(query, exp.Select)
+    narrowed = query.copy()
+    reader = narrowed.args["from_"].this.this
+    reader.set("expressions", [_argument(tuple(files)), *reader.expressions[1:]])
+    return narrowed
+
+
 def source_cte(
     table: SourceTable, columns: Sequence[Column], dialect: Dialect, stored: Mapping[str, SqlType] | None = None
 ) -> Cte:

@@ -47,6 +47,11 @@ def break_of(tree: exp.Query) -> exp.Expr | str | None:
     return None if is_repeatable(tree) else "a function that may see other rows, or chance"
 
 
+def reads_names_alone(tree: exp.Query) -> bool:
+    """Whether all that a query reads are relations with names, none of them a file or a table function."""
+    return all(isinstance(table.this, exp.Identifier) for table in tree.find_all(exp.Table))
+
+
 def words_for(found: exp.Expr | str) -> str:
     """The words for what :func:`break_of` found."""
     if isinstance(found, str):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.paths import absolute
@@ -112,6 +112,32 @@ class LoadWriter(Protocol):
 
     def forget(self, view: str) -> None:
         """Removes a view and its rows; a view that is not there is no error."""
+
+
+@runtime_checkable
+class AddingWriter(LoadWriter, Protocol):
+    """A load of a table that can also add new rows to a view, and knows what its last load read of the sources."""
+
+    def noted(self, view: str) -> str | None:
+        """What the last load of a view noted of its sources; None where it noted nothing."""
+
+    def note(self, view: str, text: str | None) -> None:
+        """Keeps what this load read of a view's sources. After all else of the view; a load without it keeps None."""
+
+    def add(
+        self,
+        view: OnlineView,
+        newest: Iterable[Any],
+        events: Iterable[Any],
+        later: Iterable[Any],
+        *,
+        watermark: datetime,
+        max_ahead: int,
+    ) -> LoadReport:
+        """Adds new rows to what the table has of a view, and moves it on to the watermark; in place of ``load``.
+
+        The batches are those of :meth:`load`, :meth:`load_events` and :meth:`load_ahead`, of new rows alone.
+        """
 
 
 def _sqlite() -> type[Backend]:

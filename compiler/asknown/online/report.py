@@ -11,6 +11,9 @@ from typing import Any, Literal
 State = Literal["ok", "note", "act"]
 """As it should be; worth knowing; needs something done."""
 
+Read = Literal["all", "new files", "nothing"]
+"""The part of a view's sources that a load read."""
+
 
 @dataclass(frozen=True)
 class LoadReport:
@@ -21,6 +24,10 @@ class LoadReport:
     time, ``rows_future`` a time after the load's watermark; neither are stored. If the table is ``rebuilt``, every key
     that stays counts as changed. ``rows_ahead`` rows are stored and become visible later; ``rows_beyond`` rows become
     visible too late for that, the first at ``beyond_at``. ``events_…`` count the events that windows are computed from.
+
+    ``read`` says what was read of the view's sources. Where that is not all, the counts are those that a load of all
+    rows would report. ``why`` is the reason for which all was read, None for a first load; ``files`` and ``files_read``
+    count the files of the sources, where they are known.
     """
 
     view: str
@@ -41,6 +48,21 @@ class LoadReport:
     events_added: int = 0
     events_removed: int = 0
     events_total: int = 0
+    read: Read = "all"
+    why: str | None = None
+    files: int | None = None
+    files_read: int | None = None
+
+    @property
+    def words(self) -> str | None:
+        """What was read of the sources, in words; None for a first load, which reads all."""
+        match self.read:
+            case "nothing":
+                return "nothing new in the sources"
+            case "new files":
+                return f"{self.files_read:,} new of {self.files:,} files"
+            case "all":
+                return None if self.why is None else f"full, because {self.why}"
 
 
 @dataclass(frozen=True)

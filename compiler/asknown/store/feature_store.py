@@ -189,8 +189,9 @@ class FeatureStore:
         ``until`` is text in ISO form, a date, a datetime, or pandas' or numpy's instant; without a zone it is UTC.
 
         All ``views`` (default: every feature view with ``online`` true) are loaded in one transaction, which also
-        keeps the feature services. Each load reads the whole view: late rows enter, edited rows take their new values,
-        and keys that have left the sources leave. The same load twice changes nothing. If more than a tenth of a view's
+        keeps the feature services. Late rows enter, edited rows take their new values, and keys that have left the
+        sources leave: a load reads the whole view, or its new files where the others are what they were and the table
+        will be the same. The same load twice changes nothing. If more than a tenth of a view's
         keys would leave, and at least ten, ``load-shrinks`` is raised and nothing changes, unless ``allow_shrink`` is
         True. An ``until`` before the last load's is ``load-older``; with ``full_refresh``, which drops what was stored
         before, the table may go back. ``prune`` removes views that the project no longer has, or keeps out of the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,14 +12,14 @@ from typing import Any
 from asknown.catalog.catalog import Catalog
 from asknown.emit.load import compile_ahead, compile_events, compile_load, event_columns, kept_columns
 from asknown.emit.probe import compile_nulls
-from asknown.emit.statement import Statement, check_sql, write
+from asknown.emit.statement import Cte, Statement, check_sql, write
 from asknown.errors import AsknownError
 from asknown.instants import read_instant, to_microseconds
 from asknown.model.contract import never_null
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable
 from asknown.model.nodes import FeatureView, Item, Lifted
-from asknown.online.backend import LoadWriter, open_writer
+from asknown.online.backend import AddingWriter, LoadWriter, open_writer
 from asknown.online.loads import check_instant, check_not_older
 from asknown.online.nodes import (
     OnlineOnDemand,
@@ -38,6 +38,7 @@ from asknown.store.landing import loading
 from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected
 from asknown.store.push_paths import pushable
 from asknown.store.pushes_beside import PushesBeside
+from asknown.store.reading import Reading, find_reading
 from asknown.store.spool import Batches, Spool
 from asknown.store.stored_on_demand import stored_on_demand, without_affected_items
 from asknown.store.typed_catalog import TypedCatalog
@@ -107,8 +108,10 @@ def load_views(catalog: TypedCatalog, names: Sequence[str], options: LoadOptions
         views = [catalog.view(name) for name in names]
         stored = [stored_view(view, catalog) for view in views]  # checks every definition before a row is written
         on_demand = [stored_on_demand(catalog.on_demand(name)) for name in served_on_demand(catalog.models)]
-        for view in views:
-            _refuse_nulls(catalog, view)
+        first = not project.profile.online.path.exists()
+        if first:  # a load that is refused makes no table
+            for view in views:
+                _refuse_nulls(catalog, view, catalog.ctes_of_views([view]))
         comparison = compare_for(catalog.engine, stored, on_demand)
         stored, refused = _without_affected(stored, comparison)
         on_demand, others = without_affected_items(on_demand, comparison)
@@ -116,7 +119,7 @@ def load_views(catalog: TypedCatalog, names: Sequence[str], options: LoadOptions
         if pushes is not None:
             pushes.check_ids(watermark)
         loads = [
-            _ViewLoad(catalog, view, online, watermark, pushes=pushes, spool=spool)
+            _ViewLoad(catalog, view, online, watermark, pushes=pushes, spool=spool, checked=first)
             for view, online in zip(views, stored, strict=True)
         ]
         reports = _write_loads(project, loads, on_demand, options)
@@ -125,14 +128,14 @@ def load_views(catalog: TypedCatalog, names: Sequence[str], options: LoadOptions
     return reports
 
 
-def _refuse_nulls(catalog: TypedCatalog, view: FeatureView) -> None:
+def _refuse_nulls(catalog: TypedCatalog, view: FeatureView, models: Sequence[Cte]) -> None:
     """Raises ``contract`` if a column is NULL somewhere, and the view's contract says that it never is."""
     doc = catalog.project.docs.get(view.name)
     columns = never_null(view, doc)
     if not columns or doc is None:
         return
     dialect = catalog.engine.dialect
-    statement = compile_nulls(view, columns, catalog.ctes_of_views([view]), catalog.reserved_names(), dialect)
+    statement = compile_nulls(view, columns, models, catalog.reserved_names(), dialect)
     (counts,) = catalog.engine.rows(write(statement, dialect))
     for name, count in zip(columns, counts, strict=True):
         if count:
@@ -210,6 +213,15 @@ def read_definitions(
     return found
 
 
+@dataclass(frozen=True)
+class _Queries:
+    """The queries of a load: the newest row of each key, the events of the windows, the rows dated ahead."""
+
+    newest: Batches
+    events: Batches | None
+    later: Batches
+
+
 class _ViewLoad:
     """The load of one view. With a ``spool`` its queries run at once, else when their rows are written."""
 
@@ -222,36 +234,85 @@ class _ViewLoad:
         *,
         pushes: PushesBeside | None,
         spool: Spool | None,
+        checked: bool,
     ) -> None:
         self.view = view
         self.watermark = watermark
+        self._catalog = catalog
         self._online = online
         self._pushes = pushes
-        plan = LoadPlan(view, watermark)
-        models = catalog.ctes_of_views([view])
+        self._spool = spool
+        self._is_checked = checked
+        self._spooled = None if spool is None else self._queries(Reading("all"))
+
+    def _queries(self, reading: Reading) -> _Queries:
+        """The queries for the newest rows, the events and the rows ahead, of what is to be read."""
+        catalog, view = self._catalog, self.view
+        plan = LoadPlan(view, self.watermark)
+        models = reading.narrowed(catalog.ctes_of_views([view]))
         dialect = catalog.engine.dialect
+        if not self._is_checked:
+            _refuse_nulls(catalog, view, models)
 
         def query(compiled: Callable[..., Statement]) -> Batches:
             sql = check_sql(write(compiled(plan, models, catalog.reserved_names(), dialect), dialect), dialect)
-            return partial(catalog.engine.stream, sql) if spool is None else spool.keep(catalog.engine.stream(sql))
+            return (
+                partial(catalog.engine.stream, sql)
+                if self._spool is None
+                else self._spool.keep(catalog.engine.stream(sql))
+            )
 
-        self._newest = query(compile_load)
-        self._events = None if online.windows is None else query(compile_events)
-        self._later = query(compile_ahead)
+        windowed = self._online.windows is not None
+        return _Queries(query(compile_load), query(compile_events) if windowed else None, query(compile_ahead))
 
     def write(self, writer: LoadWriter, options: LoadOptions) -> LoadReport:
         """Writes the view's rows, events and rows ahead, and puts the pushed rows that the load cannot have seen."""
+        reading = self._find_reading(writer, options)
+        if reading.read == "all":
+            report = self._write_all(writer, options, self._spooled or self._queries(reading))
+        else:
+            assert isinstance(writer, AddingWriter)
+            report = self._add(writer, reading)
+        if isinstance(writer, AddingWriter):
+            writer.note(self.view.name, reading.note())
+        return replace(report, read=reading.read, why=reading.why, files=reading.count, files_read=reading.count_read)
+
+    def _find_reading(self, writer: LoadWriter, options: LoadOptions) -> Reading:
+        name = self.view.name
+        held = None if options.full_refresh else writer.stored().get(name)
+        if not isinstance(writer, AddingWriter):
+            return Reading("all", None if held is None else "its online table takes all rows of a view alone")
+        if self._spooled is not None:
+            return Reading("all", None if held is None else "its project has a source that takes pushes")
+        if held is not None and held.pushes is not None:
+            return Reading("all", "rows were pushed into it")
+        return find_reading(
+            self._catalog, self.view, self._online, held=held, noted=writer.noted(name), at=self.watermark
+        )
+
+    def _add(self, writer: AddingWriter, reading: Reading) -> LoadReport:
+        """Adds the rows of new files, if there are any, and moves the view on to the watermark."""
+        newest: Iterable[Any] = ()
+        events: Iterable[Any] = ()
+        later: Iterable[Any] = ()
+        if reading.files:
+            queries = self._queries(reading)
+            newest, later = queries.newest(), queries.later()
+            events = () if queries.events is None else queries.events()
+        return writer.add(self._online, newest, events, later, watermark=self.watermark, max_ahead=self.view.max_ahead)
+
+    def _write_all(self, writer: LoadWriter, options: LoadOptions, queries: _Queries) -> LoadReport:
         online, watermark = self._online, self.watermark
         report = writer.load(
             online,
-            self._newest(),
+            queries.newest(),
             watermark,
             full_refresh=options.full_refresh,
             allow_shrink=options.allow_shrink,
             on_rows=None if options.on_rows is None else partial(options.on_rows, online.name),
         )
-        if self._events is not None:
-            events = writer.load_events(online, self._events(), watermark)
+        if queries.events is not None:
+            events = writer.load_events(online, queries.events(), watermark)
             report = replace(
                 report, events_added=events.added, events_removed=events.removed, events_total=events.events_total
             )
@@ -259,7 +320,7 @@ class _ViewLoad:
         max_ahead = self.view.max_ahead
         if held.pushes is not None:  # rows that arrived after an --until in the past are there already
             max_ahead = max(max_ahead, held.pushes.at - to_microseconds(watermark))
-        ahead = writer.load_ahead(online, self._later(), watermark, max_ahead)
+        ahead = writer.load_ahead(online, queries.later(), watermark, max_ahead)
         if self._pushes is not None:
             self._pushes.put(writer, online)
         elif held.pushes is not None:

@@ -82,7 +82,7 @@ def paths_from(catalog: TypedCatalog, view: FeatureView) -> Iterator[PushPath]:
             continue
         why_not = None
         for model in reversed(models):  # the view first
-            why_not = why_not or _break(model, view)
+            why_not = why_not or break_in(model, view)
         known_at = None if view.known_at is None else view.known_at.name
         yield PushPath(source_name(table), view.name, why_not, known_at == table.push.known_at)
 
@@ -101,8 +101,8 @@ def find_paths(typed: Callable[[], TypedCatalog], project: Project) -> list[Push
     return found
 
 
-def _break(model: Model, view: FeatureView) -> str | None:
-    """The part of a model that keeps the view from following pushes."""
+def break_in(model: Model, view: FeatureView) -> str | None:
+    """The part of a model that keeps the view from computing each of its rows from one row of a source."""
     if model.rendered.config.materialized != "ephemeral":
         return f"'{model.name}' is materialized as a {model.rendered.config.materialized}"
     if len(model.rendered.refs) + len(model.rendered.sources) != 1:

@@ -96,22 +96,29 @@ def command(
         untold = record_loads(store.catalog, reports)
     _write_reports(reports, kind)
     for report in reports:
-        if report.events_added or report.events_removed:
-            say(f"{report.view}: events of its windows: {report.events_added:,} new, {report.events_removed:,} removed")
-        if report.rows_ahead:
-            say(f"{report.view}: rows that become visible later: {report.rows_ahead:,}")
-        if report.beyond_at is not None:
-            from_when = report.beyond_at.replace(tzinfo=None)
-            say(f"{report.view}: rows too far ahead to keep: {report.rows_beyond:,}, the first from {from_when} UTC on")
-        if report.skipped_null:
-            say(f"{report.view}: {report.skipped_null:,} rows without a key were left out")
-        if report.rows_future:
-            say(f"{report.view}: {report.rows_future:,} rows of the future were left out")
+        _say_more(report)
     say_findings(findings)
     views_loaded = "1 view" if len(reports) == 1 else f"{len(reports)} views"
     if untold is not None:
         say(f"warning: {untold}")
     say(f"{views_loaded} loaded into {path} in {time.perf_counter() - started:.1f} s")
+
+
+def _say_more(report: LoadReport) -> None:
+    """Says on stderr what the table of reports has no column for."""
+    if report.words is not None:
+        say(f"{report.view}: load: {report.words}")
+    if report.events_added or report.events_removed:
+        say(f"{report.view}: events of its windows: {report.events_added:,} new, {report.events_removed:,} removed")
+    if report.rows_ahead:
+        say(f"{report.view}: rows that become visible later: {report.rows_ahead:,}")
+    if report.beyond_at is not None:
+        from_when = report.beyond_at.replace(tzinfo=None)
+        say(f"{report.view}: rows too far ahead to keep: {report.rows_beyond:,}, the first from {from_when} UTC on")
+    if report.skipped_null:
+        say(f"{report.view}: {report.skipped_null:,} rows without a key were left out")
+    if report.rows_future:
+        say(f"{report.view}: {report.rows_future:,} rows of the future were left out")
 
 
 def _is_loaded(store: FeatureStore, name: str) -> bool:

@@ -75,11 +75,18 @@ def ahead_table(view: OnlineView) -> AheadTable:
 
 
 def write_ahead(
-    connection: sqlite3.Connection, view: OnlineView, rows: Iterable[Sequence[Any]], change: Change, *, made: bool
+    connection: sqlite3.Connection,
+    view: OnlineView,
+    rows: Iterable[Sequence[Any]],
+    change: Change,
+    *,
+    made: bool,
+    touched: str | None = None,
 ) -> None:
     """Makes the table hold exactly these rows: keys, times with ``visible_at`` first, columns. Tells ``change``.
 
     ``made`` says whether the table is there already. The view's own table must hold its rows of the same load.
+    ``touched`` is a table of the keys that the rows are of; other keys keep their rows.
     """
     ahead = ahead_table(view)
     staged = EventTable(ahead.name, view.keys, ahead.table.times, None, ahead.table.sequence, ahead.columns)
@@ -91,7 +98,8 @@ def write_ahead(
         connection.execute(create_events(ahead.table))
     connection.executemany(stage_events(connection, ahead.table), _marked(connection, view, ahead, staged))
     connection.execute(f"DROP TABLE {_STAGED}")
-    merge_events(connection, ahead.table, change)
+    keys = [quote(key.name) for key in view.keys]
+    merge_events(connection, ahead.table, change, within=None if touched is None or not keys else (touched, keys))
 
 
 def _marked(

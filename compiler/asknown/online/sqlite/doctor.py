@@ -25,7 +25,7 @@ from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import CORRUPT_HINT, absent, check_sqlite, explain, why_not
 from asknown.online.sqlite.layout import event_table, pushed_table, tile_table
 from asknown.online.sqlite.metadata import read_on_demand, read_services, sort_views
-from asknown.online.sqlite.migrations import LAYOUT, find_layout
+from asknown.online.sqlite.migrations import LAYOUT, altered_tables, find_layout
 from asknown.online.sqlite.names import quote
 from asknown.online.sqlite.owner import check_owner, foreign, foreign_parts
 from asknown.paths import absolute
@@ -105,15 +105,21 @@ def _check_file(
         yield unreadable("content", path.name, path, error)
         return
     yield from _check_shared(connection, path, layout)
-    for name, why in broken.items():
-        run = f"asknown materialize {name} --full-refresh"
-        yield Check("content", name, "act", f"what the file says of the view {why}", run)
+    yield from _check_metadata(connection, layout, broken)
     for stored in views.values():
         yield from check_view(connection, path, stored, at)
     on_demand: Mapping[str, OnlineOnDemand] = {}
     with suppress(*FAILURES, AsknownError):  # a damaged one was found above
         on_demand = read_on_demand(connection, path)
     yield from check_definitions(views, broken, on_demand, definitions)
+
+
+def _check_metadata(connection: sqlite3.Connection, layout: int, broken: Mapping[str, str]) -> Iterator[Check]:
+    for name in altered_tables(connection, layout):
+        yield Check("content", name, "act", "its definition is not what was written", CORRUPT_HINT)
+    for name, why in broken.items():
+        run = f"asknown materialize {name} --full-refresh"
+        yield Check("content", name, "act", f"what the file says of the view {why}", run)
 
 
 # ---------------------------------------------------------------- the file

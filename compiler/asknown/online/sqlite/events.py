@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asknown.online.sqlite.layout import EventTable, create_numbered, event_columns
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _GIVEN = 'temp."_asknown_given"'  # the events of a load as they came
 _SIGN = "asknown_sign"  # the SQL function that tells 0.0 from -0.0, which to SQLite are one value
 _SORTED = 'temp."_asknown_sorted"'  # the same, in order and numbered
+_PLACES = 'temp."_asknown_places"'  # keys and event times of staged events
 _AT_ONCE = 10_000
 
 
@@ -33,8 +34,38 @@ def stage_events(connection: sqlite3.Connection, table: EventTable) -> str:
     return f"INSERT INTO {_GIVEN} VALUES ({', '.join('?' * len(table.given))})"
 
 
-def merge_events(connection: sqlite3.Connection, table: EventTable, change: Change) -> None:
-    """Makes the table hold exactly the staged events, writing only what differs, and tells ``change`` of it."""
+def gather(connection: sqlite3.Connection, table: EventTable, change: Change) -> None:
+    """Makes the table hold the staged events besides its own, and tells ``change`` of it.
+
+    Events of one key and event time are numbered anew, so that the table is as if all had come at once.
+    """
+    columns = table.place[:-1]
+    listed, source = ", ".join(columns), quote(table.name)
+    connection.execute(f"DROP TABLE IF EXISTS {_PLACES}")
+    connection.execute(
+        f"CREATE TEMP TABLE {_PLACES.removeprefix('temp.')} ({listed}, PRIMARY KEY ({listed})) WITHOUT ROWID"
+    )
+    connection.execute(f"INSERT INTO {_PLACES} SELECT DISTINCT {listed} FROM {_GIVEN}")
+    same = " AND ".join(f"e.{name} = p.{name}" for name in columns)
+    wanted = ", ".join(f"e.{name}" for name in table.given)
+    connection.execute(
+        f"INSERT INTO {_GIVEN} SELECT {wanted} FROM {_PLACES} AS p CROSS JOIN {source} AS e WHERE {same}"
+    )
+    merge_events(connection, table, change, within=(_PLACES, columns))
+    connection.execute(f"DROP TABLE {_PLACES}")
+
+
+def merge_events(
+    connection: sqlite3.Connection,
+    table: EventTable,
+    change: Change,
+    *,
+    within: tuple[str, Sequence[str]] | None = None,
+) -> None:
+    """Makes the table hold exactly the staged events, writing only what differs, and tells ``change`` of it.
+
+    ``within`` names a table and its quoted columns, by which the events are chosen that this is about. Others stay.
+    """
     connection.create_function(_SIGN, 1, lambda zero: math.copysign(1.0, zero), deterministic=True)
     target = quote(table.name)
     listed = ", ".join(table.columns)
@@ -46,9 +77,10 @@ def merge_events(connection: sqlite3.Connection, table: EventTable, change: Chan
         connection.execute(f"INSERT INTO {_SORTED} ({listed})\n{_numbered(table)}")
         at_place = " AND ".join(f"s.{name} = e.{name}" for name in table.place)
         same = " AND ".join([at_place, *_same_values(table)])
+        chosen = "" if within is None else f"{_chosen(table, *within)} AND "
         _tell(
             connection,
-            f"DELETE FROM {target} AS e WHERE NOT EXISTS (SELECT 1 FROM {_SORTED} AS s WHERE {same})\n"
+            f"DELETE FROM {target} AS e WHERE {chosen}NOT EXISTS (SELECT 1 FROM {_SORTED} AS s WHERE {same})\n"
             f"RETURNING {listed}",
             change.remove,
         )
@@ -60,6 +92,41 @@ def merge_events(connection: sqlite3.Connection, table: EventTable, change: Chan
         )
         connection.execute(f"DROP TABLE {_SORTED}")
     connection.execute(f"DROP TABLE {_GIVEN}")
+
+
+def _chosen(table: EventTable, chosen: str, columns: Sequence[str]) -> str:
+    """The condition that an event ``e`` is at one of the chosen places. It is looked up by the table's key."""
+    place = ", ".join(table.place)
+    if not columns:
+        return "TRUE"
+    same = " AND ".join(f"t.{name} = c.{name}" for name in columns)
+    wanted = ", ".join(f"t.{name}" for name in table.place)
+    return f"({place}) IN (SELECT {wanted} FROM {chosen} AS c CROSS JOIN {quote(table.name)} AS t WHERE {same})"
+
+
+def remove_before(
+    connection: sqlite3.Connection,
+    table: EventTable,
+    *,
+    keyed: str,
+    cut: int,
+    hear: Callable[[list[tuple[Any, ...]]], None],
+) -> None:
+    """Removes the events before an instant (microseconds), and hands them on, some at a time.
+
+    ``keyed`` is a quoted table that has all keys of the events: each key's oldest events are looked up.
+    """
+    time, keys = quote(table.event_time), [quote(key.name) for key in table.keys]
+    listed, target = ", ".join(table.columns), quote(table.name)
+    wanted = ", ".join(f"e.{name}" for name in table.place)
+    same = "".join(f"e.{name} = k.{name} AND " for name in keys)
+    _tell(
+        connection,
+        f"DELETE FROM {target} WHERE ({', '.join(table.place)}) IN (\n"
+        f"SELECT {wanted} FROM {keyed} AS k CROSS JOIN {target} AS e WHERE {same}e.{time} < {cut})\n"
+        f"RETURNING {listed}",
+        hear,
+    )
 
 
 def _tell(connection: sqlite3.Connection, statement: str, hear: Callable[[list[tuple[Any, ...]]], None]) -> None:

@@ -141,10 +141,28 @@ def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
         connection.execute("DELETE FROM _asknown_pushes WHERE view = ?", (stored.view.name,))
 
 
+def read_note(connection: sqlite3.Connection, view: str) -> str | None:
+    """What the last load of a view noted of its sources; None where it noted nothing, or the note is damaged."""
+    for row in connection.execute("SELECT view, read, hash FROM _asknown_loads WHERE view = ?", (view,)):
+        noted = dict(zip(("view", "read", "hash"), row, strict=True))
+        if noted["view"] == view and is_as_written(noted):
+            return str(noted["read"])
+    return None
+
+
+def write_note(connection: sqlite3.Connection, view: str, note: str | None) -> None:
+    """Notes what a load read of a view's sources, where the file does not say so already. None removes the note."""
+    if note is None:
+        if connection.execute("SELECT 1 FROM _asknown_loads WHERE view = ?", (view,)).fetchone():
+            connection.execute("DELETE FROM _asknown_loads WHERE view = ?", (view,))
+    elif note != read_note(connection, view):
+        write_row(connection, "INSERT OR REPLACE INTO _asknown_loads", {"view": view, "read": note})
+
+
 def forget_view(connection: sqlite3.Connection, name: str) -> None:
     """Removes a view's metadata."""
-    connection.execute("DELETE FROM _asknown_views WHERE view = ?", (name,))
-    connection.execute("DELETE FROM _asknown_pushes WHERE view = ?", (name,))
+    for table in ("_asknown_views", "_asknown_pushes", "_asknown_loads"):
+        connection.execute(f"DELETE FROM {table} WHERE view = ?", (name,))
 
 
 def write_services(connection: sqlite3.Connection, services: Iterable[OnlineService]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from asknown.online.sqlite.errors import damaged, not_ours, other_layout
@@ -147,6 +148,19 @@ def index_ids_by_source(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX _asknown_seen_of ON _asknown_seen (source, at)")
 
 
+def add_loads(connection: sqlite3.Connection) -> None:
+    """Step 9: what the last load of a view read of its sources, where the next one can tell from it what is new."""
+    connection.execute(
+        """
+        CREATE TABLE _asknown_loads (
+            view  TEXT PRIMARY KEY COLLATE NOCASE,
+            read  TEXT NOT NULL,  -- JSON, of the loader's own making
+            hash  TEXT NOT NULL   -- of the other columns
+        ) STRICT
+        """
+    )
+
+
 MIGRATIONS: tuple[Step, ...] = (
     create_metadata,
     add_windows,
@@ -156,6 +170,7 @@ MIGRATIONS: tuple[Step, ...] = (
     add_ahead,
     add_pushes,
     index_ids_by_source,
+    add_loads,
 )
 LAYOUT = len(MIGRATIONS)
 
@@ -165,6 +180,19 @@ def migrate(connection: sqlite3.Connection, layout: int, steps: Sequence[Step] =
     for number, step in enumerate(steps[layout:], start=layout + 1):
         step(connection)
         connection.execute(f"PRAGMA user_version = {number}")
+
+
+def altered_tables(connection: sqlite3.Connection, layout: int) -> list[str]:
+    """The names of the metadata's tables and indexes whose definitions are not what the steps to ``layout`` make."""
+    query = (
+        "SELECT name, sql FROM sqlite_master WHERE substr(name, 1, 8) = '_asknown'"
+        " AND substr(name, 1, 13) != '_asknown_one_'"
+    )
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
+        migrate(made, 0, MIGRATIONS[:layout])
+        expected = dict(made.execute(query))
+    found = dict(connection.execute(query))
+    return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
 
 
 def find_layout(connection: sqlite3.Connection, path: Path) -> int:

@@ -9,7 +9,8 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from itertools import chain, groupby
-from typing import Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from asknown.online.codec import full_column_decoder
 from asknown.online.nodes import OnlineView, StoredFeature
@@ -20,7 +21,11 @@ from asknown.online.tiles import TileBuilder, code_of, unpack
 from asknown.online.windows import Columns, Events, Tile, WindowFeatures
 from asknown.values.states import packs
 
+if TYPE_CHECKING:
+    from asknown.online.content import Change
+
 FEWEST = 32
+_AT_ONCE = 10_000
 
 
 def tile_statement(table: TileTable, columns: Sequence[str], *, onwards: bool) -> str:
@@ -39,30 +44,40 @@ def tile_statement(table: TileTable, columns: Sequence[str], *, onwards: bool) -
     return f"{head}{start} < ? ORDER BY {start} DESC, {number} DESC LIMIT 1"
 
 
-def write_tiles(connection: sqlite3.Connection, view: OnlineView) -> None:
-    """Makes the tiles those of the view's events as they are now."""
+def write_tiles(connection: sqlite3.Connection, view: OnlineView, change: Change, touched: str | None = None) -> None:
+    """Makes the tiles those of the view's events as they are now, and tells ``change`` of it.
+
+    ``touched`` is a table of the keys whose events are others than those that the tiles were made of; None: all.
+    """
     table = tile_table(view)
-    connection.execute(f"DELETE FROM {quote(table.name)}")
-    places = ", ".join("?" * len(table.columns))
-    insert = f"INSERT INTO {quote(table.name)} ({', '.join(table.columns)}) VALUES ({places})"
+    name, keys = quote(table.name), ", ".join(table.keys)
+    some = "" if touched is None or not keys else f" WHERE ({keys}) IN (SELECT {keys} FROM {touched})"
+    gone = connection.execute(f"DELETE FROM {name}{some} RETURNING {', '.join(table.columns)}")
+    while rows := gone.fetchmany(_AT_ONCE):
+        change.remove(rows)
+    insert = f"INSERT INTO {name} ({', '.join(table.columns)}) VALUES ({', '.join('?' * len(table.columns))})"
     build = TileBuilder(view, list(table.packed), len(table.events.times))
     width = len(table.keys)
-    cursor = connection.execute(_busy_events(table))
-    for key, rows in groupby(cursor, key=lambda row: row[:width]):
-        columns = list(zip(*rows, strict=True))[width:]
-        connection.executemany(insert, [(*key, *tile) for tile in build.tiles(columns)])
+    cursor = connection.execute(_events_of(table, touched if keys else None))
+    for key, events in groupby(cursor, key=itemgetter(slice(width))):
+        columns = list(zip(*events, strict=True))[width:]
+        if len(columns[0]) >= FEWEST:
+            made = [(*key, *tile) for tile in build.tiles(columns)]
+            connection.executemany(insert, made)
+            change.add(made)
 
 
-def _busy_events(table: TileTable) -> str:
-    """The query for the events of all keys that have tiles: keys, then the columns that are packed, in order."""
-    events = table.events
-    source, keys = quote(events.name), ", ".join(table.keys)
-    wanted = ", ".join([*table.keys, *map(quote, table.packed)])
-    order = ", ".join(events.place)
-    if not keys:
-        return f"SELECT {wanted} FROM {source} WHERE (SELECT count(*) FROM {source}) >= {FEWEST} ORDER BY {order}"
-    busy = f"SELECT {keys} FROM {source} GROUP BY {keys} HAVING count(*) >= {FEWEST}"
-    return f"SELECT {wanted} FROM {source} WHERE ({keys}) IN ({busy}) ORDER BY {order}"
+def _events_of(table: TileTable, touched: str | None) -> str:
+    """The query for the events of all keys, or the touched ones: keys, then the columns that are packed, in order."""
+    wanted = ", ".join(f"e.{name}" for name in [*table.keys, *map(quote, table.packed)])
+    order = ", ".join(f"e.{name}" for name in table.events.place)
+    source = f"{quote(table.events.name)} AS e"
+    if touched is None:
+        return f"SELECT {wanted} FROM {source} ORDER BY {order}"
+    same = " AND ".join(f"t.{name} = e.{name}" for name in table.keys)
+    rest = table.events.place[len(table.keys) :]
+    order = ", ".join([*(f"t.{name}" for name in table.keys), *(f"e.{name}" for name in rest)])
+    return f"SELECT {wanted} FROM {touched} AS t CROSS JOIN {source} WHERE {same} ORDER BY {order}"
 
 
 class WindowRead:

@@ -28,6 +28,7 @@ from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owne
 from asknown.online.pushes import PushedRow
 from asknown.online.report import AheadReport, EventReport, LoadReport
 from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
+from asknown.online.sqlite.adding import Adding
 from asknown.online.sqlite.ahead import ahead_table, write_ahead
 from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
@@ -74,6 +75,7 @@ class OnlineWriter:
         self._without_events: set[str] = set()  # views with windows whose events this load has yet to bring
         self._without_ahead: set[str] = set()  # views with rows ahead of an earlier load
         self._without_pushes: set[str] = set()  # views that have followed pushes
+        self._without_note: set[str] = set()  # views whose note is of an earlier load
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -113,6 +115,8 @@ class OnlineWriter:
                 if self._without_pushes:
                     raise ValueError(f"load() was not followed by load_pushed() for {sorted(self._without_pushes)}")
                 with self._explained():
+                    for view in self._without_note:
+                        metadata.write_note(self.connection, view, None)
                     self.connection.execute("COMMIT")
                     self._checkpoint()
         finally:
@@ -156,6 +160,7 @@ class OnlineWriter:
                 hashes=replace(held.hashes, rows=self._changed(hashed, change)),
             )
             self._write(held, now)
+            self._without_note.add(view.name)
             if view.windows is not None:
                 self._without_events.add(view.name)
             if held.ahead or held.beyond:
@@ -233,7 +238,7 @@ class OnlineWriter:
             events.merge_events(self.connection, table, change)
             hashes = replace(held.hashes, events=self._changed(hashed, change))
             if change.added or change.removed or hashes.tiles is None:
-                hashes = replace(hashes, tiles=self._retiled(view))
+                hashes = replace(hashes, tiles=self._retiled(view, hashes.tiles))
             total = (held.events or 0) + change.added - change.removed
             self._write(held, replace(held, events=total, hashes=hashes))
             self._without_events.discard(view.name)
@@ -316,6 +321,65 @@ class OnlineWriter:
         with self._explained():
             return unlanded(self.connection, source, kind)
 
+    def noted(self, view: str) -> str | None:
+        """What the last load of a view noted of its sources; see :meth:`note`."""
+        with self._explained():
+            return metadata.read_note(self.connection, view)
+
+    def note(self, view: str, text: str | None) -> None:
+        """Keeps what this load read of a view's sources, until the next load of the view. None keeps nothing."""
+        with self._explained():
+            metadata.write_note(self.connection, view, text)
+            self._without_note.discard(view)
+
+    def add(
+        self,
+        view: OnlineView,
+        newest: Iterable[Any],
+        events: Iterable[Any],
+        later: Iterable[Any],
+        *,
+        watermark: datetime,
+        max_ahead: int,
+    ) -> LoadReport:
+        """Adds new rows to what the file has of a view, and moves it on to ``watermark`` (naive: UTC).
+
+        In place of :meth:`load`, :meth:`load_events` and :meth:`load_ahead`, whose batches these are, but of new rows
+        alone. The view must be in the file as it is now, follow no pushes, and keep no row ahead that is ``max_ahead``
+        microseconds after the watermark.
+        """
+        started = time.perf_counter()
+        with self._explained():
+            watermark = self._checked(watermark)
+            held = metadata.sort_views(self.connection)[0].get(view.name)
+            if held is None or differs(held.view, view) or held.pushes is not None:
+                raise ValueError(f"add() comes after a load of the same view, '{view.name}'")
+            check_not_older(view.name, held.watermark, watermark)
+            adding = Adding(self.connection, self.path, replace(held, view=view, watermark=watermark), max_ahead)
+            added = adding.add(newest, events, later)
+            now = added.stored
+            self._write(held, now)
+        return LoadReport(
+            view=view.name,
+            rows_seen=now.rows + added.skipped,
+            new=added.new,
+            changed=added.changed,
+            removed=0,
+            unchanged=now.rows - added.new - added.changed,
+            skipped_null=added.skipped,
+            rows_future=0,
+            rows_total=now.rows,
+            watermark=watermark,
+            rebuilt=False,
+            seconds=time.perf_counter() - started,
+            rows_ahead=now.ahead or 0,
+            rows_beyond=now.beyond,
+            beyond_at=now.beyond_at,
+            events_added=added.events[0],
+            events_removed=added.events[1],
+            events_total=now.events or 0,
+        )
+
     def services(self, services: Iterable[OnlineService], on_demand: Iterable[OnlineOnDemand] = ()) -> None:
         """Writes the project's feature services and on-demand views, in place of those in the file."""
         services, on_demand = tuple(services), tuple(on_demand)
@@ -338,6 +402,7 @@ class OnlineWriter:
         with self._explained():
             self._without_ahead.discard(view)
             self._without_pushes.discard(view)
+            self._without_note.discard(view)
             if any(view in some for some in metadata.sort_views(self.connection)):
                 drop_tables(self.connection, view)
                 metadata.forget_view(self.connection, view)
@@ -368,10 +433,11 @@ class OnlineWriter:
                 on_rows(seen)
         return seen, skipped, future
 
-    def _retiled(self, view: OnlineView) -> str:
-        """Makes the view's tiles anew: their hash."""
-        tiles.write_tiles(self.connection, view)
-        return hash_table(self.connection, layout.tile_table(view).name)
+    def _retiled(self, view: OnlineView, hashed: str | None) -> str:
+        """Makes the view's tiles anew, which had the hash ``hashed``: their hash."""
+        hashed, change = hashed or hash_table(self.connection, layout.tile_table(view).name), Change()
+        tiles.write_tiles(self.connection, view, change)
+        return self._changed(hashed, change)
 
     def _changed(self, hashed: str, change: Change) -> str:
         try:

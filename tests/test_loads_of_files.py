@@ -1,0 +1,173 @@
+"""Loads that read what is new: whatever happened to the files, the table is that of a load of all rows (rule 10).
+
+Hypothesis makes up a world whose sources are folders of Parquet files, and what happens to them: files come
+with late rows, are edited, are replaced by others of the same size and time of change, and go. After each load the
+online table is compared, hashes included, with the first load of the same files into another table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+import strategies
+import window_worlds
+from asknown import FeatureStore
+from asknown.online.report import LoadReport
+from asknown.store import source_files
+from test_loads import AHEAD, EXAMPLES, dump
+from test_parity import MICROSECOND, rows_of
+from worlds import ViewData, World, arrow_table, write_project
+
+Fate = Literal["new", "edited", "disguised", "touched", "gone", "none"]
+FATES: tuple[Fate, ...] = ("new", "new", "new", "new", "edited", "disguised", "touched", "gone", "none")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to the files of a view before a load: a fate, which file of those there are, and rows."""
+
+    fate: Fate
+    file: int
+    rows: dict[str, list[dict[str, Any]]]
+    watermark: datetime
+    max_ahead: int
+
+
+@contextmanager
+def files_hashed_up_to(size: int) -> Iterator[None]:
+    """Files above this size are told by their ends, as large ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source_files, "_WHOLE", size)
+        patch.setattr(source_files, "_END", 64)
+        yield
+
+
+@st.composite
+def histories(draw: st.DrawFn, worlds: st.SearchStrategy[World]) -> tuple[World, list[Step]]:
+    world = draw(worlds)
+    steps = sorted(draw(st.lists(st.integers(0, 8), min_size=2, max_size=5)))
+    pools = {name: rows[:40] for name, rows in rows_of(world).items()}
+    made: list[Step] = []
+    for number, step in enumerate(steps):
+        watermark = world.start + step * strategies.STEP + draw(st.integers(-1, 1)) * MICROSECOND
+        watermark = max([watermark, *(before.watermark for before in made)])
+        rows = {
+            name: draw(st.lists(st.sampled_from(pool), max_size=12)) if pool else [] for name, pool in pools.items()
+        }
+        fate: Fate = "new" if not number else draw(st.sampled_from(FATES))
+        ahead = made[-1].max_ahead if made and draw(st.integers(0, 4)) else draw(st.sampled_from(AHEAD))
+        made.append(Step(fate, draw(st.integers(0, 3)), rows, watermark, ahead))
+    return world, made
+
+
+def write_rows(path: Path, data: ViewData, rows: Sequence[dict[str, Any]]) -> None:
+    """A Parquet file of a view's source, as `COPY` writes it."""
+    table = arrow_table(data.columns, rows)
+    if data.style == "aliased":
+        table = table.rename_columns([f"c{i}" for i in range(len(data.columns))])
+    with duckdb.connect() as connection:
+        connection.register("incoming", table)
+        connection.execute(f"copy incoming to '{path}' (format parquet)")
+
+
+def apply(folder: Path, data: ViewData, step: Step, number: int) -> None:
+    """Lets a step happen to the files of a view's source."""
+    there = sorted(folder.glob("*.parquet"))
+    rows = step.rows[data.view.name]
+    if step.fate == "new" or not there:
+        write_rows(folder / f"{number}.parquet", data, rows)
+        return
+    path = there[step.file % len(there)]
+    stat = path.stat()
+    match step.fate:
+        case "edited":
+            write_rows(path, data, rows)
+        case "disguised":  # another file under the same name, with the time of change of the old one
+            write_rows(path.with_suffix(".part"), data, rows)
+            path.with_suffix(".part").replace(path)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        case "touched":
+            os.utime(path)
+        case "gone":
+            if len(there) > 1:
+                path.unlink()
+
+
+def write_models(world: World, folder: Path, files: Path) -> None:
+    """The world as a project whose sources are folders of files."""
+    write_project(world, folder)
+    path = folder / "models" / "world.yml"
+    properties = json.loads(path.read_text(encoding="utf-8"))
+    for place, table in enumerate(properties["sources"][0]["tables"]):
+        del table["identifier"]
+        table["path"] = f"{files}/{place}/*.parquet"
+    path.write_text(json.dumps(properties, ensure_ascii=False), encoding="utf-8")
+
+
+def load(folder: Path, watermark: datetime) -> list[LoadReport]:
+    with closing(FeatureStore(folder)) as store:
+        return store.materialize(until=watermark, allow_shrink=True)
+
+
+def content(folder: Path) -> dict[str, list[str]]:
+    """The online file's tables, without what the loads noted of the files."""
+    return {name: rows for name, rows in dump(folder).items() if name != "_asknown_loads"}
+
+
+def counts(report: LoadReport) -> tuple[Any, ...]:
+    return (report.rows_total, report.rows_ahead, report.rows_beyond, report.beyond_at, report.events_total)
+
+
+def run(world: World, steps: list[Step]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root, kept = Path(name), Path(name) / "kept"
+        for place in range(len(world.views)):
+            (root / "files" / str(place)).mkdir(parents=True)
+        for number, step in enumerate(steps):
+            for place, data in enumerate(world.views):
+                apply(root / "files" / str(place), data, step, number)
+            now = replace(world, views=tuple(replace(data, max_ahead=step.max_ahead) for data in world.views))
+            anew = root / "anew"
+            for folder in (kept, anew):
+                write_models(now, folder, root / "files")
+            reports, first = load(kept, step.watermark), load(anew, step.watermark)
+            for report in reports:
+                event(f"{step.fate}: {report.read}")
+                if step.fate in ("edited", "disguised", "gone") and number:
+                    assert report.read != "new files"
+            assert content(kept) == content(anew), [report.words for report in reports]
+            assert [*map(counts, reports)] == [*map(counts, first)]
+            for report in reports:
+                assert report.rows_seen == report.new + report.changed + report.unchanged + report.skipped_null
+            before = (kept / "online.db").read_bytes()
+            assert {report.read for report in load(kept, step.watermark)} == {"nothing"}
+            assert (kept / "online.db").read_bytes() == before, "the same load twice writes nothing"
+            shutil.rmtree(anew)
+
+
+@given(history=histories(strategies.worlds(max_views=2)), whole=st.sampled_from((64, 1 << 20)))
+@settings(max_examples=EXAMPLES)
+def test_as_of_views_are_those_of_a_load_of_all_rows(history: tuple[World, list[Step]], whole: int) -> None:
+    with files_hashed_up_to(whole):
+        run(*history)
+
+
+@given(history=histories(window_worlds.worlds(max_views=1, online=True)), whole=st.sampled_from((64, 1 << 20)))
+@settings(max_examples=EXAMPLES)
+def test_windowed_views_are_those_of_a_load_of_all_rows(history: tuple[World, list[Step]], whole: int) -> None:
+    with files_hashed_up_to(whole):
+        run(*history)
