@@ -43,10 +43,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
         yield running
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock goes soon after its holder was killed."""
-    monkeypatch.setattr(lease, "_KEPT", 300)
+    monkeypatch.setattr(lease, "_KEPT", 1_000)
 
 
 def rebuild(store: ValkeyStore, number: int) -> None:
@@ -132,6 +132,7 @@ def test_readers_during_fifty_rebuilds_see_one_load(server: ValkeyServer) -> Non
     assert len(reads) > 50
 
 
+@pytest.mark.usefixtures("short_lease")
 @pytest.mark.parametrize("work", ["rebuild", "push"])
 def test_a_killed_writer_leaves_the_old_state_or_the_new(
     server: ValkeyServer, work: str, pytestconfig: pytest.Config

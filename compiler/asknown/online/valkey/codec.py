@@ -97,60 +97,44 @@ class RowFormat:
             row = [None if nulls >> place & 1 else cell for place, cell in enumerate(row)]
         return row
 
-    def reader(self, places: Sequence[int]) -> Callable[[bytes], Sequence[Any]]:
-        """A function from the bytes of a row to its cells at these places, in their order. A NaN is a float."""
-        whole = self._unpack
+    def reader(self, places: Sequence[int]) -> Callable[[bytes], list[Any]]:
+        """A function from the bytes of a row to its cells at these places, in their order. A NaN is a float.
 
-        def read_all(packed: bytes) -> Sequence[Any]:
-            row = whole(packed)
-            return [row[place] for place in places]
-
-        wanted = set(places)
-        if len(wanted) < len(places) or not self._is_fast(wanted):
-            return read_all
-        return self._fast_reader(places, read_all)
-
-    def _is_fast(self, wanted: set[int]) -> bool:
-        """Whether at most one of the wanted columns has no fixed width, and it is the first of these."""
-        loose = [place for place in self._loose if place in wanted]
-        return not loose or (loose == self._loose[:1] and self._texts[0])
-
-    def _fast_reader(
-        self, places: Sequence[int], slow: Callable[[bytes], Sequence[Any]]
-    ) -> Callable[[bytes], Sequence[Any]]:
-        """As :meth:`reader`: one call of :mod:`struct`, which skips what is not wanted, and one slice for a text."""
+        One call of :mod:`struct` takes what has fixed width, and skips what is not wanted; each text is a slice.
+        """
         wanted = set(places)
         codes = [
             self._codes[place] if place in wanted else f"{struct.calcsize('<' + self._codes[place])}x"
             for place in self._fixed
         ]
-        order = [place for place in self._fixed if place in wanted]
-        text = next((place for place in self._loose if place in wanted), None)
-        head = bytes([FORMAT]) + self._no_nulls
-        size = self._struct.size
-        if text is None:
-            unpack = struct.Struct(f"<{len(head)}s{''.join(codes)}").unpack_from
-            picked = [order.index(place) + 1 for place in places]
-            straight = picked == list(range(1, len(picked) + 1))
+        unpack = struct.Struct(f"<B{self._bitmap}s{''.join(codes)}{'I' * len(self._loose)}").unpack_from
+        fixed = [place for place in self._fixed if place in wanted]
+        width, size, no_nulls = 2 + len(fixed), self._struct.size, self._no_nulls
+        picked = [2 + fixed.index(place) for place in places if self._codes[place]]
+        straight = picked == list(range(2, width))
+        # By its place in the answer: where among the cells the end of the part before stands (-1: nowhere) and its own.
+        texts = [
+            (at, width + number - 1 if number else -1, width + number, self._texts[number])
+            for at, place in enumerate(places)
+            if not self._codes[place]
+            for number in (self._loose.index(place),)
+        ]
+        bits = [1 << place for place in places]
 
-            def read_numbers(packed: bytes) -> Sequence[Any]:
-                cells = unpack(packed)
-                if cells[0] != head:
-                    return slow(packed)
-                return cells[1:] if straight else [cells[place] for place in picked]
-
-            return read_numbers
-        unpack = struct.Struct(f"<{len(head)}s{''.join(codes)}I").unpack_from
-        at = list(places).index(text)
-        others = [order.index(place) + 1 for place in places if place != text]
-        in_order = others == list(range(1, len(others) + 1))
-
-        def read(packed: bytes) -> Sequence[Any]:
+        def read(packed: bytes) -> list[Any]:
             cells = unpack(packed)
-            if cells[0] != head:
-                return slow(packed)
-            row = list(cells[1:-1]) if in_order else [cells[place] for place in others]
-            row.insert(at, packed[size : size + cells[-1]].decode())
+            if cells[0] != FORMAT:
+                raise ValueError(f"a row of format {cells[0]}")
+            row = list(cells[2:width]) if straight else [cells[place] for place in picked]
+            for at, before, end, text in texts:
+                begin, stop = (size if before < 0 else size + cells[before]), size + cells[end]
+                if stop > len(packed):
+                    raise ValueError("a row that is cut short")
+                part = packed[begin:stop]
+                row.insert(at, part.decode() if text else part)
+            if cells[1] != no_nulls:
+                nulls = int.from_bytes(cells[1], "little")
+                row = [None if nulls & bit else cell for bit, cell in zip(bits, row, strict=True)]
             return row
 
         return read

@@ -15,19 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from asknown.errors import AsknownError
+from asknown.online.valkey.replies import ProtocolError, Replies, ReplyError
 
 Command = Sequence[bytes]
 
 TIMEOUT = 5.0  # seconds that a connection, or an answer, may take
 _AT_ONCE = 1_000  # commands that are sent before their answers are read, so that no buffer fills
-
-
-class ReplyError(Exception):
-    """The server refused a command. ``code`` is the first word of its answer, such as OOM or READONLY."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.code = message.partition(" ")[0]
 
 
 class AwayError(Exception):
@@ -67,13 +60,15 @@ def make_script(text: str) -> Script:
     return Script(data, sha1(data, usedforsecurity=False).hexdigest().encode())
 
 
-@dataclass(frozen=True)
-class _Open:
-    """A connection, which its thread holds, and this list does not."""
+@dataclass(frozen=True, eq=False, weakref_slot=True, slots=True)
+class _Connection:
+    """A connection of one thread of one process. ``client`` is the library's, which has opened it and logged in."""
 
     process: int
     thread: int
-    connection: weakref.ref[Any]
+    client: Any
+    socket: socket.socket
+    replies: Replies
 
 
 class Server:
@@ -82,7 +77,7 @@ class Server:
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._open: list[_Open] = []
+        self._open: list[weakref.ref[_Connection]] = []
         self._closed = False
         self._stopped: set[int] = set()
         try:
@@ -94,7 +89,7 @@ class Server:
                 hint="type: pip install 'asknown[valkey]'",
             ) from error
         self._slow = (exceptions.TimeoutError, TimeoutError)
-        self._broken = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.InvalidResponse, OSError)
+        self._broken = (exceptions.ConnectionError, exceptions.TimeoutError, ProtocolError, OSError)
         self._refused = (exceptions.ResponseError, exceptions.AuthenticationError, exceptions.BusyLoadingError)
         try:
             options: dict[str, Any] = dict(connection.parse_url(url))
@@ -162,31 +157,30 @@ class Server:
             held, self._open = self._open, []
         self._local = threading.local()
         for one in held:
-            connection = one.connection()
-            if connection is not None and one.process == os.getpid():
+            connection = one()
+            if connection is not None and connection.process == os.getpid():
                 with suppress(*self._broken):
-                    connection.disconnect()
+                    connection.client.disconnect()
 
     def interrupt(self, thread: int) -> None:
         """Breaks the connection of a thread, so that a call that waits for an answer ends with an error."""
         with self._lock:
-            found = [one.connection() for one in self._open if one.thread == thread and one.process == os.getpid()]
-            self._stopped.update((thread,) if found else ())
-        for connection in found:
-            held = None if connection is None else connection._sock
-            if held is not None:
-                with suppress(OSError):
-                    held.shutdown(socket.SHUT_RDWR)
+            found = [there for one in self._open if (there := one()) is not None]
+            mine = [there for there in found if there.thread == thread and there.process == os.getpid()]
+            self._stopped.update((thread,) if mine else ())
+        for connection in mine:
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
 
     # -- one connection ------------------------------------------------------------------------------------------
 
     def _exchange(self, packed: bytes) -> Any:
         connection = self._connection()
         try:
-            connection.send_packed_command([packed], check_health=False)
-            return connection.read_response()
-        except self._refused as error:
-            raise ReplyError(_text_of(error)) from None
+            connection.socket.sendall(packed)
+            return connection.replies.read()
+        except ReplyError:
+            raise
         except self._broken as error:
             raise self._broke(connection, error) from error
         except BaseException:  # an interrupt between question and answer: the next answer would be this one's
@@ -195,15 +189,15 @@ class Server:
 
     def _exchange_all(self, commands: Sequence[bytes]) -> list[Any]:
         connection = self._connection()
-        refused: Exception | None = None
+        refused: ReplyError | None = None
         answers: list[Any] = []
         try:
-            connection.send_packed_command([b"".join(commands)], check_health=False)
-            read = connection.read_response
+            connection.socket.sendall(b"".join(commands))
+            read = connection.replies.read
             for _ in commands:
                 try:
                     answers.append(read())
-                except self._refused as error:
+                except ReplyError as error:
                     refused = refused or error
         except self._broken as error:
             raise self._broke(connection, error) from error
@@ -211,43 +205,45 @@ class Server:
             self._drop(connection)
             raise
         if refused is not None:
-            raise ReplyError(_text_of(refused))
+            raise refused
         return answers
 
-    def _connection(self) -> Any:
-        held: tuple[int, Any] | None = getattr(self._local, "held", None)
+    def _connection(self) -> _Connection:
+        held: _Connection | None = getattr(self._local, "held", None)
         process = os.getpid()
-        if held is not None and held[0] == process:
-            return held[1]
+        if held is not None and held.process == process:
+            return held
         if self._closed:
             raise ValueError("the online table is closed")
         try:
-            connection = self._make(**self._options)
-            connection.connect()
+            made = self._make(**self._options)
+            made.connect()
         except self._refused as error:
             raise ReplyError(_text_of(error)) from None
         except self._broken as error:
             raise AwayError(_text_of(error)) from error
-        self._local.held = (process, connection)
+        held = _Connection(process, threading.get_ident(), made, made._sock, Replies(made._sock))
+        self._local.held = held
         with self._lock:
             # Connections of ended threads are closed when the thread's storage goes.
-            self._open = [one for one in self._open if one.process == process and one.connection() is not None]
-            self._open.append(_Open(process, threading.get_ident(), weakref.ref(connection)))
-        return connection
+            alive = [one for one in self._open if (there := one()) is not None and there.process == process]
+            self._open = [*alive, weakref.ref(held)]
+        return held
 
-    def _broke(self, connection: Any, error: Exception) -> AwayError:
+    def _broke(self, connection: _Connection, error: Exception) -> AwayError:
         self._drop(connection)
         if threading.get_ident() in self._stopped:
             self._stopped.discard(threading.get_ident())
             return AwayError("the call was stopped")
-        return AwayError(str(error), again=not isinstance(error, self._slow))
+        slow = isinstance(error, self._slow)
+        return AwayError("it did not answer in time" if slow else str(error), again=not slow)
 
-    def _drop(self, connection: Any) -> None:
+    def _drop(self, connection: _Connection) -> None:
         self._local.held = None
         with self._lock:
-            self._open = [one for one in self._open if one.connection() is not connection]
+            self._open = [one for one in self._open if one() is not connection]
         with suppress(*self._broken):
-            connection.disconnect()
+            connection.client.disconnect()
 
 
 def _text_of(error: BaseException) -> str:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from asknown.addresses import StoreAddress
 from asknown.errors import AsknownError
-from asknown.online.valkey.connect import AwayError, ReplyError
+from asknown.online.valkey.connect import AwayError
+from asknown.online.valkey.replies import ReplyError
 
 # By the first word of the server's answer: what is wrong, what to do.
 _MEANINGS: dict[str, tuple[str, str]] = {

@@ -7,31 +7,40 @@ import secrets
 import socket
 import threading
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from asknown.addresses import StoreAddress
 from asknown.durations import spell
 from asknown.errors import AsknownError
 from asknown.online.remote.store import OnWait
-from asknown.online.valkey.connect import AwayError, ReplyError, Server
-from asknown.online.valkey.scripts import RELEASE, RENEW
+from asknown.online.valkey.connect import AwayError, Server
+from asknown.online.valkey.replies import ReplyError
+from asknown.online.valkey.scripts import ACQUIRE, RELEASE, RENEW
 
 _KEPT = 10_000  # milliseconds that a lock stays without its holder
 _PAUSES = (0.002, 0.05)  # seconds between attempts, the first and the longest
 
 
 class Lease:
-    """A lock that this process holds. ``token`` is what the key says while it does."""
+    """A lock that this process holds. ``token`` is what the key says while it does.
 
-    def __init__(self, server: Server, name: bytes, address: StoreAddress) -> None:
+    ``written`` is the token of the last transaction that was committed before. ``left`` are tokens of this process
+    that it could not take back when it was done, because the server was away: a lock that has one of them is free.
+    """
+
+    def __init__(
+        self, server: Server, name: bytes, written: bytes, address: StoreAddress, *, left: list[bytes]
+    ) -> None:
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         holder = f"process {os.getpid()} on {socket.gethostname()}, since {since} UTC"
         self.token = f"{secrets.token_hex(8)} {holder}".encode()
+        self.written = b""
         self.lost = False
         self._server = server
         self._name = name
+        self._written = written
         self._address = address
+        self._left = left
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -71,19 +80,26 @@ class Lease:
     def release(self) -> None:
         """Gives the lock up, if this process still has it. On a server that is away it goes by itself."""
         self.stop()
-        with suppress(AwayError, ReplyError):
+        try:
             self._server.run(RELEASE, [self._name], [self.token])
+        except (AwayError, ReplyError):
+            self._left.append(self.token)
 
     def _take(self) -> bool:
-        given = (b"SET", self._name, self.token, b"NX", b"PX", b"%d" % _KEPT)
+        given = [self.token, b"%d" % _KEPT, *self._left]
         try:
-            return self._server.call_once(*given) is not None
-        except AwayError as error:  # it may have been taken: the token tells
-            if not error.again:
-                raise
-            if self._server.call(b"GET", self._name) == self.token:
-                return True
-            return self._server.call_once(*given) is not None
+            try:
+                taken, self.written = self._server.run(ACQUIRE, [self._name, self._written], given)
+            except AwayError as error:  # it may have been taken: then the script finds its own token
+                if not error.again:
+                    raise
+                taken, self.written = self._server.run(ACQUIRE, [self._name, self._written], given)
+        except AwayError:
+            self._left.append(self.token)
+            raise
+        if taken:
+            self._left.clear()
+        return bool(taken)
 
     def _renew(self) -> None:
         renewed = time.monotonic()

@@ -19,6 +19,17 @@ redis.call('DEL', KEYS[1])
 return 1
 """)
 
+ACQUIRE = make_script("""
+-- KEYS: a lock, the last token that was committed. ARGV: a token, milliseconds, and tokens that this process has had
+-- and uses no more. Takes the lock if it is free or has one of these. Answers whether it did, and the last token that
+-- was committed.
+local holder = redis.call('GET', KEYS[1])
+local taken = not holder or holder == ARGV[1]
+for place = 3, #ARGV do taken = taken or holder == ARGV[place] end
+if taken then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return {taken and 1 or 0, redis.call('GET', KEYS[2]) or ''}
+""")
+
 RELEASE = make_script("""
 -- KEYS: a lock. ARGV: a token. Gives the lock up if it has the token.
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from asknown.addresses import StoreAddress
 from asknown.errors import AsknownError
-from asknown.online.valkey.connect import ReplyError, Server
+from asknown.online.valkey.connect import Server
+from asknown.online.valkey.replies import ReplyError
 
 
 def refuse_for_reads(server: Server, address: StoreAddress) -> None:

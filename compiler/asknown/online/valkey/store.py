@@ -22,14 +22,15 @@ from asknown.online.remote.store import (
     Value,
 )
 from asknown.online.valkey.codec import unpack_blocks
-from asknown.online.valkey.connect import TIMEOUT, AwayError, ReplyError, Server, pack
+from asknown.online.valkey.connect import TIMEOUT, AwayError, Server, pack
 from asknown.online.valkey.errors import damaged, explain, explained
 from asknown.online.valkey.keyspace import pack_get, read_documents, scan_names
 from asknown.online.valkey.lease import Lease
 from asknown.online.valkey.names import Names, read_key, spell_key
 from asknown.online.valkey.parts import column_reader, value_reader
+from asknown.online.valkey.replies import ReplyError
 from asknown.online.valkey.settings import describe, refuse_for_pushes, refuse_for_reads
-from asknown.online.valkey.transaction import ValkeyTransaction
+from asknown.online.valkey.transaction import KnownDocuments, ValkeyTransaction
 
 _MOST_SHAPES = 1_000  # readers kept
 
@@ -57,6 +58,8 @@ class ValkeyStore:
         self._grace = None if float(grace) < 0 else round(float(grace) * 1_000_000)
         self._server = Server(address.url, timeout=timeout)
         self._names = Names.of(address.space)
+        self._left: dict[bytes, list[bytes]] = {}
+        self._known = KnownDocuments(b"", {})
         self._versions: dict[str, bytes] = {}
         self._shapes: dict[tuple[str, tuple[int, ...]], _Shape] = {}
 
@@ -174,15 +177,17 @@ class ValkeyStore:
     ) -> Iterator[Transaction]:
         """A transaction, under the lock of writers: committed at its end, undone by any exception."""
         with explained(self._address):
-            lease = Lease(self._server, self._names.lock, self._address)
+            lease = self._lease(self._names.lock)
             lease.acquire(wait, on_wait)
-            transaction = ValkeyTransaction(self._server, self._names, self._address, lease, self._grace)
+            transaction = ValkeyTransaction(
+                self._server, self._names, self._address, lease, grace=self._grace, known=self._known
+            )
             try:
                 if not durable:  # a push is over sooner than the lock goes, and is no part of a load
                     lease.keep()
                     transaction.sweep()
                 yield transaction
-                transaction.commit()
+                self._known = transaction.commit()
             except BaseException:
                 transaction.undo()
                 lease.release()
@@ -194,13 +199,17 @@ class ValkeyStore:
     def load_lock(self, *, wait: float, on_wait: OnWait | None = None) -> Iterator[None]:
         """The lock of one load, or of one landing of rows."""
         with explained(self._address):
-            lease = Lease(self._server, self._names.load_lock, self._address)
+            lease = self._lease(self._names.load_lock)
             lease.acquire(wait, on_wait)
             lease.keep()
         try:
             yield
         finally:
             lease.release()
+
+    def _lease(self, lock: bytes) -> Lease:
+        left = self._left.setdefault(lock, [])
+        return Lease(self._server, lock, self._names.written, self._address, left=left)
 
     def interrupt(self, thread: int) -> None:
         """Stops the call that the thread runs now, if any."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from struct import error as struct_error
 from typing import Any
@@ -17,13 +18,14 @@ from asknown.addresses import StoreAddress
 from asknown.errors import AsknownError
 from asknown.instants import to_microseconds
 from asknown.online.remote.store import Cell, Document, Key, Part, Table, Value
-from asknown.online.valkey.connect import AwayError, ReplyError, Server, pack
+from asknown.online.valkey.connect import AwayError, Server, pack
 from asknown.online.valkey.errors import damaged
 from asknown.online.valkey.keyspace import pack_get, read_documents, scan_names, write_document
 from asknown.online.valkey.lease import Lease
 from asknown.online.valkey.names import Names, read_key, spell_key
 from asknown.online.valkey.parts import value_packer, value_reader
 from asknown.online.valkey.pending import Pending, count_words, value_commands
+from asknown.online.valkey.replies import ReplyError
 from asknown.online.valkey.scripts import COMMIT
 from asknown.online.valkey.settings import free_memory
 
@@ -37,15 +39,33 @@ _LAST = 9 * 10**15  # milliseconds: beyond the year 9999, and small enough for t
 _BESIDE_A_VALUE = 64  # bytes that the server needs beside a key and its value, about
 
 
+@dataclass(frozen=True)
+class KnownDocuments:
+    """All documents as the transaction of a token left them; the next one need not read them again."""
+
+    token: bytes
+    documents: Mapping[str, Document]
+
+
 class ValkeyTransaction:
     """Writes by one writer at a time, as :class:`asknown.online.remote.store.Transaction` says."""
 
-    def __init__(self, server: Server, names: Names, address: StoreAddress, lease: Lease, grace: int | None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        names: Names,
+        address: StoreAddress,
+        lease: Lease,
+        *,
+        grace: int | None,
+        known: KnownDocuments,
+    ) -> None:
         self._server = server
         self._names = names
         self._address = address
         self._lease = lease
         self._grace = grace
+        self._known = known.documents if known.token == lease.written and known.token else None
         self._commands: list[Sequence[bytes]] = []
         self._documents: dict[str, Document | None] = {}
         self._pending: dict[tuple[bytes, Part], Pending] = {}
@@ -60,7 +80,9 @@ class ValkeyTransaction:
 
     def documents(self) -> Mapping[str, Document]:
         """All documents, by name."""
-        found: dict[str, Document | None] = {**read_documents(self._server, self._names), **self._documents}
+        if self._known is None:
+            self._known = read_documents(self._server, self._names)
+        found: dict[str, Document | None] = {**self._known, **self._documents}
         return {name: document for name, document in found.items() if document is not None}
 
     def write(self, name: str, document: Document | None) -> None:
@@ -274,10 +296,16 @@ class ValkeyTransaction:
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
-    def commit(self) -> None:
-        """Writes all that waits, if this process still has the lock, and gives the lock up."""
+    def commit(self) -> KnownDocuments:
+        """Writes all that waits, if this process still has the lock, and gives the lock up.
+
+        Returns the documents as they are then. Where nothing waits, nothing is written.
+        """
         self._check_lease()
         commands = [*self._waiting_commands(), *self._last_commands()]
+        if not commands:
+            self._lease.release()
+            return KnownDocuments(self._lease.written, self.documents())
         lock, written, token = self._names.lock, self._names.written, self._lease.token
         self._lease.stop()
         try:
@@ -285,12 +313,13 @@ class ValkeyTransaction:
                 done = self._server.run(COMMIT, [lock, written], [token, *count_words(commands)])
             else:
                 done = self._commit_many(commands)
-        except AwayError:
-            if self._server.call(b"GET", written) != token:
+        except AwayError as error:
+            if not error.again or self._server.call(b"GET", written) != token:
                 raise
-            return
+            done = True
         if not done:
             raise self._overtaken()
+        return KnownDocuments(token, self.documents())
 
     def _commit_many(self, commands: Sequence[Sequence[bytes]]) -> bool:
         lock, written, token = self._names.lock, self._names.written, self._lease.token
