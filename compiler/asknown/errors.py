@@ -132,6 +132,8 @@ CODES: dict[str, str] = {
     "unknown-project": "The registry has no project of this name.",
     "unknown-version": "The registry has no such version of a view, or no such revision.",
     "breaking": "The changes break what uses the applied versions, and --accept does not name them.",
+    "kafka": "A topic, or the schema registry, cannot be read.",
+    "kafka-message": "A message of a topic is no row of the source.",
     "missing-extra": "An optional package that is needed is not installed.",
     "bad-value": "A value given on the command line or to the library cannot be read.",
 }

@@ -80,6 +80,12 @@ class PushTransaction(Protocol):
     def queue(self, source: str, kind: SqlType, rows: Iterable[PushedRow]) -> None:
         """Puts rows, whose values are a struct of ``kind``, into the outbox."""
 
+    def offsets(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition of a topic whose messages are pushed."""
+
+    def keep_offsets(self, topic: str, following: Mapping[int, int]) -> None:
+        """Notes the next offsets of some partitions, together with the rows of this transaction."""
+
     def apply(self, view: str, batches: Iterable[Any], *, at: int, seq: int) -> Mapping[str, Outcome]:
         """Applies rows of a view that have arrived up to ``at``, the last of them numbered ``seq``.
 

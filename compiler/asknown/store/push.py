@@ -86,8 +86,14 @@ class PushWriter:
         self, source: str, rows: Any, *, partial: bool = False, ids: Sequence[str] | None = None
     ) -> Future[PushAnswer]:
         """As :meth:`push`, without waiting: the answer, or the error, to come. Refused rows are an error at once."""
-        table = find_pushable(self._project, source)
-        request = self._make_request(table, as_rows(rows), partial=partial, ids=ids)
+        return self.send(self.prepare(source, rows, partial=partial, ids=ids))
+
+    def prepare(self, source: str, rows: Any, *, partial: bool = False, ids: Sequence[str] | None = None) -> Request:
+        """The rows as a request that is checked and not yet sent; with ``partial``, it says which were refused."""
+        return self._make_request(find_pushable(self._project, source), as_rows(rows), partial=partial, ids=ids)
+
+    def send(self, request: Request) -> Future[PushAnswer]:
+        """Hands a request to the thread that writes. Raises ``push-full`` where too many rows wait."""
         with self._lock:
             if self._closing:
                 raise ValueError("the writer is closed")
@@ -110,6 +116,10 @@ class PushWriter:
     def check(self, source: str, rows: Any) -> None:
         """Raises the error of the first row that :meth:`push` would refuse."""
         self._make_request(find_pushable(self._project, source), as_rows(rows), partial=False, ids=None)
+
+    def offsets(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition of a topic that was pushed from."""
+        return self._writes.read_offsets(topic)
 
     def paths(self) -> list[PushPath]:
         """Which views follow pushes into which source, and why the others do not."""

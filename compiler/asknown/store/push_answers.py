@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -61,13 +62,15 @@ class PushAnswer:
 class Request:
     """Rows that were checked, on their way to the writer's thread. ``count`` is their number with the refused ones.
 
-    ``fates`` are what became of the rows, as far as it is known.
+    ``offsets`` are a topic and the next offsets of its partitions, which are written with the rows. ``fates`` are what
+    became of the rows, as far as it is known.
     """
 
     table: SourceTable
     rows: list[Row]
     refused: list[Refusal]
     count: int
+    offsets: tuple[str, Mapping[int, int]] | None = None
     answer: Future[PushAnswer] = field(default_factory=Future)
     fates: list[Fate | None] = field(default_factory=list)
     ranks: list[int] = field(default_factory=list)

@@ -101,6 +101,20 @@ class PushWrites:
         finally:
             store.close()
 
+    def read_offsets(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition of a topic."""
+        store = self._open_store()
+        try:
+            online = store.project.profile.online
+        finally:
+            store.close()
+        table = open_for_pushes(online.path, Owner(online.project, online.target))
+        try:
+            with table.transaction() as transaction:
+                return transaction.offsets(topic)
+        finally:
+            table.close()
+
     def close(self) -> None:
         """Closes the table and the engine."""
         if self._table is not None:
@@ -147,6 +161,9 @@ def _write_all(definitions: Definitions, table: PushTable, requests: Sequence[Re
             written += _write_source(definitions, transaction, source, some)
             seq, names = transaction.last().seq, tuple(view.view.name for view in _following(transaction, source))
             answers += [(request, request.answered(seq, names)) for request in some]
+        for request in requests:
+            if request.offsets is not None:
+                transaction.keep_offsets(*request.offsets)
     for request, answer in answers:  # the rows are durable now
         request.answer.set_result(answer)
     return written

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -13,6 +10,7 @@ import click
 from asknown.cli.errors import show_error
 from asknown.cli.progress import say
 from asknown.cli.session import debug_option
+from asknown.cli.stopping import stopped_by_signals
 from asknown.durations import microseconds
 from asknown.errors import AsknownError
 
@@ -37,21 +35,8 @@ def command(*, place: str, replica: Path, every: str, once: bool, allow_older: b
     seconds = microseconds(every) / 1_000_000
     if seconds <= 0:
         raise AsknownError("bad-duration", "--every must be longer than nothing", hint="--every '5 seconds'")
-    with _stopped_by_signals() as stop:
+    with stopped_by_signals() as stop:
         _follow(place, replica, stop, allow_older=allow_older, once=once, seconds=seconds)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set. Their handlers are put back at the end."""
-    stop = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _follow(place: str, replica: Path, stop: threading.Event, *, allow_older: bool, once: bool, seconds: float) -> None:

@@ -161,6 +161,20 @@ def add_loads(connection: sqlite3.Connection) -> None:
     )
 
 
+def add_offsets(connection: sqlite3.Connection) -> None:
+    """Step 10: how far topics have been read. The offsets are written with the rows of the messages before them."""
+    connection.execute(
+        """
+        CREATE TABLE _asknown_offsets (
+            topic      TEXT NOT NULL,     -- with its cluster
+            partition  INTEGER NOT NULL,
+            next       INTEGER NOT NULL,  -- the offset of the first message that was not read
+            PRIMARY KEY (topic, partition)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+
+
 MIGRATIONS: tuple[Step, ...] = (
     create_metadata,
     add_windows,
@@ -171,6 +185,7 @@ MIGRATIONS: tuple[Step, ...] = (
     add_pushes,
     index_ids_by_source,
     add_loads,
+    add_offsets,
 )
 LAYOUT = len(MIGRATIONS)
 

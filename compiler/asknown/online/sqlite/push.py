@@ -171,6 +171,17 @@ class PushTransaction:
             ((row.seq, source, row.at, encode(row.values)) for row in rows),
         )
 
+    def offsets(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition of a topic whose messages are pushed."""
+        return dict(self._connection.execute("SELECT partition, next FROM _asknown_offsets WHERE topic = ?", (topic,)))
+
+    def keep_offsets(self, topic: str, following: Mapping[int, int]) -> None:
+        """Notes the next offsets of some partitions, together with the rows of this transaction."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO _asknown_offsets VALUES (?, ?, ?)",
+            ((topic, partition, offset) for partition, offset in following.items()),
+        )
+
     def apply(self, view: str, batches: Iterable[Any], *, at: int, seq: int) -> Mapping[str, Outcome]:
         """Applies rows of a view that have arrived up to ``at``, the last of them numbered ``seq``."""
         applied = apply_rows(self._connection, self._views[view], batches, at=at, seq=seq)
