@@ -59,7 +59,7 @@ HOMES = {
 }
 # Libraries that the user may not have: imported only inside the function that needs them. (An engine's own library is
 # imported with the engine, which engines.engine imports when a target names it.)
-OPTIONAL = {"pandas", "polars", "apsw", "confluent_kafka", "fastavro"}
+OPTIONAL = {"pandas", "polars", "apsw", "fastavro"}
 
 # Kept apart from each other and from the rest of online/, which must work with any backend.
 BACKENDS = ("online.sqlite", "online.postgres", "online.valkey")
