@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asknown import AsknownError, FeatureStore
+from asknown.engines.duckdb import DuckDB
 
 MANY = 30_000  # rows, more than DuckDB's sniffer looks at
 
@@ -429,3 +430,43 @@ def test_a_parquet_file_with_two_columns_of_one_name_is_named(tmp_path: Path, na
 def test_a_part_of_a_column_is_no_clash_with_a_folder(tmp_path: Path) -> None:
     parquet(tmp_path, "t/day=1/a.parquet", "select {'day': 5} as x")
     assert read(tmp_path, "t")["day"].to_pylist() == [1]
+
+
+# ---------------------------------------------------------------- what it costs
+
+
+def test_one_look_decides_all_columns_and_a_second_those_that_were_guessed_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    rows = DuckDB.rows
+
+    def counted(engine: DuckDB, sql: str) -> list[tuple[Any, ...]]:
+        looks.extend([sql] if "FILTER" in sql else [])
+        return rows(engine, sql)
+
+    monkeypatch.setattr(DuckDB, "rows", counted)
+    usual = "1,2.5,2024-03-01,true,13/01/2024,5,9,text"
+    lines = ["a,b,c,d,e,f,g,h", *[usual] * MANY]
+    declared = "        columns: [{name: f, data_type: 'decimal(9,2)'}, {name: g, data_type: int}]\n"
+    read(tmp_path, csv(tmp_path, *lines), declared)
+    assert len(looks) == 1
+    looks.clear()
+    late = "1.5,n/a,2024-03-01 10:00:00,maybe,13/01/2024,5,9,text"
+    found = read(tmp_path, csv(tmp_path, *lines, late), declared)
+    assert [str(field.type) for field in found.schema][:4] == ["double", "string", "timestamp[us]", "string"]
+    assert len(looks) == 2
+
+
+EMPTY_AT_FIRST = {
+    "offsets and none": (("2024-01-01 10:00:00", "2024-01-01 10:00:00Z"), "mixes times with an offset"),
+    "nanoseconds": (("2024-01-01 10:00:00.123456789",), "has an instant that is not a whole microsecond"),
+    "digits": (("0.12345678901234567891",), "has more digits than a float keeps"),
+}
+
+
+@pytest.mark.parametrize("what", EMPTY_AT_FIRST)
+def test_a_column_that_begins_after_the_sample_is_refused_for_the_same_reasons(tmp_path: Path, what: str) -> None:
+    late, words = EMPTY_AT_FIRST[what]
+    with pytest.raises(AsknownError, match=f"line {MANY + 2}: column 'x' {words}"):
+        read(tmp_path, csv(tmp_path, *after_many("", *late)))

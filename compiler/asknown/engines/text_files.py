@@ -8,26 +8,13 @@ the query casts the columns to these types. Types that a source declares are use
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from asknown.engines.text_values import (
-    ALL,
-    COMMA,
-    DAY,
-    FITS,
-    IS_FLOAT,
-    KEEPS_DIGITS,
-    OFFSET,
-    WIDER,
-    WITH_COMMA,
-    declared_test,
-    with_comma,
-)
+from asknown.engines.text_types import Counts, Decided, Decision, Refused, TextColumn, decide
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.nodes import FileRead
-from asknown.types import parse_type
 
 
 class QueryRunner(Protocol):
@@ -39,7 +26,6 @@ class QueryRunner(Protocol):
 
 
 _SAMPLE = 20_480  # rows that DuckDB's sniffer looks at
-_TIME_FORMATS = ("DateFormat", "TimestampFormat")
 
 
 @dataclass(frozen=True)
@@ -133,9 +119,9 @@ class _Inspection:
         columns = [name for name, *_ in self._engine.rows(f"DESCRIBE SELECT * FROM {self._read()}")]
         self._check_names(columns)
         types = self._types(columns)
-        casts = {name: (kind, self._formats.get(name)) for name, kind in types.items() if kind != "VARCHAR"}
+        casts = tuple((name, found.kind, found.written) for name, found in types.items() if found.kind != "VARCHAR")
         arguments = tuple(sorted(self._form.items()))
-        return FileRead("read_csv", arguments, tuple((name, *cast) for name, cast in casts.items()))
+        return FileRead("read_csv", arguments, casts)
 
     def _check_names(self, columns: Sequence[str]) -> None:
         """Refuses a header that names two columns alike, of which DuckDB calls one otherwise, and types of none."""
@@ -163,57 +149,41 @@ class _Inspection:
                         hint="rename one of them in the file's first line",
                     )
 
-    def _types(self, columns: Sequence[str]) -> dict[str, str]:
-        """The type of each column: as declared, else the narrowest that keeps all of its values."""
-        declared = {name.casefold(): kind for name, kind in self._file.declared.items()}
-        types: dict[str, str] = {}
-        candidates: dict[str, list[str]] = {}
-        empty = self._empty([name for name in columns if self._guesses.get(name) == "VARCHAR"])
-        for name in columns:
-            guess = self._guesses.get(name, "VARCHAR")
-            if (kind := declared.get(name.casefold())) is not None:
-                self._formats.pop(name, None)
-                self._check_declared(name, kind)
-                types[name] = kind
-            elif name in self._formats:
-                types[name] = self._check_order(name, guess)
-            elif name in empty:
-                candidates[name] = list(ALL)
-            elif self._has_commas and guess in ("VARCHAR", "BIGINT"):
-                candidates[name] = [*(("BIGINT", "HUGEINT") if guess == "BIGINT" else ()), WITH_COMMA]
-            elif guess == "DOUBLE" and self._has_commas:
-                types[name] = "VARCHAR"
-            elif guess in WIDER:
-                candidates[name] = [guess if guess in FITS else "TIMESTAMPTZ", *WIDER[guess]]
-            else:
-                types[name] = "VARCHAR"
-        if self._has_commas:
-            candidates = {n: [WITH_COMMA if k == "DOUBLE" else k for k in kinds] for n, kinds in candidates.items()}
-        types |= self._narrowest(candidates)
+    def _types(self, columns: Sequence[str]) -> dict[str, Decided]:
+        """The type of each column. Each round is one look at the files, for all columns that are not decided yet."""
+        types: dict[str, Decided] = {}
+        deciding = {column.name: decide(column) for column in self._described(columns)}
+        answers: Mapping[str, Counts | None] = dict.fromkeys(deciding)
+        while answers:
+            asked: dict[str, Mapping[str, str]] = {}
+            for name, answer in answers.items():
+                match _go_on(deciding[name], answer):
+                    case Decided() as found:
+                        types[name] = found
+                    case Refused() as refused:
+                        raise self._refusal(name, refused.message, refused.condition, refused.hint)
+                    case tests:
+                        asked[name] = tests
+            answers = self._count(asked)
         return {name: types[name] for name in columns}
 
-    def _narrowest(self, candidates: dict[str, list[str]]) -> dict[str, str]:
-        """For each column the first of its candidates that keeps all values; each round is one look at the files."""
-        types: dict[str, str] = {}
-        while candidates:
-            asked = {name: kinds[0] for name, kinds in candidates.items()}
-            for name, (values, misfits) in self._count({n: FITS[kind] for n, kind in asked.items()}).items():
-                if values and not misfits:
-                    types[name] = self._type_of(name, asked[name])
-                elif not values or len(candidates[name]) == 1:
-                    types[name] = self._as_text(name, asked[name], values, misfits) if values else "VARCHAR"
-                else:
-                    self._check_digits(name, asked[name])
-                    del candidates[name][0]
-            candidates = {name: kinds for name, kinds in candidates.items() if name not in types}
-        return types
-
-    def _type_of(self, name: str, kind: str) -> str:
-        """The type of a column whose values are all of this kind."""
-        if kind != WITH_COMMA:
-            return kind
-        self._formats[name] = COMMA
-        return "DOUBLE"
+    def _described(self, columns: Sequence[str]) -> list[TextColumn]:
+        """What is known of the columns before their values are counted."""
+        declared = {name.casefold(): kind for name, kind in self._file.declared.items()}
+        guesses = {name: self._guesses.get(name, "VARCHAR") for name in columns}
+        empty = self._empty([name for name, guess in guesses.items() if guess == "VARCHAR"])
+        return [
+            TextColumn(
+                name,
+                guess,
+                declared.get(name.casefold()),
+                self._formats.get(name),
+                self._file.options.get("dateformat" if guess == "DATE" else "timestampformat"),
+                is_empty=name in empty,
+                has_commas=self._has_commas,
+            )
+            for name, guess in guesses.items()
+        ]
 
     def _empty(self, names: Sequence[str]) -> set[str]:
         """The columns without a value in the sample, whose guess says nothing."""
@@ -223,86 +193,19 @@ class _Inspection:
         (row,) = self._engine.rows(f"SELECT {counts} FROM (FROM {self._read()} LIMIT {_SAMPLE})")
         return {name for name, count in zip(names, row, strict=True) if not count}
 
-    def _count(self, tests: Mapping[str, str]) -> dict[str, tuple[int, int]]:
-        """For each column how many values it has, and how many fail its test."""
+    def _count(self, asked: Mapping[str, Mapping[str, str]]) -> dict[str, Counts]:
+        """For each column how many values it has, and how many fail each of its tests."""
+        if not asked:
+            return {}
         parts = []
-        for name, test in tests.items():
-            x = _name(name)
-            condition = self._of(name, f"x IS NOT NULL AND NOT ({test})")
-            parts += [f"COUNT({x})", f"COUNT(*) FILTER (WHERE {condition})"]
+        for name, tests in asked.items():
+            parts.append(f"COUNT({_name(name)})")
+            for test in tests.values():
+                condition = _of(name, f"x IS NOT NULL AND NOT ({test})")
+                parts.append(f"COUNT(*) FILTER (WHERE {condition})")
         (row,) = self._engine.rows(f"SELECT {', '.join(parts)} FROM {self._read()}")
-        return {name: (row[2 * i], row[2 * i + 1]) for i, name in enumerate(tests)}
-
-    def _of(self, name: str, test: str) -> str:
-        """The test of ``x`` as one of the column."""
-        return re.sub(r"(?<![\w'])x(?![\w'])", lambda _: _name(name), test)
-
-    def _as_text(self, name: str, kind: str, values: int, misfits: int) -> str:
-        """VARCHAR, which keeps everything. Instants that only text would keep are refused: text orders them wrongly."""
-        if kind == "TIMESTAMPTZ" and misfits < values:
-            naive = self._count({name: FITS["TIMESTAMP"]})[name][1]
-            if naive and naive + misfits == values:
-                message = f"mixes times with an offset ({naive}) and without ({misfits})"
-                raise self._refusal(
-                    name, message, f"NOT ({FITS['TIMESTAMPTZ']})", "give all of them an offset, or none"
-                )
-        if kind in ("DOUBLE", WITH_COMMA):
-            self._check_digits(name, kind)
-        if kind == "TIMESTAMPTZ":
-            finer = rf"REGEXP_FULL_MATCH(x, '\s*{DAY}[ T]\d{{1,2}}:\d{{2}}:\d{{2}}\.\d{{7,}}({OFFSET})?\s*')"
-            fits = f"({FITS['TIMESTAMP']}) OR ({FITS['TIMESTAMPTZ']}) OR {finer}"
-            if not self._count({name: fits})[name][1]:
-                hint = f"columns: [{{name: {name}, data_type: varchar}}] reads it as text, which a model can shorten"
-                raise self._refusal(name, "has an instant that is not a whole microsecond", finer, hint)
-        return "VARCHAR"
-
-    def _check_digits(self, name: str, kind: str) -> None:
-        """Refuses numbers that are floats but for the digits that a float has no room for."""
-        if kind not in ("DOUBLE", WITH_COMMA):
-            return
-        spelled: Callable[[str], str] = str if kind == "DOUBLE" else with_comma
-        if self._count({name: spelled(IS_FLOAT)})[name][1]:
-            return
-        hint = f"columns: [{{name: {name}, data_type: 'decimal(38,…)'}}] keeps them, double takes the nearest float"
-        raise self._refusal(name, "has more digits than a float keeps", f"NOT ({spelled(KEEPS_DIGITS)})", hint)
-
-    def _check_order(self, name: str, guess: str) -> str:
-        """The type of a column of dates in another order than year, month, day; an ambiguous order is refused."""
-        written = self._formats[name]
-        swapped = written.replace("%d", "%·").replace("%m", "%d").replace("%·", "%m")
-        given = self._file.options.get("dateformat" if guess == "DATE" else "timestampformat")
-        tests = {form: f"TRY_STRPTIME(x, {_literal(form)}) IS NOT NULL" for form in (written, swapped)}
-        fits = {form: not self._count({name: test})[name][1] for form, test in tests.items()}
-        is_short = "%y" in written  # of two digits, which may be any of the three numbers
-        if given is None and fits[written] and ((fits[swapped] and written != swapped) or is_short):
-            raise self._refusal(
-                name,
-                "has dates whose years have two digits, so that their order is ambiguous"
-                if is_short
-                else f"has dates in an ambiguous order: {written} and {swapped} fit all of them",
-                "TRUE",
-                f"declare the order in the source: options: {{dateformat: '{written}'}}"
-                if guess == "DATE"
-                else f"declare the order in the source: options: {{timestampformat: '{written}'}}",
-            )
-        for form in (str(given),) if given is not None else (written, swapped):
-            if fits.get(form, True):
-                self._formats[name] = form
-                return guess
-        del self._formats[name]
-        return "VARCHAR"
-
-    def _check_declared(self, name: str, kind: str) -> None:
-        test = declared_test(kind)
-        if self._has_commas and parse_type(kind).kind in ("float", "decimal"):
-            test, self._formats[name] = with_comma(test), COMMA
-        if self._count({name: test})[name][1]:
-            raise self._refusal(
-                name,
-                f"has a value that {kind} does not hold",
-                f"NOT ({test})",
-                f"correct the file, or declare another data_type for '{name}'",
-            )
+        numbers = iter(row)
+        return {name: Counts(next(numbers), {test: next(numbers) for test in tests}) for name, tests in asked.items()}
 
     def _refusal(self, name: str, message: str, condition: str, hint: str) -> AsknownError:
         """The error that names the file, the line and the value of the first row for which the condition holds."""
@@ -325,6 +228,20 @@ class _Inspection:
     def _read(self, path: str | None = None) -> str:
         form = {key: value for key, value in self._form.items() if key not in ("dateformat", "timestampformat")}
         return f"READ_CSV({_literal(path or self._file.path)}{arguments_sql(form)})"
+
+
+def _of(name: str, test: str) -> str:
+    """The test of ``x`` as one of the column."""
+    return re.sub(r"(?<![\w'])x(?![\w'])", lambda _: _name(name), test)
+
+
+def _go_on(decision: Decision, answer: Counts | None) -> Mapping[str, str] | Decided | Refused:
+    """The next tests of a decision that hears how many values failed the last ones, or what it ends in."""
+    try:
+        return next(decision) if answer is None else decision.send(answer)
+    except StopIteration as end:
+        found: Decided | Refused = end.value
+        return found
 
 
 _SNIFFED = ("delim", "quote", "escape", "header", "skip", "nullstr", "dateformat", "timestampformat", "encoding")
