@@ -48,10 +48,11 @@ def load(
     events: Sequence[dict[str, Any]] = (),
     watermark: datetime = NOON,
     most: int = DAY,
+    shrink: bool = False,
 ) -> Any:
     """One load of all that a view has."""
     with open_writer(path) as writer:
-        writer.load(view, [make_batch(view, now)], watermark)
+        writer.load(view, [make_batch(view, now)], watermark, allow_shrink=shrink)
         if view.windows is not None:
             writer.load_events(view, [event_batch(view, events)], watermark)
         return writer.load_ahead(view, [ahead_batch(view, ahead)], watermark, most)
@@ -216,3 +217,26 @@ def test_views_without_keys_and_with_times_as_keys(path: Path) -> None:
         key = {"day": T.date() + timedelta(days=1)}
         assert reader.get_online_features("days", [key], at=NOON).statuses() == {"x": ["NOT_FOUND"]}
         assert reader.get_online_features("days", [key], at=NOON + timedelta(hours=12)).to_dict()["x"] == [3]
+
+
+def test_keys_with_rows_ahead_alone_do_not_leave_unasked(path: Path) -> None:
+    """A schedule whose source is half written: reads find none of its keys yet, and would find none later."""
+    schedule = [{"id": i, "ts": T + HOUR * (1 + i % 3), "x": 1.0} for i in range(100)]
+    seen = [{"id": 1000, "ts": T, "x": 1.0}]
+    load(path, PLAIN, seen, schedule)
+    before = path.read_bytes()
+    wider = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "x": "DOUBLE", "y": "DOUBLE"}, fingerprint="two")
+    renamed = make_view({"key": "BIGINT", "ts": "TIMESTAMP", "x": "DOUBLE"}, keys=("key",), fingerprint="two")
+    others = [{"key": row["id"], **row} for row in schedule[:88]]
+    for view, now, ahead in ((PLAIN, seen, schedule[:89]), (wider, seen, []), (renamed, [{"key": 5, "ts": T}], others)):
+        with pytest.raises(AsknownError, match="of the 100 keys of 'orders' whose rows are all dated ahead") as caught:
+            load(path, view, now, ahead)
+        assert caught.value.code == "load-shrinks"
+        assert path.read_bytes() == before
+    beyond = [row | {"ts": T + timedelta(days=2)} for row in schedule[:50]]
+    assert load(path, PLAIN, seen, [*beyond, *schedule[50:]]).beyond == 50  # put off, and not gone
+    assert load(path, PLAIN, seen, schedule).ahead == 100
+    begun = [row for row in schedule if row["ts"] == T + HOUR]
+    later = [row for row in schedule if row["ts"] > T + HOUR]
+    assert load(path, PLAIN, [*seen, *begun], later, watermark=NOON + HOUR).ahead == len(later)
+    load(path, PLAIN, [*seen, *begun], [], watermark=NOON + HOUR, shrink=True)

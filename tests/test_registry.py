@@ -179,6 +179,8 @@ EDITS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     # -- what is said of it --
     "a tag": (VIEW_FILE, "owner='growth'", "owner='growth', tags=['money']", {"": "metadata"}),
     "meta": (VIEW_FILE, "owner='growth'", "owner='growth', meta={'team': 'a'}", {"": "metadata"}),
+    "max_ahead": (VIEW_FILE, "owner='growth'", "owner='growth', max_ahead='35 days'", {"": "metadata"}),
+    "max_ahead as it is anyway": (VIEW_FILE, "owner='growth'", "owner='growth', max_ahead='400 days'", {"": "text"}),
     "description in config()": (VIEW_FILE, "owner='growth'", "owner='growth', description='X'", {"": "metadata"}),
     "service's description": (YAML, "name: churn,", "name: churn, description: X,", {"service": "metadata"}),
     "service's owner": (YAML, "name: churn,", "name: churn, owner: X,", {"service": "metadata"}),

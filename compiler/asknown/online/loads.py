@@ -57,11 +57,20 @@ def check_not_before_push(view: str, pushed: int, watermark: datetime) -> None:
 
 def check_shrink(view: str, removed: int, keys: int) -> None:
     """Refuses a load that would remove ``removed`` of the view's ``keys``, where these are too many."""
+    _check_share(view, removed, f"{keys:,} keys of '{view}'", keys)
+
+
+def check_shrink_ahead(view: str, removed: int, keys: int) -> None:
+    """Refuses the same of the keys whose rows are all dated ahead, which reads do not find yet."""
+    _check_share(view, removed, f"{keys:,} keys of '{view}' whose rows are all dated ahead", keys)
+
+
+def _check_share(view: str, removed: int, whole: str, keys: int) -> None:
     if removed < _FEWEST or removed * _SHARE <= keys:
         return
     raise AsknownError(
         "load-shrinks",
-        f"this load would remove {removed:,} of the {keys:,} keys of '{view}', more than a tenth: nothing was changed",
+        f"this load would remove {removed:,} of the {whole}, more than a tenth: nothing was changed",
         hint="see whether the view's sources are whole; "
         f"if these keys have left them for good: asknown materialize {view} --allow-shrink",
     )

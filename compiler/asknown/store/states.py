@@ -53,15 +53,18 @@ def view_state(typed: TypedCatalog, name: str, version: int | None) -> ViewState
     described = "" if doc is None else doc.description
     terms = Terms() if doc is None else doc.terms
     declared = (described, terms.access, terms.deprecation_date)
-    metadata = repr([config.owner, config.description, config.tags, config.meta, *declared])
+    metadata: list[Any] = [config.owner, config.description, config.tags, config.meta, *declared]
     times: tuple[str | None, ...] = ()
     keys = view.keys
     if isinstance(view, FeatureView):
+        metadata.append(view.max_ahead)  # how much a load keeps; no value depends on it
         times = tuple(None if c is None else c.name for c in (view.event_time, view.known_at, view.created_at))
     else:
         keys += view.inputs
     listed = tuple((key.name, key.type.name) for key in keys)
-    return ViewState(name, version, config.entity or (), listed, times, config.ttl, config.online, metadata, features)
+    return ViewState(
+        name, version, config.entity or (), listed, times, config.ttl, config.online, repr(metadata), features
+    )
 
 
 def fingerprints_of(typed: TypedCatalog, view: View) -> dict[str, FeatureFingerprint]:

@@ -22,7 +22,7 @@ from asknown.errors import AsknownError
 from asknown.instants import from_microseconds, to_microseconds
 from asknown.online.batches import StoredRows, read_ahead, read_events, read_rows
 from asknown.online.content import Change
-from asknown.online.loads import check_instant, check_not_before_push, check_not_older, check_shrink
+from asknown.online.loads import check_instant, check_not_before_push, check_not_older, check_shrink, check_shrink_ahead
 from asknown.online.metadata import differs, shape
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.online.pushes import PushedRow
@@ -37,7 +37,7 @@ from asknown.online.sqlite.merge import delete_rows, merge_rows
 from asknown.online.sqlite.opening import open_for_writing
 from asknown.online.sqlite.push import unlanded
 from asknown.online.sqlite.pushed import replace_pushed
-from asknown.online.sqlite.rebuild import KeysBefore, keep_keys
+from asknown.online.sqlite.rebuild import KeysAlone, KeysBefore, keep_alone, keep_keys
 from asknown.paths import absolute
 from asknown.types import SqlType
 
@@ -74,6 +74,7 @@ class OnlineWriter:
         self._broken = False
         self._without_events: set[str] = set()  # views with windows whose events this load has yet to bring
         self._without_ahead: set[str] = set()  # views with rows ahead of an earlier load
+        self._alone: dict[str, KeysAlone | None] = {}  # by view, the keys with rows ahead alone that it must not lose
         self._without_pushes: set[str] = set()  # views that have followed pushes
         self._without_note: set[str] = set()  # views whose note is of an earlier load
 
@@ -144,6 +145,8 @@ class OnlineWriter:
         with self._explained():
             watermark = self._checked(watermark)
             held, before = self._prepare(view, watermark, full_refresh=full_refresh)
+            if allow_shrink:
+                self._alone.pop(view.name, None)
             change, hashed = Change(), held.hashes.rows or hash_table(self.connection, view.name)
             merged = merge_rows(self.connection, view, read_rows(view, batches, watermark), change, on_rows)
             rows = held.rows + merged.new - len(merged.gone)
@@ -196,8 +199,9 @@ class OnlineWriter:
         held = stored.get(view.name)
         if held is not None and not full_refresh:
             check_not_older(view.name, held.watermark, watermark)
-            if shape(held.view) == shape(view):
-                return held, None
+        self._alone[view.name] = keep_alone(self.connection, held, view)
+        if held is not None and not full_refresh and shape(held.view) == shape(view):
+            return held, None
         if held is not None and held.pushes is not None:
             check_not_before_push(view.name, held.pushes.at, watermark)
         before = keep_keys(self.connection, held, view)
@@ -283,6 +287,10 @@ class OnlineWriter:
             else:
                 self.connection.execute(layout.drop_ahead(view.name))
                 now = replace(held, ahead=None, hashes=replace(held.hashes, ahead=None))
+            alone = self._alone.pop(view.name, None)
+            if alone is not None:  # a row beyond may be of such a key, which is then not lost
+                lost = alone.count_lost(self.connection, view, ahead=now.ahead is not None)
+                check_shrink_ahead(view.name, max(0, lost - beyond), alone.count)
             beyond_at = from_microseconds(min(late)).replace(tzinfo=UTC) if late else None
             self._write(held, replace(now, beyond=beyond, beyond_at=beyond_at))
             self._without_ahead.discard(view.name)
