@@ -54,7 +54,7 @@ HOMES = {
     "pyarrow": {"types", "engines", "online", "checks", "store", "serve", "cli.values"},
     "pandas": {"engines.frames", "online", "store"},
     "polars": {"engines.frames", "store"},
-    "psycopg": {"online.postgres"},
+    "psycopg": {"online.postgres", "registry.postgres"},
     "valkey": {"online.valkey"},
 }
 # Libraries that the user may not have: imported only inside the function that needs them. (An engine's own library is

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from asknown.addresses import Address
 from asknown.errors import Where
 from asknown.project.options import Options
 
@@ -67,8 +68,25 @@ class OnlineTarget:
 
 
 @dataclass(frozen=True)
+class RegistryPlace:
+    """Where the registry is: a file, or a server or object store. One that is ``read_only`` is somebody else's copy.
+
+    ``publish`` is where each apply puts such a copy: a path or an address. ``fetched`` is the file that a copy in an
+    object store is brought to.
+    """
+
+    at: Address
+    read_only: bool = False
+    publish: str | None = None
+    fetched: Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.at)
+
+
+@dataclass(frozen=True)
 class Profile:
-    """The chosen target of a profile, its online table, and the file of its registry, absolute.
+    """The chosen target of a profile, its online table, and its registry.
 
     Other targets' environment variables were not read.
     """
@@ -76,7 +94,7 @@ class Profile:
     name: str
     target: Target[Options]
     online: OnlineTarget
-    registry: Path
+    registry: RegistryPlace
 
 
 @dataclass(frozen=True)

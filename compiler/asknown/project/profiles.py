@@ -14,11 +14,12 @@ from pathlib import Path
 from asknown.errors import AsknownError, Where, did_you_mean, keep_secret
 from asknown.paths import absolute
 from asknown.project.files import is_file, read_bytes, show_path
-from asknown.project.nodes import OnlineTarget, Profile, ServeToken, Settings, Target
+from asknown.project.nodes import OnlineTarget, Profile, RegistryPlace, ServeToken, Settings, Target
 from asknown.project.options import DuckDBOptions
 from asknown.project.reader import Reader, as_mapping, as_text
+from asknown.project.registry import default_registry, read_registry
 from asknown.project.serving import read_tokens
-from asknown.project.targets import ONLINE_FILE, REGISTRY_FILE, read_online, read_registry, read_target, split_online
+from asknown.project.targets import ONLINE_FILE, read_online, read_target, split_online
 from asknown.project.values import Entry, Mapping, Scalar, Sequence, Value
 
 FILE = "profiles.yml"
@@ -64,10 +65,10 @@ def load_online(settings: Settings, target: str | None = None) -> OnlineTarget:
     return _online_of(reader, online, name, settings)
 
 
-def load_registry(settings: Settings) -> Path:
-    """The file of the registry. As for the online table, no environment variable of a target is looked up."""
+def load_registry(settings: Settings) -> RegistryPlace:
+    """The place of the registry. As for the online table, no environment variable of a target is looked up."""
     reader = _open(settings, None)
-    return settings.root / REGISTRY_FILE if reader is None else _read_registry(reader, settings)
+    return default_registry(settings.root) if reader is None else _read_registry(reader, settings)
 
 
 def load_tokens(settings: Settings) -> tuple[ServeToken, ...]:
@@ -110,10 +111,10 @@ def _online_of(reader: Reader, own: Value | None, target: str, settings: Setting
     return read_online(resolve(online, Scope("'online'", target=target)), settings, target)
 
 
-def _read_registry(reader: Reader, settings: Settings) -> Path:
+def _read_registry(reader: Reader, settings: Settings) -> RegistryPlace:
     registry = reader.value("registry")
     if registry is None:
-        return settings.root / REGISTRY_FILE
+        return default_registry(settings.root)
     return read_registry(resolve(registry, Scope("'registry'")), settings.root)
 
 
@@ -153,7 +154,9 @@ def _default(settings: Settings, target: str | None, profile: str | None) -> Pro
             hint=f"write a {FILE} beside pyproject.toml",
         )
     online = OnlineTarget(settings.root / ONLINE_FILE, settings.name, DEFAULT_TARGET)
-    return Profile(settings.profile, Target(DEFAULT_TARGET, DuckDBOptions(), at), online, settings.root / REGISTRY_FILE)
+    return Profile(
+        settings.profile, Target(DEFAULT_TARGET, DuckDBOptions(), at), online, default_registry(settings.root)
+    )
 
 
 def _read(path: Path, shown: str, name: str) -> Value:

@@ -25,7 +25,6 @@ from asknown.project.values import Mapping, Scalar, Value, to_plain
 ONLINE = "online"
 """The key of an output that says where the target's own online table lies. It is no option of the engine."""
 ONLINE_FILE = "online.db"
-REGISTRY_FILE = "registry.db"
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT](i?B)?|%)", re.IGNORECASE)
 _SQLITE = "SQLite is the online store, set under 'online:'; the embedded warehouse is DuckDB: type: duckdb"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:name or s3://…; one letter is a drive
@@ -148,22 +147,7 @@ def read_online(value: Value, settings: Settings, target: str) -> OnlineTarget:
         )
     skew = reader.optional_text("max_skew")
     max_skew = 0 if skew is None else microseconds(skew, at=reader.place("max_skew"))
-    return OnlineTarget(_below(settings.root, path), settings.name, target, max_skew)
-
-
-def read_registry(value: Value, root: Path) -> Path:
-    """The file of the registry, absolute: ``registry.db`` in the project unless it says otherwise."""
-    reader = Reader(value, "'registry'", ("type", "path"))
-    kind = reader.optional_text("type") or "sqlite"
-    if kind != "sqlite":
-        yet = kind in ("postgres", "object_store")
-        raise AsknownError(
-            "not-yet" if yet else "wrong-type",
-            f"a registry of type {kind} does not exist yet" if yet else "'type' of 'registry' can only be sqlite",
-            at=reader.place("type"),
-            hint=f"registry: {{type: sqlite, path: {REGISTRY_FILE}}}",
-        )
-    return _below(root, reader.text("path") if reader.value("path") else REGISTRY_FILE)
+    return OnlineTarget(below(settings.root, path), settings.name, target, max_skew)
 
 
 def _read_type(given: Mapping, who: str) -> str:
@@ -187,11 +171,11 @@ def _read_type(given: Mapping, who: str) -> str:
 def _place(reader: Reader, key: str, root: Path) -> str | None:
     """An absolute path, an address, or ``:memory:``."""
     path = _text(reader, key)
-    return path if path is None or path == IN_MEMORY or is_address(path) else str(_below(root, path))
+    return path if path is None or path == IN_MEMORY or is_address(path) else str(below(root, path))
 
 
 def _folder(reader: Reader, key: str, root: Path) -> str | None:
-    return str(_below(root, reader.text(key))) if reader.value(key) else None
+    return str(below(root, reader.text(key))) if reader.value(key) else None
 
 
 def _text(reader: Reader, key: str) -> str | None:
@@ -236,7 +220,8 @@ def is_address(path: str) -> bool:
     return _ADDRESS.match(path) is not None
 
 
-def _below(root: Path, path: str) -> Path:
+def below(root: Path, path: str) -> Path:
+    """The path from the project's folder, where ``~`` is the user's."""
     expanded = Path(path)
     if expanded.parts[:1] == ("~",):
         expanded = Path.home().joinpath(*expanded.parts[1:])

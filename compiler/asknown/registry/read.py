@@ -1,17 +1,17 @@
-"""Reads a registry, with the standard library alone."""
+"""Reads a registry: a file with the standard library alone."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import fields, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from asknown.errors import AsknownError
+from asknown.project.nodes import RegistryPlace
+from asknown.registry.backend import open_reading
 from asknown.registry.nodes import (
     Hit,
     Revision,
@@ -22,27 +22,32 @@ from asknown.registry.nodes import (
     StoredView,
     ViewVersion,
 )
-from asknown.registry.schema import APPLICATION_ID, LAYOUT
 
+_ALL = 2**62  # rows
 _Node = TypeVar("_Node", Revision, ViewVersion, StoredView, StoredFeature)
 
 
 class RegistryReader:
-    """A registry file, open for reading. ``absent`` is True if there is no file yet: then nothing was applied."""
+    """A registry, open for reading. ``absent`` is True if there is none yet: then nothing was applied.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.absent = not path.exists()
-        self._connection = None if self.absent else _open(path)
+    ``name`` stands for it in messages.
+    """
+
+    def __init__(self, place: RegistryPlace) -> None:
+        self._reading = open_reading(place)
+        self.name = self._reading.name
+        self.absent = not self._reading.layout
 
     def head(self, project: str) -> Revision | None:
         """The project's newest revision."""
         return next(iter(self.revisions(project, limit=1)), None)
 
-    def revisions(self, project: str, limit: int = -1) -> list[Revision]:
+    def revisions(self, project: str, limit: int | None = None) -> list[Revision]:
         """The project's revisions, newest first."""
         return self._nodes(
-            Revision, "select {} from revision where project = ? order by n desc limit ?", (project, limit)
+            Revision,
+            "select {} from revision where project = ? order by n desc limit ?",
+            (project, _most(limit)),
         )
 
     def revision(self, project: str, n: int) -> Revision | None:
@@ -74,7 +79,7 @@ class RegistryReader:
 
     def pins(self, of_project: str) -> list[StoredPin]:
         """The uses of the project's views by their pins, in all projects."""
-        if self._connection is None or check_layout(self._connection, self.path) < 3:
+        if self._reading.layout < 3:
             return []
         names = ", ".join(field.name for field in fields(StoredPin))
         rows = self._rows(f"select {names} from pin where of_project = ? order by project, kind, name", (of_project,))
@@ -83,12 +88,15 @@ class RegistryReader:
             pin if pin.features is None else replace(pin, features=tuple(json.loads(str(pin.features)))) for pin in pins
         ]
 
-    def runs(self, project: str, limit: int = -1) -> list[Run]:
+    def runs(self, project: str, limit: int | None = None) -> list[Run]:
         """The loads and training sets of the project, newest first."""
-        if self._connection is None or check_layout(self._connection, self.path) < 2:
+        if self._reading.layout < 2:
             return []
         names = ", ".join(field.name for field in fields(Run))
-        rows = self._rows(f"select {names} from run where project = ? order by id desc limit ?", (project, limit))
+        rows = self._rows(
+            f"select {names} from run where project = ? order by id desc limit ?",
+            (project, _most(limit)),
+        )
         runs = [Run(*row) for row in rows]
         return [
             replace(run, views=tuple(json.loads(str(run.views))), features=tuple(json.loads(str(run.features))))
@@ -100,7 +108,7 @@ class RegistryReader:
         rows = self._rows("select body from object where hash = ?", (digest,))
         if not rows:
             raise AsknownError(
-                "registry-corrupt", f"the registry {self.path} lacks the object {digest[:12]}", hint="restore a copy"
+                "registry-corrupt", f"the registry {self.name} lacks the object {digest[:12]}", hint="restore a copy"
             )
         return dict(json.loads(rows[0][0]))
 
@@ -113,25 +121,17 @@ class RegistryReader:
 
         Any text may be a word; the last may be the start of one.
         """
-        if self._connection is None:
-            return []
-        return find(self._connection, words, project, limit)
+        return [] if self.absent else find(self._reading.index(), words, project, limit)
 
     def _nodes(self, kind: type[_Node], query: str, values: Sequence[Any]) -> list[_Node]:
         names = ", ".join(field.name for field in fields(kind))
         return [kind(*row) for row in self._rows(query.format(names), values)]
 
     def _rows(self, query: str, values: Sequence[Any]) -> list[Any]:
-        if self._connection is None:
-            return []
-        try:
-            return self._connection.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise broken(self.path, error) from None
+        return self._reading.rows(query, values)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        self._reading.close()
 
     def __enter__(self) -> Self:
         return self
@@ -142,45 +142,8 @@ class RegistryReader:
         self.close()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
-    except sqlite3.Error as error:
-        raise broken(path, error) from None
-    check_layout(connection, path)
-    return connection
-
-
-def check_layout(connection: sqlite3.Connection, path: Path) -> int:
-    """The layout of a registry. Raises ``registry-corrupt`` unless the file is one, of a layout that is known."""
-    try:
-        with closing(connection.execute("pragma application_id")) as found:
-            (application,) = found.fetchone()
-        (layout,) = connection.execute("pragma user_version").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise broken(path, error) from None
-    if application != APPLICATION_ID:
-        raise AsknownError(
-            "registry-corrupt",
-            f"{path} is not a registry",
-            hint="name another file in profiles.yml: registry: {type: sqlite, path: registry.db}",
-        )
-    if not 1 <= layout <= LAYOUT:
-        raise AsknownError(
-            "registry-corrupt",
-            f"{path} has layout {layout}, and this version of asknown reads layouts up to {LAYOUT}",
-            hint="use the version of asknown that wrote it",
-        )
-    return int(layout)
-
-
-def broken(path: Path, error: sqlite3.Error) -> AsknownError:
-    """The error of a registry that SQLite cannot read or write."""
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return AsknownError("registry-write", f"the registry {path} is in use by another process", hint="try again")
-    if isinstance(error, sqlite3.OperationalError):
-        return AsknownError("registry-write", f"the registry {path} cannot be used: {error}")
-    return AsknownError("registry-corrupt", f"the registry {path} is damaged: {error}", hint="restore a copy")
+def _most(limit: int | None) -> int:
+    return _ALL if limit is None else limit
 
 
 _WEIGHTS = "8.0, 4.0, 4.0, 2.0, 1.0"

@@ -140,3 +140,10 @@ create index pin_of_view on pin (of_project, view);
 """
 # The tables that each layout added to the one before, by its number.
 STEPS = {1: TABLES, 2: RUNS, 3: PINS}
+
+# Fills the table ``search`` of a database that has features and views, but no index yet.
+SEARCH = """
+insert into search (name, view, description, tags, sql, owner, project)
+select f.name, f.view, f.description, v.tags, f.sql, v.owner, f.project
+from feature f join view v on v.project = f.project and v.name = f.view
+"""

@@ -16,7 +16,6 @@ from asknown.model.nodes import FeatureView, Model, OnDemandView, View
 from asknown.model.words import describe_features
 from asknown.project.nodes import Exposure, Project, SourceTable, Terms
 from asknown.registry.nodes import Run
-from asknown.registry.read import RegistryReader
 from asknown.site.asking import ask_for_features, ask_for_rows
 from asknown.site.nodes import (
     ColumnRow,
@@ -33,6 +32,7 @@ from asknown.site.nodes import (
     Text,
 )
 from asknown.site.write import write_html, write_json
+from asknown.store.registry_copies import open_registry
 from asknown.types import Column
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Applied:
 def _read_applied(project: Project) -> _Applied:
     applied = _Applied()
     name = project.settings.name
-    with RegistryReader(project.profile.registry) as reader:
+    with open_registry(project.profile.registry) as reader:
         found = reader.revisions(name)
         if not found:
             return applied

@@ -124,15 +124,13 @@ def _versions(reader: RegistryReader, name: ViewName) -> list[ViewVersion]:
     if reader.absent:
         raise AsknownError(
             "unknown-project",
-            f"there is no registry {reader.path.name} to pin '{name}' from",
+            f"there is no registry {reader.name} to pin '{name}' from",
             hint="let registry: in profiles.yml name the one that the projects share",
         )
     projects = reader.projects()
     if name.project not in projects:
         hint = did_you_mean(name.project, projects, what="its projects") if projects else "nothing was applied to it"
-        raise AsknownError(
-            "unknown-project", f"the registry {reader.path.name} has no project '{name.project}'", hint=hint
-        )
+        raise AsknownError("unknown-project", f"the registry {reader.name} has no project '{name.project}'", hint=hint)
     versions = reader.versions(name.project, name.view)
     if not versions:
         find_version(reader, name.project, name.view, 0)  # raises, and says which views there are

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from asknown.catalog.catalog import Catalog
 from asknown.project.nodes import Project
 from asknown.registry.nodes import NextRevision, Revision, Run
-from asknown.registry.read import RegistryReader
 from asknown.store.check import errors_of_views
 from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking, roll_back
+from asknown.store.registry_copies import open_registry, publish_registry
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.store.versions import history_of
 
@@ -21,15 +21,17 @@ class ProjectRegistry:
         self._project = project
         self._catalog = catalog
         self._typed = typed
-        self._path = project.profile.registry
+        self._place = project.profile.registry
         self._name = project.settings.name
+        self.unpublished: str | None = None
+        """Why the copy of the registry was not published after the last revision, if it should have been."""
 
     def changes(self) -> ProjectChanges:
         """The changes that :meth:`apply` would record: views, features and services, each with its kind.
 
         Only views whose SQL or config differs are typed; a project without changes asks no engine.
         """
-        with RegistryReader(self._path) as reader:
+        with open_registry(self._place) as reader:
             return Comparison(self._catalog, self._typed, reader).changes
 
     def apply(
@@ -47,7 +49,7 @@ class ProjectRegistry:
         service), the first error that `asknown check` finds in a changed view, and ``registry-moved`` if another
         revision came in between. No row is read, and nothing is loaded.
         """
-        with RegistryReader(self._path) as reader:
+        with open_registry(self._place) as reader:
             compared = Comparison(self._catalog, self._typed, reader)
             if compared.changes.nothing:
                 return None
@@ -68,22 +70,23 @@ class ProjectRegistry:
 
     def rollback(self, n: int, message: str = "") -> Revision:
         """Appends a revision that says again what revision ``n`` said. The files of the project stay as they are."""
-        with RegistryReader(self._path) as reader:
+        with open_registry(self._place) as reader:
             following = roll_back(self._project, reader, n, message)
         return self._write(following)
 
     def history(self, view: str | None = None) -> list[Revision]:
         """The revisions of the project, newest first; with ``view`` those that changed it."""
-        with RegistryReader(self._path) as reader:
+        with open_registry(self._place) as reader:
             return history_of(reader, self._name, view)
 
-    def runs(self, limit: int = -1) -> list[Run]:
+    def runs(self, limit: int | None = None) -> list[Run]:
         """The loads and training sets of the project, newest first."""
-        with RegistryReader(self._path) as reader:
+        with open_registry(self._place) as reader:
             return reader.runs(self._name, limit)
 
     def _write(self, following: NextRevision) -> Revision:
         from asknown.registry.write import write_revision  # sqlite-utils is slow to import, and plan does without
 
-        write_revision(self._path, self._name, following)
+        write_revision(self._place, self._name, following)
+        self.unpublished = publish_registry(self._place)
         return following.revision

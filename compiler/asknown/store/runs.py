@@ -11,10 +11,10 @@ from asknown.catalog.catalog import Catalog
 from asknown.catalog.closure import freeze
 from asknown.errors import AsknownError
 from asknown.plan.request import read_request
-from asknown.project.nodes import Project
+from asknown.project.nodes import Project, RegistryPlace
 from asknown.registry.nodes import Run
-from asknown.registry.read import RegistryReader
 from asknown.store.comparison import user
+from asknown.store.registry_copies import open_registry
 from asknown.store.versions import has_version
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def record_training(catalog: Catalog, features: Sequence[str], spine: str, path:
 
     from asknown.store.content import hash_file
 
-    if not catalog.project.profile.registry.exists():
+    if not _is_kept(catalog.project.profile.registry):
         return None
     try:
         rows, digest = pq.read_metadata(path).num_rows, hash_file(path)
@@ -74,15 +74,23 @@ def _record(project: Project, runs: Sequence[Run]) -> str | None:
     """Writes runs to the registry. Does nothing where nothing was applied; what fails is returned, and raises nothing:
     the load or the training set is there.
     """
-    if not project.profile.registry.exists():
+    if not _is_kept(project.profile.registry):
         return None
     from asknown.registry.write import write_runs
 
     try:
+        with open_registry(project.profile.registry) as reader:
+            if reader.absent:
+                return None
         write_runs(project.profile.registry, project.settings.name, runs)
     except AsknownError as error:
         return f"the registry does not know of this: {error.message}"
     return None
+
+
+def _is_kept(place: RegistryPlace) -> bool:
+    """Whether there may be a registry that this project writes."""
+    return not place.read_only and (not isinstance(place.at, Path) or place.at.exists())
 
 
 class _Versions:
@@ -101,7 +109,7 @@ class _Versions:
     def _read(self) -> dict[str, str]:
         project = self._catalog.project
         try:
-            with RegistryReader(project.profile.registry) as reader:
+            with open_registry(project.profile.registry) as reader:
                 head = reader.head(project.settings.name)
                 entries = {} if head is None else reader.object(head.manifest)["views"]
             now = freeze(self._catalog).views if entries else {}

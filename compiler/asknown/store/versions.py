@@ -16,6 +16,7 @@ from asknown.registry.nodes import (
     ViewVersion,
 )
 from asknown.registry.read import RegistryReader
+from asknown.store.registry_copies import open_registry
 
 _VERSIONED = re.compile(r"(?P<view>[^@:.]+)@v?(?P<v>\d+)(?P<rest>:.*)?")
 
@@ -33,7 +34,7 @@ def catalog_at_versions(catalog: Catalog, names: Any) -> tuple[Catalog | None, l
     listed = [names] if isinstance(names, str) else list(names)
     if not any(map(has_version, listed)):
         return None, listed
-    with RegistryReader(catalog.project.profile.registry) as reader:
+    with open_registry(catalog.project.profile.registry) as reader:
         return frozen_catalog(catalog, listed, reader)
 
 
@@ -124,7 +125,7 @@ def find_version(reader: RegistryReader, project: str, view: str, v: int) -> Vie
     known = [stored.name for stored in reader.views(project)]
     raise AsknownError(
         "unknown-version",
-        f"the registry {reader.path.name} has no version of '{view}'",
+        f"the registry {reader.name} has no version of '{view}'",
         hint=did_you_mean(view, known, what="applied views") if known else "asknown apply records the first",
     )
 

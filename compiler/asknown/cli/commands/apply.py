@@ -50,9 +50,12 @@ def command(session: Session, *, yes: bool, message: str, accept: tuple[str, ...
         return click.confirm("Apply?", err=True)
 
     with session.open_store() as store:
-        revision = store.registry.apply(message, accept, confirm, show)
-        name, path = store.project.settings.name, store.project.profile.registry
+        registry = store.registry
+        revision = registry.apply(message, accept, confirm, show)
+        name, place = store.project.settings.name, store.project.profile.registry
     if revision is not None:
-        say(f"revision {revision.n} of {name} written to {path}")
+        say(f"revision {revision.n} of {name} written to {place}")
+        if registry.unpublished is not None:
+            say(f"warning: {registry.unpublished}")
     else:
         say("nothing was written" if shown else "nothing to do: the registry has the project as it is")

@@ -36,11 +36,11 @@ def command(session: Session, *, views: tuple[str, ...], update: bool, prune: bo
       asknown pin --update --prune
     """
     from asknown.project import load_project
-    from asknown.registry.read import RegistryReader
     from asknown.store.pinning import pin_views
+    from asknown.store.registry_copies import open_registry
 
     project = load_project(session.project, target=session.target)
-    with RegistryReader(project.profile.registry) as reader:
+    with open_registry(project.profile.registry) as reader:
         pinned = pin_views(project, reader, views, update=update, prune=prune)
     write_rows(shape, COLUMNS, map(_row, pinned), null="", shorten=True)
     unused = [one.pin.name for one in pinned if not one.used and one.state != "dropped"]

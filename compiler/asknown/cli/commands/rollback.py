@@ -32,10 +32,13 @@ def command(session: Session, *, revision: int, yes: bool, message: str) -> None
             say("nothing was written")
             return
     with session.open_store() as store:
-        written = store.registry.rollback(revision, message)
-        earlier = next((r for r in store.registry.history() if r.n == revision), None)
+        registry = store.registry
+        written = registry.rollback(revision, message)
+        earlier = next((r for r in registry.history() if r.n == revision), None)
         name = store.project.settings.name
     say(f"revision {written.n} of {name} restores revision {revision}")
+    if registry.unpublished is not None:
+        say(f"warning: {registry.unpublished}")
     if earlier is not None and earlier.git_commit:
         say(f"its files: git checkout {earlier.git_commit[:12]}")
     say("the online table follows with the next load: asknown materialize")

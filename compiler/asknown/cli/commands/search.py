@@ -30,11 +30,10 @@ def command(session: Session, *, words: tuple[str, ...], everywhere: bool, limit
     """
     from asknown.project import load_settings
     from asknown.project.profiles import load_registry
-    from asknown.registry.read import RegistryReader
+    from asknown.store.registry_copies import open_registry
 
     settings = load_settings(session.project)
-    path = load_registry(settings)
-    with RegistryReader(path) as reader:
+    with open_registry(load_registry(settings)) as reader:
         hits = reader.search(" ".join(words).split(), None if everywhere else settings.name, limit)
     rows = [(f"{h.view}:{h.feature}", h.type, f"v{h.version}", h.owner, h.project, h.description) for h in hits]
     write_rows(shape, COLUMNS, rows, null="", shorten=True)
