@@ -33,7 +33,7 @@ def test_a_row_that_feast_writes_is_read_and_kept(tmp_path: Path) -> None:
     (tmp_path / "feast").mkdir()
     at = order("w1")["ordered_at"].isoformat()
     row = {"customer_id": [1], "number": ["w1"], "paid": [2.5], "note": ["n"], "event_timestamp": [at], "created": [at]}
-    with serving("--push", folder=shop, first="view '") as server:
+    with serving("--push", folder=shop, first="'") as server:
         program = Path(__file__).with_name("feast_writes.py")
         done = subprocess.run(
             [os.environ["ASKNOWN_FEAST"], program, f"http://127.0.0.1:{server.port}", tmp_path / "feast"],

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC
 from io import BytesIO
@@ -168,7 +172,7 @@ def test_they_are_described_and_counted(app: Application) -> None:
 
 
 def test_a_server_takes_pushes_of_many_and_keeps_them_all(shop: Path) -> None:
-    with serving("--push", folder=shop, first="view '") as server:
+    with serving("--push", folder=shop, first="'") as server:
         answers: list[Answer] = []
 
         def send(start: int) -> None:
@@ -199,3 +203,36 @@ def test_an_answer_says_which_push_it_could_see(app: Application) -> None:
         assert post(app, [row(number)]).json()["seq"] == number + 1
     batch_only = {"features": ["ranked"], "rows": [{"customer_id": 1}]}
     assert call(app, "POST", "/v1/features", batch_only).json()["seq"] == 0
+
+
+def test_several_processes_take_pushes(shop: Path) -> None:
+    """Every acknowledged row counts once, whichever process took it, and when one is killed."""
+    with serving("--push", "--workers", "2", folder=shop, first="'") as server:
+        accepted: list[str] = []
+
+        def push(caller: int) -> None:
+            for number in range(25):
+                given = row(f"w{caller}-{number}", 40, amount=1.0)
+                try:
+                    answer = server.request("POST", "/v1/push/orders", {"rows": [given]})
+                except (OSError, http.client.HTTPException):
+                    continue  # its process was killed: whether the row is kept is unknown
+                if answer.status == 200:
+                    accepted.append(given["order_id"])
+
+        callers = [threading.Thread(target=push, args=(caller,)) for caller in range(6)]
+        for caller in callers:
+            caller.start()
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        while len(accepted) < 30:
+            time.sleep(0.01)
+        os.kill(int(workers[0]), signal.SIGKILL)
+        for caller in callers:
+            caller.join()
+        asked = {"features": ["totals:n"], "rows": [{"customer_id": 40}]}
+        found = server.request("POST", "/v1/features", asked).json()["rows"][0]["n"]
+        assert server.stop() == 0
+    ids = [one for one in offline_ids(shop) if one.startswith("ow")]
+    assert len(ids) == len(set(ids)) == found
+    assert set(accepted) <= set(ids)

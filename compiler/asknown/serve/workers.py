@@ -33,7 +33,10 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 @dataclass(frozen=True)
 class Serving:
-    """The needs of a serving process, in a form that another process can be given. ``drain`` is in seconds."""
+    """The needs of a serving process, in a form that another process can be given. ``drain`` is in seconds.
+
+    ``pushing`` is the project, by its folder and target, whose sources take pushes; None where none does.
+    """
 
     path: Path
     tokens: tuple[Token, ...]
@@ -41,6 +44,15 @@ class Serving:
     owner: Owner | None
     logs: tuple[tuple[str, ServiceLog, Path], ...]
     drain: float
+    pushing: tuple[Path, str | None] | None = None
+
+    def open_writer(self) -> PushWriter | None:
+        """The writer of pushes of this process. Several may write: the table numbers rows in its transactions."""
+        if self.pushing is None:
+            return None
+        from asknown.store import FeatureStore
+
+        return FeatureStore(*self.pushing).push_writer()
 
     def application(self, pushes: PushWriter | None = None) -> Application:
         """The application, which takes pushes where a writer of them is given."""
@@ -50,7 +62,7 @@ class Serving:
 
 def _work(serving: Serving, listener: socket.socket, ready: Any) -> None:
     """The life of one process."""
-    run(serving.application(), listener, drain=serving.drain, on_ready=ready.release)
+    run(serving.application(serving.open_writer()), listener, drain=serving.drain, on_ready=ready.release)
 
 
 def run_workers(

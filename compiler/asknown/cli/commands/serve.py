@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from asknown.project.nodes import ServiceLog
     from asknown.serve.app import Application
     from asknown.serve.auth import Token
-    from asknown.store.push import PushWriter
 
 
 @click.command("serve", cls=ProjectCommand)
@@ -102,8 +101,12 @@ def command(
         concurrency=limit_concurrency,
         receive=_seconds(receive, "--receive"),
     )
-    serving = Serving(path, tokens, limits, owner, logs, _seconds(drain, "--drain"))
-    pushes = _open_pushes(session, file, workers) if is_pushing else None
+    pushing = _pushing(session, file) if is_pushing else None
+    serving = Serving(path, tokens, limits, owner, logs, _seconds(drain, "--drain"), pushing)
+    pushes = serving.open_writer()
+    if pushes is not None:
+        for found in pushes.paths():
+            say(str(found))
     application = serving.application(pushes)
     _check_logs(application)
     listener = address.listen()
@@ -119,24 +122,20 @@ def command(
         )
     else:
         application.state.reading.reader.close()
+        if pushes is not None:
+            pushes.close()
         run_workers(serving, listener, workers, on_ready=lambda: say(f"{where} with {workers} processes"), say=say)
 
 
-def _open_pushes(session: Session, file: str | None, workers: int) -> PushWriter:
-    """The project's writer of pushes. The application closes it, and the process ends after that."""
-    from asknown.store import FeatureStore
+def _pushing(session: Session, file: str | None) -> tuple[Path, str | None]:
+    """The project whose sources take pushes, by folder and target."""
+    from asknown.project.settings import load_settings
 
-    if file is not None or workers > 1:
+    if file is not None:
         raise AsknownError(
-            "bad-value",
-            "--push is of one process, and of the project's own online table",
-            hint="leave --file and --workers out; other processes may serve reads beside it",
+            "bad-value", "--push is of the project's own online table", hint="leave --file out: asknown serve --push"
         )
-    writer = FeatureStore(session.project, session.target).push_writer()
-    for path in writer.paths():
-        follows = "follows" if path.why_not is None else f"does not follow, because {path.why_not}:"
-        say(f"view '{path.view}' {follows} pushes into {path.source}")
-    return writer
+    return load_settings(session.project).root, session.target
 
 
 def _import_server() -> None:
