@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -171,3 +172,118 @@ def test_as_of_views_are_those_of_a_load_of_all_rows(history: tuple[World, list[
 def test_windowed_views_are_those_of_a_load_of_all_rows(history: tuple[World, list[Step]], whole: int) -> None:
     with files_hashed_up_to(whole):
         run(*history)
+
+
+# -- why a load reads all ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A project with a view over a folder of files, which has been loaded once, and has got a new file since."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[tool.asknown]\nname = "shop"\n')
+    (tmp_path / "models" / "shop.yml").write_text(
+        "sources: [{name: shop, tables: [{name: orders, path: 'orders/*.parquet'}, {name: rates, path: rates.csv}]}]\n"
+        "entities: [{name: customer, keys: [id]}]\n"
+    )
+    (tmp_path / "rates.csv").write_text("id,rate\n1,2\n")
+    write_view(tmp_path, "select id, ts, amount from {{ source('shop', 'orders') }}")
+    write_orders(tmp_path, "a", "select 1 as id, timestamp '2024-01-01' as ts, 5 as amount")
+    load(tmp_path, NOON)
+    write_orders(tmp_path, "b", "select 2 as id, timestamp '2024-01-01' as ts, 6 as amount")
+    return tmp_path
+
+
+NOON = datetime(2024, 1, 1, 12)
+
+
+def write_view(folder: Path, sql: str, config: str = "") -> None:
+    text = f"{{{{ config(entity='customer', event_time='ts'{config}) }}}}\n{sql}\n"
+    (folder / "models" / "orders.sql").write_text(text)
+
+
+def write_orders(folder: Path, name: str, sql: str) -> None:
+    duckdb.sql(f"copy ({sql}) to '{folder}/orders/{name}.parquet' (format parquet)")
+
+
+def words_of(folder: Path) -> str | None:
+    (report,) = load(folder, NOON)
+    return report.words
+
+
+def test_a_new_file_is_read_alone(shop: Path) -> None:
+    assert words_of(shop) == "1 new of 2 files"
+    assert words_of(shop) == "nothing new in the sources"
+
+
+def test_a_full_refresh_reads_all(shop: Path) -> None:
+    with closing(FeatureStore(shop)) as store:
+        (report,) = store.materialize(NOON, full_refresh=True)
+    assert (report.read, report.why, report.files, report.files_read) == ("all", None, 2, 2)
+
+
+def test_other_columns_are_read_with_all_files(shop: Path) -> None:
+    write_orders(shop, "b", "select 2 as id, timestamp '2024-01-01' as ts, 6.5 as amount")
+    assert "the view, its columns, or what computes them differ" in str(words_of(shop))
+    write_orders(shop, "c", "select 3 as id, timestamp '2024-01-01' as ts, 6 as amount")
+    assert "the columns of the new files alone have other names or types" in str(words_of(shop))
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("select id, ts, amount, rate from {orders} join {rates} using (id)", "reads more than one source"),
+        ("select id, ts, max(amount) as amount from {orders} group by id, ts", "may give other rows"),
+        (
+            "select id, ts, lag(amount) over (partition by id order by ts) as amount from {orders}",
+            "may give other rows",
+        ),
+    ],
+)
+def test_a_view_that_does_more_than_compute_row_by_row_reads_all(shop: Path, sql: str, why: str) -> None:
+    named = {name: f"{{{{ source('shop', '{name}') }}}}" for name in ("orders", "rates")}
+    write_view(shop, sql.format(**named))
+    load(shop, NOON)
+    write_orders(shop, "c", "select 1 as id, timestamp '2024-01-01' as ts, 7 as amount")
+    assert why in str(words_of(shop))
+
+
+def test_rows_that_come_within_reach_are_read_again(shop: Path) -> None:
+    write_view(shop, "select id, ts, amount from {{ source('shop', 'orders') }}", ", max_ahead='1 day'")
+    write_orders(shop, "c", "select 3 as id, timestamp '2024-01-04' as ts, 7 as amount")
+    (report,) = load(shop, NOON)
+    assert report.rows_beyond == 1
+    (report,) = load(shop, NOON + timedelta(days=1))
+    assert report.read == "nothing" and report.rows_beyond == 1
+    (report,) = load(shop, NOON + timedelta(days=2))
+    assert "too far ahead" in str(report.words) and report.rows_ahead == 1
+
+
+def test_files_that_change_during_a_load_are_not_noted(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What such a load read, nobody knows: the next one reads all."""
+    monkeypatch.setattr("asknown.store.reading.are_as_seen", lambda seen: False)
+    assert words_of(shop) == "1 new of 2 files"
+    monkeypatch.undo()
+    assert "did not note what it read" in str(words_of(shop))
+    assert words_of(shop) == "nothing new in the sources"
+
+
+def test_a_damaged_note_is_no_note(shop: Path) -> None:
+    with closing(sqlite3.connect(shop / "online.db")) as connection, connection:
+        connection.execute("UPDATE _asknown_loads SET read = replace(read, 'a.parquet', 'b.parquet')")
+    assert "did not note what it read" in str(words_of(shop))
+
+
+def test_a_file_is_told_by_its_identity_where_it_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit that leaves size, time of change and footer as they were is still a change."""
+    monkeypatch.setattr(source_files, "_WHOLE", 100)
+    monkeypatch.setattr(source_files, "_END", 10)
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * 1000)
+    before, stat = source_files.look_at([str(path)]), path.stat()
+    assert source_files.compare(before, source_files.look_at([str(path)])) == source_files.Changes()
+    path.write_bytes(b"b" + b"a" * 999)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert source_files.compare(before, source_files.look_at([str(path)])).changed == (str(path),)
+    assert not source_files.are_as_seen(before)

@@ -56,7 +56,8 @@ def compile_load(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence
 def compile_events(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
     """The query of the events that are visible at the watermark and that a window can reach then or later.
 
-    ``SELECT v.k, v.ts, v.amount FROM view AS v WHERE v.ts <= :at AND v.ts >= :at - longest AND NOT v.k IS NULL``
+    In order of keys and event time. ``SELECT v.k, v.ts, v.amount FROM view AS v
+    WHERE v.ts <= :at AND v.ts >= :at - longest AND NOT v.k IS NULL ORDER BY v.k, v.ts``
     """
     view = plan.view
     assert view.lifted is not None
@@ -72,6 +73,8 @@ def compile_events(plan: LoadPlan, models: Sequence[Cte], reserved_names: Sequen
     times = [c for c in (view.event_time, view.known_at, view.created_at) if c is not None]
     columns = [*view.keys, *times, *event_columns(view)]
     query = exp.select(*_shown(scope, columns)).from_(table(scope.source, scope.v)).where(*conditions)
+    order = [*scope.keys_of(scope.v), scope.when()]
+    query = query.order_by(*[exp.Ordered(this=part, nulls_first=False) for part in order])
     return Statement((*models, *ctes), query, comment=HEADER)
 
 

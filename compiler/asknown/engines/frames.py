@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from asknown.durations import DAY
 from asknown.errors import AsknownError
@@ -264,6 +263,8 @@ def _fitted(array: Any) -> Any:
     if pa.types.is_decimal256(kind):
         return array.cast(pa.decimal128(38, kind.scale))
     if pa.types.is_date64(kind):
+        import pyarrow.compute as pc  # takes a twentieth of a second to import
+
         milliseconds = array.cast(pa.int64())
         if pc.any(pc.not_equal(pc.multiply(pc.divide(milliseconds, _DAY_MS), _DAY_MS), milliseconds)).as_py():
             raise pa.ArrowInvalid("a date with a time of day")

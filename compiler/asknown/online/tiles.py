@@ -73,6 +73,8 @@ class TileBuilder:
         written = []
         for begin in reversed(range(0, len(columns[0]), LENGTH)):
             written.append(json.dumps([[n, *map(spell, values)] for n, values in zip(counts, kept, strict=True)]))
+            if not begin:
+                break  # nothing is in front of these events
             inside = [column[begin : begin + LENGTH] for column in columns]
             for place, (family, kind, selection) in enumerate(self.states):
                 values, _ = selection.select(inside)

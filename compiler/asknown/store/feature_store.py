@@ -87,10 +87,12 @@ class FeatureStore:
             return frozen.get_historical_features(
                 entity_df, features, full_feature_names, timestamp=timestamp, statuses=statuses
             )
-        from asknown.store.landing import land_all
         from asknown.store.training import make_job
 
-        land_all(self.project, wait=60.0)
+        if any(table.push is not None for table in self.project.sources.values()):
+            from asknown.store.landing import land_all
+
+            land_all(self.project, wait=60.0)
         return make_job(
             self._typed,
             entity_df,

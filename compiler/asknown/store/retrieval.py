@@ -14,10 +14,8 @@ from asknown.emit.compile import compile_training
 from asknown.emit.probe import compile_hindsight
 from asknown.emit.statement import Cte, check_sql, standalone, write
 from asknown.engines.engine import Engine, WritesFolders
-from asknown.engines.frames import to_pandas, to_polars
 from asknown.errors import AsknownError
 from asknown.paths import absolute, check_count, check_path
-from asknown.plan.explain import explain_plan
 from asknown.plan.nodes import AsOfJoin, Plan
 from asknown.store.failures import explain_failure, is_on_demand
 from asknown.store.outputs import InputFiles
@@ -75,6 +73,8 @@ class RetrievalJob:
 
     def explain(self) -> str:
         """The plan as text: each step's view, keys, times and features, and the form of match with its reason."""
+        from asknown.plan.explain import explain_plan
+
         return explain_plan(self.plan)
 
     def head(self, rows: int) -> RetrievalJob:
@@ -123,10 +123,14 @@ class RetrievalJob:
 
     def to_df(self) -> Any:
         """The training set as a pandas frame. Integers and booleans with missing values become nullable types."""
+        from asknown.engines.frames import to_pandas
+
         return to_pandas(self.to_arrow())
 
     def to_polars(self) -> Any:
         """The training set as a polars frame."""
+        from asknown.engines.frames import to_polars
+
         return to_polars(self.to_arrow())
 
     def to_parquet(self, path: str | Path) -> int:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.closure import Body, Frozen, freeze, reach, thaw
 from asknown.errors import AsknownError, did_you_mean
 from asknown.project.nodes import Project
-from asknown.registry.nodes import (
-    Revision,
-    ViewVersion,
-)
-from asknown.registry.read import RegistryReader
-from asknown.store.registry_copies import open_registry
+
+if TYPE_CHECKING:
+    from asknown.registry.nodes import Revision, ViewVersion
+    from asknown.registry.read import RegistryReader
 
 _VERSIONED = re.compile(r"(?P<view>[^@:.]+)@v?(?P<v>\d+)(?P<rest>:.*)?")
 
@@ -34,6 +32,8 @@ def catalog_at_versions(catalog: Catalog, names: Any) -> tuple[Catalog | None, l
     listed = [names] if isinstance(names, str) else list(names)
     if not any(map(has_version, listed)):
         return None, listed
+    from asknown.store.registry_copies import open_registry  # few requests ask for a version
+
     with open_registry(catalog.project.profile.registry) as reader:
         return frozen_catalog(catalog, listed, reader)
 

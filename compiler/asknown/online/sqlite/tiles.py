@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from asknown.online.windows import Columns, Events, Tile, WindowFeatures
 from asknown.values.states import packs
 
 if TYPE_CHECKING:
-    from asknown.online.content import Change
+    from asknown.online.content import Change, Row
 
 FEWEST = 32
 _AT_ONCE = 10_000
@@ -55,16 +55,81 @@ def write_tiles(connection: sqlite3.Connection, view: OnlineView, change: Change
     gone = connection.execute(f"DELETE FROM {name}{some} RETURNING {', '.join(table.columns)}")
     while rows := gone.fetchmany(_AT_ONCE):
         change.remove(rows)
-    insert = f"INSERT INTO {name} ({', '.join(table.columns)}) VALUES ({', '.join('?' * len(table.columns))})"
-    build = TileBuilder(view, list(table.packed), len(table.events.times))
-    width = len(table.keys)
+    write, width = TileWriter(connection, view, change, remake=True), len(table.keys)
     cursor = connection.execute(_events_of(table, touched if keys else None))
     for key, events in groupby(cursor, key=itemgetter(slice(width))):
-        columns = list(zip(*events, strict=True))[width:]
+        write.make(key, list(zip(*events, strict=True))[width:])
+
+
+class TileWriter:
+    """Writes the tiles of one key after another, while a load brings the events in order; tells ``change`` of it.
+
+    ``remake``: all tiles are made; else those of touched keys.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, view: OnlineView, change: Change, *, remake: bool) -> None:
+        self._connection = connection
+        self._view = view
+        self._change = change
+        table = tile_table(view)
+        self._name, self._width = quote(table.name), len(table.keys)
+        self._columns = ", ".join(table.columns)
+        self._insert = f"INSERT INTO {self._name} ({self._columns}) VALUES ({', '.join('?' * len(table.columns))})"
+        self._match = " AND ".join(f"{name} = ?" for name in table.keys) or "TRUE"
+        self._build = TileBuilder(view, list(table.packed), len(table.events.times))
+        events = [*(column.name for column in table.events.keys), *table.events.times, table.events.sequence]
+        events += [column.name for column in table.events.hidden]
+        self._packed = [events.index(name) for name in table.packed]
+        (self._is_empty,) = connection.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {self._name})").fetchone()
+        self._all = remake
+        self._key: Row | None = None
+        self._rows: list[Row] = []  # of the key
+        self._touched: set[Row] = set()  # keys whose tiles are not yet those of their events
+
+    def put(self, rows: Sequence[Row], touched: Collection[Row]) -> None:
+        """Takes the next events, in order; ``touched`` are the keys of those that came or left here."""
+        self.touch(touched)
+        for key, group in groupby(rows, itemgetter(slice(self._width))):
+            if key != self._key:
+                self._flush()
+                self._key = key
+            self._rows.extend(group)
+
+    def touch(self, keys: Iterable[Row]) -> None:
+        """Notes keys of which events came or left."""
+        self._touched.update(keys)
+
+    def end(self) -> None:
+        """Ends the last key. Touched keys of which no event came have none."""
+        self._flush()
+        for key in self._touched:
+            self._forget(key)
+
+    def remake(self) -> None:
+        """Makes all tiles anew from the table of events."""
+        write_tiles(self._connection, self._view, self._change)
+
+    def make(self, key: Row, columns: Columns) -> None:
+        """Writes the tiles of a key that has none, from its events' packed columns."""
         if len(columns[0]) >= FEWEST:
-            made = [(*key, *tile) for tile in build.tiles(columns)]
-            connection.executemany(insert, made)
-            change.add(made)
+            made = [(*key, *tile) for tile in self._build.tiles(columns)]
+            self._connection.executemany(self._insert, made)
+            self._change.add(made)
+
+    def _flush(self) -> None:
+        if self._key is not None and (self._all or self._key in self._touched):
+            self._touched.discard(self._key)
+            self._forget(self._key)
+            if len(self._rows) >= FEWEST:
+                columns = list(zip(*self._rows, strict=True))
+                self.make(self._key, [columns[place] for place in self._packed])
+        self._rows = []
+
+    def _forget(self, key: Row) -> None:
+        """Removes the tiles of a key."""
+        if not self._is_empty:
+            query = f"DELETE FROM {self._name} WHERE {self._match} RETURNING {self._columns}"
+            self._change.remove(self._connection.execute(query, key).fetchall())
 
 
 def _events_of(table: TileTable, touched: str | None) -> str:

@@ -20,18 +20,19 @@ from typing import Any
 
 from asknown.errors import AsknownError
 from asknown.instants import from_microseconds, to_microseconds
-from asknown.online.batches import StoredRows, read_ahead, read_events, read_rows
+from asknown.online.batches import read_ahead, read_events, read_rows
 from asknown.online.content import Change
 from asknown.online.loads import check_instant, check_not_before_push, check_not_older, check_shrink, check_shrink_ahead
 from asknown.online.metadata import differs, shape
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.online.pushes import PushedRow
 from asknown.online.report import AheadReport, EventReport, LoadReport
-from asknown.online.sqlite import connect, events, layout, lock, metadata, tiles
+from asknown.online.sqlite import connect, layout, lock, metadata
 from asknown.online.sqlite.adding import Adding
 from asknown.online.sqlite.ahead import ahead_table, write_ahead
 from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
+from asknown.online.sqlite.event_merge import EventMerge
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
 from asknown.online.sqlite.merge import delete_rows, merge_rows
 from asknown.online.sqlite.opening import open_for_writing
@@ -235,24 +236,24 @@ class OnlineWriter:
             held = metadata.sort_views(self.connection)[0].get(view.name)
             if held is None or view.windows is None or differs(held.view, view) or held.watermark != watermark:
                 raise ValueError(f"load_events() comes after load() of the same view and instant, '{view.name}'")
-            table, change = layout.event_table(view), Change()
+            change, tiled = Change(), Change()
+            table = layout.event_table(view)
             hashed = held.hashes.events or hash_table(self.connection, table.name)
-            given = read_events(view, table.hidden, batches, watermark)
-            seen, skipped, future = self._stage(events.stage_events(self.connection, table), given, on_rows)
-            events.merge_events(self.connection, table, change)
-            hashes = replace(held.hashes, events=self._changed(hashed, change))
-            if change.added or change.removed or hashes.tiles is None:
-                hashes = replace(hashes, tiles=self._retiled(view, hashes.tiles))
+            tiles_hash = held.hashes.tiles or hash_table(self.connection, layout.tile_table(view).name)
+            merge = EventMerge(self.connection, view, change, tiled, remake=held.hashes.tiles is None)
+            merge.expire(to_microseconds(watermark.replace(tzinfo=None)) - view.windows.longest)
+            merge.merge(read_events(view, table.hidden, batches, watermark), on_rows)
+            hashes = replace(held.hashes, events=self._changed(hashed, change), tiles=self._changed(tiles_hash, tiled))
             total = (held.events or 0) + change.added - change.removed
             self._write(held, replace(held, events=total, hashes=hashes))
             self._without_events.discard(view.name)
         return EventReport(
             view=view.name,
-            rows_seen=seen,
+            rows_seen=merge.seen,
             added=change.added,
             removed=change.removed,
-            skipped_null=skipped,
-            rows_future=future,
+            skipped_null=merge.skipped,
+            rows_future=merge.future,
             events_total=total,
             seconds=time.perf_counter() - started,
         )
@@ -426,26 +427,6 @@ class OnlineWriter:
         if self._max_skew is not None:
             check_instant(watermark, self._max_skew)
         return watermark
-
-    def _stage(
-        self, statement: str, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None
-    ) -> tuple[int, int, int]:
-        """Runs ``statement`` for every row, and counts the rows seen, skipped, and of the future."""
-        seen = skipped = future = 0
-        for rows in chunks:
-            self.connection.executemany(statement, rows.values)
-            seen += rows.seen
-            skipped += rows.skipped
-            future += rows.future
-            if on_rows is not None:
-                on_rows(seen)
-        return seen, skipped, future
-
-    def _retiled(self, view: OnlineView, hashed: str | None) -> str:
-        """Makes the view's tiles anew, which had the hash ``hashed``: their hash."""
-        hashed, change = hashed or hash_table(self.connection, layout.tile_table(view).name), Change()
-        tiles.write_tiles(self.connection, view, change)
-        return self._changed(hashed, change)
 
     def _changed(self, hashed: str, change: Change) -> str:
         try:
