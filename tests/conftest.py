@@ -60,9 +60,10 @@ def pytest_configure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--update-cases``, which rewrites tests/cases' expected output, and ``--soak``: the long form of faults."""
+    """Adds ``--update-cases``, which rewrites expected output, ``--soak``, a long form, and ``--backends``."""
     parser.addoption("--update-cases", action="store_true", help="rewrite tests/cases/*/expected.txt")
     parser.addoption("--soak", type=float, default=0, metavar="N", help="run the long tests N times their length")
+    parser.addoption("--backends", metavar="NAMES", help="the online backends of tests/backends, as in sqlite,memory")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

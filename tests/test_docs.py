@@ -15,7 +15,7 @@ import pytest
 import generate
 from asknown.engines.engine import ENGINES
 from asknown.errors import CODES
-from asknown.project import settings
+from asknown.project import online, settings
 from asknown.project.targets import option_keys
 from asknown.render.config import READERS
 from asknown.render.scope import NAMES
@@ -80,11 +80,12 @@ def test_every_name_of_a_template_is_documented() -> None:
 def configuration_keys() -> list[tuple[str, ...]]:
     """The keys of each section: pyproject.toml's, ``config()``'s, and those of every mapping read out of YAML."""
     found = [settings.KEYS, tuple(READERS), *(option_keys(row.options) for row in ENGINES.values())]
+    found += map(online.keys_of, online.TYPES)
     for path in sorted(PROPERTIES.glob("*.py")):
         for node in ast.walk(ast.parse(read(path))):
             match node:
                 case ast.Call(func=ast.Name(id="Reader"), args=[_, _, ast.Call()]):
-                    assert path.stem == "targets"  # whose options are those of the engines
+                    assert path.stem in ("targets", "online")  # whose options are those of the engines and stores
                 case ast.Call(func=ast.Name(id="Reader"), args=[_, _, keys]):
                     module = import_module(f"asknown.project.{path.stem}")
                     found.append(tuple(eval(ast.unparse(keys), vars(module))))

@@ -21,6 +21,7 @@ HEAVY = COMPILER | FRAMES | {"click", "rich", "sqlite_utils", "yaml"}
 # What the reader may load of asknown itself: facts, and the rooms of online/ that read.
 LIGHT = {
     "asknown",
+    "asknown.addresses",
     "asknown.catalog",
     "asknown.catalog.references",
     "asknown.errors",

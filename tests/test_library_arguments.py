@@ -146,7 +146,7 @@ def test_what_is_no_name_is_named(store: FeatureStore, given: Any) -> None:
     with pytest.raises(AsknownError, match=r"^bad-value: features: .* is not a name"):
         store.get_historical_features(SPINE, given)
     with pytest.raises(AsknownError, match="names no features"):
-        OnlineReader(store.project.profile.online.path).get_online_features(given, [{"member_id": 1}])
+        OnlineReader(store.project.profile.online.address).get_online_features(given, [{"member_id": 1}])
 
 
 @pytest.mark.parametrize("given", [None, []], ids=str)
@@ -159,7 +159,7 @@ def test_no_features_are_no_request(store: FeatureStore, given: Any) -> None:
 
 
 def test_the_error_names_the_lock_file(store: FeatureStore) -> None:
-    lock = Path(f"{store.project.profile.online.path}.lock")
+    lock = Path(f"{store.project.profile.online.address}.lock")
     lock.mkdir()
     with pytest.raises(AsknownError, match=r"the lock file .*online\.db\.lock, .* cannot be opened: is a directory"):
         store.materialize(until=NOON)

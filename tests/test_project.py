@@ -269,7 +269,7 @@ def test_without_profiles_it_is_duckdb_in_memory(make: Make) -> None:
     profile = profile_of(root)
     assert (profile.name, profile.target.name, profile.target.type) == ("shop", "dev", "duckdb")
     assert profile.target.options == DuckDBOptions(path=":memory:")
-    assert profile.online.path == root / "online.db"
+    assert profile.online.address == root / "online.db"
     assert profile_of(root, target="dev").target == profile.target
     assert "'prod'" in refused(lambda: profile_of(root, target="prod"), "unknown-profile").message
     assert "profiles.yml" in (refused(lambda: load_project(root, profile="p"), "unknown-profile").hint or "")
@@ -283,9 +283,9 @@ def test_the_chosen_target_is_read(make: Make, monkeypatch: pytest.MonkeyPatch) 
         path=str(root / "data/w.duckdb"), threads=2, memory_limit="4GB", temp_directory="/tmp/x"
     )
     assert (profile.target.at.path, profile.target.at.line) == ("profiles.yml", 4)
-    assert profile.online.path == root / "online/o.db"
+    assert profile.online.address == root / "online/o.db"
     monkeypatch.setenv("ONLINE", "/somewhere/else.db")
-    assert profile_of(root).online.path == Path("/somewhere/else.db")
+    assert profile_of(root).online.address == Path("/somewhere/else.db")
 
 
 def test_other_targets_variables_are_not_asked_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,7 +326,7 @@ def test_a_target_may_have_its_own_online_table(make: Make, monkeypatch: pytest.
     root = make({"profiles.yml": text})
     monkeypatch.setenv("DSN", "postgresql://h/d")
     found = {name: profile_of(root, target=name) for name in ("dev", "old", "prod", "lab")}
-    assert {name: (p.online.path, p.online.max_skew) for name, p in found.items()} == {
+    assert {name: (p.online.address, p.online.max_skew) for name, p in found.items()} == {
         "dev": (root / "x/dev.db", 2_000_000),
         "old": (root / "x/old.db", 2_000_000),
         "prod": (root / "p/prod.db", 0),
@@ -432,7 +432,12 @@ def test_a_truth_may_come_from_the_environment(make: Make, monkeypatch: pytest.M
         (dev("{type: duckdb, path: §\"{{ env_var('A' ~ 'B') }}\"}"), "undefined", "only env_var", None),
         (dev("{type: duckdb, path: {§{ env_var('A') }}}"), "bad-yaml", "must be text", "put quotes around"),
         (dev("type: duckdb\n      path: {§{ env_var('A') }}/x"), "bad-yaml", "must be text", "put quotes around"),
-        (dev("{type: duckdb}") + "  online: {type: §redis}\n", "wrong-type", "only be sqlite", "sqlite"),
+        (dev("{type: duckdb}") + "  online: {type: §redis}\n", "wrong-type", "it says 'redis'", "type: valkey"),
+        (dev("{type: duckdb}") + "  online: {type: §mysql}\n", "wrong-type", "it says 'mysql'", "postgres"),
+        (dev("{type: duckdb}") + "  online: §{type: valkey}\n", "missing-key", "lacks 'url'", "redis://"),
+        (dev("{type: duckdb}") + "  online: §{type: postgres}\n", "missing-key", "lacks 'dsn'", "postgresql://"),
+        (dev("{type: duckdb}") + "  online: {type: valkey, url: u, §path: p}\n", "unknown-key", "'path'", "prefix"),
+        (dev("{type: duckdb}") + "  online: {type: valkey, url: u, timeout: §5}\n", "wrong-type", "'timeout'", None),
         (dev("{type: duckdb}") + "  online: {§file: x}\n", "unknown-key", "no key 'file'", "type"),
         (dev("{type: duckdb, online: {§file: x}}"), "unknown-key", "no key 'file'", "type"),
         (dev("{type: duckdb, online: §o.db}"), "wrong-type", "'online' must be a mapping", "key: value"),

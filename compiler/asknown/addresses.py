@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 Option = str | int | float | bool
 
@@ -37,6 +36,8 @@ Address = Path | StoreAddress
 
 def _place(url: str) -> str:
     """Where the server is, in words; empty where that cannot be told from the url without its secrets."""
+    from urllib.parse import urlsplit  # most readers read files
+
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

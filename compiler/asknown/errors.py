@@ -108,6 +108,7 @@ CODES: dict[str, str] = {
     "online-write": "The online table cannot be written (read-only, locked, or the disk is full).",
     "online-server": "The server of the online table is away, is too slow, or refuses a command.",
     "online-settings": "The settings of the online table's server could lose rows.",
+    "online-file": "A command needs an online table that is a file, and the project's is on a server.",
     "load-older": "A load is for an earlier instant than the newest load of the online table.",
     "load-shrinks": "A load would remove more than a tenth of a view's keys, without --allow-shrink.",
     "beyond-ahead": "A read asks for an instant at which rows count that lay too far ahead for the last load to keep.",

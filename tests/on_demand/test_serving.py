@@ -190,7 +190,7 @@ def test_an_evaluation_error_names_feature_row_and_values(make: Make) -> None:
 
 def test_the_reader_knows_what_a_request_needs(make: Make) -> None:
     store = loaded(make, again=AGAIN)
-    with OnlineReader(store.project.profile.online.path) as reader:
+    with OnlineReader(store.project.profile.online.address) as reader:
         view = reader.on_demand()["again"]
     assert [(column.name, str(column.type)) for column in view.inputs] == [
         ("items", "BIGINT"), ("amount", "DOUBLE"), ("to_city", "VARCHAR"),

@@ -214,7 +214,7 @@ def test_a_clock_that_steps_back_steps_no_arrival_back(store: FeatureStore, monk
     store.push("orders", [order(2, ago=600)])
     monkeypatch.undo()
     assert read(store)["spent"] == 12.0
-    with closing(sqlite3.connect(store.project.profile.online.path)) as connection:
+    with closing(sqlite3.connect(store.project.profile.online.address)) as connection:
         arrivals = [at for (at,) in connection.execute("select at from _asknown_outbox order by seq")]
     assert arrivals[1] == arrivals[0] + 1
 

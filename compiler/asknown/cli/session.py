@@ -38,7 +38,7 @@ class Session:
         from asknown.project import load_online, load_settings
 
         online = load_online(load_settings(self.project), self.target)
-        with OnlineReader(online.path, owner=Owner(online.project, online.target)) as reader:
+        with OnlineReader(online.address, owner=Owner(online.project, online.target)) as reader:
             yield reader
 
 

@@ -6,19 +6,21 @@ Only this module of ``online/`` knows the backends' packages. It imports a packa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
+from asknown.addresses import Address, StoreAddress
+from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineOnDemand, OnlineService, OnlineView, Owner, StoredView
 from asknown.paths import absolute
 
 if TYPE_CHECKING:
-    from asknown.errors import AsknownError
     from asknown.online.answer import Answer
     from asknown.online.pushes import PushedRow, PushTable
+    from asknown.online.remote.store import RemoteStore
     from asknown.online.report import AheadReport, EventReport, Inspection, LoadReport
     from asknown.online.request import Query
     from asknown.online.snapshots import Followed, Manifest
@@ -32,10 +34,8 @@ Library = Literal["sqlite3", "apsw"]
 class Backend(Protocol):
     """One online table, open for reading by any number of threads.
 
-    ``library`` names what reads it. The table must be that of ``owner``, where one is given.
+    The table is that of its owner, where one was given.
     """
-
-    def __init__(self, path: str | Path, library: Library, owner: Owner | None = None) -> None: ...
 
     def views(self) -> Mapping[str, StoredView]:
         """The views in the table, by name."""
@@ -140,55 +140,97 @@ class AddingWriter(LoadWriter, Protocol):
         """
 
 
-def _sqlite() -> type[Backend]:
+def _postgres() -> type[RemoteStore]:
+    from asknown.online.postgres.store import PostgresStore
+
+    return PostgresStore
+
+
+def _valkey() -> type[RemoteStore]:
+    from asknown.online.valkey.store import ValkeyStore
+
+    return ValkeyStore
+
+
+STORES: dict[str, Callable[[], type[RemoteStore]]] = {"postgres": _postgres, "valkey": _valkey}
+"""The stores on a server by their type in profiles.yml, each a function that imports its class.
+
+The online table without one of these types is an SQLite file.
+"""
+
+
+def open_store(address: StoreAddress) -> RemoteStore:
+    """The store at ``address``. Nothing is connected yet. Errors: ``missing-extra``."""
+    return STORES[address.type]()(address)
+
+
+def open_backend(address: str | Address, library: Library = "sqlite3", owner: Owner | None = None) -> Backend:
+    """The online table at ``address``, open for reading. Errors: those of :class:`asknown.OnlineReader`.
+
+    ``library`` is what reads an SQLite file. Where ``owner`` is given, the table must be that of this project and
+    target.
+    """
+    if isinstance(address, StoreAddress):
+        from asknown.online.remote.backend import RemoteBackend
+
+        return RemoteBackend(open_store(address), address, owner)
     from asknown.online.sqlite.reader import SQLiteBackend
 
-    return SQLiteBackend
-
-
-BACKENDS: dict[str, Callable[[], type[Backend]]] = {"sqlite": _sqlite}
-"""The backends by their type in profiles.yml, each a function that imports its class."""
-
-
-def open_backend(path: str | Path, library: Library, owner: Owner | None = None, kind: str = "sqlite") -> Backend:
-    """The online table at ``path``, open for reading. Errors: those of :class:`asknown.OnlineReader`."""
-    return BACKENDS[kind]()(path, library, owner)
+    return SQLiteBackend(address, library, owner)
 
 
 def open_writer(
-    path: str | Path,
+    address: str | Address,
     *,
     timeout: float = 5.0,
     max_skew: timedelta | None = None,
     on_wait: Callable[[str], None] | None = None,
     owner: Owner | None = None,
 ) -> LoadWriter:
-    """A load of the online table of ``owner`` at ``path``, to be used in a ``with`` statement."""
+    """A load of the online table of ``owner`` at ``address``, to be used in a ``with`` statement."""
+    if isinstance(address, StoreAddress):
+        from asknown.online.remote.writer import RemoteWriter
+
+        store = open_store(address)
+        return RemoteWriter(store, address, timeout=timeout, max_skew=max_skew, on_wait=on_wait, owner=owner)
     from asknown.online.sqlite.writer import OnlineWriter
 
-    return OnlineWriter(path, timeout=timeout, max_skew=max_skew, on_wait=on_wait, owner=owner)
+    return OnlineWriter(address, timeout=timeout, max_skew=max_skew, on_wait=on_wait, owner=owner)
 
 
-def open_for_pushes(path: Path, owner: Owner, *, timeout: float = 60.0) -> PushTable:
-    """The online table of ``owner`` at ``path``, open for pushes by one thread. It is made if it is not there."""
+def open_for_pushes(address: Address, owner: Owner, *, timeout: float = 60.0) -> PushTable:
+    """The online table of ``owner`` at ``address``, open for pushes by one thread. It is made if it is not there."""
+    if isinstance(address, StoreAddress):
+        from asknown.online.remote.pushes import RemotePushTable
+
+        return RemotePushTable(open_store(address), address, owner, timeout=timeout)
     from asknown.online.sqlite.push import PushFile
 
-    return PushFile(path, owner, timeout=timeout)
+    return PushFile(address, owner, timeout=timeout)
 
 
-def has_unlanded(path: Path, sources: Iterable[str]) -> bool:
+def has_unlanded(address: Address, sources: Iterable[str]) -> bool:
     """Whether the online table, if there is one, has pushed rows of one of these sources that have not landed."""
+    if isinstance(address, StoreAddress):
+        from asknown.online.remote import pushes
+
+        with closing(open_store(address)) as store:
+            return pushes.has_unlanded(store, sources)
     from asknown.online.sqlite.push import has_unlanded
 
-    return has_unlanded(path, sources)
+    return has_unlanded(address, sources)
 
 
 @contextmanager
-def load_lock(path: Path, wait: float, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+def load_lock(address: Address, wait: float, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Lets in one load of a table that takes pushes, or one landing of rows. Waits up to ``wait`` seconds."""
+    if isinstance(address, StoreAddress):
+        with closing(open_store(address)) as store, store.load_lock(wait=wait, on_wait=on_wait):
+            yield
+        return
     from asknown.online.sqlite import lock
 
-    held = lock.acquire(path, wait, on_wait, suffix="load.lock")
+    held = lock.acquire(address, wait, on_wait, suffix="load.lock")
     try:
         yield
     finally:
@@ -196,26 +238,34 @@ def load_lock(path: Path, wait: float, on_wait: Callable[[str], None] | None = N
 
 
 def inspect_table(
-    path: str | Path,
+    address: str | Address,
     definitions: Mapping[str, OnlineView | OnlineOnDemand | AsknownError] | AsknownError | None = None,
     *,
     owner: Owner | None = None,
 ) -> Inspection:
-    """Inspects the online table at ``path``, and compares it with ``definitions``, the views that the project loads.
+    """Inspects the online table at ``address``, and compares it with ``definitions``, the views that the project loads.
 
     Where ``owner`` is given, the table must be that of this target. Problems of the table become
     findings; none is raised.
     """
+    if isinstance(address, StoreAddress):
+        from asknown.online.remote.doctor import inspect_store
+
+        return inspect_store(address, open_store, definitions, owner=owner)
     from asknown.online.sqlite.doctor import inspect_file
 
-    return inspect_file(path, definitions, owner=owner)
+    return inspect_file(address, definitions, owner=owner)
 
 
-def publish_table(path: str | Path, place: str, *, owner: Owner | None = None) -> Manifest:
-    """Publishes a snapshot of the online table at ``path`` to a folder or an address, and gives what it says."""
+def publish_table(address: str | Address, place: str, *, owner: Owner | None = None) -> Manifest:
+    """Publishes a snapshot of the online table at ``address`` to a folder or an address, and gives what it says.
+
+    Errors: ``online-file`` for a table that is no file.
+    """
+    path = file_of(address, "publish")
     from asknown.online.sqlite.snapshots import publish
 
-    return publish(absolute(path), place, owner)
+    return publish(path, place, owner)
 
 
 def follow_table(place: str, replica: str | Path, *, known: str | None = None, allow_older: bool = False) -> Followed:
@@ -223,3 +273,15 @@ def follow_table(place: str, replica: str | Path, *, known: str | None = None, a
     from asknown.online.sqlite.snapshots import follow
 
     return follow(place, absolute(replica), known=known, allow_older=allow_older)
+
+
+def file_of(address: str | Address, command: str) -> Path:
+    """The file of an online table, for what only a file can do. Raises ``online-file`` for another table."""
+    if isinstance(address, StoreAddress):
+        raise AsknownError(
+            "online-file",
+            f"{command} works with an SQLite file, and this project's online table is the {address}",
+            hint="all machines can read that store itself: asknown serve; "
+            "for files, write under 'online' in profiles.yml: type: sqlite",
+        )
+    return absolute(address)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -52,3 +52,15 @@ def sum_rows(rows: Collection[Row]) -> int:
 def spell_hash(total: int) -> str:
     """The hash that a sum of hashes makes."""
     return f"{total % _MODULUS:016x}"
+
+
+def differing_rows(rows: Sequence[Row], held: Iterable[Row | None], *, zeros: bool) -> list[Row]:
+    """The rows that are not, to the bit, what is held. To Python 0.0 and -0.0 are equal; here they are not."""
+    pairs = zip(rows, held, strict=True)
+    if not zeros:
+        return [row for row, old in pairs if old != row]
+    return [
+        row
+        for row, old in pairs
+        if old != row or (0 in row and marshal.dumps(old, _FORMAT) != marshal.dumps(row, _FORMAT))
+    ]

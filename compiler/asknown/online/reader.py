@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from asknown.addresses import Address
     from asknown.online.answer import OnlineResponse
     from asknown.online.backend import Library
     from asknown.online.nodes import OnlineOnDemand, OnlineService, Owner, StoredView
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 class OnlineReader:
     """The online table at ``path``, open for reading. May be shared by threads and carried across a fork.
 
+    ``path`` is an SQLite file, or the address of a store on a server, as ``FeatureStore`` reads it from profiles.yml.
+
     ``library`` is what reads the file: Python's own ``sqlite3``, or ``apsw`` (``pip install 'asknown[apsw]'``), which
     is a current SQLite, for processes that only read. Where ``owner`` is given, the table must be that of this project
     and target. Errors: ``no-online`` (nothing there yet), ``online-corrupt``, ``online-layout``, ``online-owner``,
-    ``missing-extra``.
+    ``online-server``, ``online-settings``, ``missing-extra``.
 
     ``log`` is a file of JSON lines that a thread adds to: what was read and answered, for the share ``sample`` of all
     keys. The columns of keys and inputs in ``omit`` are left out there, and those in ``hash`` hashed. No read waits for
@@ -36,7 +39,7 @@ class OnlineReader:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Address,
         *,
         library: Library = "sqlite3",
         owner: Owner | None = None,
@@ -46,12 +49,15 @@ class OnlineReader:
         hash: Sequence[str] = (),  # noqa: A002 - the word of log: in YAML
     ) -> None:
         # imported with the first reader, because not every program that imports this reads
+        from asknown.addresses import StoreAddress
         from asknown.online.answer import OnlineResponse
         from asknown.online.backend import open_backend
         from asknown.online.request import make_query, read_at
         from asknown.paths import absolute, check_path
 
-        check_path(path, "path")
+        if not isinstance(path, StoreAddress):
+            check_path(path, "path")
+            path = absolute(path)
         self._make_query, self._read_at, self._respond = make_query, read_at, OnlineResponse
         self.log: ReadLog | None = None
         if log is not None:
@@ -59,7 +65,7 @@ class OnlineReader:
 
             self.log = ReadLog(log, sample, omit, hash)
         self._backend = open_backend(path, library, owner)
-        self.path = absolute(path)
+        self.path: Address = path
 
     def __enter__(self) -> OnlineReader:
         return self

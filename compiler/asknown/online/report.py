@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
+
+from asknown.addresses import Address
 
 State = Literal["ok", "note", "act"]
 """As it should be; worth knowing; needs something done."""
@@ -105,7 +106,7 @@ class Check:
 class Inspection:
     """The checks of the online table at ``path``, at the instant ``at`` (UTC)."""
 
-    path: Path
+    path: Address
     at: datetime
     checks: tuple[Check, ...]
 

@@ -56,7 +56,7 @@ class TileBuilder:
         """The tiles of a key with these events, without the key; none where a sum is too large for a state."""
         times = columns[0]
         try:
-            after = self._after(columns)
+            after = self.after(columns)
         except OverflowError:
             return
         for number, begin in enumerate(range(0, len(times), LENGTH)):
@@ -66,7 +66,7 @@ class TileBuilder:
             packed = (pack(code, values) for code, values in zip(self.codes, inside, strict=True))
             yield (start, number, times[-1], later, after[number], *packed)
 
-    def _after(self, columns: Columns) -> list[str]:
+    def after(self, columns: Columns) -> list[str]:
         """For each tile the states of the events behind it, as JSON: a number and stand-ins for each."""
         counts = [0] * len(self.states)
         kept: list[list[Any]] = [[] for _ in self.states]

@@ -56,12 +56,12 @@ class Target(Generic[_Options_co]):
 
 @dataclass(frozen=True)
 class OnlineTarget:
-    """Where the online table of the target ``target`` of ``project`` lives: an SQLite file, absolute.
+    """Where the online table of the target ``target`` of ``project`` lives: an SQLite file, absolute, or on a server.
 
     ``max_skew`` is how far, in microseconds, a load's instant may lie after this machine's clock.
     """
 
-    path: Path
+    address: Address
     project: str
     target: str
     max_skew: int = 0

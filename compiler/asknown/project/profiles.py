@@ -15,11 +15,12 @@ from asknown.errors import AsknownError, Where, did_you_mean, keep_secret
 from asknown.paths import absolute
 from asknown.project.files import is_file, read_bytes, show_path
 from asknown.project.nodes import OnlineTarget, Profile, RegistryPlace, ServeToken, Settings, Target
+from asknown.project.online import ONLINE_FILE, read_online
 from asknown.project.options import DuckDBOptions
 from asknown.project.reader import Reader, as_mapping, as_text
 from asknown.project.registry import default_registry, read_registry
 from asknown.project.serving import read_tokens
-from asknown.project.targets import ONLINE_FILE, read_online, read_target, split_online
+from asknown.project.targets import read_target, split_online
 from asknown.project.values import Entry, Mapping, Scalar, Sequence, Value
 
 FILE = "profiles.yml"

@@ -1,4 +1,4 @@
-"""Reads the targets and the online table of a profile, and checks their keys and values."""
+"""Reads the targets of a profile, and checks their keys and values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.project.nodes import OnlineTarget, Settings, Target
+from asknown.project.nodes import Target
 from asknown.project.options import (
     IN_MEMORY,
     ClickHouseOptions,
@@ -24,7 +23,6 @@ from asknown.project.values import Mapping, Scalar, Value, to_plain
 
 ONLINE = "online"
 """The key of an output that says where the target's own online table lies. It is no option of the engine."""
-ONLINE_FILE = "online.db"
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT](i?B)?|%)", re.IGNORECASE)
 _SQLITE = "SQLite is the online store, set under 'online:'; the embedded warehouse is DuckDB: type: duckdb"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # md:name or s3://…; one letter is a drive
@@ -125,29 +123,6 @@ def split_online(output: Mapping) -> tuple[Mapping, Value | None]:
     own = entries.pop(ONLINE, None)
     empty = own is None or (isinstance(own.value, Scalar) and own.value.value is None)
     return Mapping(entries, output.at), None if own is None or empty else own.value
-
-
-def read_online(value: Value, settings: Settings, target: str) -> OnlineTarget:
-    """The online table of a target, checked: an SQLite file, ``online.db`` in the project unless it says otherwise."""
-    reader = Reader(value, "'online'", ("type", "path", "max_skew"))
-    if (reader.optional_text("type") or "sqlite") != "sqlite":
-        raise AsknownError(
-            "wrong-type",
-            "'type' of 'online' can only be sqlite",
-            at=reader.place("type"),
-            hint=f"type: sqlite, path: {ONLINE_FILE}",
-        )
-    path = reader.text("path") if reader.value("path") else ONLINE_FILE
-    if path == IN_MEMORY:
-        raise AsknownError(
-            "wrong-type",
-            "the online table must be a file: one process writes it and others read it",
-            at=reader.place("path"),
-            hint=f"path: {ONLINE_FILE}",
-        )
-    skew = reader.optional_text("max_skew")
-    max_skew = 0 if skew is None else microseconds(skew, at=reader.place("max_skew"))
-    return OnlineTarget(below(settings.root, path), settings.name, target, max_skew)
 
 
 def _read_type(given: Mapping, who: str) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from asknown.addresses import Address
 from asknown.errors import AsknownError
 from asknown.serve.auth import Token, Tokens
 from asknown.serve.limits import DisconnectedError, Limits, Receive, Send
@@ -73,14 +74,17 @@ class Endpoint:
 
 
 class Application:
-    """Serves the online table in a file. ``startup`` and ``shutdown`` are its lifespan, for a host that mounts it."""
+    """Serves the online table in a file, or on a server.
+
+    ``startup`` and ``shutdown`` are its lifespan, for a host that mounts it.
+    """
 
     def __init__(
-        self, file: str | Path, tokens: Sequence[Token] = (), limits: Limits | None = None, **options: Any
+        self, file: str | Address, tokens: Sequence[Token] = (), limits: Limits | None = None, **options: Any
     ) -> None:
         from asknown.serve.endpoints import ENDPOINTS
 
-        self.state = State(Path(file), limits or Limits(), **options)
+        self.state = State(Path(file) if isinstance(file, str) else file, limits or Limits(), **options)
         self._tokens = Tokens(tokens)
         endpoints: tuple[Endpoint, ...] = ENDPOINTS
         if self.state.pushes is not None:
@@ -208,7 +212,7 @@ def _log_bug(request_id: str, headers: dict[bytes, bytes]) -> None:
     log.exception("request %s failed, traceparent %s", request_id, headers.get(b"traceparent", b"-").decode("latin-1"))
 
 
-def app(file: str | Path, tokens: Sequence[Token] = (), limits: Limits | None = None, **options: Any) -> Application:
+def app(file: str | Address, tokens: Sequence[Token] = (), limits: Limits | None = None, **options: Any) -> Application:
     """An ASGI application that serves the online table in ``file``.
 
     ``tokens`` are those that it takes; without any it takes every request. A host that mounts it must call

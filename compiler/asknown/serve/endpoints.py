@@ -171,22 +171,24 @@ def _count(service: str, written: Written, rows: int) -> None:
 
 async def services(state: State, call: Call) -> Reply:
     """``GET /v1/services``: those that the token may read."""
-    names = sorted(state.reading.services())
+    names = sorted(await state.aside(state.services))
     if not reads_something(call.token):
         require(call.token, "read")
     allowed = [name for name in names if call.token is None or call.token.allows("read", [name]) is None]
-    return Reply(msgspec.json.encode({"services": [describe_service(state.reading, name) for name in allowed]}))
+    found = await state.aside(lambda: [describe_service(state.reading, name) for name in allowed])
+    return Reply(msgspec.json.encode({"services": found}))
 
 
 async def service(state: State, call: Call) -> Reply:
     """``GET /v1/services/{name}``."""
     require(call.token, "read", [call.name])
-    if call.name not in state.reading.services():
+    known = await state.aside(state.services)
+    if call.name not in known:
         from asknown.errors import did_you_mean
 
-        hint = did_you_mean(call.name, state.reading.services(), what="services")
+        hint = did_you_mean(call.name, known, what="services")
         raise AsknownError("unknown-service", f"the online table holds no service '{call.name}'", hint=hint)
-    return Reply(msgspec.json.encode(describe_service(state.reading, call.name)))
+    return Reply(msgspec.json.encode(await state.aside(lambda: describe_service(state.reading, call.name))))
 
 
 async def live(state: State, call: Call) -> Reply:
@@ -196,7 +198,7 @@ async def live(state: State, call: Call) -> Reply:
 
 async def ready(state: State, call: Call) -> Reply:
     """``GET /readyz``: reads work, and no drain has begun."""
-    state.check_ready()
+    await state.aside(state.check_ready)
     return Reply(b'{"status":"ready"}')
 
 
@@ -204,7 +206,7 @@ async def show_metrics(state: State, call: Call) -> Reply:
     """``GET /metrics``."""
     require(call.token, "metrics")
     try:
-        views = list(state.reading.reader.views().values())
+        views = list((await state.aside(state.views)).values())
     except AsknownError:
         views = []  # the counters are worth the more where the table cannot be read
     return Reply(expose(views), PROMETHEUS)

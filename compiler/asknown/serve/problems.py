@@ -52,6 +52,8 @@ STATUS: dict[str, int] = {
     "online-owner": 503,
     "online-stale": 503,
     "online-write": 503,
+    "online-server": 503,
+    "online-settings": 503,
     "overloaded": 503,
     "draining": 503,
 }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from asknown.addresses import StoreAddress
 from asknown.errors import AsknownError
 from asknown.instants import EPOCH, from_microseconds
 from asknown.online.request import Request, as_columns
@@ -160,11 +161,14 @@ class Reading:
 
     def __init__(self, reader: OnlineReader, limits: Limits) -> None:
         self.reader = reader
+        self.is_remote = isinstance(reader.path, StoreAddress)
         self._limits = limits
         self._prepared: dict[int, dict[tuple[Any, ...], Prepared]] = {}
 
     def takes_long(self, ask: Ask) -> bool:
-        """Whether to read in a thread: there are many rows, or windows for more than one."""
+        """Whether to read in a thread: from a server, or there are many rows, or windows for more than one."""
+        if self.is_remote:
+            return True
         count = ask.count
         if count <= 1:
             return False

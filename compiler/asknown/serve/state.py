@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from asknown.addresses import Address, StoreAddress
 from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
 from asknown.serve.limits import Limits
@@ -19,19 +19,21 @@ from asknown.serve.read import Ask, Prepared, Reading, Written
 
 if TYPE_CHECKING:
     from asknown.online.answer import OnlineResponse
-    from asknown.online.nodes import Owner
+    from asknown.online.nodes import OnlineService, Owner, StoredView
     from asknown.serve.app import Call
     from asknown.store.push import PushWriter
+
+_T = TypeVar("_T")
 
 _AGAIN = 0.02  # seconds after which a query that should stop is stopped again
 
 
 class State:
-    """The table of ``owner`` in ``file``. It is opened by :meth:`startup`, or by the first request that needs it."""
+    """The table of ``owner`` at ``file``. It is opened by :meth:`startup`, or by the first request that needs it."""
 
     def __init__(
         self,
-        file: Path,
+        file: Address,
         limits: Limits,
         *,
         owner: Owner | None = None,
@@ -58,7 +60,7 @@ class State:
     async def startup(self) -> None:
         """Opens the table if it is there."""
         with suppress(AsknownError, ProblemError):  # /readyz says so until it can be read
-            self.check_ready()
+            await self.aside(self.check_ready)
 
     async def shutdown(self) -> None:
         """Ends the threads, writes what waits of pushes and logs, and closes the table."""
@@ -81,6 +83,18 @@ class State:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.limits.threads, "asknown-read")
         return await _in_thread(self._threads, reading, ask, self.limits.read)
+
+    async def aside(self, look: Callable[[], _T]) -> _T:
+        """What ``look`` finds in the table, in a thread where a server has it: the loop does not wait for one."""
+        return await asyncio.to_thread(look) if isinstance(self._file, StoreAddress) else look()
+
+    def services(self) -> Mapping[str, OnlineService]:
+        """The services in the table. Opens the table."""
+        return self.reading.services()
+
+    def views(self) -> Mapping[str, StoredView]:
+        """The views in the table. Opens the table."""
+        return self.reading.reader.views()
 
     def log(self, ask: Ask, call: Call, prepared: Prepared, response: OnlineResponse, written: Written) -> None:
         """Logs an answer, where it is that of a service that is logged."""

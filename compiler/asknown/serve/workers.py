@@ -22,6 +22,7 @@ from asknown.serve.lifecycle import run
 from asknown.serve.log import ServiceWriter
 
 if TYPE_CHECKING:
+    from asknown.addresses import Address
     from asknown.online.nodes import Owner
     from asknown.project.nodes import ServiceLog
     from asknown.serve.auth import Token
@@ -38,7 +39,7 @@ class Serving:
     ``pushing`` is the project, by its folder and target, whose sources take pushes; None where none does.
     """
 
-    path: Path
+    path: Address
     tokens: tuple[Token, ...]
     limits: Limits
     owner: Owner | None

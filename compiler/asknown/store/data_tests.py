@@ -154,9 +154,14 @@ class DataTests:
     def _watermark(self, view: str) -> datetime | None:
         """The instant of the last load of a view into the online table, None where there is none."""
         online = self._project.profile.online
-        if not online.path.exists():
+        if isinstance(online.address, Path) and not online.address.exists():
             return None
-        reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
+        try:
+            reader = OnlineReader(online.address, owner=Owner(online.project, online.target))
+        except AsknownError as error:
+            if error.code == "no-online":
+                return None
+            raise
         try:
             stored = reader.views().get(view)
             return None if stored is None else stored.watermark

@@ -30,7 +30,7 @@ def inspect_online(
     except AsknownError as error:
         definitions = error
     online = project.profile.online
-    inspection = inspect_table(online.path, definitions, owner=Owner(online.project, online.target))
+    inspection = inspect_table(online.address, definitions, owner=Owner(online.project, online.target))
     return replace(inspection, checks=(*inspection.checks, *checks))
 
 

@@ -443,7 +443,7 @@ class FeatureStore:
     def _online(self) -> OnlineReader:
         if self._reader is None:
             online = self.project.profile.online
-            self._reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
+            self._reader = OnlineReader(online.address, owner=Owner(online.project, online.target))
         return self._reader
 
     def _close_reader(self) -> None:

@@ -38,7 +38,7 @@ def land_all(project: Project, *, wait: float, on_wait: Callable[[str], None] | 
     if not tables:
         return
     make_folders(project)
-    path = project.profile.online.path
+    path = project.profile.online.address
     if has_unlanded(path, tables):
         with load_lock(path, wait, on_wait):
             land_waiting(project)
@@ -52,7 +52,7 @@ def loading(project: Project, *, wait: float, on_wait: Callable[[str], None] | N
         yield
         return
     make_folders(project)
-    path = project.profile.online.path
+    path = project.profile.online.address
     with load_lock(path, wait, on_wait):
         if has_unlanded(path, tables):
             land_waiting(project)
@@ -62,8 +62,8 @@ def loading(project: Project, *, wait: float, on_wait: Callable[[str], None] | N
 def try_landing(project: Project) -> None:
     """Lands all rows that are waiting, if no load runs."""
     online = project.profile.online
-    if has_unlanded(online.path, pushable(project)):
-        with load_lock(online.path, 0.0):
+    if has_unlanded(online.address, pushable(project)):
+        with load_lock(online.address, 0.0):
             land_waiting(project)
 
 
@@ -72,7 +72,7 @@ def land_waiting(project: Project) -> None:
     online = project.profile.online
     with (
         closing(RowEngine(project)) as engine,
-        closing(open_for_pushes(online.path, Owner(online.project, online.target))) as file,
+        closing(open_for_pushes(online.address, Owner(online.project, online.target))) as file,
     ):
         for name, table in pushable(project).items():
             while True:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from asknown.catalog.catalog import Catalog
@@ -108,8 +109,9 @@ def load_views(catalog: TypedCatalog, names: Sequence[str], options: LoadOptions
         views = [catalog.view(name) for name in names]
         stored = [stored_view(view, catalog) for view in views]  # checks every definition before a row is written
         on_demand = [stored_on_demand(catalog.on_demand(name)) for name in served_on_demand(catalog.models)]
-        first = not project.profile.online.path.exists()
-        if first:  # a load that is refused makes no table
+        address = project.profile.online.address
+        first = isinstance(address, Path) and not address.exists()
+        if first:  # a load that is refused makes no file
             for view in views:
                 _refuse_nulls(catalog, view, catalog.ctes_of_views([view]))
         comparison = compare_for(catalog.engine, stored, on_demand)
@@ -156,7 +158,9 @@ def _write_loads(
     skew = timedelta(microseconds=target.max_skew)
     owner = Owner(target.project, target.target)
     names = [load.view.name for load in loads]
-    with open_writer(target.path, timeout=options.wait, max_skew=skew, on_wait=options.on_wait, owner=owner) as writer:
+    with open_writer(
+        target.address, timeout=options.wait, max_skew=skew, on_wait=options.on_wait, owner=owner
+    ) as writer:
         if options.keep is not None:  # before the loads: a new view may differ from a removed one in letter case alone
             for gone in writer.stored().keys() - {*options.keep, *names}:
                 writer.forget(gone)

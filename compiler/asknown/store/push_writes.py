@@ -108,7 +108,7 @@ class PushWrites:
             online = store.project.profile.online
         finally:
             store.close()
-        table = open_for_pushes(online.path, Owner(online.project, online.target))
+        table = open_for_pushes(online.address, Owner(online.project, online.target))
         try:
             with table.transaction() as transaction:
                 return transaction.offsets(topic)
@@ -139,7 +139,7 @@ class PushWrites:
             self._table = None
         if self._table is None:
             online = self._definitions.project.profile.online
-            self._table = open_for_pushes(online.path, Owner(online.project, online.target))
+            self._table = open_for_pushes(online.address, Owner(online.project, online.target))
         return self._definitions, self._table
 
 

@@ -252,7 +252,7 @@ class _Bench:
             load_views(catalog, views, options)
             places = [place for place, row in enumerate(spine) if _moment(row) == instant]
             keys = [{name: plain(v) for name, v in spine[place].items() if name != _INSTANT} for place in places]
-            reader = OnlineReader(online.path, owner=Owner(online.project, online.target))
+            reader = OnlineReader(online.address, owner=Owner(online.project, online.target))
             try:
                 found |= zip(
                     places, reader.get_online_features([self._test.target], keys, at=instant).rows(), strict=True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from asknown.addresses import StoreAddress
 from asknown.cli.output import Format, format_option, write_json, write_rows
 from asknown.cli.progress import say
 from asknown.cli.session import ProjectCommand, Session
@@ -58,10 +59,11 @@ def _check_table(store: FeatureStore) -> tuple[Check, ...]:
     from asknown.online.report import Check
 
     online = store.project.profile.online
-    if os.path.lexists(online.path):
+    address = online.address
+    if isinstance(address, StoreAddress) or os.path.lexists(address):
         return store.doctor().checks
     run = f"asknown materialize --target {online.target}"
-    return (Check("file", online.path.name, "note", "does not exist: the target has no online table yet", run),)
+    return (Check("file", address.name, "note", "does not exist: the target has no online table yet", run),)
 
 
 def _write(kind: Format, checks: Sequence[Check]) -> None:

@@ -91,7 +91,7 @@ def command(
                 on_rows=on_rows,
                 on_wait=say,
             )
-        path = store.project.profile.online.path
+        path = store.project.profile.online.address
         findings = store.checks.errors_of(report.view for report in reports)
         untold = record_loads(store.catalog, reports)
     _write_reports(reports, kind)

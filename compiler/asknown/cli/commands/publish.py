@@ -26,6 +26,6 @@ def command(session: Session, *, place: str) -> None:
     from asknown.project import load_online, load_settings
 
     online = load_online(load_settings(session.project), session.target)
-    manifest = publish_table(online.path, place, owner=Owner(online.project, online.target))
+    manifest = publish_table(online.address, place, owner=Owner(online.project, online.target))
     views = "1 view" if len(manifest.views) == 1 else f"{len(manifest.views)} views"
     say(f"{views}, {manifest.size:,} bytes published to {place} as {manifest.file}")

@@ -13,6 +13,7 @@ from asknown.durations import microseconds
 from asknown.errors import AsknownError
 
 if TYPE_CHECKING:
+    from asknown.addresses import Address
     from asknown.online.nodes import Owner
     from asknown.project.nodes import ServiceLog
     from asknown.serve.app import Application
@@ -82,11 +83,12 @@ def command(
         return
     if scopes:
         raise click.UsageError("--scope belongs to --new-token", click.get_current_context())
-    from asknown.serve.lifecycle import Address, run
+    from asknown.serve import lifecycle
+    from asknown.serve.lifecycle import run
     from asknown.serve.limits import Limits
     from asknown.serve.workers import Serving, run_workers
 
-    address = Address(host, port)
+    address = lifecycle.Address(host, port)
     path, owner, tokens, logs = _where(session, file)
     if not tokens and not is_open and not address.is_loopback:
         raise AsknownError(
@@ -165,8 +167,8 @@ def _check_logs(application: Application) -> None:
 
 def _where(
     session: Session, file: str | None
-) -> tuple[Path, Owner | None, tuple[Token, ...], tuple[tuple[str, ServiceLog, Path], ...]]:
-    """The table's file, whose it must be, the tokens, and the services that are logged. ``--file`` needs no project."""
+) -> tuple[Address, Owner | None, tuple[Token, ...], tuple[tuple[str, ServiceLog, Path], ...]]:
+    """The table, whose it must be, the tokens, and the services that are logged. ``--file`` needs no project."""
     from asknown.online.nodes import Owner
     from asknown.project import load_online, load_services, load_settings, load_tokens
     from asknown.serve.auth import Token
@@ -183,7 +185,7 @@ def _where(
     if file is not None:
         return Path(file), None, tokens, logs
     online = load_online(settings, session.target)
-    return online.path, Owner(online.project, online.target), tokens, logs
+    return online.address, Owner(online.project, online.target), tokens, logs
 
 
 def _print_token(name: str, scopes: tuple[str, ...]) -> None:

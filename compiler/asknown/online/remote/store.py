@@ -54,6 +54,17 @@ class Strength:
     keeps_rows: bool
 
 
+PROMISES: dict[str, str] = {
+    "one_state": "one state for all views of a read",
+    "loads": "a load is seen whole or not at all",
+    "newest_wins": "newest wins",
+    "durable": "acknowledged means durable",
+    "rows_stay": "rows never leave by themselves",
+    "content": "content hash for `doctor`",
+}
+"""What each field in words is about, as docs/online.md and ``asknown doctor`` say it."""
+
+
 @dataclass(frozen=True)
 class Document:
     """A small text in the store. Its version changes whenever its meaning for a plan does."""

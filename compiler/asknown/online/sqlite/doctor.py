@@ -6,7 +6,7 @@ It changes nothing and disturbs neither readers nor loads: it reads one state of
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,11 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from os import W_OK, access
 from pathlib import Path
 
-from asknown.durations import spell
 from asknown.errors import AsknownError
 from asknown.online.codec import spell_instant
-from asknown.online.metadata import differs
-from asknown.online.nodes import OnlineOnDemand, OnlineView, Owner, StoredView
+from asknown.online.inspection import Definitions, as_written, check_definitions, check_watermark, judge_expired
+from asknown.online.nodes import OnlineOnDemand, Owner, StoredView
 from asknown.online.report import Check, Inspection
 from asknown.online.sqlite.connect import claimed
 from asknown.online.sqlite.content import hash_table
@@ -230,16 +229,12 @@ def _size(path: str | Path) -> int:
         return 0
 
 
-Definitions = Mapping[str, OnlineView | OnlineOnDemand | AsknownError]
-"""The views that the project loads, by name; in place of one that is broken, what is wrong with it."""
-
-
 def check_view(connection: sqlite3.Connection, path: Path, stored: StoredView, at: datetime) -> Iterator[Check]:
     """Check the content of a view's tables and its age."""
     name = stored.view.name
     problems = [check for check in _check_content(connection, path, stored) if check.state == "act"]
-    yield from problems or [_as_written(stored)]
-    yield _check_watermark(stored, at)
+    yield from problems or [as_written(stored)]
+    yield check_watermark(stored, at)
     if stored.view.ttl is not None:
         yield guarded("expired", name, path, partial(_check_expired, connection, stored, stored.view.ttl, at))
 
@@ -273,22 +268,6 @@ def _compare(table: str, view: str, same: bool | None) -> Check:
     return Check("content", table, "act", found, f"{load} --full-refresh")
 
 
-def _as_written(stored: StoredView) -> Check:
-    facts = {"rows": stored.rows, "events": stored.events}
-    events = "" if stored.events is None else f" and {stored.events:,} events"
-    return Check("content", stored.view.name, "ok", f"{stored.rows:,} rows{events}, as they were written", facts=facts)
-
-
-def _check_watermark(stored: StoredView, at: datetime) -> Check:
-    name, watermark = stored.view.name, stored.watermark
-    facts = {"watermark": watermark, "age_seconds": (at - watermark).total_seconds(), "loaded_at": stored.loaded_at}
-    said = f"{watermark.replace(tzinfo=None)} UTC"
-    if watermark > at:
-        found = f"{said} is in the future: reads before it are refused"
-        return Check("watermark", name, "act", found, f"asknown materialize {name} --full-refresh", facts)
-    return Check("watermark", name, "ok", f"{said}, {_age(at - watermark)} ago", facts=facts)
-
-
 def _check_expired(connection: sqlite3.Connection, stored: StoredView, ttl: int, at: datetime) -> Check:
     view = stored.view
     time = quote(view.event_time)
@@ -300,77 +279,7 @@ def _check_expired(connection: sqlite3.Connection, stored: StoredView, ttl: int,
         oldest = ""  # before all time
     query = f"SELECT count(*), ifnull(sum({time} < ?), 0) FROM {quote(view.name)}"
     rows, expired = connection.execute(query, (oldest,)).fetchone()
-    facts = {"rows": rows, "expired": expired, "share": expired / rows if rows else 0.0}
-    found = f"{expired:,} of {rows:,} rows ({facts['share']:.1%}) are older than ttl '{spell(ttl)}'"
-    if not rows or expired < rows:
-        return Check("expired", view.name, "ok", found, facts=facts)
-    if at - stored.watermark > timedelta(microseconds=ttl):
-        return Check("expired", view.name, "note", found, f"asknown materialize {view.name}", facts)
-    return Check("expired", view.name, "note", f"{found}: the source has no newer ones", facts=facts)
-
-
-def _age(age: timedelta) -> str:
-    """The age as text, in its largest unit."""
-    seconds = max(int(age.total_seconds()), 0)
-    unit = next((size for size in (86_400, 3_600, 60) if seconds >= size), 1)
-    return spell(seconds // unit * unit * 1_000_000) if seconds else "0 seconds"
-
-
-def check_definitions(
-    views: Mapping[str, StoredView],
-    broken: Collection[str],
-    on_demand: Mapping[str, OnlineOnDemand],
-    definitions: Definitions | AsknownError | None,
-) -> Iterator[Check]:
-    """Checks the file's views against the project's. ``broken`` views exist, but cannot be compared."""
-    if definitions is None:
-        return
-    if isinstance(definitions, AsknownError):
-        yield _broken("the project", definitions)
-        return
-    for name, stored in views.items():
-        given = definitions.get(name)
-        if given is None:
-            found = "the project has no such view, or has online=false in it"
-            yield Check("definition", name, "act", found, "asknown materialize --prune")
-        elif isinstance(given, AsknownError):
-            yield _broken(name, given)
-        elif isinstance(given, OnlineOnDemand) or differs(stored.view, given):
-            found = "was loaded from another definition than the project's"
-            yield Check("definition", name, "act", found, f"asknown materialize {name}")
-        else:
-            yield Check("definition", name, "ok", "was loaded from the project's definition")
-    for name, one in on_demand.items():
-        yield _check_on_demand(one, definitions.get(name))
-    for name, given in definitions.items():
-        if name not in views and name not in broken and name not in on_demand:
-            yield _broken(name, given) if isinstance(given, AsknownError) else _check_absent(name, given)
-
-
-_ANY_LOAD = "asknown materialize"  # of whichever views: it writes all on-demand views
-
-
-def _check_absent(name: str, given: OnlineView | OnlineOnDemand) -> Check:
-    """The check of a view of the project that the file does not have."""
-    run = _ANY_LOAD if isinstance(given, OnlineOnDemand) else f"asknown materialize {name}"
-    return Check("definition", name, "act", "is not loaded yet", run)
-
-
-def _check_on_demand(stored: OnlineOnDemand, given: OnlineView | OnlineOnDemand | AsknownError | None) -> Check:
-    """Whether the file has an on-demand view's expressions as the project has them."""
-    if isinstance(given, AsknownError):
-        return _broken(stored.name, given)
-    if stored == given:
-        return Check("definition", stored.name, "ok", "was loaded from the project's definition")
-    found = "the project has no such on-demand view"
-    if given is not None:
-        found = "was loaded from another definition than the project's"
-    return Check("definition", stored.name, "act", found, _ANY_LOAD)
-
-
-def _broken(name: str, error: AsknownError) -> Check:
-    place = "" if error.at is None else f" ({error.at})"
-    return Check("definition", name, "act", f"{error.message}{place}", error.hint)
+    return judge_expired(stored, ttl, at, rows, expired)
 
 
 FAILURES = (sqlite3.Error, ValueError, LookupError, StopIteration, OverflowError, MemoryError)

@@ -8,7 +8,6 @@ language) are looked up, and their keys are kept in a temporary table until the 
 
 from __future__ import annotations
 
-import marshal
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,7 +17,7 @@ from operator import itemgetter, lt
 from typing import Any
 
 from asknown.online.batches import StoredRows
-from asknown.online.content import Change, Row, sum_rows
+from asknown.online.content import Change, Row, differing_rows, sum_rows
 from asknown.online.nodes import OnlineView
 from asknown.online.sqlite import layout
 from asknown.online.sqlite.lookup import select_statement
@@ -162,9 +161,9 @@ class _Merge:
             self._leave_order()
         if not self._ordered:
             self._keep(keys)
-            return self._write_differing(rows, keys, self._table.look_up(keys))
+            return self._writediffering_rows(rows, keys, self._table.look_up(keys))
         found, self._last = self._compare(keys, rows), keys[-1]
-        return (0, 0) if found is None else self._write_differing(rows, keys, found)
+        return (0, 0) if found is None else self._writediffering_rows(rows, keys, found)
 
     def gone(self) -> list[Any]:
         """The keys in the table that no chunk brought."""
@@ -192,9 +191,9 @@ class _Merge:
                 self._gone.append(key)
         return kept
 
-    def _write_differing(self, rows: list[Row], keys: list[Any], found: list[Row]) -> tuple[int, int]:
+    def _writediffering_rows(self, rows: list[Row], keys: list[Any], found: list[Row]) -> tuple[int, int]:
         held = dict(zip(map(self._table.key, found), found, strict=True))
-        differing = _differing(rows, map(held.get, keys), zeros=self._has_zeros(rows)) if held else rows
+        differing = differing_rows(rows, map(held.get, keys), zeros=self._has_zeros(rows)) if held else rows
         if not differing:
             return 0, 0
         before = [held[key] for key in map(self._table.key, differing) if key in held]
@@ -253,11 +252,3 @@ def _pieces(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def _no_key(_: Row) -> Any:
     return ()
-
-
-def _differing(rows: Sequence[Row], held: Iterable[Row | None], *, zeros: bool) -> list[Row]:
-    """The rows that are not, to the bit, what is held. To Python 0.0 and -0.0 are equal; here they are not."""
-    pairs = zip(rows, held, strict=True)
-    if not zeros:
-        return [row for row, old in pairs if old != row]
-    return [row for row, old in pairs if old != row or (0 in row and marshal.dumps(old, 2) != marshal.dumps(row, 2))]

@@ -1,0 +1,125 @@
+"""Makes a view's rows exactly those of a load (rule 10), and writes only what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from asknown.online.batches import StoredRows
+from asknown.online.content import differing_rows
+from asknown.online.nodes import OnlineView
+from asknown.online.remote.hashing import PartChange
+from asknown.online.remote.scratch import KeptChunks, in_pieces
+from asknown.online.remote.store import Key, Row, Table, Transaction
+
+_AT_ONCE = 2_000
+
+
+@dataclass
+class Merged:
+    """The rows of a load by outcome; ``gone`` are the keys that were there before and did not come."""
+
+    seen: int = 0
+    skipped: int = 0
+    future: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    before: int = 0
+    total: int = 0
+
+
+class RowMerge:
+    """One load of a view's rows into ``table``. ``before`` is the generation that it replaces, if it is another."""
+
+    def __init__(
+        self, transaction: Transaction, view: OnlineView, table: Table, before: Table | None, *, fresh: bool
+    ) -> None:
+        self._transaction = transaction
+        self._view = view
+        self._table = table
+        self._before = before
+        self._fresh = fresh
+        self._key = key_of(view)
+        self.change = PartChange("rows")
+
+    def run(
+        self,
+        chunks: Iterable[StoredRows],
+        check: Callable[[Merged], None],
+        on_rows: Callable[[int], None] | None,
+    ) -> Merged:
+        """Writes the load. ``check`` is given the outcome before anything that readers could see is written."""
+        merged, keys = Merged(), set[Key]()
+        with ExitStack() as stack:
+            kept = None if self._fresh else stack.enter_context(KeptChunks())
+            for chunk in chunks:
+                rows = list(chunk.values)
+                came = list(map(self._key, rows))
+                keys.update(came)
+                merged.total += len(rows)
+                if len(keys) != merged.total:
+                    raise ValueError(f"a load of '{self._view.name}' has a key twice")
+                if kept is None:
+                    self._put(rows, came)
+                else:
+                    self._compare(rows, came, merged, kept)
+                merged.seen += chunk.seen
+                merged.skipped += chunk.skipped
+                merged.future += chunk.future
+                if on_rows is not None:
+                    on_rows(merged.seen)
+            gone = self._find_gone(keys, merged)
+            check(merged)
+            if kept is not None:
+                for rows in kept.chunks():
+                    self._put(rows, list(map(self._key, rows)))
+                for some in in_pieces(gone, _AT_ONCE):
+                    self.change.remove(self._transaction.held(self._table, "rows", some).items())
+                    self._transaction.remove(self._table, "rows", some)
+        return merged
+
+    def _compare(self, rows: list[Row], keys: list[Key], merged: Merged, kept: KeptChunks) -> None:
+        """Keeps the rows that differ from what the table holds."""
+        if not rows:
+            return
+        held: dict[Key, Any] = dict(self._transaction.held(self._table, "rows", keys))
+        differing = differing_rows(rows, map(held.get, keys), zeros=True) if held else rows
+        if not differing:
+            return
+        there = [(key, held[key]) for key in map(self._key, differing) if key in held]
+        self.change.remove(there)
+        merged.changed += len(there)
+        merged.new += len(differing) - len(there)
+        kept.add(differing)
+
+    def _put(self, rows: list[Row], keys: list[Key]) -> None:
+        items = list(zip(keys, rows, strict=True))
+        self.change.add(items)
+        self._transaction.put(self._table, "rows", items)
+
+    def _find_gone(self, keys: set[Key], merged: Merged) -> list[Key]:
+        """The keys of the table before, or of the same table, that did not come."""
+        table = self._before if self._fresh else self._table
+        gone: list[Key] = []
+        if table is not None:
+            for page in self._transaction.keys(table, "rows"):
+                merged.before += len(page)
+                gone.extend(key for key in page if key not in keys)
+        merged.gone = len(gone)
+        return gone
+
+
+def key_of(view: OnlineView) -> Callable[[Row], Key]:
+    """The function from a row of the view to its key."""
+    names = [column.name for column in view.columns]
+    places = [names.index(key.name) for key in view.keys]
+    if not places:
+        return lambda _: ()
+    if len(places) == 1:
+        (place,) = places
+        return lambda row: (row[place],)
+    return itemgetter(*places)
