@@ -114,6 +114,23 @@ def test_the_command_on_the_flights() -> None:
     down = json.loads(run("lineage", "nyc.flights.arr_delay", "--down", "--format", "json"))
     assert {"carrier_delays:last_arrived_late", "route_history:route_last_arr_delay"} <= {e["feature"] for e in down}
     assert run("lineage", "origin_weather:temp", "--mermaid").startswith("flowchart LR\n")
+    assert run("lineage", "origin_weather:temp", "--format", "mermaid").startswith("flowchart LR\n")
+
+
+def test_events_of_openlineage() -> None:
+    (event,) = json.loads(run("lineage", "carrier_delays", "--format", "openlineage"))
+    # What DatasetEvent and ColumnLineageDatasetFacet of OpenLineage require.
+    assert set(event) == {"eventTime", "producer", "schemaURL", "dataset"}
+    assert (event["dataset"]["namespace"], event["dataset"]["name"]) == ("asknown://flights", "carrier_delays")
+    facet = event["dataset"]["facets"]["columnLineage"]
+    assert facet["_producer"] and facet["_schemaURL"].endswith("ColumnLineageDatasetFacet.json")
+    rows = json.loads(run("lineage", "carrier_delays", "--format", "json"))
+    assert list(facet["fields"]) == list(dict.fromkeys(row["feature"].partition(":")[2] for row in rows))
+    inputs = [one for field in facet["fields"].values() for one in field["inputFields"]]
+    assert {one["namespace"] for one in inputs} == {"file"} and all(one["name"] and one["field"] for one in inputs)
+    kinds = {(t["description"], t["type"]) for one in inputs for t in one["transformations"]}
+    assert kinds >= {("value", "DIRECT"), ("key", "INDIRECT"), ("time", "INDIRECT")}
+    assert sum(len(one["transformations"]) for one in inputs) == len(rows)
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,28 @@ def test_plan_tells_cause_consumer_and_what_to_do(shop: Path) -> None:
         assert line in shown.splitlines(), shown
 
 
+def test_a_macro_is_named_as_the_cause_for_the_views_that_use_it(shop: Path) -> None:
+    Path("macros/other.sql").write_text(
+        "{% macro tripled(column) %}{{ column }} * 3{% endmacro %}\n"
+        "{% macro applied(macro, column) %}{{ macro(column) }}{% endmacro %}\n"
+    )
+    for name, item in (("by_value", "{{ applied(tripled, 'amount') }}"), ("without", "amount")):
+        Path(f"models/{name}.sql").write_text(
+            "{{ config(entity='customer', event_time='ordered_at') }}\n"
+            f"select customer_id, ordered_at, {item} as {name}_amount from {{{{ ref('stg_orders') }}}}\n"
+        )
+    run("apply", "--yes")
+    edit("macros/other.sql", "* 3", "* 4")
+    records = json.loads(run("plan", "--format", "json"))
+    assert {(r["view"], r["feature"]) for r in records} == {("by_value", "by_value_amount")}
+    assert records[0]["causes"] == [{"kind": "macro", "name": "tripled", "file": "macros/other.sql"}]
+    edit("macros/double.sql", "* 2", "* 2.5")
+    edit("models/orders.sql", "'7 days'", "'8 days'")
+    planned = run("plan")
+    assert "by_value  v1 → v2  macros/other.sql" in planned
+    assert "orders  v1 → v2  models/orders.sql, macros/double.sql" in planned
+
+
 def test_order_counts_the_tied_rows(shop: Path) -> None:
     run("apply", "--yes")
     edit("models/orders.sql", "    amount as last_amount", "    note as last_note, amount as last_amount")

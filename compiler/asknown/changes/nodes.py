@@ -53,7 +53,7 @@ class FeatureState:
 
 @dataclass(frozen=True)
 class Place:
-    """A thing that changed below a view: a model, macro-made or not, a source or an entity, and its file."""
+    """A thing that changed below a view: a model, a macro, a source or an entity, and its file."""
 
     kind: str
     name: str

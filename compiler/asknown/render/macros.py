@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
@@ -17,6 +18,7 @@ from asknown.errors import AsknownError
 from asknown.project.nodes import MacroFile
 from asknown.render.environment import BoundedEnvironment
 from asknown.render.errors import Origin
+from asknown.render.nodes import MacroUse
 from asknown.render.rewrite import rewrite
 
 _NAME = re.compile(r"\{%-?\s*macro\s+(\w+)")
@@ -52,6 +54,7 @@ class MacroLibrary:
         self._environment = environment
         self._reserved = reserved
         self._templates: dict[str, Template] = {}
+        self._uses: dict[str, MacroUse] = {}
         self._sources: dict[str, MacroSource] = {}
         self._standard: dict[str, tuple[MacroFile, Origin]] = {}
         for file in files:
@@ -66,6 +69,10 @@ class MacroLibrary:
         """The names of the macros."""
         return tuple(self._standard | self._sources)
 
+    def use(self, name: str) -> MacroUse | None:
+        """The macro ``name``, if it was made."""
+        return self._uses.get(name)
+
     def make(self, name: str) -> Any:
         """The macro ``name``, for the model that is rendering, or Jinja's marker for a missing value.
 
@@ -79,6 +86,8 @@ class MacroLibrary:
             return missing
         if name not in self._templates:
             source = self._sources[name]
+            text = hashlib.sha256(repr(source.tree).encode()).hexdigest()  # before the compilation changes the tree
+            self._uses[name] = MacroUse(name, source.origin.shown, text)
             self._templates[name] = Template.from_code(self._environment, _code_of(source, self._environment), {})
         template = self._templates[name]
         context = template.new_context(self._environment.run.names, shared=True)

@@ -54,12 +54,21 @@ class RequestCall:
 
 
 @dataclass(frozen=True)
+class MacroUse:
+    """A macro that a template used, the file that it stands in, and a hash of its text without its layout."""
+
+    name: str
+    file: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Rendered:
     """A rendered model. ``lines[i]`` is the template line that line ``i + 1`` of ``sql`` came from.
 
     ``refs`` and ``sources`` are in the order of their first use. ``config_line`` is the template line of ``config()``,
     0 where the model has none. ``request`` is None for a model that is no on-demand view. ``foreign`` are the pinned
-    views that the template names, as it names them.
+    views that the template names, as it names them; ``macros`` those that it used, also through others.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Rendered:
     config_line: int = 0
     request: RequestCall | None = None
     foreign: tuple[ViewName, ...] = ()
+    macros: tuple[MacroUse, ...] = ()
 
     def where(self, line: int, column: int = 0) -> Where:
         """The place in the template that a place in the rendered SQL came from."""

@@ -115,7 +115,8 @@ class Renderer:
         run = environment.run = Run()
         scope = ModelScope(self._project, model, lambda: run.line, unpinned=self._unpinned)
         run.names.update(environment.globals, **scope.names())
-        run.find_macro = _finder(self._library)
+        made: dict[str, Any] = {}
+        run.find_macro = _finder(self._library, made)
         pieces = []
         for text in template.root_render_func(template.new_context(run.names, shared=True)):
             if text:
@@ -141,6 +142,7 @@ class Renderer:
             _config_line(scope, config_calls),
             scope.request,
             tuple(scope.foreign),
+            tuple(use for use in map(self._library.use, made) if use is not None),
         )
 
     def _fail(self, error: Exception, model: ModelFile) -> NoReturn:
@@ -159,9 +161,8 @@ class Renderer:
         raise explained from (None if isinstance(error, AsknownError) else error)
 
 
-def _finder(library: MacroLibrary) -> Callable[[str], Any]:
-    """A function that finds the macros of one rendering by name, and makes each at its first use."""
-    made: dict[str, Any] = {}
+def _finder(library: MacroLibrary, made: dict[str, Any]) -> Callable[[str], Any]:
+    """A function that finds the macros of one rendering by name, and makes each at its first use into ``made``."""
 
     def find(name: str) -> Any:
         if name not in made:

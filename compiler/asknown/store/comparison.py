@@ -17,7 +17,6 @@ from asknown.changes.compare import compare_services, compare_views
 from asknown.changes.nodes import (
     BREAKING,
     Consumer,
-    Place,
     ServiceChange,
     ViewChange,
     ViewState,
@@ -37,6 +36,7 @@ from asknown.store.consumers import find_consumers
 from asknown.store.pinned_uses import changed_pins, pinned_by, pins_of, stored_pins
 from asknown.store.pinning import features_of_pins, pinned_features, warn_of_pins
 from asknown.store.states import (
+    causes_of,
     count_ties,
     list_features,
     old_features,
@@ -139,7 +139,8 @@ class Comparison:
         if old is not None and new is not None:
             objects = reach([str(self._stored(name))], self._reader.object) | self.frozen.objects
             parts = changed_parts(str(self._stored(name)), self.frozen.views[name], objects)
-            change = replace(change, causes=tuple(Place(*part) for part in parts))
+            made_of = self._reader.object(entry["object"]).get("made_of", {}) if entry is not None else {}
+            change = replace(change, causes=tuple(dict.fromkeys(causes_of(parts, made_of, self._catalog))))
         return self._with_ties(change)
 
     def _with_ties(self, change: ViewChange) -> ViewChange:

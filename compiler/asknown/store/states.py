@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asknown.catalog.catalog import Catalog
@@ -12,6 +13,7 @@ from asknown.catalog.lineage import Edge, feature_lineage, on_demand_lineage
 from asknown.changes.nodes import (
     SAME_VERSION,
     FeatureState,
+    Place,
     ViewChange,
     ViewState,
 )
@@ -110,13 +112,38 @@ def read_state(
 
 
 def view_object(typed: TypedCatalog, name: str, model: str) -> Body:
-    """The object of a view's version: its model, and the types that its sources had."""
+    """The object of a view's version: its model, the types that its sources had, and what its models were made of."""
     view = typed.asked(name)
     views = [view.name] if isinstance(view, FeatureView) else [below.name for below in view.views()]
     keys = _sources(typed.models.closure(views))
     sources = [[*key, [[c.name, c.type.name] for c in typed.sources.columns(key)]] for key in keys]
     features = [[feature.name, feature.type.name] for feature in view.features]
-    return {"kind": "view", "name": name, "model": model, "sources": sources, "features": features}
+    made = {one.name: _made_of(one) for one in typed.models.closure([*views, name])}
+    return {"kind": "view", "name": name, "model": model, "sources": sources, "features": features, "made_of": made}
+
+
+def _made_of(model: Model) -> Body:
+    """The hashes of a model's template and of the macros that it used."""
+    rendered = model.rendered
+    template = hashlib.sha256(rendered.template.encode()).hexdigest()
+    return {"template": template, "macros": [[use.name, use.file, use.digest] for use in rendered.macros]}
+
+
+def causes_of(parts: Iterable[tuple[str, str, str]], before: Body, models: Catalog) -> Iterator[Place]:
+    """What changed, of ``parts`` (kind, name, file): macros stand for models whose templates are as they were.
+
+    ``before`` says what the models of the applied version were made of, by name; older versions do not.
+    """
+    for kind, name, file in parts:
+        old = before.get(name) if kind == "model" else None
+        if old is None or name not in models.project.models:
+            yield Place(kind, name, file)
+            continue
+        new = _made_of(models.model(name))
+        macros = [use for use in new["macros"] if use not in old["macros"]]
+        if old["template"] != new["template"] or not macros:
+            yield Place(kind, name, file)
+        yield from (Place("macro", macro, place) for macro, place, _ in macros)
 
 
 def stored_view(catalog: Catalog, state: ViewState, entry: Mapping[str, Any]) -> StoredView:

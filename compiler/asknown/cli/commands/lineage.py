@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asknown.cli.arguments import complete, requestable
-from asknown.cli.output import Format, format_option, write_lines, write_rows
+from asknown.cli.output import FORMATS, write_json, write_lines, write_rows
 from asknown.cli.session import ProjectCommand, Session
 from asknown.errors import AsknownError, did_you_mean
 
@@ -16,16 +16,24 @@ if TYPE_CHECKING:
     from asknown.catalog.lineage import Edge
     from asknown.store import FeatureStore
 
+_DRAWN = ("mermaid", "openlineage")
 COLUMNS = ("feature", "role", "source", "column", "uncertain")
 
 
 @click.command("lineage", cls=ProjectCommand)
 @click.argument("name", shell_complete=complete(requestable))
 @click.option("--down", is_flag=True, help="NAME is a source's column or table: list the features that come from it.")
-@click.option("--mermaid", is_flag=True, help="Print a Mermaid diagram instead.")
-@format_option("shape")
+@click.option("--mermaid", is_flag=True, help="The same as --format mermaid.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice([*FORMATS, *_DRAWN]),
+    default="table",
+    help="Output format.",
+    show_default=True,
+)
 @click.pass_obj
-def command(session: Session, *, name: str, down: bool, mermaid: bool, shape: Format) -> None:
+def command(session: Session, *, name: str, down: bool, mermaid: bool, shape: str) -> None:
     """List the columns of sources that a feature comes from.
 
     NAME is a view or view:feature. Each column has a role: value makes the value; filter, join, group and row decide
@@ -36,15 +44,21 @@ def command(session: Session, *, name: str, down: bool, mermaid: bool, shape: Fo
     Examples:
       asknown lineage carrier_delays:late_share_24h
       asknown lineage nyc.flights.arr_delay --down
-      asknown lineage origin_weather --mermaid
+      asknown lineage origin_weather --format mermaid
+      asknown lineage carrier_delays --format openlineage
     """
     with session.open_store() as store:
         edges = list(_down(store, name) if down else _up(store, name))
-    if mermaid:
+        project = store.project
+    if mermaid or shape == "mermaid":
         write_lines(_diagram(edges))
+    elif shape == "openlineage":
+        from asknown.cli.open_lineage import lineage_events
+
+        write_json(lineage_events(project, edges))
     else:
         write_rows(
-            shape,
+            next(kind for kind in FORMATS if kind == shape),
             COLUMNS,
             [(feature, edge.role, edge.table, edge.column, edge.reason) for feature, edge in edges],
             null="",
