@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from asknown.addresses import StoreAddress
@@ -100,10 +101,17 @@ def _is_pushed(name: str) -> bool:
 
 
 def _read_placed(document: Document, pushes: Document | None) -> Placed:
-    row = json.loads(document.body)
+    placed = _read_loaded(document.body)
+    if pushes is None:
+        return placed
+    return Placed(with_pushes(placed.stored, json.loads(pushes.body)), placed.table)
+
+
+@lru_cache(maxsize=256)  # each push reads all views, and only loads change what is read here
+def _read_loaded(body: str) -> Placed:
+    """A view as its last load left it."""
+    row = json.loads(body)
     stored = read_view(row)
-    if pushes is not None:
-        stored = with_pushes(stored, json.loads(pushes.body))
     return Placed(stored, table_of(stored.view, row["generation"]))
 
 
