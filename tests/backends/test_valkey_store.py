@@ -232,6 +232,16 @@ def test_many_writes_in_one_transaction(store: ValkeyStore, monkeypatch: pytest.
     assert read(store, table, *range(500)) == ["new"] * 400 + [None] * 50 + ["x"] * 50
 
 
+@pytest.mark.xfail(strict=True, reason="more values than may wait are written before the commit, each whole")
+def test_a_load_of_many_changes_is_seen_whole(store: ValkeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "MOST_WAITING", 3)
+    table = make_table()
+    load(store, table, [make_row(key) for key in range(10)])
+    with store.transaction(wait=WAIT) as transaction:
+        transaction.put(table, "rows", [((key,), make_row(key, "new")) for key in range(5)])
+        assert read(store, table, *range(10)) == ["x"] * 10
+
+
 def test_the_outbox_and_the_ids(store: ValkeyStore) -> None:
     with store.transaction(wait=WAIT, durable=True) as transaction:
         transaction.queue("shop.orders", [(1, 10, "a"), (2, 11, "b\0")])
