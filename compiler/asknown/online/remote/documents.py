@@ -125,8 +125,12 @@ def view_documents(placed: Placed) -> dict[str, Document | None]:
     """The documents of a view."""
     stored = placed.stored
     body = dump({**view_row(stored), "generation": placed.table.generation})
-    pushes = None if stored.pushes is None else Document(str(stored.pushes.at), dump(push_row(stored)))
-    return {f"{VIEW}{stored.view.name}": Document(stored.load_id, body), f"{PUSHES}{stored.view.name}": pushes}
+    return {f"{VIEW}{stored.view.name}": Document(stored.load_id, body), f"{PUSHES}{stored.view.name}": pushed(stored)}
+
+
+def pushed(stored: StoredView) -> Document | None:
+    """The document of what pushes made of a view; None for a view that only loads update."""
+    return None if stored.pushes is None else Document(str(stored.pushes.at), dump(push_row(stored)))
 
 
 def service_document(service: OnlineService) -> Document:

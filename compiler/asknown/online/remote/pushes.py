@@ -125,7 +125,8 @@ class RemotePushTransaction:
         placed = applied.placed
         if applied.remade:
             placed = replace(placed, stored=replace(placed.stored, load_id=uuid4().hex))
-            self._write(placed, f"{docs.VIEW}{view}")
+            name = f"{docs.VIEW}{view}"
+            self._transaction.write(name, docs.view_documents(placed)[name])
         self._views[view] = placed
         self._changed.add(view)
         return applied.outcomes
@@ -133,10 +134,7 @@ class RemotePushTransaction:
     def finish(self) -> None:
         """Writes what the store says of the views that have changed."""
         for name in self._changed:
-            self._write(self._views[name], f"{docs.PUSHES}{name}")
-
-    def _write(self, placed: Placed, name: str) -> None:
-        self._transaction.write(name, docs.view_documents(placed)[name])
+            self._transaction.write(f"{docs.PUSHES}{name}", docs.pushed(self._views[name].stored))
 
     # -- landing -------------------------------------------------------------------------------------------------
 
