@@ -77,7 +77,9 @@ def backend(request: pytest.FixtureRequest, servers: Servers) -> Backend:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs each test over all backends, or over those that its module names in ``KINDS``."""
     if "backend" in metafunc.fixturenames:
         given = metafunc.config.getoption("--backends")
         names = list(SERVERS) if given is None else given.split(",")
-        metafunc.parametrize("backend", names, indirect=True)
+        kinds = getattr(metafunc.module, "KINDS", names)
+        metafunc.parametrize("backend", [name for name in names if name in kinds], indirect=True)
