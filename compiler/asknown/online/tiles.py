@@ -51,6 +51,7 @@ class TileBuilder:
             )
             for state in states_of(view.windows)
         ]
+        self._nothing = json.dumps([[0] for _ in self.states])  # the states of no events
 
     def tiles(self, columns: Columns) -> Iterator[tuple[Any, ...]]:
         """The tiles of a key with these events, without the key; none where a sum is too large for a state."""
@@ -70,9 +71,10 @@ class TileBuilder:
         """For each tile the states of the events behind it, as JSON: a number and stand-ins for each."""
         counts = [0] * len(self.states)
         kept: list[list[Any]] = [[] for _ in self.states]
-        written = []
+        written: list[str] = []
         for begin in reversed(range(0, len(columns[0]), LENGTH)):
-            written.append(json.dumps([[n, *map(spell, values)] for n, values in zip(counts, kept, strict=True)]))
+            behind = [[n, *map(spell, values)] for n, values in zip(counts, kept, strict=True)]
+            written.append(json.dumps(behind) if written else self._nothing)
             if not begin:
                 break  # nothing is in front of these events
             inside = [column[begin : begin + LENGTH] for column in columns]
@@ -85,9 +87,14 @@ class TileBuilder:
 
 def pack(code: str, values: Sequence[Any]) -> bytes | str:
     """The stored values of a column in one: numbers without NULLs as 8 bytes each, little-endian, others as JSON."""
-    if not code or None in values:
+    if not code:
         return json.dumps(values, ensure_ascii=False)
-    numbers = array(code, map(float, values) if code == "d" else values)
+    try:
+        numbers = array(code, values)
+    except TypeError:  # of a NULL, or of a NaN, which is a text
+        if None in values:
+            return json.dumps(values, ensure_ascii=False)
+        numbers = array(code, map(float, values))
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()

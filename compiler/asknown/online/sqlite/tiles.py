@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FEWEST = 32
 _AT_ONCE = 10_000
+_MADE_AT_ONCE = 500
 
 
 def tile_statement(table: TileTable, columns: Sequence[str], *, onwards: bool) -> str:
@@ -59,6 +60,7 @@ def write_tiles(connection: sqlite3.Connection, view: OnlineView, change: Change
     cursor = connection.execute(_events_of(table, touched if keys else None))
     for key, events in groupby(cursor, key=itemgetter(slice(width))):
         write.make(key, list(zip(*events, strict=True))[width:])
+    write.flush()
 
 
 class TileWriter:
@@ -82,6 +84,7 @@ class TileWriter:
         self._packed = [events.index(name) for name in table.packed]
         (self._is_empty,) = connection.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {self._name})").fetchone()
         self._all = remake
+        self._made: list[Row] = []  # tiles that are not yet written
         self._key: Row | None = None
         self._rows: list[Row] = []  # of the key
         self._touched: set[Row] = set()  # keys whose tiles are not yet those of their events
@@ -91,7 +94,7 @@ class TileWriter:
         self.touch(touched)
         for key, group in groupby(rows, itemgetter(slice(self._width))):
             if key != self._key:
-                self._flush()
+                self._end_key()
                 self._key = key
             self._rows.extend(group)
 
@@ -101,22 +104,30 @@ class TileWriter:
 
     def end(self) -> None:
         """Ends the last key. Touched keys of which no event came have none."""
-        self._flush()
+        self._end_key()
         for key in self._touched:
             self._forget(key)
+        self.flush()
 
     def remake(self) -> None:
         """Makes all tiles anew from the table of events."""
+        self._made = []
         write_tiles(self._connection, self._view, self._change)
 
     def make(self, key: Row, columns: Columns) -> None:
         """Writes the tiles of a key that has none, from its events' packed columns."""
         if len(columns[0]) >= FEWEST:
-            made = [(*key, *tile) for tile in self._build.tiles(columns)]
-            self._connection.executemany(self._insert, made)
-            self._change.add(made)
+            self._made += [(*key, *tile) for tile in self._build.tiles(columns)]
+            if len(self._made) >= _MADE_AT_ONCE:
+                self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Writes what :meth:`make` has not written yet."""
+        self._connection.executemany(self._insert, self._made)
+        self._change.add(self._made)
+        self._made = []
+
+    def _end_key(self) -> None:
         if self._key is not None and (self._all or self._key in self._touched):
             self._touched.discard(self._key)
             self._forget(self._key)
