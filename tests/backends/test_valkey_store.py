@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from asknown.addresses import StoreAddress
 from asknown.errors import AsknownError
 from asknown.online.remote.store import Block, Document, Get, Row, Span, Table
+from asknown.online.valkey import scripts
 from asknown.online.valkey import transaction as transactions
 from asknown.online.valkey.codec import RowFormat, pack_blocks, unpack_blocks
+from asknown.online.valkey.connect import AwayError
 from asknown.online.valkey.names import escape, read_key, spell_key, unescape
 from asknown.online.valkey.store import ValkeyStore
 from asknown.types import Column, parse_type
@@ -193,6 +195,33 @@ def test_a_failed_transaction_leaves_nothing(store: ValkeyStore) -> None:
         raise KeyError
     assert read(store, old, 1) == ["x"]
     assert list(store.keys(new, "rows")) == []
+
+
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("done", [True, False])
+def test_a_commit_whose_answer_is_lost(
+    store: ValkeyStore, monkeypatch: pytest.MonkeyPatch, again: bool, done: bool
+) -> None:
+    old, new = make_table("a1"), make_table("b2")
+    load(store, old, [make_row(1)])
+    run = store._server.run
+
+    def lose(script: Any, *given: Any) -> Any:
+        if script is scripts.COMMIT:
+            if done:
+                run(script, *given)
+            raise AwayError("lost", again=again)
+        return run(script, *given)
+
+    monkeypatch.setattr(store._server, "run", lose)
+    if again and done:
+        load(store, new, [make_row(1, "new")], version="2")
+    else:
+        with pytest.raises(AsknownError, match="cannot be reached"):
+            load(store, new, [make_row(1, "new")], version="2")
+    monkeypatch.undo()
+    assert (read(store, old, 1), read(store, new, 1, version="2")) == ((None, ["new"]) if done else (["x"], None))
+    assert bool(list(store.keys(new, "rows"))) == done
 
 
 def test_a_transaction_sees_its_own_writes(store: ValkeyStore) -> None:

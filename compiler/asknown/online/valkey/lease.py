@@ -77,13 +77,18 @@ class Lease:
             self._thread.join()
             self._thread = None
 
-    def release(self) -> None:
-        """Gives the lock up, if this process still has it. On a server that is away it goes by itself."""
+    def release(self) -> bool:
+        """Gives the lock up, if this process still has it: whether the server has heard of it.
+
+        A commit that is still on its way is refused from then on. On a server that is away the lock goes by itself.
+        """
         self.stop()
         try:
             self._server.run(RELEASE, [self._name], [self.token])
         except (AwayError, ReplyError):
             self._left.append(self.token)
+            return False
+        return True
 
     def _take(self) -> bool:
         given = [self.token, b"%d" % _KEPT, *self._left]

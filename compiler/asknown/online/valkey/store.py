@@ -189,8 +189,8 @@ class ValkeyStore:
                 yield transaction
                 self._known = transaction.commit()
             except BaseException:
-                transaction.undo()
-                lease.release()
+                if lease.release():
+                    transaction.undo()
                 raise
             finally:
                 lease.stop()

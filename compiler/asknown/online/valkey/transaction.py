@@ -305,7 +305,7 @@ class ValkeyTransaction:
         commands = [*self._waiting_commands(), *self._last_commands()]
         if not commands:
             self._lease.release()
-            return KnownDocuments(self._lease.written, self.documents())
+            return KnownDocuments(self._lease.written, self._known) if self._known else KnownDocuments(b"", {})
         lock, written, token = self._names.lock, self._names.written, self._lease.token
         self._lease.stop()
         try:
@@ -319,6 +319,8 @@ class ValkeyTransaction:
             done = True
         if not done:
             raise self._overtaken()
+        if self._known is None:  # nothing may fail from here on
+            return KnownDocuments(b"", {})
         return KnownDocuments(token, self.documents())
 
     def _commit_many(self, commands: Sequence[Sequence[bytes]]) -> bool:
@@ -330,7 +332,11 @@ class ValkeyTransaction:
             self._server.call_once(b"UNWATCH")
             return False
         answers = self._server.pipe_whole([pack(b"MULTI"), *packed, *end])
-        return answers[-1] is not None
+        done = answers[-1]
+        for answer in done or ():
+            if isinstance(answer, ReplyError):
+                raise answer
+        return done is not None
 
     def _waiting_commands(self) -> list[Sequence[bytes]]:
         commands: list[Sequence[bytes]] = []
@@ -354,12 +360,17 @@ class ValkeyTransaction:
         return commands
 
     def undo(self) -> None:
-        """Removes what was written already. Where that fails, the next load does it."""
-        self._lease.stop()
+        """Removes what was written already, after the lock was given up. Where that fails, the next load does it.
+
+        A commit whose answer was lost may have come through: then its generations are no longer among those in the
+        making, and stay.
+        """
         with suppress(AwayError, ReplyError, AsknownError):
-            self._erase([*self._made])
-            if self._made:
-                self._server.call(b"SREM", self._names.making, *self._made)
+            making = self._server.call(b"SMEMBERS", self._names.making) if self._made else []
+            gone = [generation for generation in self._made if generation in making]
+            self._erase(gone)
+            if gone:
+                self._server.call(b"SREM", self._names.making, *gone)
 
     def _spill(self) -> None:
         """Writes what waits for the generations before the commit, where it is too much to keep."""
