@@ -148,11 +148,9 @@ class ReadStatement:
     def unpack(self, rows: list[tuple[Any, ...]], gets: Sequence[Get]) -> Found:
         """What the rows say."""
         told = rows[0][: self._told]
-        if not self._one and len(rows) > 1:
-            numbers = [row[self._told] for row in rows]
-            if any(number != place for place, number in enumerate(numbers, start=1)):
-                rows = sorted(rows, key=lambda row: row[self._told])
         columns = list(zip(*rows, strict=True))
+        if not self._one and len(rows) > 1 and columns[self._told] != tuple(range(1, len(rows) + 1)):
+            columns = list(zip(*sorted(rows, key=lambda row: row[self._told]), strict=True))
         got = []
         for get, (begin, end), unpack in zip(gets, self._places, self._unpackers, strict=True):
             own = columns[begin:end]
