@@ -41,11 +41,16 @@ class PartChange:
 
     def add(self, items: Iterable[tuple[Key, Value]]) -> None:
         """Values that have come."""
-        self._change.add([row for key, value in items for row in hashed_rows(self._part, key, value)])
+        self._change.add(self._rows(items))
 
     def remove(self, items: Iterable[tuple[Key, Value]]) -> None:
         """Values that have left."""
-        self._change.remove([row for key, value in items for row in hashed_rows(self._part, key, value)])
+        self._change.remove(self._rows(items))
+
+    def _rows(self, items: Iterable[tuple[Key, Value]]) -> list[Row]:
+        if self._part == "rows":  # a load has many, and they are rows already
+            return [value for _, value in items]  # type: ignore[misc]
+        return [row for key, value in items for row in hashed_rows(self._part, key, value)]
 
     def apply(self, hashed: str | None) -> str:
         """The hash of the part, which was ``hashed`` before."""

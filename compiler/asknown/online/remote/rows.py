@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from operator import itemgetter
@@ -44,6 +44,7 @@ class RowMerge:
         self._before = before
         self._fresh = fresh
         self._key = key_of(view)
+        self._keys = _keys_of(view)
         self.change = PartChange("rows")
 
     def run(
@@ -58,7 +59,7 @@ class RowMerge:
             kept = None if self._fresh else stack.enter_context(KeptChunks())
             for chunk in chunks:
                 rows = list(chunk.values)
-                came = list(map(self._key, rows))
+                came = self._keys(rows)
                 keys.update(came)
                 merged.total += len(rows)
                 if len(keys) != merged.total:
@@ -76,7 +77,7 @@ class RowMerge:
             check(merged)
             if kept is not None:
                 for rows in kept.chunks():
-                    self._put(rows, list(map(self._key, rows)))
+                    self._put(rows, self._keys(rows))
                 for some in in_pieces(gone, _AT_ONCE):
                     self.change.remove(self._transaction.held(self._table, "rows", some).items())
                     self._transaction.remove(self._table, "rows", some)
@@ -123,3 +124,12 @@ def key_of(view: OnlineView) -> Callable[[Row], Key]:
         (place,) = places
         return lambda row: (row[place],)
     return itemgetter(*places)
+
+
+def _keys_of(view: OnlineView) -> Callable[[Sequence[Row]], list[Key]]:
+    """The function from many rows of the view to their keys, without a call for each where there is one key column."""
+    if len(view.keys) != 1:
+        key = key_of(view)
+        return lambda rows: list(map(key, rows))
+    cell = itemgetter([column.name for column in view.columns].index(view.keys[0].name))
+    return lambda rows: list(zip(map(cell, rows), strict=True))
