@@ -315,7 +315,7 @@ def test_a_push_is_durable_whatever_the_server_says(store: PostgresStore) -> Non
     assert dict(store.describe())["synchronous_commit"] == "off"  # as this server is set
     store.check_pushes()
     with store.transaction(wait=5, durable=True) as transaction:
-        connection = transaction._connection  # type: ignore[attr-defined]
+        connection = transaction._statements.held.connection  # type: ignore[attr-defined]
         assert connection.execute("SHOW synchronous_commit").fetchall() == [("on",)]
     assert connection.execute("SHOW synchronous_commit").fetchall() == [("off",)]
 

@@ -59,11 +59,6 @@ def reader(forms: Sequence[Form]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     return read
 
 
-def writable(cell: Any, form: Form) -> Any:
-    """A cell as it is bound."""
-    return float(cell) if form == "double precision" and cell is not None else cell
-
-
 def spell(cell: Cell, form: Form) -> bytes | None:
     """A cell as Postgres reads it from a bound text; None for NULL, and for a text that no row can have."""
     match cell:
@@ -82,6 +77,8 @@ def spell_array(cells: Iterable[Cell], form: Form) -> bytes:
     match form:
         case "bigint":
             spelled = ["NULL" if cell is None else str(cell) for cell in cells]
+        case "double precision":
+            spelled = ["NULL" if cell is None else repr(float(cell)) for cell in cells]
         case "bytea":
             spelled = ["NULL" if cell is None else f'"\\\\x{cell.hex()}"' for cell in cells]  # type: ignore[union-attr]
         case _:

@@ -90,6 +90,7 @@ class Held:
         self.process = os.getpid()
         self._transformer = Transformer.from_context(connection)
         self._prepared: dict[bytes, bytes] = {}
+        self._numbers = 0
 
     def query(self, text: bytes, bound: Sequence[bytes | None], *, prepare: bool) -> list[tuple[Any, ...]]:
         """The rows of a query whose parameters are texts, as Postgres spells values.
@@ -99,28 +100,52 @@ class Held:
         """
         pgconn = self.connection.pgconn
         if prepare:
-            name = self._prepared.get(text) or self._prepare(text)
-            result = pgconn.exec_prepared(name, bound, None, Format.BINARY)  # type: ignore[arg-type]  # None is NULL
+            result = pgconn.exec_prepared(self.prepared(text), bound, None, Format.BINARY)  # type: ignore[arg-type]  # None is NULL
         else:
             result = pgconn.exec_params(text, bound, None, None, Format.BINARY)
         if result.status != ExecStatus.TUPLES_OK:
-            raise self._failure(result)
+            raise self.failure(result)
+        return self.load(result)
+
+    def load(self, result: PGresult) -> list[tuple[Any, ...]]:
+        """The rows of a result."""
         self._transformer.set_pgresult(result, format=Format.BINARY)
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
-    def _prepare(self, text: bytes) -> bytes:
+    def prepared(self, text: bytes) -> bytes:
+        """The name of a statement, which is prepared if it was not before."""
+        name = self.known(text)
+        if name is None:
+            self.make_room()
+            name = self.name_for(text)
+            result = self.connection.pgconn.prepare(name, text)
+            if result.status != ExecStatus.COMMAND_OK:
+                self.forget(text)
+                raise self.failure(result)
+        return name
+
+    def known(self, text: bytes) -> bytes | None:
+        """The name of a statement that is prepared."""
+        return self._prepared.get(text)
+
+    def make_room(self) -> None:
+        """Forgets all prepared statements where there are many."""
         if len(self._prepared) >= _MOST_PREPARED:
             for name in self._prepared.values():
                 self.connection.pgconn.exec_(b"DEALLOCATE " + name)
             self._prepared.clear()
-        name = b"asknown_%d" % len(self._prepared)
-        result = self.connection.pgconn.prepare(name, text)
-        if result.status != ExecStatus.COMMAND_OK:
-            raise self._failure(result)
-        self._prepared[text] = name
+
+    def name_for(self, text: bytes) -> bytes:
+        """The name under which a statement is now to be prepared; no other was ever called so."""
+        self._numbers += 1
+        name = self._prepared[text] = b"asknown_%d" % self._numbers
         return name
 
-    def _failure(self, result: PGresult) -> psycopg.Error:
+    def forget(self, text: bytes) -> None:
+        """Notes that a statement is not prepared after all."""
+        self._prepared.pop(text, None)
+
+    def failure(self, result: PGresult) -> psycopg.Error:
         """The error of a result."""
         if self.connection.pgconn.status != ConnStatus.OK:
             self.close()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 import psycopg
 
-from asknown.online.postgres.connect import Connection
 from asknown.online.postgres.copying import copied_columns, to_csv
 from asknown.online.postgres.layout import Tables
+from asknown.online.postgres.statements import Statements
 from asknown.online.remote.store import Key, Part
 
 _Place = tuple[str, str, Part]
@@ -21,9 +21,8 @@ _AT_ONCE = 20_000  # rows that are spelled at one time
 class Filling:
     """The tables that a transaction has made and not yet given a key, and the COPY that is under way."""
 
-    def __init__(self, connection: Connection, pipeline: ExitStack) -> None:
-        self._connection = connection
-        self._pipeline = pipeline
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self._unkeyed: dict[_Place, Tables] = {}
         self._open: tuple[_Place, Any, Any] | None = None  # the table, the context of its COPY, the COPY
         self._copied: dict[_Place, int] = {}
@@ -54,9 +53,9 @@ class Filling:
         if self._open is not None and self._open[0] == place:
             return self._open[2]
         self.settle()
-        self._pipeline.close()  # COPY does not go there
+        self._statements.flush()
         statement = f"COPY {tables.full[part]} ({', '.join(copied_columns(tables, part))}) FROM STDIN WITH (FORMAT csv)"
-        context = self._connection.cursor().copy(statement.encode())
+        context = self._statements.held.connection.cursor().copy(statement.encode())
         self._open = (place, context, context.__enter__())
         return self._open[2]
 
@@ -73,7 +72,8 @@ class Filling:
         if self._unkeyed.pop(_place(tables, part), None) is None:
             return
         try:
-            self._connection.execute(tables.add_key(part).encode())
+            self._statements.later(tables.add_key(part), once=True)
+            self._statements.flush()
         except psycopg.errors.UniqueViolation as error:
             raise ValueError(f"a load of '{tables.table.view}' has a key twice") from error
 

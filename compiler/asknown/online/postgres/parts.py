@@ -7,9 +7,10 @@ from itertools import chain, groupby
 from typing import Any
 from uuid import uuid4
 
-from asknown.online.postgres.codec import reader
+from asknown.online.postgres.codec import reader, spell_array
 from asknown.online.postgres.connect import Connection
 from asknown.online.postgres.layout import Tables
+from asknown.online.postgres.statements import Statements
 from asknown.online.remote.store import Key, Part, Value
 
 _AT_ONCE = 5_000
@@ -18,14 +19,16 @@ _AT_ONCE = 5_000
 class PartReader:
     """Reads one generation through a connection, whose transaction is open where it iterates."""
 
-    def __init__(self, connection: Connection, tables: Tables) -> None:
+    def __init__(self, connection: Connection, tables: Tables, statements: Statements | None = None) -> None:
         self._connection = connection
+        self._statements = statements
         self._tables = tables
         self._width = len(tables.table.keys)
         self._row = reader(tables.forms)
 
     def held(self, part: Part, keys: Sequence[Key]) -> dict[Key, Value]:
         """What the part holds of these keys."""
+        assert self._statements is not None
         tables, width = self._tables, self._width
         wanted = ", ".join(f"t.{name}" for name in self._columns(part))
         found: dict[Key, Value] = {}
@@ -36,11 +39,11 @@ class PartReader:
                     f"SELECT {wanted} FROM {given_keys(tables)} "
                     f"JOIN {tables.full[part]} AS t ON {same_key(tables, 't', 'q')}{self._order(part)}"
                 )
-                bound: list[Any] = [list(column) for column in zip(*dict.fromkeys(some), strict=True)]
+                columns = zip(*dict.fromkeys(some), strict=True)
+                bound = list(map(spell_array, columns, tables.key_forms))
             else:
                 query, bound = f"SELECT {wanted} FROM {tables.full[part]} AS t{self._order(part)}", []
-            rows = self._connection.cursor(binary=True).execute(query.encode(), bound).fetchall()
-            found.update(self._values(part, rows))
+            found.update(self._values(part, self._statements.rows(query, *bound)))
         return found
 
     def keys(self, part: Part) -> Iterator[Sequence[Key]]:

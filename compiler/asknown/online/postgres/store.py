@@ -25,6 +25,7 @@ from asknown.online.postgres.errors import explain
 from asknown.online.postgres.layout import Tables
 from asknown.online.postgres.parts import PartReader
 from asknown.online.postgres.reads import ReadStatement, Shape, ask
+from asknown.online.postgres.statements import Statements
 from asknown.online.postgres.transaction import begin, load_lock, transaction
 
 Result = TypeVar("Result")
@@ -129,15 +130,14 @@ class PostgresStore:
         self, *, wait: float, on_wait: OnWait | None = None, durable: bool = False
     ) -> Iterator[Transaction]:
         """A transaction, under the lock of writers: committed at its end, undone by any exception."""
-        # Only pushes are many short statements; and not every pooler lets a pipeline through.
-        pipelined = durable and self._options.prepare and psycopg.Pipeline.is_supported()
         with self._explained():
 
-            def start(held: Held) -> Connection:
-                begin(held.cursor, self.schema, self.address, wait=wait, on_wait=on_wait, durable=durable)
-                return held.connection
+            def start(held: Held) -> Statements:
+                statements = Statements(held, prepare=self._options.prepare and psycopg.Pipeline.is_supported())
+                begin(statements, self.schema, self.address, wait=wait, on_wait=on_wait, durable=durable)
+                return statements
 
-            with transaction(self._writes.run(start), self.schema, durable=durable, pipelined=pipelined) as found:
+            with transaction(self._writes.run(start), self.schema, durable=durable) as found:
                 yield found
 
     def load_lock(self, *, wait: float, on_wait: OnWait | None = None) -> AbstractContextManager[None]:

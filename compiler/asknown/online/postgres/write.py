@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
-from asknown.online.postgres.codec import Form, writable
-from asknown.online.postgres.connect import Connection
+from asknown.online.postgres.codec import Form, spell_array
 from asknown.online.postgres.copying import copied_columns, copied_forms, refuse_nul, to_csv
 from asknown.online.postgres.layout import Tables
 from asknown.online.postgres.parts import given_keys, same_key
+from asknown.online.postgres.statements import Statements
 from asknown.online.remote.store import Key, Part, Value
 
 _AT_ONCE = 500  # rows that are bound in one statement
@@ -22,10 +21,9 @@ _STAGED = "_asknown_staged"
 class PartWriter:
     """Writes into one generation, whose tables have their keys."""
 
-    def __init__(self, connection: Connection, tables: Tables, pipeline: ExitStack) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements, tables: Tables) -> None:
+        self._statements = statements
         self._tables = tables
-        self._pipeline = pipeline
 
     def put(self, part: Part, items: Iterable[tuple[Key, Value]]) -> None:
         """Writes whole values, over those that the keys have. Of a key that comes twice, the last counts."""
@@ -62,8 +60,10 @@ class PartWriter:
             return
         like = f"SELECT {listed} FROM {tables.full['rows']}"
         self._run(f"CREATE TEMPORARY TABLE {_STAGED} ON COMMIT DROP AS {like} WITH NO DATA")
-        self._pipeline.close()  # COPY does not go there
-        with self._connection.cursor().copy(f"COPY {_STAGED} FROM STDIN WITH (FORMAT csv)".encode()) as copy:
+        self._statements.flush()
+        with self._statements.held.connection.cursor().copy(
+            f"COPY {_STAGED} FROM STDIN WITH (FORMAT csv)".encode()
+        ) as copy:
             copy.write(to_csv(tables, "rows", rows))
         self._run(f"{insert} SELECT * FROM {_STAGED}\n{resolve}")
         self._run(f"DROP TABLE {_STAGED}")
@@ -91,8 +91,8 @@ class PartWriter:
             *_columns([(*key, value) for key, value in some.items()], forms),
         )
 
-    def _run(self, query: str, *bound: Any) -> None:
-        self._connection.cursor().execute(query.encode(), bound)
+    def _run(self, query: str, *bound: bytes) -> None:
+        self._statements.later(query, *bound)
 
 
 def _unnested(forms: Sequence[Form]) -> str:
@@ -100,7 +100,6 @@ def _unnested(forms: Sequence[Form]) -> str:
     return f"unnest({', '.join(f'${place}::{form}[]' for place, form in enumerate(forms, start=1))}) AS q"
 
 
-def _columns(rows: Sequence[Sequence[Any]], forms: Sequence[Form]) -> list[list[Any]]:
+def _columns(rows: Sequence[Sequence[Any]], forms: Sequence[Form]) -> list[bytes]:
     """The rows by columns, as they are bound."""
-    columns = zip(*rows, strict=True)
-    return [[writable(cell, form) for cell in column] for column, form in zip(columns, forms, strict=True)]
+    return [spell_array(cells, form) for cells, form in zip(zip(*rows, strict=True), forms, strict=True)]
