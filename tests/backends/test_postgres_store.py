@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -375,6 +376,31 @@ def test_the_server_stops_a_slow_statement(server: Server) -> None:
     assert caught.value.code == "online-server"
 
 
+def test_a_server_that_is_silent_is_away(server: Server) -> None:
+    given = server.address("silent")
+    store = PostgresStore(StoreAddress(given.type, given.url, given.space, (("timeout", 0.1),)))
+
+    def ask() -> Any:
+        return store._run(lambda held: (held.connection.info.backend_pid, held.query(b"SELECT 1", [], prepare=True)))
+
+    process, _ = ask()
+    (main, *_) = (server.postgres.folder / "data" / "postmaster.pid").read_text().split("\n")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        other, rows = ask()  # by a new connection
+        assert other != process
+        assert rows == [(1,)]
+        os.kill(other, signal.SIGSTOP)
+        os.kill(int(main), signal.SIGSTOP)
+        with pytest.raises(AsknownError) as caught:
+            ask()
+        assert caught.value.code == "online-server"
+    finally:
+        for stopped in (int(main), process, other):
+            os.kill(stopped, signal.SIGCONT)
+    assert ask()[1] == [(1,)]
+
+
 def test_a_call_is_interrupted(store: PostgresStore) -> None:
     thread, ended = threading.get_ident(), threading.Event()
 
@@ -386,7 +412,7 @@ def test_a_call_is_interrupted(store: PostgresStore) -> None:
     beside.start()
     try:
         with pytest.raises(AsknownError, match="stopped the query"):
-            store._run(lambda held: held.cursor.execute("SELECT pg_sleep(4)"))
+            store._run(lambda held: held.query(b"SELECT pg_sleep(4)", [], prepare=True))
     finally:
         ended.set()
         beside.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 Result = TypeVar("Result")
 
 _MOST_PREPARED = 500
+_GRACE = 1.0  # seconds in which the server can say that it has stopped a statement
 _SETTINGS = "SET TimeZone = 'UTC'; SET client_min_messages = 'warning'"
 """pgbouncer keeps the first for each of its clients, in transaction mode as well."""
 
@@ -84,8 +86,12 @@ def connect(address: StoreAddress, options: Options, *, limited: bool = True) ->
 class Held:
     """A connection of a thread, closed when the thread ends. In a forked child it is the parent's."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, patience: float | None = None) -> None:
+        """``patience`` is how many seconds the server may be silent; None: for ever, as in a transaction."""
         self.connection = connection
+        self._patience = None if patience is None else patience * 1_000
+        self._poll = select.poll()
+        self._poll.register(connection.pgconn.socket, select.POLLIN)
         self.cursor = connection.cursor()
         self.process = os.getpid()
         self._transformer = Transformer.from_context(connection)
@@ -95,17 +101,41 @@ class Held:
     def query(self, text: bytes, bound: Sequence[bytes | None], *, prepare: bool) -> list[tuple[Any, ...]]:
         """The rows of a query whose parameters are texts, as Postgres spells values.
 
-        It calls libpq itself: a cursor takes longer than the server does for one row. libpq waits without a way out but
-        the server's ``statement_timeout``, and :meth:`Connections.interrupt`.
+        It calls libpq itself: a cursor takes longer than the server does for one row.
         """
         pgconn = self.connection.pgconn
         if prepare:
-            result = pgconn.exec_prepared(self.prepared(text), bound, None, Format.BINARY)  # type: ignore[arg-type]  # None is NULL
+            pgconn.send_query_prepared(self.prepared(text), bound, None, Format.BINARY)
         else:
-            result = pgconn.exec_params(text, bound, None, None, Format.BINARY)
-        if result.status != ExecStatus.TUPLES_OK:
+            pgconn.send_query_params(text, bound, None, None, Format.BINARY)
+        result = self._only_result()
+        if result is None or result.status != ExecStatus.TUPLES_OK:
             raise self.failure(result)
         return self.load(result)
+
+    def _only_result(self) -> PGresult | None:
+        result = self.next_result()
+        while self.next_result() is not None:
+            pass
+        return result
+
+    def next_result(self) -> PGresult | None:
+        """The next result of what was sent, waited for without Python's lock; None behind the last of a statement.
+
+        A server that is silent for longer than the timeout, and should have stopped the statement by itself, is away.
+        """
+        pgconn = self.connection.pgconn
+        while (unsent := pgconn.flush()) or pgconn.is_busy():
+            if unsent:
+                poll = select.poll()
+                poll.register(pgconn.socket, select.POLLIN | select.POLLOUT)
+            else:
+                poll = self._poll
+            if not poll.poll(self._patience):
+                self.close()
+                raise psycopg.OperationalError("the server is silent")
+            pgconn.consume_input()
+        return pgconn.get_result()
 
     def load(self, result: PGresult) -> list[tuple[Any, ...]]:
         """The rows of a result."""
@@ -118,8 +148,9 @@ class Held:
         if name is None:
             self.make_room()
             name = self.name_for(text)
-            result = self.connection.pgconn.prepare(name, text)
-            if result.status != ExecStatus.COMMAND_OK:
+            self.connection.pgconn.send_prepare(name, text)
+            result = self._only_result()
+            if result is None or result.status != ExecStatus.COMMAND_OK:
                 self.forget(text)
                 raise self.failure(result)
         return name
@@ -145,11 +176,11 @@ class Held:
         """Notes that a statement is not prepared after all."""
         self._prepared.pop(text, None)
 
-    def failure(self, result: PGresult) -> psycopg.Error:
-        """The error of a result."""
-        if self.connection.pgconn.status != ConnStatus.OK:
+    def failure(self, result: PGresult | None) -> psycopg.Error:
+        """The error of a result; None: there was none."""
+        if result is None or self.connection.pgconn.status != ConnStatus.OK:
             self.close()
-            said = result.error_message.decode(errors="replace").strip()
+            said = "" if result is None else result.error_message.decode(errors="replace").strip()
             return psycopg.OperationalError(said or "the connection was lost")
         return psycopg.errors.error_from_result(result)
 
@@ -186,10 +217,14 @@ class Connections:
             raise ValueError("the online table was closed")
         if held is not None and held.process != os.getpid():
             _OF_PARENTS.append(held)
-        held = self._local.held = Held(connect(self._address, self._options, limited=self._limited))
+        held = self._local.held = self._open()
         with self._lock:
             self._of_thread[threading.get_ident()] = held
         return held
+
+    def _open(self) -> Held:
+        connection = connect(self._address, self._options, limited=self._limited)
+        return Held(connection, self._options.timeout + _GRACE if self._limited else None)
 
     def run(self, action: Callable[[Held], Result]) -> Result:
         """The result of ``action`` with this thread's connection; where that breaks, once more with a new one."""

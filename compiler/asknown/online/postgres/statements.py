@@ -5,7 +5,6 @@ So a push takes as many round trips as it has questions. This calls libpq itself
 
 from __future__ import annotations
 
-import select
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -91,7 +90,7 @@ class Statements:
                     pgconn.send_query_prepared(name, bound, None, Format.BINARY)
                 kept.append(True)
             pgconn.pipeline_sync()
-            while (result := self._next()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+            while (result := held.next_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
                 if result is not None:
                     results.append(result)
                 elif pgconn.status != ConnStatus.OK:
@@ -108,15 +107,3 @@ class Statements:
             held.close()
             raise psycopg.OperationalError("the connection was lost")
         return [result for result, is_kept in zip(results, kept, strict=True) if is_kept]
-
-    def _next(self) -> PGresult | None:
-        """The next result, waited for without Python's lock; None between the results of two statements."""
-        pgconn = self.held.connection.pgconn
-        unsent = pgconn.flush()
-        while unsent or pgconn.is_busy():
-            poll = select.poll()
-            poll.register(pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
-            poll.poll()
-            pgconn.consume_input()
-            unsent = pgconn.flush()
-        return pgconn.get_result()
