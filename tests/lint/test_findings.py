@@ -193,6 +193,14 @@ FIRES: dict[str, Sequence[Case]] = {
         Case(f"select k, ts, jaccard(k::text, 'a') as f from {B}"),
         Case(f"select k, ts, cast(cast(seq as hugeint) * 2 as hugeint)::double as f from {B}"),
         Case(f"select k, ts, bit_count(seq::hugeint) as f from {B}"),
+        Case(f"select k, ts, string_split(k::text, '') as f from {B}"),
+        Case(f"select k, ts, string_split_regex(note, note) as f from (select *, k::text as note from {B})"),
+        Case(f"select k, ts, make_time(1, 2, x - 0.5) as f from {B}"),
+        Case(f"select k, ts, sum(seq::bigint)::double as f from {B} group by k, ts"),
+        Case(
+            f"select k, ts, (sum(b) filter (where b > 0))::double as f "
+            f"from (select *, seq::bigint as b from {B}) group by 1, 2"
+        ),
         on(f"select k, ts, h::double as f from (select *, seq::hugeint as h from {B})"),
     ),
     "float-equal": (
@@ -369,6 +377,9 @@ CLEAN: dict[str, Sequence[Case]] = {
         Case(f"select k, ts, cast(cast(seq::hugeint as text) as double) as f from {B}"),
         Case(f"select k, ts, seq::double as f, bit_count(seq) as g, exact::double as h from {B}"),
         Case(f"select k, ts, round(x, 2) as f from {B}"),
+        Case(f"select k, ts, string_split(k::text, ',') as f, make_time(1, 2, x) as g from {B}"),
+        Case(f"select k, ts, sum(seq::integer)::double as f from {B} group by k, ts"),
+        Case(f"select k, ts, (sum(seq) over {{{{ last('1 day') }}}})::double as f from {B}"),
     ),
     "float-equal": (
         Case(f"select k, ts, seq = 5 as f from {B}"),
