@@ -28,10 +28,10 @@ from test_parity import (
     MICROSECOND,
     assert_refused_beyond,
     instants_to_read,
-    offline_rows,
     project,
     read_online,
     rows_of,
+    train_at,
 )
 from test_windows_parity import assert_online_is, ends_of_frames
 from worlds import Column, ViewData, World, exact_rows, inexact_features, settled, write_project
@@ -152,6 +152,11 @@ def histories(draw: st.DrawFn, worlds: st.SearchStrategy[World]) -> list[State]:
 def load(folder: Path, state: State) -> None:
     """Writes the state's project and warehouse, and loads its online table."""
     write_project(state.world, folder)
+    load_again(folder, state)
+
+
+def load_again(folder: Path, state: State) -> None:
+    """Loads the online table of a state that is written already."""
     with closing(FeatureStore(folder)) as store:
         store.materialize(until=state.watermark, allow_shrink=True)
 
@@ -184,7 +189,7 @@ def check(folder: Path, state: State) -> None:
         assert_refused_beyond(store, world, rows, watermark)
         at = instants[len(instants) // 2]
         online, _ = read_online(store, world, at)
-        offline = offline_rows(world, rows, at)
+        offline = train_at(store, world, at)
         assert exact_rows(settled(online, offline, inexact_features(world))) == exact_rows(offline)
 
 
@@ -195,7 +200,7 @@ def run(states: list[State]) -> None:
             load(folder, state)
             check(folder, state)
             content = (folder / "online.db").read_bytes()
-            load(folder, state)
+            load_again(folder, state)
             assert (folder / "online.db").read_bytes() == content, "the same load twice writes nothing"
         with tempfile.TemporaryDirectory() as anew:
             load(Path(anew), states[-1])

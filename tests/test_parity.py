@@ -104,19 +104,24 @@ def assert_online_is(store: FeatureStore, world: World, rows: Rows, watermark: d
 
 def offline_rows(world: World, rows: Rows, at: datetime) -> list[dict[str, Any]]:
     """The training set's features at ``at`` over these rows, for the same entity rows."""
+    there = world.with_rows(rows)
+    with project(there) as folder, closing(FeatureStore(folder)) as store:
+        return train_at(store, there, at)
+
+
+def train_at(store: FeatureStore, world: World, at: datetime) -> list[dict[str, Any]]:
+    """The training set's features at ``at`` over the rows that the store's warehouse has, for the same entity rows."""
     column = next(c for c in world.spine_columns if c.name == world.timestamp)
     spine = tuple({**row, world.timestamp: strategies.as_type(at, column.type)} for row in world.spine)
-    there = replace(world.with_rows(rows), spine=spine)
-    with project(there) as folder, closing(FeatureStore(folder)) as store:
-        job = store.get_historical_features(
-            entity_df=spine_table(there),
-            features=list(world.asked),
-            full_feature_names=world.full_names,
-            timestamp=world.timestamp,
-        )
-        names = [name for _, _, name in asked_features(world)]
-        result: list[dict[str, Any]] = job.to_arrow().select(names).to_pylist()
-        return result
+    job = store.get_historical_features(
+        entity_df=spine_table(replace(world, spine=spine)),
+        features=list(world.asked),
+        full_feature_names=world.full_names,
+        timestamp=world.timestamp,
+    )
+    names = [name for _, _, name in asked_features(world)]
+    result: list[dict[str, Any]] = job.to_arrow().select(names).to_pylist()
+    return result
 
 
 @st.composite
