@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from asknown import FeatureStore
+from asknown import AsknownError, FeatureStore
 from engines.harness import Warehouse, quote
 
 WORDS = """
@@ -40,13 +40,17 @@ SPINE = pa.table(
 MODELS = ("given", "spine", "row", "m", "v", "moments", "windows", "spent__rows", "spent__events")
 TABLES = ("given", "spine", "moments", "spent__moments", "s")
 """The tables that hold the orders: each has a name of ours."""
+BARE = ("spent__moments", "s")
+"""Those that the sources name without a schema."""
 
 
 def write_project(folder: Path, target: dict[str, Any], schema: str) -> None:
     (folder / "models").mkdir(parents=True)
     (folder / "pyproject.toml").write_text('[tool.asknown]\nname = "p"\n')
     (folder / "profiles.yml").write_text(json.dumps({"p": {"outputs": {"dev": target}}}))
-    tables = [{"name": name, "identifier": f"{schema}.{quote(str(target['type']), name)}"} for name in (*TABLES, "ask")]
+    named = {name: f"{schema}.{quote(str(target['type']), name)}" for name in (*TABLES, "ask")}
+    named |= {name: name for name in BARE}
+    tables = [{"name": name, "identifier": identifier} for name, identifier in named.items()]
     properties = {"sources": [{"name": "given", "tables": tables}], "entities": [{"name": "customer"}]}
     (folder / "models" / "m.yml").write_text(json.dumps(properties))
     below = "{{ source('given', 'spine') }}"
@@ -56,7 +60,8 @@ def write_project(folder: Path, target: dict[str, Any], schema: str) -> None:
         (folder / "models" / f"{name}.sql").write_text(text)
         below = f"{{{{ ref('{name}') }}}}"
     config = "{{ config(entity='customer', event_time='seen', known_at='known_at') }}\n"
-    unions = " union all ".join(f"select * from {{{{ source('given', '{name}') }}}}" for name in TABLES[:1])
+    unions = "select * from {{ source('given', 's') }} union all "
+    unions += "select * from {{ source('given', 'spent__moments') }} where customer is null"
     columns = ", ".join(f'given."{name}" as "{name}_"' for name in OURS if name != "known_at")
     windows = ", ".join(
         f"{function}(given.\"{name}\") over {{{{ last('9 days') }}}} as {function}_{name}"
@@ -98,3 +103,28 @@ def test_a_user_may_have_every_name_of_ours(
         "select * from {{ source('given', 'ask') }} as given",
     ):
         assert ask(tmp_path, spine) == expected
+
+
+def test_a_model_is_not_read_in_a_tables_place(warehouse: Warehouse, tmp_path: Path) -> None:
+    """ClickHouse would take a table without a schema for the model of its name, which comes later."""
+    warehouse.load(tmp_path, {"orders": ORDERS})
+    write_project(tmp_path, warehouse.target(tmp_path), warehouse.schema)
+    for path in (tmp_path / "models").glob("*.sql"):
+        path.unlink()
+    source = {"name": "given", "tables": [{"name": "o", "identifier": "orders"}]}
+    (tmp_path / "models" / "m.yml").write_text(json.dumps({"sources": [source], "entities": [{"name": "customer"}]}))
+    (tmp_path / "models" / "orders.sql").write_text("select 7 as customer")
+    config = "{{ config(entity='customer', event_time='seen') }}\n"
+    text = (
+        "select customer, seen, given as g from {{ source('given', 'o') }} where customer not in (select customer from "
+    )
+    (tmp_path / "models" / "spent.sql").write_text(f"{config}{text}{{{{ ref('orders') }}}})")
+    with FeatureStore(tmp_path) as store:
+        if warehouse.name != "clickhouse":
+            assert store.get_historical_features(SPINE, ["spent"], timestamp="instant").to_arrow()["g"].null_count == 2
+            return
+        with pytest.raises(
+            AsknownError, match="reads the table 'orders', and clickhouse would read the model"
+        ) as raised:
+            store.get_historical_features(SPINE, ["spent"], timestamp="instant")
+    assert "identifier: schema.orders" in (raised.value.hint or "")

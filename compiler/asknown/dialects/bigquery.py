@@ -9,7 +9,7 @@ not say which hour is meant if a zone's clocks show it twice.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar, shifts
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _LISTED = "ARRAY_AGG(:x IGNORE NULLS ORDER BY :order)"
@@ -22,6 +22,9 @@ BIGQUERY = Dialect(
         "instant.timestamp": "UNIX_MICROS(TIMESTAMP(:x, 'UTC'))",
         "instant.timestamptz": "UNIX_MICROS(:x)",
         "instant.date": "UNIX_MICROS(TIMESTAMP(:x, 'UTC'))",
+        "bound.timestamp": "CAST(:x AS DATETIME)",
+        "bound.timestamptz": "CAST(:aware AS TIMESTAMP)",
+        "bound.date": "CAST(CAST(:x AS DATETIME) AS DATE)",
         "from_zone": "DATETIME(TIMESTAMP(:x, :zone), 'UTC')",
         "whole_division": "DIV(:x, :y)",
         "row_number": "ROW_NUMBER() OVER ()",
@@ -76,6 +79,10 @@ BIGQUERY = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **shifts(
+                "DATETIME_ADD(:a1, INTERVAL CAST(:a2 AS INT64) UNIT)",
+                "TIMESTAMP_ADD(:a1, INTERVAL CAST(:a2 AS INT64) UNIT)",
+            ),
             **calendar("(MOD(EXTRACT(DAYOFWEEK FROM :x) + 5, 7) + 1)", "DATE_DIFF(:b, :a, DAY)"),
             "div": "IEEE_DIVIDE(:this, :expression)",
             "intdiv.integer.integer": "DIV(:this, :expression)",

@@ -30,6 +30,17 @@ def calendar(weekday: str, days: str) -> dict[str, str]:
     }
 
 
+def shifts(timestamp: str, timestamptz: str | None = None) -> dict[str, str]:
+    """Rewrites of an instant ``:a1`` moved by ``:a2`` units; ``UNIT`` in a template stands for the unit."""
+    kinds = {"timestamp": timestamp, "timestamptz": timestamptz}
+    return {
+        f"shifted_{unit}.{kind}.integer": text.replace("UNIT", unit.upper())
+        for kind, text in kinds.items()
+        for unit in ("second", "minute", "hour", "day")
+        if text is not None
+    }
+
+
 REWRITES: dict[str, str] = {
     # sqlglot's own translation, if the kinds of the operands leave no doubt.
     **{
@@ -73,6 +84,7 @@ REWRITES: dict[str, str] = {
     "trim.expression": ":same",
     "cast.plain": ":same",
     "like.plain": ":same",
+    "substring.plain.part": ":same",  # in characters, counted from 1
     "dpipe.text.text": ":same",
     **{
         f"cast.{one}.{other}": ":same"
@@ -107,6 +119,11 @@ REFUSED: dict[str, str] = {
         for kind in ("integer", "decimal", "float", "unknown")
         for pair in (f"{kind}.interval", f"interval.{kind}")
     },
+    **dict.fromkeys(
+        ("shifted_second", "shifted_minute", "shifted_hour", "shifted_day"),
+        "the instant's type is unknown, or is not moved by a number: cast it to timestamp",
+    ),
+    "substring": _TESTED + "write a number from 1 on as the start, and a number as the length",
     "div": "engines differ in division by zero: write x / nullif(y, 0)",
     **dict.fromkeys(
         ("bitwiseand", "bitwiseor", "bitwisexor", "bitwisenot", "bitwiseleftshift", "bitwiserightshift"),

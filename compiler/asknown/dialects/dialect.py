@@ -142,6 +142,7 @@ class CteRules:
 
     pins_ctes: bool = False  # a CTE can be told to be kept, or to be read in place
     reads_in_place: bool = True  # of a dialect that pins CTEs: it has a word for the latter too
+    sees_later: bool = False  # a CTE reads the ones after it too, where a table has the same name
     fences: bool = False  # OFFSET 0 keeps a subquery from being merged with what it is joined to
 
 
@@ -155,6 +156,7 @@ class RelationRules:
 
     readers: Mapping[str, str] = field(default_factory=dict)
     files_in_order: bool = True  # a file's rows are read in their order
+    tables_in_order: bool = False  # a table's rows are read in the order in which they were written
     values_name_columns: bool = False  # (VALUES …) AS t(c) may stand in FROM
     unkept: Mapping[str, str] = field(default_factory=dict)  # kinds of columns that features cannot have, and why
     own: frozenset[str] = frozenset()  # its types that differ from those that DuckDB has by the same name

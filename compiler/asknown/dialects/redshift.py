@@ -8,7 +8,7 @@ manual does not say how NaN is ordered, and whether a zero keeps its sign.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar, shifts
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _MICROS = "DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), {})"
@@ -21,6 +21,9 @@ REDSHIFT = Dialect(
         "instant.timestamp": _MICROS.format(":x"),
         "instant.timestamptz": _MICROS.format(":x AT TIME ZONE 'UTC'"),
         "instant.date": _MICROS.format("CAST(:x AS TIMESTAMP)"),
+        "bound.timestamp": "CAST(:x AS TIMESTAMP)",
+        "bound.timestamptz": "CAST(:aware AS TIMESTAMPTZ)",
+        "bound.date": "CAST(CAST(:x AS TIMESTAMP) AS DATE)",
         "from_zone": "CONVERT_TIMEZONE(:zone, 'UTC', :x)",
         "whole_division": ":x / :y",
         "row_number": "ROW_NUMBER() OVER ()",
@@ -78,6 +81,7 @@ REDSHIFT = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **shifts("DATEADD(UNIT, CAST(:a2 AS INTEGER), :a1)"),
             **calendar("(MOD(EXTRACT(DOW FROM :x) + 6, 7) + 1)", "DATEDIFF(DAY, :a, :b)"),
             "intdiv.integer.integer": ":this / :expression",
             "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",

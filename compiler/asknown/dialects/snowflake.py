@@ -9,7 +9,7 @@ it twice.
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar, shifts
 from asknown.dialects.dialect import AggregateRules, Dialect, NameRules, PlanRules, RelationRules, Translation
 
 _NAIVE = "CAST(:x AS TIMESTAMPNTZ(6))"
@@ -58,6 +58,9 @@ SNOWFLAKE = Dialect(
         "instant.timestamp": _NAIVE,
         "instant.timestamptz": "CAST(CONVERT_TIMEZONE('UTC', :x) AS TIMESTAMPNTZ(6))",
         "instant.date": _NAIVE,
+        "bound.timestamp": _NAIVE,
+        "bound.timestamptz": "CAST(:aware AS TIMESTAMPTZ)",
+        "bound.date": "CAST(CAST(:x AS TIMESTAMPNTZ(6)) AS DATE)",
         "from_zone": "CONVERT_TIMEZONE(:zone, 'UTC', :x)",  # functions/convert_timezone: of three, the last is naive
         "microseconds": "DATE_PART(EPOCH_MICROSECOND, :x)",  # functions/date_part
         "whole_division": _DIVIDED.format(x=":x", y=":y"),
@@ -119,6 +122,7 @@ SNOWFLAKE = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **shifts(*["DATEADD(UNIT, :a2, :a1)"] * 2),
             **calendar("DAYOFWEEKISO(:x)", "DATEDIFF(DAY, :a, :b)"),
             "intdiv.integer.integer": _DIVIDED.format(x=":this", y=":expression"),
             "cast.as.hugeint": "CAST(:this AS DECIMAL(38, 0))",

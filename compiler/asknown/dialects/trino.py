@@ -9,7 +9,7 @@ keeps its sign, which hour is meant if a zone's clocks show it twice, and how MI
 
 from __future__ import annotations
 
-from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar
+from asknown.dialects.cautious import FLOATS, FUNCTIONS, MODES, REFUSED, REWRITES, UNDOCUMENTED, calendar, shifts
 from asknown.dialects.dialect import AggregateRules, Dialect, PlanRules, Translation
 
 
@@ -43,6 +43,9 @@ TRINO = Dialect(
         "instant.timestamp": _micros("CAST(:x AS TIMESTAMP(6))"),
         "instant.timestamptz": _micros(_utc(":x")),
         "instant.date": "(DATE_DIFF('DAY', CAST('1970-01-01' AS DATE), :x) * 86400000000)",
+        "bound.timestamp": "CAST(:x AS TIMESTAMP(6))",
+        "bound.timestamptz": "WITH_TIMEZONE(CAST(:x AS TIMESTAMP(6)), 'UTC')",
+        "bound.date": "CAST(CAST(:x AS TIMESTAMP(6)) AS DATE)",
         "from_zone": _utc("WITH_TIMEZONE(:x, :zone)"),
         "whole_division": ":x / :y",
         "row_number": "ROW_NUMBER() OVER ()",
@@ -102,6 +105,7 @@ TRINO = Dialect(
     translation=Translation(
         rewrites={
             **REWRITES,
+            **shifts(*["DATE_ADD('UNIT', :a2, :a1)"] * 2),
             **calendar("DAY_OF_WEEK(:x)", "DATE_DIFF('day', :a, :b)"),
             "intdiv.integer.integer": ":this / :expression",
             "avg": "CAST(SUM(:this) AS DOUBLE) / NULLIF(COUNT(:this), 0)",

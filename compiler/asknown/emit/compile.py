@@ -64,7 +64,7 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     # ClickHouse takes the table in given.x for a column called given.
     names = Names([*reserved_names, *(cte.name for cte in models), *columns])
     inside = Names(columns)
-    row = inside.fresh("row")
+    row = inside.fresh("row") if plan.spine.relation.ordered else None
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
     rows = ViewRows(names, dialect, plan.columns_read)
     ctes = [*models, *spines]
@@ -100,7 +100,8 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
             status = statuses[output.name]
             outputs.append(named(_status(status, plan, value, writer), status.name))
     query = query.select(*outputs, copy=False)
-    return Statement(tuple(ctes), query.order_by(col(row, s), copy=False), comment=HEADER)
+    query = query if row is None else query.order_by(col(row, s), copy=False)
+    return Statement(tuple(ctes), query, comment=HEADER)
 
 
 def _step_ctes(join: AsOfJoin | TrailingWindow, scope: AsOfScope, moments: str) -> list[Cte]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sqlglot import exp, parse_one
@@ -11,7 +12,7 @@ from asknown.dialects.duckdb import DUCKDB
 from asknown.emit.identifiers import Names as FreshNames
 from asknown.emit.identifiers import fold_names
 from asknown.emit.snippets import cast, snippet
-from asknown.emit.sql import ident, named
+from asknown.emit.sql import ident, in_range, named
 from asknown.emit.statement import Body, Cte, Statement
 from asknown.emit.translate.prune import Names, prune, prune_models
 from asknown.emit.translate.rewrite import translate
@@ -20,6 +21,7 @@ from asknown.emit.unknown_types import is_unsized, typed_as
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import FeatureView, Model
 from asknown.model.parse import is_repeatable
+from asknown.plan.nodes import Bounds
 from asknown.project.nodes import FileRead, SourceTable
 from asknown.render.nodes import REQUEST
 from asknown.types import Column, SqlType, parse_type
@@ -30,6 +32,13 @@ _TEXT = parse_type("VARCHAR")
 def source_name(table: SourceTable) -> str:
     """The name of a source's CTE, which ``source()`` renders to."""
     return f"{table.source}.{table.name}"
+
+
+def bare_table(table: SourceTable) -> str | None:
+    """The name of the target's table that a source reads, if nothing says in which schema it is."""
+    if table.identifier is None or not re.fullmatch(r"[^.]+", table.identifier):
+        return None
+    return table.identifier.strip('`"')
 
 
 def source_query(table: SourceTable, dialect: Dialect) -> Statement:
@@ -192,9 +201,11 @@ def cast_query(columns: Sequence[Column], query: str, dialect: Dialect) -> str:
     return f"{select}\nFROM (\n{query}\n) AS spine"
 
 
-def columns_query(columns: Sequence[Column], relation: str, dialect: Dialect) -> str:
-    """The query that reads these columns of a relation."""
+def columns_query(columns: Sequence[Column], relation: str, dialect: Dialect, instant: Column, within: Bounds) -> str:
+    """The query that reads these columns of a relation, of the rows whose ``instant`` lies within the bounds."""
     query = exp.select(*[ident(column.name) for column in columns]).from_(exp.Table(this=ident(relation)))
+    when = exp.column(ident(instant.name))
+    query = query.where(*in_range(dialect, when, instant.type, within.earliest, within.latest))
     if dialect.names.folds_up:
         fold_names(query, dialect.names.reserved)
     return query.sql(dialect.sqlglot)

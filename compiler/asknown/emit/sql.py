@@ -144,6 +144,20 @@ def bound(dialect: Dialect, column: exp.Expr, kind: SqlType, moment: datetime) -
     return column, snippet(dialect, f"bound.{kind.kind}", **places)
 
 
+def in_range(
+    dialect: Dialect, column: exp.Expr, kind: SqlType, earliest: datetime | None, latest: datetime | None
+) -> list[exp.Expr]:
+    """The conditions that a time column lies between two instants, both included, as far as they are given."""
+    conditions: list[exp.Expr] = []
+    if earliest is not None:
+        when, limit = bound(dialect, column.copy(), kind, earliest)
+        conditions.append(when >= limit)
+    if latest is not None:
+        when, limit = bound(dialect, column.copy(), kind, latest)
+        conditions.append(when <= limit)
+    return conditions
+
+
 def earlier(dialect: Dialect, value: exp.Expr, length: int) -> exp.Expr:
     """The instant ``length`` microseconds before ``value``.
 

@@ -59,7 +59,7 @@ class Relation:
 
     The query stands on the models ``refs`` and the tables ``sources``. ``repeatable`` is true if running it twice
     surely gives the same rows. ``row`` names a column beside ``columns`` that numbers the rows, for engines whose
-    tables keep no order.
+    tables keep no order. Where its rows have no order to keep, ``ordered`` is false, and so has the result none.
     """
 
     sql: str
@@ -68,6 +68,7 @@ class Relation:
     refs: tuple[str, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
     row: str | None = None
+    ordered: bool = True
 
 
 @dataclass(frozen=True)

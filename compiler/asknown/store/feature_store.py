@@ -119,20 +119,37 @@ class FeatureStore:
 
     @in_turn
     def compile_service(
-        self, features: str | Sequence[str], *, full_feature_names: bool = False, dialect: str | None = None
+        self,
+        features: str | Sequence[str],
+        *,
+        full_feature_names: bool = False,
+        dialect: str | None = None,
+        from_: Any = None,
+        until: Any = None,
     ) -> str:
         """The training query of ``features`` over a table ``spine`` that has the keys and ``event_timestamp``.
 
-        In the target's dialect, or in ``dialect`` without a connection to anything but files.
+        In the target's dialect, or in ``dialect`` without a connection to anything but files. With ``from_`` and
+        ``until``, the query takes the rows of ``spine`` from the one instant to the other, both included, and reads of
+        the views' rows those alone that these can see: by plain conditions on their time columns, so that an engine
+        reads the partitions that it needs.
         """
         frozen, features = self._at_versions(features)
         if frozen is not None:
-            return frozen.compile_service(features, full_feature_names=full_feature_names, dialect=dialect)
-        from asknown.store.training import compile_request
+            return frozen.compile_service(
+                features, full_feature_names=full_feature_names, dialect=dialect, from_=from_, until=until
+            )
+        from asknown.store.training import compile_request, read_range
 
+        within = read_range(from_, until)
         catalog, written = self._compiling(dialect)
         return compile_request(
-            catalog, features, full_names=full_feature_names, dialect=written, options=self._plan_options
+            catalog,
+            features,
+            full_names=full_feature_names,
+            dialect=written,
+            options=self._plan_options,
+            within=within,
         )
 
     @in_turn

@@ -38,6 +38,8 @@ from asknown.plan.inputs import conversion
 from asknown.plan.nodes import Derived, Plan, SpineValue
 
 INSTANT = "event_timestamp"
+SPINE = "spine"
+"""The table that a query reads which is compiled without a spine."""
 FILES = tuple(DUCKDB.relations.readers)
 """The endings of files that hold a spine."""
 _DATETIMES = ("timestamp", "timestamptz")
@@ -210,8 +212,11 @@ def _of_sql(sql: str, catalog: TypedCatalog, *, repeatable: bool) -> Relation:
     return Relation(sql, columns, repeatable)
 
 
-def spine_to_come(requested: Sequence[RequestedFeature], dialect: Dialect) -> Spine:
-    """The spine to compile with when there is none: a table ``spine`` with keys, ``event_timestamp`` and inputs."""
+def spine_to_come(requested: Sequence[RequestedFeature], dialect: Dialect, within: Bounds) -> Spine:
+    """The spine to compile with when there is none: a table ``spine`` with keys, ``event_timestamp`` and inputs.
+
+    Of its rows, those are taken whose instants lie ``within`` the bounds.
+    """
     keys: dict[str, Column] = {}
     for item in requested:
         renamed = dict(item.keys)
@@ -224,7 +229,8 @@ def spine_to_come(requested: Sequence[RequestedFeature], dialect: Dialect) -> Sp
         for given in item.view.inputs if isinstance(item.view, OnDemandView) else ():
             inputs.setdefault(given.name.casefold(), given)
     columns = (*keys.values(), instant, *inputs.values())
-    return Spine(Relation(columns_query(columns, "spine", dialect), columns, repeatable=True), instant)
+    sql, ordered = columns_query(columns, SPINE, dialect, instant, within), dialect.relations.tables_in_order
+    return Spine(Relation(sql, columns, repeatable=True, ordered=ordered), instant, within)
 
 
 def _refuse_alike(columns: Sequence[Column]) -> None:

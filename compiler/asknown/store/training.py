@@ -10,15 +10,17 @@ from asknown.catalog.catalog import Catalog
 from asknown.dialects.dialect import Dialect
 from asknown.emit.compile import compile_training
 from asknown.emit.statement import check_sql, standalone, with_ctes, write
+from asknown.errors import AsknownError
+from asknown.instants import read_instant
 from asknown.model.nodes import FeatureView, OnDemandView, View
 from asknown.plan.build import build_plan
 from asknown.plan.needs import Needs, find_needs
-from asknown.plan.nodes import Derived, Plan
+from asknown.plan.nodes import Bounds, Derived, Plan
 from asknown.plan.request import FeatureRequest, RequestedFeature, name_features, read_request
 from asknown.plan.rules import PlanOptions
 from asknown.plan.statuses import with_statuses
 from asknown.store.on_demand import compile_alone
-from asknown.store.spine import check_inputs, check_keys, read_spine, spine_to_come
+from asknown.store.spine import SPINE, check_inputs, check_keys, read_spine, spine_to_come
 from asknown.store.terms import refuse_deprecated
 from asknown.store.typed_catalog import TypedCatalog
 
@@ -94,6 +96,15 @@ def plan_request(
     return Planned(plan, requested, tuple(_read_from(plan, (item.view for item in requested))))
 
 
+def read_range(earliest: Any, latest: Any) -> Bounds:
+    """The range between two instants. Raises ``bad-value`` for one that ends before it begins."""
+    first = None if earliest is None else read_instant(earliest, "from")
+    last = None if latest is None else read_instant(latest, "until")
+    if first is not None and last is not None and last < first:
+        raise AsknownError("bad-value", f"until: {last} lies before from: {first}", hint="exchange the two")
+    return Bounds(first, last)
+
+
 def compile_request(
     catalog: TypedCatalog,
     features: str | Sequence[str],
@@ -101,18 +112,23 @@ def compile_request(
     full_names: bool,
     dialect: Dialect | None,
     options: PlanOptions | None,
+    within: Bounds,
 ) -> str:
-    """The training query of ``features`` over a table ``spine``: in the engine's dialect, or written in ``dialect``."""
+    """The training query of ``features`` over a table ``spine``: in the engine's dialect, or written in ``dialect``.
+
+    Of the table's rows it takes those whose instants lie ``within`` the bounds.
+    """
     written = dialect or catalog.engine.dialect
     request = _read(catalog.models, features)
     views = {item.view: catalog.asked(item.view) for item in request}
     requested = name_features(request, views, full_names=full_names, reserved_names=[])
-    spine = spine_to_come(requested, written)
+    spine = spine_to_come(requested, written, within)
     look = catalog.sample if dialect is None else _unseen
     plan = build_plan(spine, requested, look, written, options)
     read = _read_from(plan, views.values())
     models = catalog.ctes_of_views(read, dialect=dialect, columns=plan.columns_read)
-    sql = write(compile_training(plan, models, catalog.reserved_names(), written), written)
+    reserved = [*catalog.reserved_names(), *([SPINE] if written.ctes.sees_later else [])]
+    sql = write(compile_training(plan, models, reserved, written), written)
     return check_sql(standalone(sql, written), written)
 
 

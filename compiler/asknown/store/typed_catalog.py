@@ -14,6 +14,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.feature_types import with_sums
 from asknown.emit.load import compile_call_types
 from asknown.emit.models import (
+    bare_table,
     file_query,
     model_cte,
     relation_query,
@@ -39,6 +40,7 @@ from asknown.model.parse import written_columns
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
+from asknown.project.nodes import SourceTable
 from asknown.store.on_demand import build_on_demand
 from asknown.store.rounding_calls import may_round, rounding_calls
 from asknown.store.sources import SourceTables
@@ -183,6 +185,8 @@ class TypedCatalog:
         dialect = dialect or self.engine.dialect
         keys = _sources_of(closure, sources)
         tables = [(self.sources.located(key), self.sources.columns(key), self.sources.stored(key)) for key in keys]
+        if dialect.ctes.sees_later:
+            _refuse_hidden([table for table, _, _ in tables], closure, dialect)
         informed = [self.informed(model) for model in closure]
         return [source_cte(table, columns, dialect, stored) for table, columns, stored in tables] + translated(
             informed, dialect, read
@@ -265,8 +269,9 @@ class TypedCatalog:
         return [kind for _, kind in self._types.describe(write(statement, self._types.dialect))]
 
     def reserved_names(self) -> list[str]:
-        """The names of the models and sources, which no generated CTE may have."""
-        return [*self.project.models, *(source_name(table) for table in self.sources.tables.values())]
+        """The names of the models, the sources and their tables, which no generated CTE may have."""
+        tables = self.sources.tables.values()
+        return [*self.project.models, *map(source_name, tables), *filter(None, map(bare_table, tables))]
 
     def fingerprint(self, view: FeatureView) -> str:
         return fingerprint(view, self.models.closure([view.name]), self.project)
@@ -408,6 +413,20 @@ def relations_of(
             names += view.model.rendered.refs
             tables += view.model.rendered.sources
     return names, tables
+
+
+def _refuse_hidden(tables: Iterable[SourceTable], closure: Iterable[Model], dialect: Dialect) -> None:
+    """Raises ``name-clash`` for a source's table that the engine would take for the model of that name."""
+    models = {model.name.casefold() for model in closure}
+    for table in tables:
+        if (name := bare_table(table)) is not None and name.casefold() in models:
+            raise AsknownError(
+                "duplicate-name",
+                f"source '{source_name(table)}' reads the table '{name}', and {dialect.name} would read the model "
+                "of that name",
+                at=table.at,
+                hint=f"say where the table is: identifier: schema.{name}",
+            )
 
 
 def _where_alike(pairs: Iterable[tuple[str, _Fact]]) -> dict[str, _Fact]:

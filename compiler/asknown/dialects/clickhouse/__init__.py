@@ -36,7 +36,7 @@ CLICKHOUSE = Dialect(
     exact_sums=EXACT_SUMS,
     translation=Translation(rewrites=REWRITES, refused=REFUSED, functions=FUNCTIONS),
     names=NameRules(quotes_all=True, plain_names=False),
-    ctes=CteRules(pins_ctes=True, reads_in_place=False),
+    ctes=CteRules(pins_ctes=True, reads_in_place=False, sees_later=True),
     relations=RelationRules(
         readers={".parquet": "file", ".csv": "file"},
         files_in_order=False,

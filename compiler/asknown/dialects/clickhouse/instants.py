@@ -83,6 +83,7 @@ SNIPPETS = {
     "try_instant": TRY_INSTANT,
     "from_zone": f"fromUnixTimestamp64Micro({ZONED})",
     "bound.timestamp": "fromUnixTimestamp64Micro(:micros)",  # the reader of literals takes no instant before 1900
+    "bound.date": "toDate32(fromUnixTimestamp64Micro(:micros))",
     "bound.timestamptz": "fromUnixTimestamp64Micro(:micros)",
     "from_microseconds": "fromUnixTimestamp64Micro(:x)",
     "whole_division": "intDiv(:x, :y)",

@@ -164,6 +164,7 @@ DUCKDB = Dialect(
     names=NameRules(quotes_all=False, own_schema="main"),
     ctes=CteRules(pins_ctes=True),
     relations=RelationRules(
+        tables_in_order=True,
         readers={
             ".parquet": "read_parquet",
             ".csv": "read_csv",

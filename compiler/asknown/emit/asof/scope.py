@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from asknown.dialects.dialect import Dialect
 from asknown.emit.identifiers import Names
-from asknown.emit.sql import all_of, bound, col, earlier, instant, subquery
+from asknown.emit.sql import all_of, col, earlier, in_range, instant, subquery
 from asknown.model.nodes import FeatureView
 from asknown.plan.nodes import Bounds
 from asknown.types import Column
@@ -106,14 +106,8 @@ class AsOfScope:
     def between(self, bounds: Bounds, back: int | None) -> list[exp.Expr]:
         """Conditions that the event time is at most ``back`` before the first moment, and not after the last."""
         column = self.view.event_time
-        conditions: list[exp.Expr] = []
-        if bounds.earliest is not None and back is not None and (oldest := _earlier(bounds.earliest, back)):
-            when, limit = bound(self.dialect, col(column.name, self.v), column.type, oldest)
-            conditions.append(when >= limit)
-        if bounds.latest is not None:
-            when, limit = bound(self.dialect, col(column.name, self.v), column.type, bounds.latest)
-            conditions.append(when <= limit)
-        return conditions
+        oldest = None if bounds.earliest is None or back is None else _earlier(bounds.earliest, back)
+        return in_range(self.dialect, col(column.name, self.v), column.type, oldest, bounds.latest)
 
     def _instant(self, column: Column) -> exp.Expr:
         return instant(self.dialect, col(column.name, self.v), column.type)

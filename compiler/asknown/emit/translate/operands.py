@@ -39,6 +39,8 @@ _LIKE_OPERANDS = (
     exp.Window,
     exp.Alias,
 )
+SHIFTED = "shifted_"
+"""How the names of calls begin that move an instant by a number of units, such as ``shifted_minute(t, n)``."""
 _LENGTHS = tuple(f"to_{unit}s" for unit in ("microsecond", "millisecond", "second", "minute", "hour", "day", "week"))
 _TEXTS = (exp.TimeToStr, exp.Left, exp.Right, exp.SplitPart, exp.Pad, exp.Replace, exp.RegexpReplace, exp.RegexpExtract)
 _ALWAYS: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
@@ -201,6 +203,8 @@ def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
         case exp.Anonymous() if node.name.casefold() in _LENGTHS:
             return "interval"
         case exp.Nullif():
+            return below[0]
+        case exp.Anonymous() if node.name.startswith(SHIFTED) and below:
             return below[0]
         case exp.TimestampTrunc() | exp.DateTrunc() | exp.DateBin() | exp.DateAdd() if "timestamptz" in below:
             return "timestamptz"

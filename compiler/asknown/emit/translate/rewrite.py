@@ -19,6 +19,7 @@ from asknown.emit.identifiers import fold_names, join_names, settle_names, spell
 from asknown.emit.snippets import instantiate
 from asknown.emit.translate.operands import operand_kinds
 from asknown.emit.translate.seconds import spell_seconds
+from asknown.emit.translate.shifts import spell_shifts
 from asknown.emit.translate.zones import write_utc
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
@@ -61,7 +62,7 @@ def rewrite(tree: exp.Expr, dialect: Dialect, model: Model, types: Mapping[str, 
     rules = dialect.translation
     types = model.reads if types is None else types
     tree = write_utc(_spell_zones(tree), types) if rules.writes_utc else _spell_zones(tree)
-    tree = spell_seconds(tree, dialect, types)
+    tree = spell_shifts(spell_seconds(tree, dialect, types), dialect, types)
     kinds = operand_kinds(tree, types)
     shells: set[int] = set()  # expressions around an aggregate, which a rewrite has put in its place
     for node in reversed(list(tree.walk())):
@@ -178,6 +179,7 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     if isinstance(unit, exp.Var | exp.Literal):
         single.append(unit.name.casefold())
     plain = ["plain"] if is_plain(node) else []
+    plain = ["plain.part", *plain] if plain and is_part(node) else plain
     plain = [f"plain.{to.kind}", *plain] if plain and isinstance(node, exp.Cast) else plain
     return [*(f"{key}.{part}" for part in (*plain, *parts, *single, *traits)), key]
 
@@ -363,6 +365,14 @@ def is_plain(node: exp.Expr) -> bool:
     if isinstance(node, exp.Log):
         return node.this.name == "10" and node.args.get("expression") is not None
     return isinstance(node, exp.Substring) and _is_number(node.args.get("start"), least=0)
+
+
+def is_part(node: exp.Expr) -> bool:
+    """Whether a node is a part of a text that begins at a character from the first on, of a length from 0 on."""
+    if not isinstance(node, exp.Substring) or not _is_number(node.args.get("start"), least=1):
+        return False
+    length = node.args.get("length")
+    return length is None or _is_number(length, least=0)
 
 
 def _is_number(node: exp.Expr | None, *, least: float = 1e-300) -> bool:

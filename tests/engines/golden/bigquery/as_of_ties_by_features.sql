@@ -20,7 +20,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    ROW_NUMBER() OVER () AS `row`,
     UNIX_MICROS(TIMESTAMP(`given`.`event_timestamp`, 'UTC')) AS `t`,
     `given`.*
   FROM `given`
@@ -117,8 +116,6 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `ties__rows` AS `ties`
   ON `s`.`user_id` = `ties`.`user_id` AND `s`.`t` = `ties`.`t`
-ORDER BY
-  `s`.`row`
 
 -- asknown compile ties:second --dialect bigquery
 -- Written by asknown. Session: time zone UTC.
@@ -142,7 +139,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    ROW_NUMBER() OVER () AS `row`,
     UNIX_MICROS(TIMESTAMP(`given`.`event_timestamp`, 'UTC')) AS `t`,
     `given`.*
   FROM `given`
@@ -276,5 +272,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `ties__rows` AS `ties`
   ON `s`.`user_id` = `ties`.`user_id` AND `s`.`t` = `ties`.`t`
-ORDER BY
-  `s`.`row`

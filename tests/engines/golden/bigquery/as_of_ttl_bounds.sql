@@ -19,7 +19,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    ROW_NUMBER() OVER () AS `row`,
     UNIX_MICROS(TIMESTAMP(`given`.`event_timestamp`, 'UTC')) AS `t`,
     `given`.*
   FROM `given`
@@ -114,5 +113,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `balance__rows` AS `balance`
   ON `s`.`user_id` = `balance`.`user_id` AND `s`.`t` = `balance`.`t`
-ORDER BY
-  `s`.`row`

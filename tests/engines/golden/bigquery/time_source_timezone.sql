@@ -21,7 +21,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    ROW_NUMBER() OVER () AS `row`,
     UNIX_MICROS(TIMESTAMP(`given`.`event_timestamp`, 'UTC')) AS `t`,
     `given`.*
   FROM `given`
@@ -112,5 +111,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `readings__rows` AS `readings`
   ON `s`.`user_id` = `readings`.`user_id` AND `s`.`t` = `readings`.`t`
-ORDER BY
-  `s`.`row`

@@ -20,7 +20,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    ROW_NUMBER() OVER () AS `row`,
     UNIX_MICROS(TIMESTAMP(`given`.`event_timestamp`, 'UTC')) AS `t`,
     `given`.*
   FROM `given`
@@ -104,5 +103,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `balance__rows` AS `balance`
   ON `s`.`user_id` = `balance`.`user_id` AND `s`.`t` = `balance`.`t`
-ORDER BY
-  `s`.`row`

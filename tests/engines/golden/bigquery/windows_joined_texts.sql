@@ -12,7 +12,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    ROW_NUMBER() OVER () AS `row`,
     UNIX_MICROS(TIMESTAMP(`given`.`event_timestamp`, 'UTC')) AS `t`,
     `given`.*
   FROM `given`
@@ -144,5 +143,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `pages__windows` AS `pages_windows`
   ON `s`.`user_id` = `pages_windows`.`user_id` AND `s`.`t` = `pages_windows`.`t`
-ORDER BY
-  `s`.`row`

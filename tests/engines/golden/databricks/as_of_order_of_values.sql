@@ -72,7 +72,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -520,5 +519,3 @@ LEFT JOIN `flags__rows` AS `flags`
   ON `s`.`user_id` = `flags`.`user_id` AND `s`.`t` = `flags`.`t`
 LEFT JOIN `lists__rows` AS `lists`
   ON `s`.`user_id` = `lists`.`user_id` AND `s`.`t` = `lists`.`t`
-ORDER BY
-  `s`.`row`

@@ -20,7 +20,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -116,8 +115,6 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `ties__rows` AS `ties`
   ON `s`.`user_id` = `ties`.`user_id` AND `s`.`t` = `ties`.`t`
-ORDER BY
-  `s`.`row`
 
 -- asknown compile ties:second --dialect databricks
 -- Written by asknown. Session: time zone UTC.
@@ -141,7 +138,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -272,5 +268,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `ties__rows` AS `ties`
   ON `s`.`user_id` = `ties`.`user_id` AND `s`.`t` = `ties`.`t`
-ORDER BY
-  `s`.`row`

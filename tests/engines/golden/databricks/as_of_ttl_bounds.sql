@@ -19,7 +19,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -113,5 +112,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `balance__rows` AS `balance`
   ON `s`.`user_id` = `balance`.`user_id` AND `s`.`t` = `balance`.`t`
-ORDER BY
-  `s`.`row`

@@ -32,7 +32,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -199,5 +198,3 @@ LEFT JOIN `balance__rows` AS `balance`
   ON `s`.`user_id` = `balance`.`user_id` AND `s`.`t` = `balance`.`t`
 LEFT JOIN `late__rows` AS `late`
   ON `s`.`user_id` = `late`.`user_id` AND `s`.`t` = `late`.`t`
-ORDER BY
-  `s`.`row`

@@ -31,7 +31,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t_`,
     `given`.*
   FROM `given`
@@ -160,8 +159,6 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `odd__rows` AS `odd`
   ON `s`.`the user` = `odd`.`the user` AND `s`.`t_` = `odd`.`t_`
-ORDER BY
-  `s`.`row`
 
 -- asknown compile odd:event_timestamp odd:with space odd:co:lon --dialect databricks
 -- Written by asknown. Session: time zone UTC.
@@ -196,7 +193,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -337,5 +333,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `odd__rows` AS `odd`
   ON `s`.`the user` = `odd`.`the user` AND `s`.`t` = `odd`.`t_`
-ORDER BY
-  `s`.`row`

@@ -30,7 +30,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -191,5 +190,3 @@ LEFT JOIN `rates__rows` AS `rates`
   ON `s`.`t` = `rates`.`t`
 LEFT JOIN `balance__rows` AS `balance`
   ON `s`.`user_id` = `balance`.`user_id` AND `s`.`t` = `balance`.`t`
-ORDER BY
-  `s`.`row`

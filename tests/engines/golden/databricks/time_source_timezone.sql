@@ -38,7 +38,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -128,5 +127,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `readings__rows` AS `readings`
   ON `s`.`user_id` = `readings`.`user_id` AND `s`.`t` = `readings`.`t`
-ORDER BY
-  `s`.`row`

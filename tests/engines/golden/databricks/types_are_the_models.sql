@@ -44,7 +44,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -169,5 +168,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `kinds__rows` AS `kinds`
   ON `s`.`user_id` = `kinds`.`user_id` AND `s`.`t` = `kinds`.`t`
-ORDER BY
-  `s`.`row`

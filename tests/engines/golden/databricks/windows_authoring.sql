@@ -12,7 +12,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -1469,5 +1468,3 @@ LEFT JOIN `written__windows` AS `written_windows`
   ON `s`.`user_id` = `written_windows`.`user_id` AND `s`.`t` = `written_windows`.`t`
 LEFT JOIN `written__windows_` AS `written_windows_`
   ON `s`.`user_id` = `written_windows_`.`user_id` AND `s`.`t` = `written_windows_`.`t`
-ORDER BY
-  `s`.`row`

@@ -12,7 +12,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -160,5 +159,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `ends__windows` AS `ends_windows`
   ON `s`.`user_id` = `ends_windows`.`user_id` AND `s`.`t` = `ends_windows`.`t`
-ORDER BY
-  `s`.`row`

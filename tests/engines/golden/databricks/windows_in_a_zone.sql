@@ -30,7 +30,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -97,5 +96,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `nights__windows` AS `nights_windows`
   ON `s`.`user_id` = `nights_windows`.`user_id` AND `s`.`t` = `nights_windows`.`t`
-ORDER BY
-  `s`.`row`

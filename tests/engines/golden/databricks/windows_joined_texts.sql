@@ -12,7 +12,6 @@ WITH
 -- the spine, with its instant in UTC
 `spine` AS (
   SELECT
-    MONOTONICALLY_INCREASING_ID() AS `row`,
     `given`.`event_timestamp` AS `t`,
     `given`.*
   FROM `given`
@@ -148,5 +147,3 @@ SELECT
 FROM `spine` AS `s`
 LEFT JOIN `pages__windows` AS `pages_windows`
   ON `s`.`user_id` = `pages_windows`.`user_id` AND `s`.`t` = `pages_windows`.`t`
-ORDER BY
-  `s`.`row`

@@ -31,7 +31,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), "given"."event_timestamp") AS "t_",
     "given".*
   FROM "given"
@@ -161,8 +160,6 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "odd__rows" AS "odd"
   ON "s"."the user" = "odd"."the user" AND "s"."t_" = "odd"."t_"
-ORDER BY
-  "s"."row"
 
 -- asknown compile odd:event_timestamp odd:with space odd:co:lon --dialect redshift
 -- Written by asknown. Session: time zone UTC.
@@ -197,7 +194,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), "given"."event_timestamp") AS "t",
     "given".*
   FROM "given"
@@ -341,5 +337,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "odd__rows" AS "odd"
   ON "s"."the user" = "odd"."the user" AND "s"."t" = "odd"."t_"
-ORDER BY
-  "s"."row"

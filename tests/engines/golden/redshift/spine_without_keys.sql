@@ -30,7 +30,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), "given"."event_timestamp") AS "t",
     "given".*
   FROM "given"
@@ -192,5 +191,3 @@ LEFT JOIN "rates__rows" AS "rates"
   ON "s"."t" = "rates"."t"
 LEFT JOIN "balance__rows" AS "balance"
   ON "s"."user_id" = "balance"."user_id" AND "s"."t" = "balance"."t"
-ORDER BY
-  "s"."row"

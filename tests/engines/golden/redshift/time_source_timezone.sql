@@ -21,7 +21,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), "given"."event_timestamp") AS "t",
     "given".*
   FROM "given"
@@ -115,5 +114,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "readings__rows" AS "readings"
   ON "s"."user_id" = "readings"."user_id" AND "s"."t" = "readings"."t"
-ORDER BY
-  "s"."row"

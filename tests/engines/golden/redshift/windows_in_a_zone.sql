@@ -13,7 +13,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), "given"."event_timestamp") AS "t",
     "given".*
   FROM "given"
@@ -90,5 +89,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "nights__windows" AS "nights_windows"
   ON "s"."user_id" = "nights_windows"."user_id" AND "s"."t" = "nights_windows"."t"
-ORDER BY
-  "s"."row"

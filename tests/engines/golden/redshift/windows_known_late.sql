@@ -12,7 +12,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP), "given"."event_timestamp") AS "t",
     "given".*
   FROM "given"
@@ -177,5 +176,3 @@ LEFT JOIN "confirmed__rows" AS "confirmed"
 LEFT JOIN "confirmed__windows" AS "confirmed_windows"
   ON "s"."user_id" = "confirmed_windows"."user_id"
   AND "s"."t" = "confirmed_windows"."t"
-ORDER BY
-  "s"."row"

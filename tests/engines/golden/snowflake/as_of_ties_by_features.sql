@@ -20,7 +20,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -104,8 +103,6 @@ SELECT
 FROM spine AS s
 LEFT JOIN ties__rows AS ties
   ON s.user_id = ties.user_id AND s.t = ties.t
-ORDER BY
-  s."ROW"
 
 -- asknown compile ties:second --dialect snowflake
 -- Written by asknown. Session: time zone UTC.
@@ -129,7 +126,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -248,5 +244,3 @@ SELECT
 FROM spine AS s
 LEFT JOIN ties__rows AS ties
   ON s.user_id = ties.user_id AND s.t = ties.t
-ORDER BY
-  s."ROW"

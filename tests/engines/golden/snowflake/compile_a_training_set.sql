@@ -32,7 +32,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -178,5 +177,3 @@ LEFT JOIN balance__rows AS balance
   ON s.user_id = balance.user_id AND s.t = balance.t
 LEFT JOIN late__rows AS late
   ON s.user_id = late.user_id AND s.t = late.t
-ORDER BY
-  s."ROW"

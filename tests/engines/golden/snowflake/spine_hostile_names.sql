@@ -31,7 +31,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t_,
     given.*
   FROM given
@@ -148,8 +147,6 @@ SELECT
 FROM spine AS s
 LEFT JOIN odd__rows AS odd
   ON s."the user" = odd."the user" AND s.t_ = odd.t_
-ORDER BY
-  s."ROW"
 
 -- asknown compile odd:event_timestamp odd:with space odd:co:lon --dialect snowflake
 -- Written by asknown. Session: time zone UTC.
@@ -184,7 +181,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -313,5 +309,3 @@ SELECT
 FROM spine AS s
 LEFT JOIN odd__rows AS odd
   ON s."the user" = odd."the user" AND s.t = odd.t_
-ORDER BY
-  s."ROW"

@@ -30,7 +30,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -159,5 +158,3 @@ LEFT JOIN rates__rows AS rates
   ON s.t = rates.t
 LEFT JOIN balance__rows AS balance
   ON s.user_id = balance.user_id AND s.t = balance.t
-ORDER BY
-  s."ROW"

@@ -21,7 +21,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -99,5 +98,3 @@ SELECT
 FROM spine AS s
 LEFT JOIN readings__rows AS readings
   ON s.user_id = readings.user_id AND s.t = readings.t
-ORDER BY
-  s."ROW"

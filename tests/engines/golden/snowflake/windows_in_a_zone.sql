@@ -13,7 +13,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -94,5 +93,3 @@ SELECT
 FROM spine AS s
 LEFT JOIN nights__windows AS nights_windows
   ON s.user_id = nights_windows.user_id AND s.t = nights_windows.t
-ORDER BY
-  s."ROW"

@@ -12,7 +12,6 @@ given AS (
 -- the spine, with its instant in UTC
 spine AS (
   SELECT
-    ROW_NUMBER() OVER (ORDER BY NULL) AS "ROW",
     CAST(given.event_timestamp AS TIMESTAMPNTZ(6)) AS t,
     given.*
   FROM given
@@ -169,5 +168,3 @@ LEFT JOIN confirmed__rows AS confirmed
   ON s.user_id = confirmed.user_id AND s.t = confirmed.t
 LEFT JOIN confirmed__windows AS confirmed_windows
   ON s.user_id = confirmed_windows.user_id AND s.t = confirmed_windows.t
-ORDER BY
-  s."ROW"

@@ -72,7 +72,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -665,5 +664,3 @@ LEFT JOIN "flags__rows" AS "flags"
   ON "s"."user_id" = "flags"."user_id" AND "s"."t" = "flags"."t"
 LEFT JOIN "lists__rows" AS "lists"
   ON "s"."user_id" = "lists"."user_id" AND "s"."t" = "lists"."t"
-ORDER BY
-  "s"."row"

@@ -20,7 +20,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -149,8 +148,6 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "ties__rows" AS "ties"
   ON "s"."user_id" = "ties"."user_id" AND "s"."t" = "ties"."t"
-ORDER BY
-  "s"."row"
 
 -- asknown compile ties:second --dialect trino
 -- Written by asknown. Session: time zone UTC.
@@ -174,7 +171,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -358,5 +354,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "ties__rows" AS "ties"
   ON "s"."user_id" = "ties"."user_id" AND "s"."t" = "ties"."t"
-ORDER BY
-  "s"."row"

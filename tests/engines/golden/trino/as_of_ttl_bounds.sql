@@ -19,7 +19,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -145,5 +144,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "balance__rows" AS "balance"
   ON "s"."user_id" = "balance"."user_id" AND "s"."t" = "balance"."t"
-ORDER BY
-  "s"."row"

@@ -32,7 +32,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -292,5 +291,3 @@ LEFT JOIN "balance__rows" AS "balance"
   ON "s"."user_id" = "balance"."user_id" AND "s"."t" = "balance"."t"
 LEFT JOIN "late__rows" AS "late"
   ON "s"."user_id" = "late"."user_id" AND "s"."t" = "late"."t"
-ORDER BY
-  "s"."row"

@@ -31,7 +31,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -204,8 +203,6 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "odd__rows" AS "odd"
   ON "s"."the user" = "odd"."the user" AND "s"."t_" = "odd"."t_"
-ORDER BY
-  "s"."row"
 
 -- asknown compile odd:event_timestamp odd:with space odd:co:lon --dialect trino
 -- Written by asknown. Session: time zone UTC.
@@ -240,7 +237,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -436,5 +432,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "odd__rows" AS "odd"
   ON "s"."the user" = "odd"."the user" AND "s"."t" = "odd"."t_"
-ORDER BY
-  "s"."row"

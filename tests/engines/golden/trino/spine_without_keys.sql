@@ -30,7 +30,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -244,5 +243,3 @@ LEFT JOIN "rates__rows" AS "rates"
   ON "s"."t" = "rates"."t"
 LEFT JOIN "balance__rows" AS "balance"
   ON "s"."user_id" = "balance"."user_id" AND "s"."t" = "balance"."t"
-ORDER BY
-  "s"."row"

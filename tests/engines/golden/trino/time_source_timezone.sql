@@ -21,7 +21,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -143,5 +142,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "readings__rows" AS "readings"
   ON "s"."user_id" = "readings"."user_id" AND "s"."t" = "readings"."t"
-ORDER BY
-  "s"."row"

@@ -12,7 +12,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -129,5 +128,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "ends__windows" AS "ends_windows"
   ON "s"."user_id" = "ends_windows"."user_id" AND "s"."t" = "ends_windows"."t"
-ORDER BY
-  "s"."row"

@@ -13,7 +13,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -102,5 +101,3 @@ SELECT
 FROM "spine" AS "s"
 LEFT JOIN "nights__windows" AS "nights_windows"
   ON "s"."user_id" = "nights_windows"."user_id" AND "s"."t" = "nights_windows"."t"
-ORDER BY
-  "s"."row"

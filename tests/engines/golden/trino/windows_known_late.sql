@@ -12,7 +12,6 @@ WITH
 -- the spine, with its instant in UTC
 "spine" AS (
   SELECT
-    ROW_NUMBER() OVER () AS "row",
     (
       DATE_DIFF(
         'MILLISECOND',
@@ -250,5 +249,3 @@ LEFT JOIN "confirmed__rows" AS "confirmed"
 LEFT JOIN "confirmed__windows" AS "confirmed_windows"
   ON "s"."user_id" = "confirmed_windows"."user_id"
   AND "s"."t" = "confirmed_windows"."t"
-ORDER BY
-  "s"."row"
