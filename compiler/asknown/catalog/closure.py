@@ -28,8 +28,11 @@ from asknown.project.nodes import (
     Service,
     ServiceFeatures,
     SourceTable,
+    Target,
     Terms,
 )
+from asknown.project.options import Options
+from asknown.project.target_names import of_target
 from asknown.render import Rendered
 from asknown.render.frozen import METADATA, rendered_from
 
@@ -164,7 +167,7 @@ def _source(table: SourceTable) -> Body:
         "source": table.source,
         "name": table.name,
         "path": table.path,
-        "identifier": table.identifier,
+        "identifier": table.written or table.identifier,  # one version for all targets
         "timezone": table.timezone,
         "static": table.static,
         "options": [[key, value] for key, value in table.options],
@@ -233,7 +236,7 @@ def thaw(
     for body in models.values():
         services |= {name: thawed_service(objects[digest]) for name, digest in body.get("services", ())}
         for *_, digest in body["sources"]:
-            table = thawed_source(objects[digest], Where(shown(body["name"])))
+            table = thawed_source(objects[digest], Where(shown(body["name"])), project.profile.target)
             today = project.sources.get((table.source, table.name))
             if today is not None and today.path == table.path:
                 table = replace(table, push=today.push)  # its files may have landed rows, whose numbers nobody reads
@@ -283,9 +286,9 @@ def thawed_doc(body: Body, shown: str) -> ModelDoc:
     return ModelDoc(body["name"], metadata["doc"], _columns(metadata["columns"], shown), Where(shown), terms)
 
 
-def thawed_source(body: Body, at: Where) -> SourceTable:
-    """The table of a source's object."""
-    return SourceTable(
+def thawed_source(body: Body, at: Where, target: Target[Options]) -> SourceTable:
+    """The table of a source's object, on the target."""
+    table = SourceTable(
         body["source"],
         body["name"],
         body["path"],
@@ -297,6 +300,7 @@ def thawed_source(body: Body, at: Where) -> SourceTable:
         body["static"],
         tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in body["options"]),
     )
+    return of_target(table, target)
 
 
 def thawed_entity(body: Body, at: Where) -> Entity:

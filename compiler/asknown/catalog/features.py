@@ -140,7 +140,12 @@ def _facts(
 
 
 def _identity(table: SourceTable) -> list[Any]:
-    return [table.path, table.identifier, table.timezone, [[key, repr(value)] for key, value in table.options]]
+    return [
+        table.path,
+        table.written or table.identifier,
+        table.timezone,
+        [[key, repr(value)] for key, value in table.options],
+    ]
 
 
 # -- one feature's SQL -----------------------------------------------------------------------------------------------

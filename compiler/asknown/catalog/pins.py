@@ -78,7 +78,7 @@ class _Merged:
         refuse_private(self._project.settings.name, pin.name, str(body["metadata"]["owner"]), body)
         for digest, below in reach([root], self._objects.__getitem__).items():
             if below["kind"] == "source":
-                table = thawed_source(below, Where(pin.name))
+                table = thawed_source(below, Where(pin.name), self._project.profile.target)
                 key = self._source(pin, digest)
                 self.sources[key] = replace(table, source=key[0])
             elif below["kind"] == "entity":

@@ -13,6 +13,7 @@ from asknown.project.profiles import load_profile
 from asknown.project.properties import read_properties
 from asknown.project.reader import Names
 from asknown.project.settings import load_settings, require_models
+from asknown.project.target_names import of_target
 
 _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = "_asknown"
@@ -34,7 +35,7 @@ def load_project(path: str | Path = ".", *, target: str | None = None, profile: 
     return Project(
         settings=settings,
         profile=chosen,
-        sources=properties.sources,
+        sources={key: of_target(table, chosen.target) for key, table in properties.sources.items()},
         entities=properties.entities,
         services=properties.services,
         docs=properties.docs,

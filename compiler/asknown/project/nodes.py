@@ -198,6 +198,7 @@ class SourceTable:
     data_tests: tuple[DataTest, ...] = ()
     freshness: Freshness | None = None
     push: PushRules | None = None
+    written: str | None = None  # its identifier as the file has it, where the target's names are put into it
 
 
 @dataclass(frozen=True)

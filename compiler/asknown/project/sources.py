@@ -14,6 +14,7 @@ from asknown.project.governance import read_not_null
 from asknown.project.nodes import ColumnDoc, SourceTable
 from asknown.project.push import read_push, with_arrival
 from asknown.project.reader import Names, Reader, as_text
+from asknown.project.target_names import quote_part
 from asknown.project.values import Sequence, Value
 
 _SOURCE = ("name", "description", "database", "schema", "loaded_at_field", "tables")
@@ -22,7 +23,6 @@ _TABLE = (
     *("description", "columns", "options", "push", "tests", "data_tests", "freshness"),
 )
 _COLUMN = ("name", "description", "data_type", "label", "known_at", "constraints", "tests", "data_tests")
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files of the tz database that are not time zones.
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
@@ -118,16 +118,13 @@ def read_duration(reader: Reader, key: str) -> int | None:
 
 def _qualify(schema: list[str], name: str, identifier: str | None) -> str | None:
     """The table's identifier, with its source's schema unless it names one itself."""
-    if not schema or (identifier is not None and "." in identifier):
+    if not schema or (identifier is not None and "." in _without_braces(identifier)):
         return identifier
-    return ".".join(_quote(part) for part in (*schema, identifier or name))
+    return ".".join(quote_part(part) for part in (*schema, identifier or name))
 
 
-def _quote(part: str) -> str:
-    """One part of an identifier, with quotes if it needs them and has none."""
-    if _PLAIN.fullmatch(part) or (len(part) > 1 and part[0] == part[-1] and part[0] in '"`'):
-        return part
-    return '"' + part.replace('"', '""') + '"'
+def _without_braces(identifier: str) -> str:
+    return re.sub(r"\{\{.*?\}\}", "", identifier)
 
 
 def _check_zone(zone: str, at: Where) -> None:
