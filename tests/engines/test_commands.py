@@ -25,7 +25,11 @@ FILES = {
     "models/shop.yml": """
 sources:
   - name: shop
-    tables: [{name: orders, identifier: main.all_orders}]
+    tables:
+      - name: orders
+        identifier: main.all_orders
+        timezone: UTC
+        columns: [{name: fee, data_type: 'decimal(9,2)'}]
 entities: [{name: customer, keys: [customer_id]}]
 """,
     "models/all_orders.sql": """{{ config(materialized='table') }}

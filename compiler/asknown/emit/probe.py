@@ -41,6 +41,12 @@ from asknown.types import Column
 ROWS = 100_000
 
 
+def compile_first(source: Cte) -> Statement:
+    """The query that reads one row of a source, and none of its columns."""
+    query = exp.select(named(exp.Literal.number(1), "one")).from_(table(source.name)).limit(1)
+    return Statement((source,), query)
+
+
 def compile_sample(
     view: FeatureView, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect
 ) -> tuple[Statement, int]:

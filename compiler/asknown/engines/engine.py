@@ -40,6 +40,8 @@ class EngineCheck:
     version: str
     facts: tuple[tuple[str, str], ...]
     missing: tuple[str, ...] = ()
+    zone: str = "UTC"
+    """The zone in which others write times without a zone there, as far as the server says."""
 
 
 class Engine(Protocol):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from asknown.emit.models import source_name
+from asknown.emit.probe import compile_first
+from asknown.emit.statement import write
+from asknown.emit.unknown_types import is_unknown
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, hidden
 from asknown.online.backend import inspect_table
 from asknown.online.nodes import OnlineOnDemand, OnlineView, Owner
 from asknown.online.report import Check, Inspection
-from asknown.project.nodes import Project
+from asknown.project.nodes import Project, SourceTable
 from asknown.store.materialize import read_definitions
 from asknown.store.parity import check_parity, compare_engine
 from asknown.store.typed_catalog import TypedCatalog
@@ -37,7 +41,11 @@ def inspect_online(
 def check_target(
     project: Project, engine: Callable[[], Engine], catalog: Callable[[], TypedCatalog]
 ) -> tuple[Check, ...]:
-    """Connects to the target and checks its version and what it lacks. A failure is a check and raises nothing."""
+    """Connects to the target and checks its version and settings, what it lacks, and its sources.
+
+    Of a source: whether it can be read, which of its types only the engine knows, and whether the zone of its times is
+    in doubt. A failure is a check and raises nothing.
+    """
     target = project.profile.target
     try:
         found = engine().check()
@@ -51,4 +59,42 @@ def check_target(
     if len(project.sources) > len(lost):
         checks.append(Check("sources", target.name, "ok", f"{len(project.sources) - len(lost)} found"))
     checks += [Check("source", source, "act", error.message, error.hint) for source, error in lost.items()]
+    for key, table in project.sources.items():
+        if source_name(table) not in lost:
+            checks += _check_source(key, table, catalog(), found.zone)
     return tuple(checks)
+
+
+def _check_source(key: tuple[str, str], table: SourceTable, catalog: TypedCatalog, zone: str) -> Iterator[Check]:
+    """Reads one row of a source, and looks at the types of its columns."""
+    name, dialect = source_name(table), catalog.engine.dialect
+    try:
+        (source,) = catalog.ctes([], sources=[key])
+        catalog.engine.rows(write(compile_first(source), dialect))
+    except AsknownError as error:
+        denied = "permission denied" in error.message or "Not enough privileges" in error.message
+        user = "grant the target's user the right to read it: grant select on … to …" if denied else error.hint
+        yield Check("source", name, "act", f"cannot be read: {error.message}", user)
+        return
+    columns = catalog.sources.columns(key)
+    unknown = [f"{column.name} ({column.type})" for column in columns if is_unknown(column.type)]
+    if unknown and catalog.translates:
+        yield Check(
+            "types",
+            name,
+            "note",
+            f"only {dialect.name} knows the type of {', '.join(unknown)}",
+            "declare a data_type for those that models compute with, or cast them there",
+        )
+    naive = [column.name for column in columns if column.type.kind == "timestamp"]
+    if naive and zone not in _UTC and table.timezone is None and table.path is None:
+        yield Check(
+            "zones",
+            name,
+            "note",
+            f"the server is in {zone}, and {', '.join(naive)} have no zone: they count as UTC",
+            f"where they are local times, declare timezone: {zone}; timezone: UTC says that they are not",
+        )
+
+
+_UTC = frozenset(("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal"))

@@ -30,8 +30,9 @@ def command(ctx: click.Context, *, kind: Format) -> None:
     definition. Prints a line for each check: ok, note (worth knowing) or act (needs action). Changes nothing, and
     disturbs neither readers nor loads. Exits with 1 if something needs action.
 
-    With --target, also connects to that target and reports its version, what it lacks, and which of the project's
-    sources are missing. The online table is then the target's, which may not exist yet.
+    With --target, also connects to that target and reports its version and settings, what it lacks, and of each of the
+    project's sources whether it is there and may be read, which columns have a type that only the engine knows, and
+    whether the zone of its times is in doubt. The online table is then the target's, which may not exist yet.
 
     \b
     Examples:

@@ -165,14 +165,19 @@ class ClickHouse:
 
     def check(self) -> EngineCheck:
         ((version, *facts),) = self.rows("SELECT version(), timezone(), currentDatabase(), currentUser()")
-        known = {name for (name,) in self.rows("SELECT name FROM system.settings")}
-        missing = ", ".join(sorted(set(WISHED) - known))
+        known = dict(self.rows("SELECT name, value FROM system.settings"))
+        missing = [f"settings that it is too old for: {', '.join(sorted(set(WISHED) - known.keys()))}"]
+        missing = missing if set(WISHED) - known.keys() else []
+        if (seconds := str(known.get("max_execution_time", "0"))) != "0":
+            missing.append(f"time: the server ends each query after max_execution_time = {seconds} s")
+        if str(known.get("readonly", "0")) == "1":
+            missing.append("the right to change settings and to make temporary tables: the user is readonly = 1")
         where = "in this process" if isinstance(self._session, Embedded) else "a server"
         named = zip(("session zone", "database", "user"), map(str, facts), strict=True)
         return EngineCheck(
             str(version),
             (("runs as", where), *named),
-            (f"settings that it is too old for: {missing}",) if missing else (),
+            tuple(missing),
         )
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -79,6 +80,9 @@ class Postgres:
                 at=self._target.at,
                 hint=f"asknown needs PostgreSQL {OLDEST // 10_000} or newer",
             )
+        ((self._knows_letters,),) = self.rows(f"SELECT {_KNOWS_LETTERS} AS known")
+        if not self._knows_letters:
+            self.dialect = _without_letters()
         if schema := self._options.schema:
             if self._writable:
                 self._do(f"CREATE SCHEMA IF NOT EXISTS {_quote(schema)}")
@@ -237,6 +241,11 @@ class Postgres:
             "has_database_privilege(current_database(), 'TEMPORARY'), pg_is_in_recovery(), "
             "'B' < 'a' AND '_' < 'a' AND 'a b' < 'aa'"
         )
+        ((default_zone, timeout, work_mem),) = self.rows(
+            "SELECT MAX(reset_val) FILTER (WHERE name = 'TimeZone')::text, "
+            "MAX(setting) FILTER (WHERE name = 'statement_timeout')::text, current_setting('work_mem') "
+            "FROM pg_catalog.pg_settings"
+        )
         version, zone, database, user, schema, encoding, temporary, recovering, by_bytes = facts
         missing = []
         if not temporary or recovering:
@@ -247,9 +256,23 @@ class Postgres:
             )
         if encoding != "UTF8":
             missing.append(f"UTF8 as the database's encoding: text of {encoding} may order differently")
-        names = ("session zone", "database", "user", "schema")
-        values = (zone, database, user, schema or "none")
-        return EngineCheck(str(version), tuple(zip(names, map(str, values), strict=True)), tuple(missing))
+        if not self._knows_letters:
+            missing.append(f"a locale that knows Unicode: lower() and upper() are refused; {_UNICODE}")
+        if (named := self._options.schema) is not None and schema != named:
+            missing.append(f"the schema {named}: `asknown run` makes it, or the user may not use it")
+        elif schema is not None and not self._may_create(str(schema)):
+            missing.append(f"the right to create tables in schema {schema}: `asknown run` builds models there")
+        if timeout != "0":
+            missing.append(f"time: the server ends each query after statement_timeout = {timeout} ms")
+        names = ("session zone", "server zone", "database", "user", "schema", "work_mem")
+        values = (zone, default_zone, database, user, schema or "none", work_mem)
+        return EngineCheck(
+            str(version), tuple(zip(names, map(str, values), strict=True)), tuple(missing), str(default_zone)
+        )
+
+    def _may_create(self, schema: str) -> bool:
+        ((may,),) = self.rows(f"SELECT has_schema_privilege({_literal(schema)}, 'CREATE') AS may")
+        return bool(may)
 
     def is_open(self) -> bool:
         if not self._lost and self._reading is None and time.monotonic() - self._used > IDLE:
@@ -307,6 +330,17 @@ class Postgres:
         raw = self._reading() if self._reading is not None else None
         if raw is not None:
             raw.close()
+
+
+_KNOWS_LETTERS = "LOWER('ÀΣЖԱ' COLLATE \"default\") = 'àσжա' AND UPPER('àσжա' COLLATE \"default\") = 'ÀΣЖԱ'"
+_UNICODE = "make the database with a locale such as C.UTF-8"
+
+
+def _without_letters() -> Dialect:
+    """The dialect for a database whose locale knows ASCII alone: it leaves other letters as they are."""
+    words = dict.fromkeys(("lower", "upper", "ilike"), f"the database's locale does not know Unicode: {_UNICODE}")
+    refused = {**POSTGRES.translation.refused, **words}
+    return replace(POSTGRES, translation=replace(POSTGRES.translation, refused=refused))
 
 
 def _load_driver() -> tuple[Any, Callable[..., Any]]:
