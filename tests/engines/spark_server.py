@@ -15,7 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SMALL = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "2", "spark.sql.codegen.wholeStage": "false"}
+SMALL = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "2"}
+if "ASKNOWN_SPARK_CODEGEN" not in os.environ:
+    SMALL["spark.sql.codegen.wholeStage"] = "false"  # to compile code for so few rows takes longer than to read them
 FOR_FLIGHTS = {"spark.driver.memory": "9g", "spark.sql.shuffle.partitions": "8"}
 """For the queries of the whole example, whose rows outweigh the compiling of code for them."""
 PATIENCE = 120

@@ -11,6 +11,7 @@ import click
 from asknown.cli.output import write_lines
 from asknown.cli.progress import say
 from asknown.cli.session import Session, debug_option
+from asknown.cli.warehouse_scaffold import STARTS, for_warehouse
 from asknown.errors import AsknownError
 from asknown.paths import absolute
 
@@ -25,21 +26,23 @@ _COMMANDS = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 
 @click.command("init", params=[debug_option(hidden=True)])
 @click.argument("folder", metavar="NAME")
+@click.option("--target", "kind", type=click.Choice(sorted(STARTS)), help="Start on this warehouse, not on DuckDB.")
 @click.pass_obj
-def command(session: Session, folder: str) -> None:
+def command(session: Session, folder: str, kind: str | None) -> None:
     """Create a folder with a small project that works.
 
     NAME is the folder to create, or "." for the current one. Overwrites nothing. Prints the next commands to type.
 
     \b
-    Example:
+    Examples:
       asknown init my_features
+      asknown init my_features --target postgres
     """
     if session.project != "." or session.target is not None:
-        raise click.UsageError("init takes the folder as its argument, and neither --project nor --target")
+        raise click.UsageError("init takes the folder as its argument, and --target after it: asknown init NAME")
     path = Path(folder)
     name = derive_name(absolute(path).resolve().name)
-    texts = read_scaffold(name)
+    texts = read_scaffold(name, kind)
     _check_free(path, texts)
     _write(path, texts)
     say(f"made the project '{name}' in {path}: {len(texts)} files; README.md says what is what. Next:")
@@ -56,14 +59,18 @@ def derive_name(folder: str) -> str:
     return f"features_{name}" if name[0].isdigit() or name in ("true", "false", "null") else name
 
 
-def read_scaffold(name: str) -> dict[str, str]:
-    """The files of a new project called ``name``: text by path, relative to the project."""
+def read_scaffold(name: str, kind: str | None = None) -> dict[str, str]:
+    """The files of a new project called ``name``: text by path, relative to the project.
+
+    ``kind`` is the type of its target; None is DuckDB.
+    """
     texts = {}
     for path in sorted(SCAFFOLD.rglob("*")):
         if path.is_file():
             shown = path.relative_to(SCAFFOLD).as_posix()
-            texts[_RENAMED.get(shown, shown)] = path.read_text(encoding="utf-8").replace(SCAFFOLD_NAME, name)
-    return texts
+            texts[_RENAMED.get(shown, shown)] = path.read_text(encoding="utf-8")
+    texts = texts if kind is None else for_warehouse(texts, kind)
+    return {path: text.replace(SCAFFOLD_NAME, name) for path, text in texts.items()}
 
 
 def next_steps(readme: str) -> list[str]:
