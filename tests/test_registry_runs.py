@@ -46,7 +46,7 @@ def test_loads_and_training_sets_are_kept_with_their_versions(shop: Path) -> Non
     run("train", "churn", "--spine", "moments", "-o", "a.parquet")
     trained, loaded = runs()
     assert (loaded["kind"], loaded["views"], loaded["rows"]) == ("load", ["orders@v1"], 2)
-    assert loaded["watermark"] == "2024-02-01T00:00:00Z"
+    assert (loaded["watermark"], loaded["read"]) == ("2024-02-01T00:00:00Z", "full")
     assert (trained["kind"], trained["views"], trained["rows"]) == ("train", ["orders@v1"], 4)
     assert trained["file"] == "a.parquet"
     assert hash_file(Path("a.parquet")).startswith(str(trained["content"]))

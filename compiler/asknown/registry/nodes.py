@@ -121,7 +121,8 @@ class Run:
     """A load of the online table (``kind`` is ``load``), or a training set (``train``).
 
     ``views`` have their versions, as ``orders@v3``, where the files were what was applied. A load has a ``watermark``,
-    an instant in UTC; a training set has the ``features`` asked for, the spine, the file and the hash of its content.
+    an instant in UTC, and says what it ``read``; a training set has the ``features`` asked for, the spine, the file and
+    the hash of its content.
     """
 
     kind: str
@@ -135,6 +136,7 @@ class Run:
     spine: str = ""
     path: str = ""
     digest: str | None = None
+    read: str | None = None
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,8 @@ class RegistryReader:
         """The loads and training sets of the project, newest first."""
         if self._reading.layout < 2:
             return []
-        names = ", ".join(field.name for field in fields(Run))
+        known = [field.name for field in fields(Run) if field.name != "read" or self._reading.layout >= 4]
+        names = ", ".join(known)
         rows = self._rows(
             f"select {names} from run where project = ? order by id desc limit ?",
             (project, _most(limit)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x61736B52  # "askR"
-LAYOUT = 3
+LAYOUT = 4
 
 # Revisions make a chain: the first one's parent is 0, and no two have one parent, so the tables themselves refuse a
 # fork. Objects and revisions are never changed. The rest holds each project's newest state, and is written again with
@@ -138,8 +138,12 @@ create table pin (
 
 create index pin_of_view on pin (of_project, view);
 """
-# The tables that each layout added to the one before, by its number.
-STEPS = {1: TABLES, 2: RUNS, 3: PINS}
+# The part of its sources that a load read, in words. Of layout 4.
+READ = """
+alter table run add column read text;
+"""
+# The tables and columns that each layout added to the one before, by its number.
+STEPS = {1: TABLES, 2: RUNS, 3: PINS, 4: READ}
 
 # Fills the table ``search`` of a database that has features and views, but no index yet.
 SEARCH = """

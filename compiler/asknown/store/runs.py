@@ -33,6 +33,7 @@ def record_loads(catalog: Catalog, reports: Sequence[LoadReport]) -> str | None:
             catalog.project.profile.target.name,
             report.rows_total,
             watermark=report.watermark.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            read=report.words or "full",
         )
         for report in reports
     ]

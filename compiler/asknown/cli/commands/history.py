@@ -8,7 +8,7 @@ from asknown.cli.output import Format, format_option, write_rows
 from asknown.cli.session import ProjectCommand, Session
 
 COLUMNS = ("revision", "at", "by", "kind", "commit", "message", "changes")
-RUN_COLUMNS = ("at", "by", "kind", "views", "rows", "watermark", "content", "file")
+RUN_COLUMNS = ("at", "by", "kind", "views", "rows", "watermark", "read", "content", "file")
 
 
 @click.command("history", cls=ProjectCommand)
@@ -20,8 +20,8 @@ def command(session: Session, *, view: str | None, runs: bool, shape: Format) ->
     """List the revisions of the project, newest first.
 
     With VIEW, lists only those that changed it. A * after the commit means that the files differed from it.
-    With --runs, lists what materialize and train did: the versions, rows, watermark of a load, and file and hash of a
-    training set.
+    With --runs, lists what materialize and train did: the versions and rows, watermark of a load and what it read,
+    and file and hash of a training set.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def _list_runs(session: Session, view: str | None, shape: Format) -> None:
     with session.open_store() as store:
         found = store.registry.runs()
     rows = [
-        (r.at, r.author, r.kind, r.views, r.rows, r.watermark, r.digest if r.digest is None else r.digest[:16], r.path)
+        (r.at, r.author, r.kind, r.views, r.rows, r.watermark, r.read, r.digest and r.digest[:16], r.path)
         for r in found
         if view is None or any(one.partition("@")[0] == view for one in r.views)
     ]
