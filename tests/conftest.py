@@ -38,6 +38,8 @@ LONG_FILES = (
     "test_larger_than_memory.py",
     "push/test_machine.py",
     "push/test_kills.py",
+    "backends/test_product.py",
+    "backends/test_machine.py",
 )
 
 SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)

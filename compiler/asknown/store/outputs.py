@@ -46,7 +46,9 @@ class InputFiles:
         if isinstance(self.spine, Path) or (isinstance(self.spine, str) and not re.search(r"[\s\0]", self.spine)):
             for folder in (absolute(""), root):
                 yield "the spine", str(folder / self.spine)
-        yield "the online table", str(self.project.profile.online.address)
+        address = self.project.profile.online.address
+        if isinstance(address, Path):
+            yield "the online table", str(address)
         options = self.project.profile.target.options
         if isinstance(options, DuckDBOptions | ClickHouseOptions) and options.path is not None:
             yield "the target's database", str(root / options.path)

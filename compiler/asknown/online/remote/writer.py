@@ -188,7 +188,7 @@ class RemoteWriter:
             rows_future=merged.future,
             rows_total=merged.total,
             watermark=watermark,
-            rebuilt=fresh and held is not None,
+            rebuilt=fresh,
             seconds=time.perf_counter() - started,
         )
 
