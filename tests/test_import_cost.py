@@ -122,6 +122,15 @@ def test_reading_the_online_table_needs_the_standard_library_alone(report: Path,
     assert "asknown.online.sqlite.writer" not in modules
 
 
+@pytest.mark.parametrize("kind", ["postgres", "valkey"])
+def test_reading_a_server_needs_neither_arrow_nor_the_compiler(report: Path, kind: str) -> None:
+    opened = f"asknown.online.backend.STORES[{kind!r}]()"
+    parts = "asknown.online.backend, asknown.online.remote.backend, asknown.online.remote.packing"
+    modules = imported_by(report, "-c", f"import {parts}\n{opened}")
+    assert f"asknown.online.{kind}.store" in modules
+    assert libraries(modules) & HEAVY == set()
+
+
 def test_a_feature_store_needs_no_data_frames(report: Path) -> None:
     modules = imported_by(report, "-c", "from asknown import FeatureStore")
     assert "asknown.store.feature_store" in modules

@@ -26,7 +26,6 @@ from asknown.online.postgres.layout import Tables
 from asknown.online.postgres.parts import PartReader
 from asknown.online.postgres.reads import ReadStatement, Shape, ask
 from asknown.online.postgres.statements import Statements
-from asknown.online.postgres.transaction import begin, load_lock, transaction
 
 Result = TypeVar("Result")
 
@@ -130,6 +129,8 @@ class PostgresStore:
         self, *, wait: float, on_wait: OnWait | None = None, durable: bool = False
     ) -> Iterator[Transaction]:
         """A transaction, under the lock of writers: committed at its end, undone by any exception."""
+        from asknown.online.postgres.transaction import begin, transaction  # and with it Arrow, which no read needs
+
         with self._explained():
 
             def start(held: Held) -> Statements:
@@ -146,6 +147,8 @@ class PostgresStore:
 
     @contextmanager
     def _load_lock(self, wait: float, on_wait: OnWait | None) -> Iterator[None]:
+        from asknown.online.postgres.transaction import load_lock
+
         with (
             self._explained(),
             closing(connect(self.address, self._options, limited=False)) as connection,

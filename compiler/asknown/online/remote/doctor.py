@@ -131,13 +131,18 @@ def _look(store: RemoteStore, placed: Placed, oldest: str) -> tuple[int, int, li
             change.add(page)
             if part == "rows":
                 rows += len(page)
-                times = [str(row[placed.table.event_time]) for _, row in page if isinstance(row, tuple)]
+                times = [_whole(str(row[placed.table.event_time])) for _, row in page if isinstance(row, tuple)]
                 expired += sum(time < oldest for time in times)
         if written is not None and change.apply(None) != written:
             found = f"its {part} are not those that were written: they are damaged, or were changed by hand"
             run = f"asknown materialize {stored.view.name} --full-refresh"
             faults.append(Check("content", stored.view.name, "act", found, run))
     return rows, expired, faults
+
+
+def _whole(time: str) -> str:
+    """A stored time with its time of day, which a date lacks."""
+    return time if len(time) > 10 else f"{time} 00:00:00.000000"
 
 
 def _oldest(at: datetime, ttl: int) -> str:
