@@ -13,7 +13,7 @@ from typing import Any, Literal, assert_never
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from asknown.catalog.resolve import RAISED, SourceColumns, only, resolve_view
+from asknown.catalog.resolve import RAISED, SourceColumns, resolve_view
 from asknown.model.nodes import AskedAt, FeatureColumn, FeatureView, InputColumn, KeyColumn, Model, OnDemandView, View
 from asknown.project.nodes import SourceTable
 
@@ -43,11 +43,12 @@ def feature_lineage(
     qualified, reason = resolve_view(view, below, sources, columns)
     known = {f"{sources[key].source}.{sources[key].name}".casefold(): key for key in columns}
     found = {}
+    root = None if qualified is None else traverse_scope(qualified)[-1]
     for feature in view.features:
         edges = None
-        if qualified is not None:
+        if root is not None:
             try:
-                edges = _Tracer(only(qualified, view, feature.name), known, columns).trace(view, feature.name)
+                edges = _Tracer(root, known, columns).trace(view, feature.name)
             except RAISED as error:
                 reason = str(error).partition("\n")[0] or type(error).__name__
         found[feature.name] = tuple(_all(columns, reason)) if edges is None else edges
@@ -88,10 +89,10 @@ def _all(columns: SourceColumns, reason: str) -> Iterator[Edge]:
 
 
 class _Tracer:
-    """Follows the columns of one feature's resolved SQL down to the sources."""
+    """Follows the columns of one feature of a view's resolved SQL, ``root``, down to the sources."""
 
-    def __init__(self, tree: exp.Select, known: Mapping[str, tuple[str, str]], columns: SourceColumns) -> None:
-        self._root = traverse_scope(tree)[-1]
+    def __init__(self, root: Scope, known: Mapping[str, tuple[str, str]], columns: SourceColumns) -> None:
+        self._root = root
         self._known = known
         self._spelled = {key: {c.name.casefold(): c.name for c in listed} for key, listed in columns.items()}
         self._edges: dict[Edge, None] = {}
@@ -105,7 +106,9 @@ class _Tracer:
         roles |= {column.name.casefold(): "time" for column in times}
         roles[feature.casefold()] = "value"
         for item in self._root.expression.selects if isinstance(self._root.expression, exp.Query) else ():
-            self._output(self._root, item.alias_or_name, roles[item.alias_or_name.casefold()])
+            role = roles.get(item.alias_or_name.casefold())
+            if role is not None:  # it is no other feature
+                self._output(self._root, item.alias_or_name, role)
         return tuple(sorted(self._edges, key=_place))
 
     def _output(self, scope: Scope, name: str, role: Role) -> None:
@@ -160,7 +163,7 @@ class _Tracer:
         for clause, role in _CLAUSES:
             found = query.args.get(clause) or []
             for part in found if isinstance(found, list) else [found]:
-                self._expression(scope, part, role)
+                self._expression(scope, part, role, within=not isinstance(part.this, exp.Subquery))
         group = query.args.get("group")
         if group is not None and group.args.get("all"):
             for item in query.selects:
@@ -182,11 +185,12 @@ class _Tracer:
         if order is not None and (limited or first):
             self._expression(scope, order, "row")
 
-    def _expression(self, scope: Scope, node: exp.Expr, role: Role) -> None:
+    def _expression(self, scope: Scope, node: exp.Expr, role: Role, *, within: bool = True) -> None:
+        """Follows the columns of an expression. Not ``within``: a joined query, of which only what is read counts."""
         for found in node.walk(prune=lambda inner: isinstance(inner, exp.Query) and inner is not node):
             if isinstance(found, exp.Column):
                 self._column(scope, found, _role_within(found, node, role))
-            elif isinstance(found, exp.Query) and found is not node:
+            elif isinstance(found, exp.Query) and found is not node and (within or found is not node.this):
                 self._subquery(scope, found, role)
 
     def _subquery(self, scope: Scope, query: exp.Query, role: Role) -> None:
