@@ -295,6 +295,37 @@ def test_a_macro_is_named_as_the_cause_for_the_views_that_use_it(shop: Path) -> 
     assert "orders  v1 → v2  models/orders.sql, macros/double.sql" in planned
 
 
+def test_features_are_found_by_their_meaning(shop: Path) -> None:
+    Path("models/again.sql").write_text(
+        "{{ config(entity='customer', event_time='ordered_at', ttl='30 days') }}\n"
+        "select customer_id, ordered_at, o.amount as newest, amount + 1 as more from {{ ref('stg_orders') }} as o\n"
+    )
+    assert "already exists" not in run("plan")  # nothing was applied yet
+    Path("models/again.sql").rename("again.away")
+    run("apply", "--yes")
+    Path("again.away").rename("models/again.sql")
+    planned = run("plan")
+    assert "+ newest  new  already exists as orders:last_amount" in planned
+    assert "+ more    new\n" in planned
+    run("apply", "--yes")
+    found = json.loads(run("search", "--like", "orders:last_amount", "--format", "json"))
+    assert [(one["feature"], one["like it in"]) for one in found] == [
+        ("again:newest", "same values"),
+        ("again:more", "same columns"),
+        ("orders:twice", "same columns"),
+        ("orders:avg_amount_7d", "same columns"),
+    ]
+    edit("models/again.sql", "ttl='30 days'", "ttl='31 days'")
+    run("apply", "--yes")
+    assert "same values" not in run("search", "--like", "orders:last_amount")
+    run("rollback", "2", "--yes")
+    assert "same values" in run("search", "--like", "orders:last_amount")
+    assert "did you mean 'last_amount'" in run("search", "--like", "orders:last_amont", code=1)
+    assert "did you mean 'orders'" in run("search", "--like", "order:last_amount", code=1)
+    assert "give words" in run("search", code=2)
+    assert "give words" in run("search", "amount", "--like", "orders:last_amount", code=2)
+
+
 def test_order_counts_the_tied_rows(shop: Path) -> None:
     run("apply", "--yes")
     edit("models/orders.sql", "    amount as last_amount", "    note as last_note, amount as last_amount")

@@ -97,7 +97,8 @@ class Consumer:
 @dataclass(frozen=True)
 class FeatureChange:
     """A change of one feature. ``before`` and ``after`` are select items; ``tied_rows`` counts the rows whose order
-    of ties may have changed, where the kind is ``order`` and somebody counted.
+    of ties may have changed, where the kind is ``order`` and somebody counted. ``alike`` names a feature that was
+    there before a new one and gives the same values.
     """
 
     feature: str
@@ -106,6 +107,7 @@ class FeatureChange:
     after: str = ""
     tied_rows: int | None = None
     whole: str = ""
+    alike: str = ""
 
 
 @dataclass(frozen=True)

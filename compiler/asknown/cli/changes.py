@@ -109,6 +109,8 @@ def _feature(change: FeatureChange, width: int) -> str:
     if change.kind == "order":
         tied = change.tied_rows
         line += "" if tied is None else f"  may change: {tied:,} tied rows" if tied else "  unchanged: no tied rows"
+    elif change.alike:
+        line += f"  already exists as {change.alike}"
     elif change.kind == "renamed":
         line += f"  was {change.before}"
     elif change.kind in ("values", "type") and change.before != change.after:
@@ -178,6 +180,7 @@ def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:
                 "before": change.before,
                 "after": change.after,
                 "tied_rows": change.tied_rows,
+                **({"alike": change.alike} if change.alike else {}),
                 "consumers": consumers if change.kind in RETRAIN else [],
             }
     for service in changes.services:

@@ -99,6 +99,16 @@ class StoredPin:
 
 
 @dataclass(frozen=True)
+class Meaning:
+    """The hash of the SQL that makes a feature, whatever the feature is called."""
+
+    project: str
+    view: str
+    feature: str
+    hash: str
+
+
+@dataclass(frozen=True)
 class NextRevision:
     """All that one revision writes. ``base`` is the number of the revision that it was planned against, 0 for none.
 
@@ -114,6 +124,7 @@ class NextRevision:
     features: tuple[StoredFeature, ...]
     services: tuple[StoredService, ...]
     pins: tuple[StoredPin, ...] = ()
+    meanings: tuple[Meaning, ...] = ()
 
 
 @dataclass(frozen=True)

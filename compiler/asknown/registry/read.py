@@ -14,6 +14,7 @@ from asknown.project.nodes import RegistryPlace
 from asknown.registry.backend import open_reading
 from asknown.registry.nodes import (
     Hit,
+    Meaning,
     Revision,
     Run,
     StoredFeature,
@@ -87,6 +88,20 @@ class RegistryReader:
         return [
             pin if pin.features is None else replace(pin, features=tuple(json.loads(str(pin.features)))) for pin in pins
         ]
+
+    def meanings(self, project: str) -> list[Meaning]:
+        """The meanings of the features of the project's head, as far as they are known."""
+        return self._meanings("project", project)
+
+    def alike(self, meaning: str) -> list[Meaning]:
+        """The features of all projects that have this meaning."""
+        return self._meanings("hash", meaning)
+
+    def _meanings(self, column: str, value: str) -> list[Meaning]:
+        if self._reading.layout < 5:
+            return []
+        query = f"select project, view, feature, hash from meaning where {column} = ? order by project, view, feature"
+        return [Meaning(*row) for row in self._rows(query, (value,))]
 
     def runs(self, project: str, limit: int | None = None) -> list[Run]:
         """The loads and training sets of the project, newest first."""

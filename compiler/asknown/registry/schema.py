@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x61736B52  # "askR"
-LAYOUT = 4
+LAYOUT = 5
 
 # Revisions make a chain: the first one's parent is 0, and no two have one parent, so the tables themselves refuse a
 # fork. Objects and revisions are never changed. The rest holds each project's newest state, and is written again with
@@ -142,8 +142,20 @@ create index pin_of_view on pin (of_project, view);
 READ = """
 alter table run add column read text;
 """
+# A hash of the SQL that makes each feature of the newest state, without the feature's name. Of layout 5.
+MEANINGS = """
+create table meaning (
+    project text not null,
+    view text not null,
+    feature text not null,
+    hash text not null,
+    primary key (project, view, feature)
+) strict;
+
+create index meaning_of_hash on meaning (hash);
+"""
 # The tables and columns that each layout added to the one before, by its number.
-STEPS = {1: TABLES, 2: RUNS, 3: PINS, 4: READ}
+STEPS = {1: TABLES, 2: RUNS, 3: PINS, 4: READ, 5: MEANINGS}
 
 # Fills the table ``search`` of a database that has features and views, but no index yet.
 SEARCH = """

@@ -55,7 +55,7 @@ def _write(transaction: Transaction, project: str, following: NextRevision) -> N
         [{"project": project, **_row(version)} for version in following.versions],
         ("project", "view", "v"),
     )
-    for table in ("view", "feature", "service", "search", "pin"):
+    for table in ("view", "feature", "service", "search", "pin", "meaning"):
         transaction.clear(table, project)
     transaction.insert("view", [{"project": project, **_row(view)} for view in following.views])
     transaction.insert("feature", [{"project": project, **_row(feature)} for feature in following.features])
@@ -73,6 +73,7 @@ def _write(transaction: Transaction, project: str, following: NextRevision) -> N
             for pin in following.pins
         ],
     )
+    transaction.insert("meaning", [_row(meaning) for meaning in following.meanings])
     views = {view.name: view for view in following.views}
     searched = [
         {

@@ -17,6 +17,7 @@ from asknown.changes.compare import compare_services, compare_views
 from asknown.changes.nodes import (
     BREAKING,
     Consumer,
+    FeatureChange,
     ServiceChange,
     ViewChange,
     ViewState,
@@ -24,6 +25,7 @@ from asknown.changes.nodes import (
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.registry.nodes import (
+    Meaning,
     NextRevision,
     Revision,
     StoredFeature,
@@ -39,6 +41,8 @@ from asknown.store.states import (
     causes_of,
     count_ties,
     list_features,
+    meaning_of,
+    meanings_of,
     old_features,
     read_state,
     stored_features,
@@ -141,7 +145,22 @@ class Comparison:
             parts = changed_parts(str(self._stored(name)), self.frozen.views[name], objects)
             made_of = self._reader.object(entry["object"]).get("made_of", {}) if entry is not None else {}
             change = replace(change, causes=tuple(dict.fromkeys(causes_of(parts, made_of, self._catalog))))
-        return self._with_ties(change)
+        return self._with_alike(self._with_ties(change), new)
+
+    def _with_alike(self, change: ViewChange, state: ViewState | None) -> ViewChange:
+        """Names for each new feature one that was there before and gives the same values."""
+
+        def named(feature: FeatureChange) -> FeatureChange:
+            found = None if state is None or feature.kind != "new" else state.feature(feature.feature)
+            if found is None or state is None:
+                return feature
+            for one in self._reader.alike(meaning_of(state, found)):
+                if (one.project, one.view) != (self.name, change.view):
+                    prefix = "" if one.project == self.name else f"{one.project}."
+                    return replace(feature, alike=f"{prefix}{one.view}:{one.feature}")
+            return feature
+
+        return replace(change, features=tuple(map(named, change.features)))
 
     def _with_ties(self, change: ViewChange) -> ViewChange:
         """Counts the tied rows of a view of which a feature's order changed."""
@@ -238,8 +257,10 @@ class Comparison:
         told = Telling("apply", message, summary(self.changes))
         revision = make_revision(self._catalog.project, n, told, name_object(manifest))
         pins = stored_pins(self.name, manifest)
+        known = [m for m in self._reader.meanings(self.name) if m.view in entries and m.view not in changed]
+        known += [meaning for state in self.states.values() for meaning in meanings_of(self.name, state)]
         return NextRevision(
-            n - 1, revision, objects, tuple(versions), tuple(stored.values()), tuple(kept), services, pins
+            n - 1, revision, objects, tuple(versions), tuple(stored.values()), tuple(kept), services, pins, tuple(known)
         )
 
 
@@ -284,10 +305,12 @@ def roll_back(project: Project, reader: RegistryReader, n: int, message: str) ->
     features: list[StoredFeature] = []
     views: list[StoredView] = []
     versions: list[ViewVersion] = []
+    meanings: list[Meaning] = []
     following = head.n + 1
     for view, entry in manifest["views"].items():
         state, catalog = read_state(reader, project, view, entry)
         views.append(stored_view(catalog, state, entry))
+        meanings += meanings_of(name, state)
         features += stored_features(state, entry["version"], {}, None)
         versions.append(ViewVersion(view, entry["version"], entry["object"], following))
     listed = {view.name: [f.name for f in features if f.view == view.name] for view in views}
@@ -299,7 +322,9 @@ def roll_back(project: Project, reader: RegistryReader, n: int, message: str) ->
     told = Telling("rollback", message, f"as revision {n}")
     revision = make_revision(project, following, told, target.manifest)
     pins = stored_pins(name, manifest)
-    return NextRevision(head.n, revision, {}, tuple(versions), tuple(views), tuple(features), tuple(services), pins)
+    return NextRevision(
+        head.n, revision, {}, tuple(versions), tuple(views), tuple(features), tuple(services), pins, tuple(meanings)
+    )
 
 
 def refuse_breaking(changes: ProjectChanges, accept: Collection[str]) -> None:

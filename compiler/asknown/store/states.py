@@ -22,6 +22,7 @@ from asknown.emit.statement import write
 from asknown.model.nodes import FeatureView, Model, OnDemandView, View
 from asknown.project.nodes import Project, Service, Terms
 from asknown.registry.nodes import (
+    Meaning,
     StoredFeature,
     StoredView,
 )
@@ -197,6 +198,16 @@ def stored_features(
             )
         )
     return found
+
+
+def meaning_of(state: ViewState, feature: FeatureState) -> str:
+    """What two features have in common that give the same values under any names."""
+    return feature.unnamed if feature.order is None else f"{feature.unnamed}:{state.ttl}"
+
+
+def meanings_of(project: str, state: ViewState) -> list[Meaning]:
+    """The meanings of a view's features, for the registry."""
+    return [Meaning(project, state.name, feature.name, meaning_of(state, feature)) for feature in state.features]
 
 
 def count_ties(typed: TypedCatalog, name: str) -> int | None:
