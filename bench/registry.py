@@ -182,7 +182,7 @@ TRAINED = (
 
 
 def _samples(lottery: random.Random, floats: tuple[float | None, ...]) -> Iterator[list[list[Any]]]:
-    for _ in range(12):
+    for _ in range(6):
         yield [
             [lottery.randint(1, 2), f"2024-01-0{lottery.randint(1, 3)}", *(lottery.choice(floats) for _ in "xyz")]
             for _ in range(lottery.randint(4, 9))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asknown import FeatureStore
 from asknown.registry.schema import TABLES
 from asknown.store.content import hash_batches, hash_file
 from test_registry import FILES, VIEW_FILE, edit, run
@@ -139,3 +140,18 @@ def test_the_hash_of_a_file_is_that_of_its_table(tmp_path: Path) -> None:
     pq.write_table(COLUMNS, tmp_path / "t.parquet", row_group_size=2)
     read = pq.read_table(tmp_path / "t.parquet")
     assert hash_file(tmp_path / "t.parquet") == hashed(read)
+
+
+def test_the_library_keeps_what_it_did_as_the_commands_do(shop: Path) -> None:
+    run("apply", "--yes")
+    with FeatureStore(".") as store:
+        store.materialize()
+        spine = store.preview("moments", None)
+        job = store.get_historical_features(spine, ["orders@v1:last_amount"])
+        job.to_parquet("first.parquet")
+        store.get_historical_features("moments", ["churn"]).to_parquet("second.parquet")
+        store.get_historical_features("moments", ["churn"]).to_parquet("third.csv")  # has no types to hash
+        assert (store.unrecorded, job.unrecorded) == (None, None)
+    second, first, loaded = runs()
+    assert (second["views"], first["views"], loaded["views"]) == (["orders@v1"], ["orders@v1"], ["orders@v1"])
+    assert (loaded["kind"], first["kind"], first["file"]) == ("load", "train", "first.parquet")

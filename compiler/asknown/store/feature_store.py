@@ -56,6 +56,8 @@ class FeatureStore:
         self._frozen: list[FeatureStore] = []  # stores of requested versions
         self._pushes: PushWriter | None = None
         self._turns = Turns()
+        self.unrecorded: str | None = None
+        """Why the registry does not know of the last load, if it should."""
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -82,18 +84,20 @@ class FeatureStore:
         column ``<feature>__status`` beside it, as of an online read: PRESENT, NULL_VALUE, NOT_FOUND or OUTSIDE_MAX_AGE.
         Raises AsknownError.
         """
+        requested = list_references(features)
         frozen, features = self._at_versions(features)
         if frozen is not None:
-            return frozen.get_historical_features(
+            job = frozen.get_historical_features(
                 entity_df, features, full_feature_names, timestamp=timestamp, statuses=statuses
             )
+            return self._recorded(job, entity_df, requested)
         from asknown.store.training import make_job
 
         if any(table.push is not None for table in self.project.sources.values()):
             from asknown.store.landing import land_all
 
             land_all(self.project, wait=60.0)
-        return make_job(
+        job = make_job(
             self._typed,
             entity_df,
             features,
@@ -102,6 +106,19 @@ class FeatureStore:
             statuses=statuses,
             options=self._plan_options,
         )
+        return self._recorded(job, entity_df, requested)
+
+    def _recorded(self, job: RetrievalJob, spine: Any, features: Sequence[str]) -> RetrievalJob:
+        """The job, which tells the registry of the Parquet files that it writes."""
+
+        def record(path: Path) -> str | None:
+            from asknown.store.runs import record_training
+
+            named = str(spine) if isinstance(spine, str | Path) else type(spine).__name__
+            return record_training(self._catalog, features, named, path)
+
+        job.record = record
+        return job
 
     @in_turn
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
@@ -219,6 +236,7 @@ class FeatureStore:
         """
         from asknown.store.build import read_names
         from asknown.store.materialize import LoadOptions, load_views, read_watermark
+        from asknown.store.runs import record_loads
 
         if isinstance(wait, bool) or not isinstance(wait, int | float):
             raise AsknownError("bad-value", f"wait: {wait!r} is not a number of seconds", hint="give wait=60")
@@ -236,7 +254,9 @@ class FeatureStore:
             on_rows=on_rows,
             on_wait=on_wait,
         )
-        return load_views(self._typed, names, options)
+        reports = load_views(self._typed, names, options)
+        self.unrecorded = record_loads(self._catalog, reports)
+        return reports
 
     @in_turn
     def get_online_features(

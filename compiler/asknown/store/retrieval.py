@@ -21,7 +21,7 @@ from asknown.store.failures import explain_failure, is_on_demand
 from asknown.store.outputs import InputFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FILE_ENDINGS = (".parquet", ".csv")
 
@@ -42,6 +42,9 @@ class RetrievalJob:
         self._opened = engine
         self._process = os.getpid()
         self._inputs = inputs
+        self.record: Callable[[Path], str | None] | None = None
+        self.unrecorded: str | None = None
+        """Why the registry does not know of the last file, if it should."""
 
     @property
     def _engine(self) -> Engine:
@@ -157,9 +160,12 @@ class RetrievalJob:
         self.check_output(path)
         self._inputs.inspected.check()
         try:
-            return self._engine.write_file(self._written, absolute(path), wide=self._is_wide)
+            count = self._engine.write_file(self._written, absolute(path), wide=self._is_wide)
         except AsknownError as error:
             raise self._explained(error) from None
+        if self.record is not None and path.suffix == ".parquet":
+            self.unrecorded = self.record(path)
+        return count
 
     def check_output(self, path: str | Path) -> None:
         """Raises ``output`` if the training set cannot go to the file ``path``, or would replace what it is made of."""

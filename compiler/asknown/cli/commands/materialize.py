@@ -68,7 +68,6 @@ def command(
       asknown materialize --select tag:delay --until '2013-12-31 12:00'
       asknown materialize carrier_delays
     """
-    from asknown.store.runs import record_loads
 
     started = time.perf_counter()
     instant = None if until is None else parse_instant(until, "--until")
@@ -93,7 +92,7 @@ def command(
             )
         path = store.project.profile.online.address
         findings = store.checks.errors_of(report.view for report in reports)
-        untold = record_loads(store.catalog, reports)
+        untold = store.unrecorded
     _write_reports(reports, kind)
     for report in reports:
         _say_more(report)

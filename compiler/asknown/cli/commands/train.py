@@ -75,7 +75,6 @@ def command(
       asknown train carrier_delays --spine "select 'UA' as carrier, timestamp '2013-07-01' as event_timestamp"
     """
     from asknown.plan.inputs import unread_columns
-    from asknown.store.runs import record_training
     from asknown.store.terms import warnings_for
 
     _check_output(output, kind, limit)
@@ -95,10 +94,8 @@ def command(
             _print_rows(job, kind or "table", limit)
         else:
             _write_file(job, output, kind)
-            if _ending(output) == ".parquet":
-                untold = record_training(store.catalog, features, spine, Path(output))
-                if untold is not None:
-                    say(f"warning: {untold}")
+            if job.unrecorded is not None:
+                say(f"warning: {job.unrecorded}")
         if hindsight:
             _say_hindsight(job)
         if not any("@" in feature for feature in features):  # a version is no longer the project's own
