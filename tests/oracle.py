@@ -14,6 +14,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from oracle_moments import MOMENTS, OVER_PAIRS, moment, over_pairs
 from oracle_values import OVER_VALUES, QUANTILES, instant, microseconds, ordered, rank, signs, without_sign
 
 Row = Mapping[str, Any]
@@ -213,7 +214,16 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
             tied = [row for row in rows if ordered(row[window.order]) == extreme]
             return max(tied, key=lambda row: turn(row, window, view))[window.value]
         case _:
-            return OVER_VALUES[window.aggregate](values)
+            return over_values(window, rows, values)
+
+
+def over_values(window: Window, rows: Sequence[Row], values: Sequence[Any]) -> Any:
+    """An aggregate to which the order of rows does not matter; there is at least one."""
+    if window.aggregate in OVER_PAIRS:
+        return over_pairs(window.aggregate, [(row[window.value], row[window.order]) for row in rows])
+    if window.aggregate in MOMENTS:
+        return moment(window.aggregate, values)
+    return OVER_VALUES[window.aggregate](values)
 
 
 IN_ORDER: dict[str, Callable[[list[Any], Window], Any]] = {

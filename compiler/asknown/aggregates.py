@@ -11,8 +11,10 @@ from typing import Literal, get_args
 
 from asknown.types import Kind, SqlType, parse_type
 
-Arguments = Literal["none", "condition", "value", "value and order", "value and number", "value and text"]
-"""The form of the arguments: ``count(*)``, ``count_if(x > 0)``, ``sum(x)``, ``arg_max(x, y)``,
+Arguments = Literal[
+    "none", "condition", "value", "value and order", "value and value", "value and number", "value and text"
+]
+"""The form of the arguments: ``count(*)``, ``count_if(x > 0)``, ``sum(x)``, ``arg_max(x, y)``, ``corr(y, x)``,
 ``quantile_cont(x, 0.9)``, ``string_agg(x, ', ')``."""
 
 State = Literal["count", "sum", "extreme", "flags", "values"]
@@ -60,17 +62,22 @@ class Aggregate:
     @property
     def paired(self) -> bool:
         """Whether the aggregate is of two columns."""
-        return self.arguments == "value and order"
+        return self.arguments in ("value and order", "value and value")
 
     @property
     def counts_whole(self) -> bool:
         """Whether the result over integers is a whole number that the engine may give in 128 bits (rule 7)."""
         return self.result in ("BIGINT", "sum")
 
-    def refuses(self, kind: SqlType | None) -> str | None:
-        """Why this aggregate over values of this type cannot be computed online, or None where it can."""
+    def refuses(self, kind: SqlType | None, second: SqlType | None = None) -> str | None:
+        """Why this aggregate over values of this type cannot be computed online, or None where it can.
+
+        ``second`` is the type of the second column, where there are two.
+        """
         if kind is None:
             return None
+        if self.arguments == "value and value" and second is not None and second.kind not in self.kinds:
+            return f"{self.name}() with a {second} is not supported online"
         if self.name in ("sum", "avg") and kind.name == "UHUGEINT":
             return f"{self.name}() of a UHUGEINT is not exact in the training query: cast it to HUGEINT"
         if kind.kind not in self.kinds:
@@ -178,6 +185,14 @@ _ROWS = (
         finalizer="string_agg",
         ordered=True,
     ),
+    *(
+        Aggregate(name, (name,), "value and value", "values", _NUMBERS, "DOUBLE", finalizer=name, exact=False)
+        for name in ("regr_slope", "regr_intercept", "corr", "covar_pop", "covar_samp")
+    ),
+    *(
+        Aggregate(name, (name,), "value", "values", _NUMBERS, "DOUBLE", finalizer=name, exact=False)
+        for name in ("skewness", "kurtosis", "kurtosis_pop")
+    ),
 )
 
 AGGREGATES: dict[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ROWS}
@@ -191,10 +206,5 @@ REFUSED: dict[str, str] = {
     "favg": "avg(…) over floats is correctly rounded already",
     "kahan_sum": "sum(…) over floats is correctly rounded already",
     "product": "its result depends on the order of multiplication",
-    "corr": "it is not supported yet",
-    "covar_pop": "it is not supported yet",
-    "covar_samp": "it is not supported yet",
-    "skewness": "it is not supported yet",
-    "kurtosis": "it is not supported yet",
 }
 """Aggregates that are not supported in a trailing window, and why or what to write instead."""

@@ -6,6 +6,7 @@ pricing, credit, sessions, logistics and text. ``docs/cookbook.md`` is made of t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
@@ -46,6 +47,10 @@ AMOUNT = 12.5
 
 def _seconds(later: Any, earlier: Any) -> float | None:
     return None if earlier is None else (later - earlier).total_seconds()
+
+
+def _log(value: Any) -> float | None:
+    return None if value is None else math.log(abs(value) + 1)
 
 
 def _last_time(rows: list[Any]) -> Any:
@@ -149,6 +154,9 @@ FEATURES = (
     Feature(29, "Days inactive", "date_diff('day', ts, asked_at)",
             lambda r, t: None if not r else (t.date() - _last_time(r).date()).days, "Churn",
             base="amount as last_amount"),
+    Feature(30, "The trend of the cents in 30 days", "regr_slope(cents, epoch(ts)) over {{ last('30 days') }}",
+            lambda r, t: l.slope([(x["cents"], x["ts"].timestamp()) for x in inside(r, t, days(30))]),
+            "Churn", nearly=True),
     Feature(31, "Spend of 30 days less that of the 30 days before",
             "coalesce(sum(cents) over {{ last('30 days') }}, 0) "
             "- coalesce(sum(cents) over {{ last('30 days', closed='left', delay='30 days') }}, 0)",
@@ -178,6 +186,10 @@ FEATURES = (
     Feature(42, "The hour of the day", "hour(asked_at)", lambda r, t: t.hour, "Pricing", base="amount as last_amount"),
     Feature(43, "Changes of category in 7 days", "count(*) filter (where changed) over {{ last('7 days') }}",
             _changes, "Pricing", below=_CHANGED),
+    Feature(44, "The elasticity of the amount by the balance, 7 days",
+            "regr_slope(ln(abs(amount) + 1), ln(abs(balance) + 1)) over {{ last('7 days') }}",
+            lambda r, t: l.slope([(_log(x["amount"]), _log(x["balance"])) for x in inside(r, t, days(7))]),
+            "Pricing", nearly=True),
     Feature(45, "Utilisation", "balance / nullif(200, 0)", lambda r, t: l.over(newest(r, "balance"), 200), "Credit"),
     Feature(47, "The greatest fall of the balance in 30 days", "{{ drawdown('balance', '30 days') }}",
             lambda r, t: l.drawdown(ordered(inside(r, t, days(30)), "balance")), "Credit"),
@@ -212,6 +224,8 @@ FEATURES = (
             lambda r, t: (ordered(r, "merchant") or [None])[-1], "Text"),
     Feature(63, "The mean length of a text, 7 days", "avg(length(body)) over {{ last('7 days') }}",
             lambda r, t: l.mean([len(x) for x in values(inside(r, t, days(7)), "body")]), "Text"),
+    Feature(66, "The skewness of the amounts of 30 days", "skewness(amount) over {{ last('30 days') }}",
+            lambda r, t: l.skewness(values(inside(r, t, days(30)), "amount")), "Text", nearly=True),
     Feature(69, "The last hour against the same a week ago",
             "count(*) over {{ last('1 hour') }} / nullif(count(*) over {{ last('1 hour', delay='7 days') }}, 0)",
             lambda r, t: l.over(len(inside(r, t, timedelta(hours=1))),
@@ -227,11 +241,8 @@ REFUSED: dict[int, tuple[str, str]] = {
          "from {{ source('shop', 'payments') }} as p cross join {{ request() }}", "inputs"),
     15: ("max(count(*) over (partition by card order by ts range interval '1 hour' preceding)) "
          "over {{ last('7 days') }}", "window"),
-    30: ("regr_slope(cents, epoch(ts)) over {{ last('30 days') }}", "regr_slope"),
     32: ("sum(cents) over (partition by card order by ts range between interval '1 month' preceding and current row)",
          "fixed"),
-    44: ("corr(ln(amount), balance) over {{ last('7 days') }}", "corr"),
-    66: ("skewness(amount) over {{ last('30 days') }}", "skewness"),
 }  # fmt: skip
 """By number: a spelling that is refused, and a word of the reason or the hint."""
 

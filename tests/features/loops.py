@@ -158,3 +158,24 @@ def gaps(rows: list[Row]) -> list[Row]:
     ordered_rows = sorted(rows, key=lambda row: row["ts"])
     pairs = zip([None, *ordered_rows], ordered_rows, strict=False)
     return [{**row, "gap": None if b is None else (row["ts"] - b["ts"]).total_seconds()} for b, row in pairs]
+
+
+def slope(pairs: list[tuple[Any, Any]]) -> float | None:
+    """The slope of y by x over pairs (y, x) that have both."""
+    whole = [(Fraction(y), Fraction(x)) for y, x in pairs if y is not None and x is not None]
+    if not whole:
+        return None
+    y, x = (sum(pair[place] for pair in whole) / len(whole) for place in (0, 1))
+    spread = sum((b - x) ** 2 for _, b in whole)
+    return float(sum((a - y) * (b - x) for a, b in whole) / spread) if spread else None
+
+
+def skewness(found: list[Any]) -> float | None:
+    """The skewness of a sample."""
+    numbers = [Fraction(value) for value in found]
+    n = len(numbers)
+    if n < 3:
+        return None
+    mean = sum(numbers) / n
+    two, three = (sum((value - mean) ** power for value in numbers) / n for power in (2, 3))
+    return math.sqrt(n * (n - 1)) / (n - 2) * float(three) / float(two) ** 1.5 if two else None

@@ -215,9 +215,13 @@ COUNTS = {
     "top_k": f"this engine returns no sorted list of values and counts: {_EACH}",
     "histogram": f"this engine returns no sorted list of values and counts: {_EACH}",
     "entropy": f"logarithms round differently on this engine: {_EACH}, and compute it from the counts",
+    **dict.fromkeys(
+        ("regr_slope", "regr_intercept", "corr", "covar_pop", "covar_samp", "skewness", "kurtosis", "kurtosis_pop"),
+        "this engine adds raw powers, which cancel: compute it from sum(x), sum(x * x) of decimals, and count(x)",
+    ),
 }
 MODES = {"mode": f"which of several equally frequent values it returns is not documented: {_EACH}", **COUNTS}
-"""The hints for aggregates that rest on the counts of values."""
+"""The hints for aggregates that need every value, or each value's count."""
 UNDOCUMENTED = dict.fromkeys(
     ("var_pop", "var_samp", "stddev_pop", "stddev_samp"),
     "how it is computed is not documented: select sum(x), sum(x * x) of decimals and count(x)",

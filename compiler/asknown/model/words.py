@@ -37,6 +37,14 @@ _WORDS = {
     "mode": "most frequent {value}",
     "histogram": "the values of {value}, each with its number of rows",
     "entropy": "entropy of {value} in bits",
+    "regr_slope": "slope of {value} by {order}",
+    "regr_intercept": "value of the line of {value} by {order} where {order} is 0",
+    "corr": "correlation of {value} and {order}",
+    "covar_pop": "covariance of {value} and {order} (population)",
+    "covar_samp": "covariance of {value} and {order} (sample)",
+    "skewness": "skewness of {value} (sample)",
+    "kurtosis": "excess kurtosis of {value} (sample)",
+    "kurtosis_pop": "excess kurtosis of {value} (population)",
     "string_agg": "the values of {value} as one text",
 }
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -64,9 +64,10 @@ def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finalizer:
     """The finalizer of a call over hidden columns of these types. Raises ValueError if it cannot take the type."""
     aggregate = AGGREGATES[call.aggregate]
     kind = None if call.value is None else types[call.value]
-    if reason := aggregate.refuses(kind):
+    second = None if call.order is None else types[call.order]
+    if reason := aggregate.refuses(kind, second):
         raise ValueError(reason)
-    return finalizer(aggregate.finalizer, kind, None if call.order is None else types[call.order], call.number)
+    return finalizer(aggregate.finalizer, kind, second, call.number)
 
 
 def state_of(call: StoredCall, kind: SqlType | None) -> State | None:

@@ -355,7 +355,8 @@ def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
 
 def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> OnlineWindows:
     for call in lifted.calls:
-        if call.value is not None and (reason := call.aggregate.refuses(view.column(call.value).type)):
+        second = None if call.order is None else view.column(call.order).type
+        if call.value is not None and (reason := call.aggregate.refuses(view.column(call.value).type, second)):
             raise _not_online(view, f"{call.aggregate.name}() over '{view.name}'", str(reason))
     calls = tuple(
         StoredCall(

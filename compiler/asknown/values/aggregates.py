@@ -1,14 +1,17 @@
 """Computes the aggregates of a trailing window, with exactly the results of the training query (rules 4 and 5).
 
 Each aggregate is a function of the non-NULL values in the window, ordered by (event time, known-at, created-at,
-value); arg_min and arg_max take pairs (value, order). Sums are exact and rounded once. NaN is the greatest number, and
-comparisons ignore the sign of zero. The reader imports this module, so it needs the standard library alone.
+value); arg_min, corr and others of two columns take pairs (value, second). Sums are exact and rounded once. NaN is the
+greatest number, and comparisons ignore the sign of zero. The reader imports this module, so it needs the standard
+library alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cmp_to_key
@@ -98,6 +101,106 @@ def _stddev_samp(values: Values) -> float | None:
 def _stddev_pop(values: Values) -> float | None:
     variance = _variance(values, 0)
     return None if variance is None else math.sqrt(variance)
+
+
+# ---------------------------------------------------------------- moments
+
+
+def _fsum(numbers: Iterable[float]) -> float:
+    """The sum of numbers, correctly rounded; NaN where it is beyond a double, or infinities are among them."""
+    try:
+        total = math.fsum(numbers)
+    except (OverflowError, ValueError):  # a sum that is too large; infinities of both signs
+        return math.nan
+    return total if math.isfinite(total) else math.nan
+
+
+def _apart(values: Values) -> tuple[float, list[float]]:
+    """The mean of numbers, and how far each is from it. All are NaN where one of the numbers is not finite.
+
+    The distances are taken from the first number, and then from their own mean, which is not rounded to the digits of
+    numbers far from zero.
+    """
+    first = float(values[0])
+    from_first = [float(v) - first for v in values]
+    shift = _fsum(from_first) / len(from_first)
+    return first + shift, [distance - shift for distance in from_first]
+
+
+def _moment(apart: list[float], power: int) -> float:
+    """The mean of a power of distances from the mean."""
+    return _fsum(math.prod([d] * power) for d in apart) / len(apart)
+
+
+def _of_one(compute: Callable[[list[float]], float | None], least: int) -> Finalizer:
+    """The finalizer of a moment of at least so many numbers, from their distances from the mean."""
+
+    def finish(values: Values) -> float | None:
+        if len(values) < least:
+            return None
+        return compute(_apart(values)[1])
+
+    return finish
+
+
+def _skewness(apart: list[float]) -> float | None:
+    count, spread = len(apart), _moment(apart, 2)
+    if spread == 0:
+        return None
+    return math.sqrt(count * (count - 1)) / (count - 2) * (_moment(apart, 3) / math.pow(spread, 1.5))
+
+
+def _kurtosis_pop(apart: list[float]) -> float | None:
+    spread = _moment(apart, 2)
+    return None if spread == 0 else _moment(apart, 4) / (spread * spread) - 3.0
+
+
+def _kurtosis(apart: list[float]) -> float | None:
+    count, excess = len(apart), _kurtosis_pop(apart)
+    if excess is None:
+        return None
+    return (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * excess + 6.0)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Sums over pairs (y, x) of numbers: how far they are from their means, and from each other's."""
+
+    count: int
+    mean_y: float
+    mean_x: float
+    xx: float
+    yy: float
+    xy: float
+
+
+def _of_pairs(compute: Callable[[_Pairs], float | None], least: int) -> Finalizer:
+    """The finalizer of an aggregate of at least so many pairs of numbers."""
+
+    def finish(values: Values) -> float | None:
+        count = len(values)
+        if count < least:
+            return None
+        (mean_y, y), (mean_x, x) = (_apart([pair[place] for pair in values]) for place in (0, 1))
+        xx, yy = _fsum(d * d for d in x), _fsum(d * d for d in y)
+        xy = _fsum(map(operator.mul, x, y))
+        return compute(_Pairs(count, mean_y, mean_x, xx, yy, xy))
+
+    return finish
+
+
+def _slope(pairs: _Pairs) -> float | None:
+    return None if pairs.xx == 0 else pairs.xy / pairs.xx
+
+
+def _intercept(pairs: _Pairs) -> float | None:
+    slope = _slope(pairs)
+    return None if slope is None else pairs.mean_y - slope * pairs.mean_x
+
+
+def _correlation(pairs: _Pairs) -> float | None:
+    spread = math.sqrt(pairs.xx) * math.sqrt(pairs.yy)
+    return None if spread == 0 else pairs.xy / spread
 
 
 # ---------------------------------------------------------------- extremes, and values as they are
@@ -319,6 +422,14 @@ FINALIZERS: dict[str, MakeFinalizer] = {
     "histogram": _of_counts(_histogram),
     "entropy": _of_counts(_entropy),
     "string_agg": _string_agg,
+    "regr_slope": _same(_of_pairs(_slope, 1)),
+    "regr_intercept": _same(_of_pairs(_intercept, 1)),
+    "corr": _same(_of_pairs(_correlation, 1)),
+    "covar_pop": _same(_of_pairs(lambda pairs: pairs.xy / pairs.count, 1)),
+    "covar_samp": _same(_of_pairs(lambda pairs: pairs.xy / (pairs.count - 1), 2)),
+    "skewness": _same(_of_one(_skewness, 3)),
+    "kurtosis": _same(_of_one(_kurtosis, 4)),
+    "kurtosis_pop": _same(_of_one(_kurtosis_pop, 2)),
 }
 """The finalizers by name: functions from the types of value and order, and a literal second argument, to the finalizer
 for values of that type."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules
+from asknown.dialects.duckdb.moments import bind, moments, pair_moments
 from asknown.dialects.duckdb.sums import EXACT_SUMS
 
 _MIDDLE = "l[(LEN(l) + 1) // 2]"
@@ -17,6 +18,8 @@ _VARIANCES = {
     "stddev_pop": f"SQRT({_DEVIATION} / LEN(l))",
     "stddev_samp": f"SQRT(CASE WHEN LEN(l) > 1 THEN {_DEVIATION} / (LEN(l) - 1) END)",
 }
+
+
 # A name with a dot, such as p.value, could be a column's, so fields are extracted by a function.
 _PAIR = "{'n': -CAST(STRUCT_EXTRACT(p_, 'value') AS BIGINT), 'v': STRUCT_EXTRACT(p_, 'key')}"
 _PAIRS = f"LIST_SORT(LIST_TRANSFORM(MAP_ENTRIES(:value), LAMBDA p_ : {_PAIR}))"
@@ -138,13 +141,14 @@ DUCKDB = Dialect(
             "quantile_cont.hugeint": f"QUANTILE_CONT({_AS_DOUBLE}, :share)",
             "quantile_disc": "QUANTILE_DISC(:x, :share)",
             "quantile_disc.float": f"QUANTILE_DISC({_UNSIGNED}, :share)",
-            **dict.fromkeys(_VARIANCES, "LIST(CAST(:x AS DOUBLE) ORDER BY :order)"),
+            **dict.fromkeys((*_VARIANCES, *moments()), "LIST(CAST(:x AS DOUBLE) ORDER BY :order)"),
+            **dict.fromkeys(pair_moments(), "LIST({'y': CAST(:x AS DOUBLE), 'x': CAST(:y AS DOUBLE)} ORDER BY :order)"),
         },
         finalizers={
             # By two passes over the values in order, around the middle one: it is within a deviation of the mean, so
             # nothing cancels, and equal numbers do not vary at all.
-            name: f"LIST_EXTRACT(LIST_TRANSFORM([:value], LAMBDA l : {text}), 1)"
-            for name, text in _VARIANCES.items()
+            name: bind("l", ":value", text)
+            for name, text in {**_VARIANCES, **moments(), **pair_moments()}.items()
         }
         | dict.fromkeys(("histogram", "histogram.float"), "MAP_ENTRIES(:value)")
         | dict.fromkeys(("top_k", "top_k.float"), _TOP_K)
