@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from asknown import AsknownError, FeatureStore, OnlineReader
@@ -168,3 +169,10 @@ def test_the_error_names_the_lock_file(store: FeatureStore) -> None:
 def test_control_characters_in_an_error_are_escaped() -> None:
     error = AsknownError("bad-value", "a \x1b[8m value\nwith \u202e more", hint="\x07")
     assert str(error) == "bad-value: a \\x1b[8m value\nwith \\u202e more\n  hint: \\x07"
+
+
+def test_a_job_is_a_stream_for_whoever_takes_one(store: FeatureStore) -> None:
+    job = store.get_historical_features(SPINE, "visits")
+    assert pa.RecordBatchReader.from_stream(job).read_all() == job.to_arrow()
+    again = store.get_historical_features(job, "visits", full_feature_names=True).to_arrow()
+    assert again.column_names == ["member_id", "event_timestamp", "points", "visits__points"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asknown import FeatureStore
+from asknown import AsknownError, FeatureStore
 
 FILES = {
     "pyproject.toml": '[tool.asknown]\nname = "club"\n',
@@ -101,3 +102,12 @@ def test_a_feature_asked_for_twice_comes_once_at_both_ends(folder: Path) -> None
             trained = store.get_historical_features(spine(1), features).to_arrow().column_names
             served = store.get_online_features(features, [{"member_id": 1}], at="2024-06-01").to_dict()
             assert trained[2:] == list(served)[1:] == ["points"]
+
+
+def test_a_store_is_not_pickled(folder: Path) -> None:
+    with (
+        FeatureStore(folder) as store,
+        pytest.raises(AsknownError, match="cannot be sent to another process") as caught,
+    ):
+        pickle.dumps(store)
+    assert "make one there" in str(caught.value.hint)

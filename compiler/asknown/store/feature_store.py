@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from asknown.catalog.references import list_references
 from asknown.errors import AsknownError, did_you_mean
@@ -504,6 +504,14 @@ class FeatureStore:
         self.__dict__.pop("_opened", None)
         if engine is not None:
             engine.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuses to be pickled, as for a process that is spawned: sessions and threads stay in this one."""
+        raise AsknownError(
+            "engine",
+            "a FeatureStore cannot be sent to another process",
+            hint="make one there, of the same folder; or give tables, which can be sent",
+        )
 
     def __enter__(self) -> Self:
         return self

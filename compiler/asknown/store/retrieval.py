@@ -109,6 +109,10 @@ class RetrievalJob:
             stream.close()
             raise self._explained(error) from None
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows as an Arrow C stream, so that whatever takes one takes a job: Polars, DuckDB, another request."""
+        return self.to_batches().__arrow_c_stream__(requested_schema)
+
     def to_arrow(self) -> pa.Table:
         """The training set as one Arrow table, ``(rows of the spine) × (its columns + the features)``."""
         return self.to_batches().read_all()
