@@ -43,6 +43,9 @@ PLACES = {
     "spark remote": "dev: {type: spark, remote: \"sc://127.0.0.1:1/;token={{ env_var('CANARY') }}\"}",
     "max_skew": f"dev: {{type: duckdb}}\n  online: {{max_skew: {SAY}}}",
     "online path": f"dev: {{type: duckdb}}\n  online: {{path: {IN_A_PATH}}}",
+    "valkey address": "dev: {type: duckdb}\n"
+    "  online: {type: valkey, url: \"redis://u:{{ env_var('CANARY') }}@127.0.0.1:1/0\"}",
+    "online path of an output": f"dev: {{type: duckdb, online: {{path: {IN_A_PATH}}}}}",
     "online type": f"dev: {{type: duckdb}}\n  online: {{type: {SAY}}}",
     "the target's name": f"dev: {{type: duckdb}}\n  target: {SAY}",
 }
@@ -57,6 +60,7 @@ COMMANDS = (
     ["get", "visits", "member_id=1"],
     ["doctor"],
     ["doctor", "--target", "dev", "--format", "json"],
+    ["--debug", "materialize", "--until", "2024-06-01"],
 )
 
 

@@ -16,7 +16,7 @@ from asknown.cli.errors import show_error, show_usage
 from asknown.cli.progress import say
 from asknown.cli.session import Session, shared_options
 from asknown.cli.writing import finish_stdout, open_stdout
-from asknown.errors import AsknownError
+from asknown.errors import AsknownError, hidden
 from asknown.paths import no_folder
 
 # Name and first line of help of each command, so that the group's help imports none of them.
@@ -133,7 +133,7 @@ class LazyGroup(click.Group):
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except AsknownError as error:
             if session.debug:
-                traceback.print_exc()
+                sys.stderr.write(hidden(traceback.format_exc()))  # also of its causes, which repeat paths and addresses
             show_error(error)
             code = FAILURE
         except FileNotFoundError as error:

@@ -93,12 +93,12 @@ class Server:
         self._refused = (exceptions.ResponseError, exceptions.AuthenticationError, exceptions.BusyLoadingError)
         try:
             options: dict[str, Any] = dict(connection.parse_url(url))
-        except ValueError as error:
+        except ValueError:
             raise AsknownError(
                 "bad-value",
                 "'url' of 'online' cannot be read as the address of a Valkey or Redis server",
                 hint="write it like valkey://host:6379/0, valkeys://… with TLS, or unix:///run/valkey.sock",
-            ) from error
+            ) from None  # the cause repeats a part of the address, which may hold a secret
         self._make: Callable[..., Any] = options.pop("connection_class", connection.Connection)
         self._options = {"socket_timeout": timeout, "socket_connect_timeout": timeout, **options}
         self._options["decode_responses"] = False
