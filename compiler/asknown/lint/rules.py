@@ -18,6 +18,13 @@ from asknown.lint.known import (
 from asknown.lint.nodes import Context, Finding, Rule, Subject
 from asknown.lint.outputs import gives_all_columns, reads_later_columns
 from asknown.lint.picks import order_leaves_ties, picks_without_order
+from asknown.lint.promises import (
+    is_public_without_contract,
+    is_undocumented,
+    is_unowned,
+    is_untested,
+    production_uses_development,
+)
 from asknown.lint.times import time_is_naive, ttl_misses_cadence
 from asknown.lint.versions import follows_the_version
 from asknown.lint.whole import (
@@ -67,6 +74,13 @@ RULES: tuple[Rule, ...] = (
 WHOLE_RULES: tuple[WholeRule, ...] = (
     WholeRule("unresolved-column", "warning", "Lineage cannot place a column.", lineage_is_lost),
     WholeRule("duplicate-feature", "warning", "Two features give the same values.", features_are_the_same),
+    WholeRule("public-without-contract", "error", "A public view has no contract.", is_public_without_contract),
+    WholeRule(
+        "production-uses-development", "error", "An exposure uses what is in development.", production_uses_development
+    ),
+    WholeRule("undocumented", "warning", "What others rely on has no description.", is_undocumented),
+    WholeRule("unowned", "warning", "What others rely on has no owner.", is_unowned),
+    WholeRule("untested", "warning", "What others rely on has no test.", is_untested),
     WholeRule("unbounded-scan", "information", "A training set reads all of history.", history_is_read_whole),
     WholeRule("unused", "information", "A view is in no feature service.", nobody_uses_it),
     WholeRule("online-not-computable", "information", "`materialize` will refuse a view.", cannot_be_loaded),

@@ -30,15 +30,15 @@ class Whole:
 
 @dataclass(frozen=True)
 class WholeRule:
-    """One rule over a whole project; ``find`` gives each finding with the name of its view."""
+    """One rule over a whole project; ``find`` gives each finding with the name of its view, or None."""
 
     code: str
     severity: Severity
     about: str
-    find: Callable[[Whole], Iterator[tuple[str, Found]]]
+    find: Callable[[Whole], Iterator[tuple[str | None, Found]]]
 
 
-def lineage_is_lost(whole: Whole) -> Iterator[tuple[str, Found]]:
+def lineage_is_lost(whole: Whole) -> Iterator[tuple[str | None, Found]]:
     """Views with a feature whose columns the lineage cannot place."""
     for name, view in whole.views.items():
         if not isinstance(view, FeatureView):
@@ -56,7 +56,7 @@ def lineage_is_lost(whole: Whole) -> Iterator[tuple[str, Found]]:
             )
 
 
-def features_are_the_same(whole: Whole) -> Iterator[tuple[str, Found]]:
+def features_are_the_same(whole: Whole) -> Iterator[tuple[str | None, Found]]:
     """Features that give the same values as another one."""
     seen: dict[tuple[str, int | None], str] = {}
     for name, view in whole.views.items():
@@ -76,7 +76,7 @@ def features_are_the_same(whole: Whole) -> Iterator[tuple[str, Found]]:
                 )
 
 
-def history_is_read_whole(whole: Whole) -> Iterator[tuple[str, Found]]:
+def history_is_read_whole(whole: Whole) -> Iterator[tuple[str | None, Found]]:
     """Views whose newest row may be of any age, so that all of history is read."""
     static = {key for key, table in whole.project.sources.items() if table.static}
     for name, view in whole.views.items():
@@ -94,7 +94,7 @@ def history_is_read_whole(whole: Whole) -> Iterator[tuple[str, Found]]:
             )
 
 
-def nobody_uses_it(whole: Whole) -> Iterator[tuple[str, Found]]:
+def nobody_uses_it(whole: Whole) -> Iterator[tuple[str | None, Found]]:
     """Views that are in no feature service."""
     used = {line.view for service in whole.project.services.values() for line in service.features}
     waiting = [whole.views[name] for name in used if name in whole.views]
@@ -111,7 +111,7 @@ def nobody_uses_it(whole: Whole) -> Iterator[tuple[str, Found]]:
             )
 
 
-def cannot_be_loaded(whole: Whole) -> Iterator[tuple[str, Found]]:
+def cannot_be_loaded(whole: Whole) -> Iterator[tuple[str | None, Found]]:
     """Views that `materialize` will refuse."""
     for name, view in whole.views.items():
         if isinstance(view, FeatureView) and view.model.rendered.config.online:

@@ -249,7 +249,7 @@ class ServiceLog:
 
 @dataclass(frozen=True)
 class Service:
-    """A feature service. Changes may break one that is not in ``production``."""
+    """A feature service. Changes may break one that is not in ``production``; ``promised``: it says so itself."""
 
     name: str
     features: tuple[ServiceFeatures, ...]
@@ -258,6 +258,7 @@ class Service:
     owner: str = ""
     production: bool = True
     log: ServiceLog | None = None
+    promised: bool = False
 
 
 @dataclass(frozen=True)

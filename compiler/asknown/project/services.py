@@ -41,6 +41,7 @@ def read_service(value: Value) -> Service:
         at=reader.place("name"),
         owner=read_owner(reader),
         production=_read_status(reader) != "development",
+        promised=reader.optional_text("status") == "production",
         log=None if (log := reader.value("log")) is None else read_log(log),
     )
 
