@@ -47,8 +47,9 @@ def shop(tmp_path: Path) -> Path:
 class Shop(threading.Thread):
     """Pushes rows and loads views while others read, until it is told to end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float) -> None:
         super().__init__()
+        self.seconds = seconds  # between two loads
         self.folder, self.ending, self.pushed, self.loads = folder, threading.Event(), 0, 0
         self.error: BaseException | None = None
 
@@ -74,7 +75,7 @@ class Shop(threading.Thread):
             ]
             store.push("orders", rows)
             self.pushed += len(rows)
-            if time.monotonic() - loaded > 1:
+            if time.monotonic() - loaded > self.seconds:
                 store.materialize(views=draw.choice((None, ["ranked"], ["totals", "ranked"])))
                 self.loads, loaded = self.loads + 1, time.monotonic()
 
@@ -86,7 +87,7 @@ def test_reads_that_were_logged_while_pushes_and_loads_ran_are_no_bugs(
     soak = request.config.getoption("--soak")
     reads = int(100_000 * soak) or 300
     read = [name for name in VIEWS_READ if not soak or name != "plain"]
-    log, busy = shop / "reads.jsonl", Shop(shop)
+    log, busy = shop / "reads.jsonl", Shop(shop, 15.0 if soak else 1.0)
     with closing(OnlineReader(shop / "online.db", log=log, sample=1)) as reader:
         busy.start()
         draw = random.Random(1)
