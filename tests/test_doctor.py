@@ -309,12 +309,40 @@ def asknown(*words: str) -> Result:
 
 
 def test_the_command_on_a_healthy_table(project: Path) -> None:
-    result = asknown("doctor")
+    result = asknown("doctor", "--all")
     assert result.exit_code == 0, result.output
     assert result.stderr == f"{project / 'online.db'} is healthy\n"
     assert "integrity" in result.stdout
     with FeatureStore(project) as store:
         assert store.doctor().healthy
+
+
+def test_what_needs_attention_comes_first_and_the_rest_when_it_is_asked_for(project: Path) -> None:
+    write_model(project, "orders", "select 1 as id, timestamp '2024-01-01' as ts, 3.5::double as x")
+    states = [line.split()[0] for line in asknown("doctor", "--all").stdout.splitlines()[2:] if line[:1] != " "]
+    assert states == sorted(states, key=("act", "note", "ok").index)
+    assert states[0] == "act" and states[-1] == "ok"
+    assert "\nok" not in asknown("doctor").stdout
+    assert "ok" in {check["state"] for check in json.loads(asknown("doctor", "--format", "json").stdout)}
+
+
+def test_a_load_may_be_as_old_as_the_project_says(project: Path) -> None:
+    until = str(datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=3))
+    assert asknown("materialize", "--until", until, "--full-refresh").exit_code == 0
+    assert asknown("doctor", "--max-age", "4 hours").exit_code == 0
+    old = asknown("doctor", "--max-age", "2 hours")
+    assert old.exit_code == 1
+    assert "3 hours ago: it may be 2 hours old" in " ".join(old.stdout.split())
+    assert "next: asknown materialize orders" in old.stdout
+    yml = project / "models" / "ages.yml"
+    yml.write_text("models: [{name: orders, freshness: {warn_after: 1 hour, error_after: 1 day}}]")
+    both = asknown("doctor", "--max-age", "2 hours")
+    states = {line.split()[2]: line.split()[0] for line in both.stdout.splitlines() if " watermark " in line}
+    assert states["orders"] == "note" and set(states.values()) == {"note", "act"}
+    yml.write_text("models: [{name: orders, freshness: {error_after: 1 hour}}]")
+    assert "watermark  orders" in asknown("doctor").stdout
+    wrong = asknown("doctor", "--max-age", "2 moons")
+    assert wrong.exit_code == 1 and "'2 moons' is not a duration" in wrong.stderr
 
 
 def test_the_command_says_what_to_run_and_that_puts_it_right(project: Path) -> None:
@@ -335,7 +363,7 @@ def test_the_command_says_what_to_run_and_that_puts_it_right(project: Path) -> N
 
 def test_the_command_where_a_model_or_the_file_is_broken(project: Path) -> None:
     write_model(project, "orders", "select 1 as id, nothing as ts")
-    result = asknown("doctor")
+    result = asknown("doctor", "--all")
     assert result.exit_code == 1
     assert "nothing" in result.stdout
     assert "integrity" in result.stdout, "the file is looked over all the same"
@@ -367,12 +395,12 @@ case:
     (tmp_path / "profiles.yml").write_text(profile)
     (tmp_path / "models").mkdir()
     monkeypatch.chdir(tmp_path)
-    well = CliRunner().invoke(main, ["doctor", "--target", "dev"], prog_name="asknown")
+    well = CliRunner().invoke(main, ["doctor", "--target", "dev", "--all"], prog_name="asknown")
     assert well.exit_code == 0 and "session zone" in well.stdout and "UTC" in well.stdout
     sources = "sources: [{name: shop, tables: [{name: orders, path: orders.csv}, {name: lost, path: lost.csv}]}]"
     (tmp_path / "models" / "sources.yml").write_text(sources)
     (tmp_path / "orders.csv").write_text("id\n1\n")
-    lost = CliRunner().invoke(main, ["doctor", "--target", "dev"], prog_name="asknown")
+    lost = CliRunner().invoke(main, ["doctor", "--target", "dev", "--all"], prog_name="asknown")
     assert lost.exit_code == 1 and "1 found" in lost.stdout and "shop.lost" in lost.stdout
     ill = CliRunner().invoke(main, ["doctor", "--target", "gone"], prog_name="asknown")
     assert ill.exit_code == 1 and "act" in ill.stdout and "hunter2" not in ill.output

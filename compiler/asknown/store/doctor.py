@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from asknown.durations import spell
 from asknown.emit.models import source_name
 from asknown.emit.probe import compile_first
 from asknown.emit.statement import write
@@ -13,7 +14,7 @@ from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, hidden
 from asknown.online.backend import inspect_table
 from asknown.online.nodes import OnlineOnDemand, OnlineView, Owner
-from asknown.online.report import Check, Inspection
+from asknown.online.report import Check, Inspection, State
 from asknown.project.nodes import Project, SourceTable
 from asknown.store.materialize import read_definitions
 from asknown.store.parity import check_parity, compare_engine
@@ -21,9 +22,15 @@ from asknown.store.typed_catalog import TypedCatalog
 
 
 def inspect_online(
-    project: Project, catalog: Callable[[], TypedCatalog], views: Callable[[], Sequence[str]]
+    project: Project,
+    catalog: Callable[[], TypedCatalog],
+    views: Callable[[], Sequence[str]],
+    max_age: int | None = None,
 ) -> Inspection:
-    """Inspects the online table of ``views``. A project or engine that fails is a finding and raises nothing."""
+    """Inspects the online table of ``views``. A project or engine that fails is a finding and raises nothing.
+
+    A watermark may be as old as the view's ``freshness`` says, else ``max_age`` microseconds, where that is given.
+    """
     definitions: Mapping[str, OnlineView | OnlineOnDemand | AsknownError] | AsknownError
     checks: tuple[Check, ...] = ()
     try:
@@ -35,7 +42,29 @@ def inspect_online(
         definitions = error
     online = project.profile.online
     inspection = inspect_table(online.address, definitions, owner=Owner(online.project, online.target))
-    return replace(inspection, checks=(*inspection.checks, *checks))
+    aged = [judge_age(check, project, max_age) for check in inspection.checks]
+    return replace(inspection, checks=(*aged, *checks))
+
+
+def judge_age(check: Check, project: Project, max_age: int | None) -> Check:
+    """The check of a watermark with its age judged; any other check as it is."""
+    age = check.facts.get("age_seconds")
+    if check.check != "watermark" or check.state == "act" or age is None:
+        return check
+    doc = project.docs.get(check.of)
+    if doc is not None and doc.freshness is not None:
+        limits: tuple[tuple[State, int | None], ...] = (
+            ("act", doc.freshness.error_after),
+            ("note", doc.freshness.warn_after),
+        )
+    else:
+        limits = (("act", max_age),)
+    for state, limit in limits:
+        if limit is not None and age * 1_000_000 > limit:
+            facts = {**check.facts, "max_age_seconds": limit / 1_000_000}
+            found = f"{check.found}: it may be {spell(limit)} old"
+            return replace(check, state=state, found=found, run=f"asknown materialize {check.of}", facts=facts)
+    return check
 
 
 def check_target(

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from asknown.catalog.references import list_references
+from asknown.durations import microseconds
 from asknown.errors import AsknownError, did_you_mean
 from asknown.online.answer import OnlineResponse
 from asknown.online.nodes import Owner
@@ -306,14 +307,17 @@ class FeatureStore:
         return self._pushes
 
     @in_turn
-    def doctor(self) -> Inspection:
+    def doctor(self, *, max_age: str | None = None) -> Inspection:
         """Inspects the online table: damage, hashes, watermarks, age, and whether it fits the project and the engine.
 
+        A watermark older than the view's ``freshness`` in YAML allows, or than ``max_age`` (as in ``"2 hours"``) for
+        views without one, needs something done.
         ``healthy``: nothing needs to be done; ``findings``: what does, each with the command to run. Raises nothing.
         """
         from asknown.store.doctor import inspect_online
 
-        return inspect_online(self.project, lambda: self._typed, self._online_views)
+        oldest = None if max_age is None else microseconds(max_age)
+        return inspect_online(self.project, lambda: self._typed, self._online_views, oldest)
 
     def check(self) -> list[Finding]:
         """The findings that the project's files and the columns of its sources show, by place. Reads no row."""
