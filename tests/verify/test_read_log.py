@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from asknown import AsknownError, OnlineReader
+from asknown.cli.group import main
 from asknown.online import read_log
 from asknown.online.served_log import is_sampled
 from online_tables import NOON, load, make_view
@@ -208,3 +210,30 @@ def test_what_a_reader_refuses(path: Path, arguments: dict[str, Any], message: s
     with pytest.raises(AsknownError, match=message) as caught:
         OnlineReader(path, **arguments)
     assert caught.value.code == "bad-value"
+
+
+def test_a_log_is_profiled_and_compared(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, factor in (("one.jsonl", 1), ("two.jsonl", 2)):
+        with closing(OnlineReader(path, log=name, sample=1)) as reader:
+            ids = [i * factor % 250 for i in range(200)]  # beyond 199 there is no row
+            reader.get_online_features(["a"], {"id": ids, "place": ["north"] * 200})
+    profiled = CliRunner().invoke(main, ["profile", "--log", "two.jsonl", "--format", "json"])
+    rows = {row["feature"]: row for row in json.loads(profiled.stdout)}
+    assert set(rows) == {"x", "price", "seen"}
+    assert rows["x"]["rows"] == 200 and rows["x"]["statuses"]["NOT_FOUND"] == rows["x"]["nulls"] > 0
+    compared = CliRunner().invoke(main, ["drift", "one.jsonl", "two.jsonl", "--features", "x,id"])
+    assert compared.exit_code in (0, 1) and "KS" in compared.stdout
+    assert CliRunner().invoke(main, ["drift", "one.jsonl", "one.jsonl"]).exit_code == 0
+    (tmp_path / "folder").mkdir()
+    for arguments, message in (
+        (["--log", "nowhere.jsonl"], "nowhere.jsonl does not exist"),
+        (["--log", "online.db"], "online.db"),
+        (["--log", "folder"], "folder"),
+        (["x", "--log", "one.jsonl"], "leave out FEATURES"),
+        (["--log", "one.jsonl", "--online"], "give one of --spine, --online and --log"),
+        (["a"], "give --spine SPINE, --online, --log PATH"),
+    ):
+        done = CliRunner().invoke(main, ["profile", *arguments])
+        assert done.exit_code in (1, 2) and message in " ".join(done.stderr.split()), done.stderr
+        assert done.exception is None or isinstance(done.exception, SystemExit)

@@ -244,3 +244,14 @@ def test_what_verify_refuses(shop: Path, arguments: list[str], message: str, mon
     assert done.exit_code in (1, 2)
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_the_values_in_the_online_table_are_profiled(shop: Path) -> None:
+    done = CliRunner().invoke(main, ["profile", "both", "--online", "--format", "json", "--project", str(shop)])
+    rows = {row["feature"]: row for row in json.loads(done.stdout)}
+    assert set(rows) == {"orders:amount", "orders:units", "orders:spent", "orders:spread", "undated:last_amount"}
+    assert rows["undated:last_amount"]["rows"] == 40 and rows["undated:last_amount"]["nulls"] == 0
+    assert rows["orders:amount"]["statuses"] == {"OUTSIDE_MAX_AGE": 40}
+    (shop / "models" / "new.sql").write_text((shop / "models" / "undated.sql").read_text())
+    done = CliRunner().invoke(main, ["profile", "new", "--online", "--project", str(shop)])
+    assert done.exit_code == 1 and "asknown materialize new" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from asknown.store.typed_catalog import TypedCatalog
 
 if TYPE_CHECKING:
     from asknown.checks.audit import AuditReport, ProbeKind
+    from asknown.checks.profile import ColumnProfile
     from asknown.checks.verify import LogVerification, Verification
 
 
@@ -152,6 +154,23 @@ class ProjectChecks:
         moment = datetime.now(UTC).replace(tzinfo=None) if at is None else read_instant(at, "at")
         asked = online_views(self._catalog) if features is None else features
         return verify_keys(self._typed(), self._reader(), asked, keys=keys, at=moment, seed=seed, on_step=on_step)
+
+    def profile_online(self, features: str | Sequence[str] | None = None) -> list[ColumnProfile]:
+        """The profiles of the present values in the online table, over all keys, named ``view:feature``.
+
+        ``features`` names services, views and features (default: every view that is online).
+        """
+        from asknown.checks.profile import profile_table
+        from asknown.store.materialize import online_views
+        from asknown.store.online_sample import online_sample
+        from asknown.store.samples import statuses_of
+
+        asked = online_views(self._catalog) if features is None else features
+        found: list[ColumnProfile] = []
+        for view, table, names in online_sample(self._typed(), self._reader(), asked):
+            profiles = profile_table(table, names, statuses_of(table, names))
+            found += [replace(profile, name=f"{view}:{profile.name}") for profile in profiles]
+        return found
 
     def verify_log(
         self,

@@ -138,7 +138,7 @@ def _of_lines(
     """The reads of a file of JSON lines, those that were asked for alike together, some at a time."""
     waiting: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     count = 0
-    for line in _lines(path, torn):
+    for line in read_lines(path, torn):
         if service is not None and line["features"] != [service]:
             continue
         if since is not None and datetime.fromisoformat(line[SERVED_AT]) < since:
@@ -152,7 +152,8 @@ def _of_lines(
     yield from (_of_alike(lines, kinds) for lines in waiting.values())
 
 
-def _lines(path: Path, torn: Torn) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path, torn: Torn) -> Iterator[dict[str, Any]]:
+    """The lines of a log of JSON lines. Those that cannot be read are counted in ``torn``."""
     seen = False
     with path.open("rb") as file:
         for text in file:
