@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-ProbeKind = Literal["future", "poison", "order", "rerun"]
-PROBES: tuple[ProbeKind, ...] = ("future", "poison", "order", "rerun")
+ProbeKind = Literal["future", "poison", "order", "rerun", "past"]
+PROBES: tuple[ProbeKind, ...] = ("future", "poison", "order", "rerun", "past")
 """The probes of an audit. ``future`` takes away what was not known at a cut, ``poison`` gives it extreme values,
-``order`` shuffles the rows of the sources, and ``rerun`` changes nothing."""
+``order`` shuffles the rows of the sources, ``rerun`` changes nothing, and ``past`` computes a recorded training set
+again."""
 
-Verdict = Literal["leaks", "unstable", "clean", "untested", "static"]
-"""``unstable``: the values follow the order of the rows, or differ from run to run. ``static``: everything that the
-feature reads is declared static."""
+Verdict = Literal["leaks", "unstable", "rewritten", "clean", "untested", "static"]
+"""``unstable``: the values follow the order of the rows, or differ from run to run. ``rewritten``: a recorded training
+set has other values today. ``static``: everything that the feature reads is declared static."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Cause:
 class Change:
     """A value of the spine's row ``row`` that a probe changed from ``full``, the value over all rows, to ``changed``.
 
-    ``cut`` is the instant that the sources were cut at, None for an order of rows and a second run.
+    ``cut`` is the instant that the sources were cut at, None for an order of rows and a second run. For ``past``,
+    ``full`` is what was recorded, and ``changed`` what is computed today.
     """
 
     probe: ProbeKind
@@ -76,6 +78,8 @@ class FeatureAudit:
             return "leaks"
         if "order" in kinds:
             return "unstable"
+        if "past" in kinds:
+            return "rewritten"
         if self.is_static:
             return "static"
         return "untested" if self.reason or not self.probes else "clean"
@@ -83,7 +87,7 @@ class FeatureAudit:
     @property
     def change(self) -> Change | None:
         """The change that shows the verdict."""
-        kinds = ("rerun", "future", "poison", "order")
+        kinds = ("rerun", "future", "poison", "order", "past")
         return min(self.changes, key=lambda change: kinds.index(change.probe), default=None)
 
 
@@ -102,12 +106,26 @@ class AuditReport:
 
     @property
     def found(self) -> tuple[FeatureAudit, ...]:
-        """The features that leak or are unstable."""
-        return tuple(feature for feature in self.features if feature.verdict in ("leaks", "unstable"))
+        """The features that leak, are unstable, or have other values than were recorded."""
+        return tuple(one for one in self.features if one.verdict in ("leaks", "unstable", "rewritten"))
 
     @property
     def untested(self) -> tuple[FeatureAudit, ...]:
         return tuple(feature for feature in self.features if feature.verdict == "untested")
+
+
+def with_past(report: AuditReport, past: Sequence[FeatureAudit], rows: int, failures: tuple[str, ...]) -> AuditReport:
+    """The report with what recorded training sets showed; that alone, where there was no other probe.
+
+    Recorded values that are the same today show nothing of what was known at a cut, so they count as no probes.
+    """
+    if not report.features:
+        return replace(report, features=tuple(past), rows=rows, failures=failures)
+    by_name = {feature.name: feature for feature in report.features}
+    for feature in past:
+        if feature.name in by_name:
+            by_name[feature.name].changes += feature.changes
+    return replace(report, failures=(*report.failures, *failures))
 
 
 def choose_cuts(instants: Sequence[datetime], count: int, seed: int) -> tuple[datetime, ...]:

@@ -20,6 +20,7 @@ from asknown.lint.nodes import Finding
 from asknown.online.reader import OnlineReader
 from asknown.paths import check_path
 from asknown.project.nodes import Project, UnitTest
+from asknown.registry.nodes import Run
 from asknown.store.check import check_project, errors_of_views, unbuilt_catalog
 from asknown.store.typed_catalog import TypedCatalog
 
@@ -101,7 +102,7 @@ class ProjectChecks:
     def audit(
         self,
         features: str | Sequence[str],
-        spine: Any,
+        spine: Any = None,
         *,
         timestamp: str | None = None,
         cuts: int = 7,
@@ -115,22 +116,40 @@ class ProjectChecks:
         Up to ``rows`` random rows of the spine are used. At each of ``cuts`` quantiles of their instants, and at as
         many random instants, what was not known yet is left out (``future``) or given extreme values (``poison``); a
         feature without hindsight has the same values before the cut. ``order`` shuffles the rows of the sources,
-        ``rerun`` changes nothing. ``on_step`` is called with what comes next.
+        ``rerun`` changes nothing. ``past`` computes the newest recorded training set of each feature again, whose
+        file is its own spine. ``on_step`` is called with what comes next.
         """
-        from asknown.checks.audit import PROBES
+        from asknown.checks.audit import PROBES, AuditReport, with_past
         from asknown.store.audit import audit_features
+        from asknown.store.past import audit_past
 
-        return audit_features(
-            self._typed(),
-            features,
-            spine,
-            timestamp=timestamp,
-            cuts=cuts,
-            rows=rows,
-            seed=seed,
-            probes=PROBES if probes is None else tuple(probes),
-            on_step=on_step,
-        )
+        asked = PROBES if probes is None else tuple(probes)
+        others = tuple(probe for probe in asked if probe != "past")
+        report = AuditReport((), 0, (), seed)
+        if others:
+            report = audit_features(
+                self._typed(),
+                features,
+                spine,
+                timestamp=timestamp,
+                cuts=cuts,
+                rows=rows,
+                seed=seed,
+                probes=others,
+                on_step=on_step,
+            )
+        runs = self._recorded() if "past" in asked else []
+        if not runs and others:
+            return report
+        tell = on_step or (lambda _: None)
+        past = audit_past(self._typed(), features, runs, timestamp=timestamp, rows=rows, seed=seed, tell=tell)
+        return with_past(report, tuple(past.features.values()), past.rows, tuple(past.failures))
+
+    def _recorded(self) -> list[Run]:
+        """The loads and training sets that the registry knows, newest first; none where there is no registry."""
+        from asknown.store.runs import recorded_runs
+
+        return recorded_runs(self._project)
 
     def verify(
         self,

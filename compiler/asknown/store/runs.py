@@ -89,6 +89,15 @@ def _record(project: Project, runs: Sequence[Run]) -> str | None:
     return None
 
 
+def recorded_runs(project: Project) -> list[Run]:
+    """The loads and training sets that the registry knows, newest first; none where there is no registry."""
+    place = project.profile.registry
+    if isinstance(place.at, Path) and not place.at.exists():
+        return []
+    with open_registry(place) as reader:
+        return reader.runs(project.settings.name)
+
+
 def _is_kept(place: RegistryPlace) -> bool:
     """Whether there may be a registry that this project writes."""
     return not place.read_only and (not isinstance(place.at, Path) or place.at.exists())

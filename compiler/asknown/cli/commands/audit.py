@@ -16,7 +16,7 @@ from asknown.cli.values import as_text
 if TYPE_CHECKING:
     from asknown.checks.audit import AuditReport, Change, FeatureAudit
 
-PROBES = ("future", "poison", "order", "rerun")
+PROBES = ("future", "poison", "order", "rerun", "past")
 COLUMNS = ("feature", "verdict", "probes", "detail")
 _SHOWN = 20  # features whose change is explained
 _LONGEST = 60  # characters of a value
@@ -26,7 +26,6 @@ _LONGEST = 60  # characters of a value
 @click.argument("features", nargs=-1, required=True, shell_complete=complete(requestable))
 @click.option(
     "--spine",
-    required=True,
     metavar="SPINE",
     shell_complete=complete(models),
     help="The keys and instants: a model, a Parquet or CSV file, or SQL.",
@@ -45,7 +44,7 @@ def command(
     ctx: click.Context,
     *,
     features: tuple[str, ...],
-    spine: str,
+    spine: str | None,
     timestamp: str | None,
     cuts: int,
     rows: int,
@@ -58,7 +57,8 @@ def command(
 
     Builds the training set again and again while what was not known yet at a cut in time is left out of the
     sources (future), or has extreme values (poison). The values before the cut must stay the same. Then shuffles
-    the sources' rows (order), and changes nothing (rerun).
+    the sources' rows (order), and changes nothing (rerun). Where the registry knows a training set of the features, its
+    rows are computed again (past).
 
     When a row became known is what sources and columns declare: loaded_at_field, known_at, static. The view's own
     known_at proves nothing, so it is not asked.
@@ -67,11 +67,12 @@ def command(
     Verdicts:
       leaks     a value changed with rows that were not known yet
       unstable  a value follows the order of rows, or differs from run to run
+      rewritten a recorded training set has other values today: an edited source, rows that came late
       clean     no probe changed a value
       untested  no probe could: a source does not say when its rows were known
       static    everything that the feature reads is declared static
 
-    Exits with 1 if a feature leaks or is unstable.
+    Exits with 1 if a feature leaks, is unstable or rewritten.
 
     \b
     Examples:
@@ -79,6 +80,8 @@ def command(
       asknown audit carrier_delays:last_arr_delay --spine flights_spine --only future --require-tested
     """
     probes = _read_probes(only, ctx)
+    if spine is None and probes != ["past"]:
+        raise click.UsageError("give --spine SPINE; only the probe past needs none: --only past")
     with ctx.ensure_object(Session).open_store() as store, steps("training") as tell:
         report = store.checks.audit(
             list(features), spine, timestamp=timestamp, cuts=cuts, rows=rows, seed=seed, probes=probes, on_step=tell
@@ -123,7 +126,8 @@ def _explain(feature: FeatureAudit) -> Iterator[str]:
     assert change is not None
     yield ""
     yield f"{feature.name}, for {_values(change.row)}:"
-    yield f"  {_short(change.full)} over all rows, {_short(change.changed)} {_how(change)}"
+    full = "as it was recorded" if change.probe == "past" else "over all rows"
+    yield f"  {_short(change.full)} {full}, {_short(change.changed)} {_how(change)}"
     if change.cause is not None:
         yield f"  changed by a row of {change.cause.relation} that was known from {as_text(change.cause.moment)} on:"
         yield f"    {_values(change.cause.row)}"
@@ -136,6 +140,7 @@ def _how(change: Change) -> str:
         "poison": f"with extreme values for what was not known yet at {at}",
         "order": "with the rows of the sources in another order",
         "rerun": "when it runs again",
+        "past": "today",
     }[change.probe]
 
 

@@ -26,9 +26,10 @@ COLUMNS = ("feature", "verdict", "PSI", "threshold", "KS", "threshold of KS", "J
 def command(ctx: click.Context, *, first: Path, second: Path, named: str | None, kind: Format) -> None:
     """Compare the values of features in two samples.
 
-    A is the baseline. Both are training sets or logs of reads: Parquet or CSV files, folders of Parquet
-    files, or JSON lines of a reader. Every column that they share is compared, but instants and statuses. The thresholds follow from the
-    number of rows: two samples of one distribution hardly ever raise an alarm. Exits with 1 if a feature drifts.
+    A is the baseline. Both are training sets or logs of reads: Parquet or CSV files, folders of Parquet files, or
+    JSON lines of a reader. Every column that they share is compared, but instants and statuses. The thresholds follow
+    from the number of rows: two samples of one distribution hardly ever raise an alarm. Exits with 1 if a feature
+    drifts.
 
     \b
     Verdicts:
