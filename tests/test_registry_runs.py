@@ -69,6 +69,7 @@ def test_a_registry_of_the_first_layout_is_read_and_gets_its_tables(shop: Path) 
         connection.execute("drop table run")
         connection.execute("drop table pin")
         connection.execute("drop table meaning")
+        connection.execute("drop table result")
         connection.execute("pragma user_version = 1")
     assert "run" not in TABLES
     assert runs() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,12 +100,23 @@ def _view(store: FeatureStore, model: Model, faults: list[AsknownError]) -> Desc
         ("online", config.online),
         *_common_facts(store, model, faults),
         ("services", tuple(s.name for s in store.project.services.values() if _asks_for(s, model.name))),
+        *_results(store, model.name),
     )
     words = _in_words(store, model, faults) if types else {}
     rows = tuple(
         (name, types.get(name.casefold()), docs.get(name.casefold(), ""), words.get(name, "")) for name in names
     )
     return Description("view", model.name, describe_model(store, model), facts, "features", FEATURE_COLUMNS, rows)
+
+
+def _results(store: FeatureStore, view: str) -> Iterator[tuple[str, Any]]:
+    """The newest results of checks that the registry knows of a view, each with its day."""
+    from asknown.store.runs import recorded_results
+
+    with suppress(AsknownError):  # other commands say what is wrong with a registry
+        for result in recorded_results(store.project).get(view, ()):
+            attention = "" if result.outcome == "ok" else "needs attention: "
+            yield f"last {result.kind}", f"{attention}{result.said}, at {result.at}"
 
 
 def _in_words(store: FeatureStore, model: Model, faults: list[AsknownError]) -> dict[str, str]:

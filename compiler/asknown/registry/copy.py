@@ -11,7 +11,7 @@ from asknown.registry.backend import open_reading
 from asknown.registry.schema import SEARCH
 from asknown.registry.sqlite import broken, make_tables
 
-_TABLES = ("project", "object", "revision", "version", "view", "feature", "service", "pin", "run", "meaning")
+_TABLES = ("project", "object", "revision", "version", "view", "feature", "service", "pin", "run", "meaning", "result")
 
 
 def copy_registry(place: RegistryPlace, path: Path) -> None:

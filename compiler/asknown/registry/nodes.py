@@ -151,6 +151,22 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Result:
+    """The newest result of a check of a view: ``kind`` is the command, and ``said`` its result in words.
+
+    ``outcome`` is ``act`` where something needs attention, else ``ok``.
+    """
+
+    kind: str
+    view: str
+    outcome: str
+    said: str
+    at: str
+    author: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Hit:
     """A feature that a search found, best first; ``score`` is lower for a better one."""
 

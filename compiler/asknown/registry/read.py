@@ -15,6 +15,7 @@ from asknown.registry.backend import open_reading
 from asknown.registry.nodes import (
     Hit,
     Meaning,
+    Result,
     Revision,
     Run,
     StoredFeature,
@@ -25,7 +26,7 @@ from asknown.registry.nodes import (
 )
 
 _ALL = 2**62  # rows
-_Node = TypeVar("_Node", Revision, ViewVersion, StoredView, StoredFeature)
+_Node = TypeVar("_Node", Revision, ViewVersion, StoredView, StoredFeature, Result)
 
 
 class RegistryReader:
@@ -118,6 +119,12 @@ class RegistryReader:
             replace(run, views=tuple(json.loads(str(run.views))), features=tuple(json.loads(str(run.features))))
             for run in runs
         ]
+
+    def results(self, project: str) -> list[Result]:
+        """The newest result of each check of each view of the project."""
+        if self._reading.layout < 6:
+            return []
+        return self._nodes(Result, "select {} from result where project = ? order by view, kind", (project,))
 
     def object(self, digest: str) -> dict[str, Any]:
         """The body of an object."""

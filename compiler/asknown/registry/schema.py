@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x61736B52  # "askR"
-LAYOUT = 5
+LAYOUT = 6
 
 # Revisions make a chain: the first one's parent is 0, and no two have one parent, so the tables themselves refuse a
 # fork. Objects and revisions are never changed. The rest holds each project's newest state, and is written again with
@@ -154,8 +154,22 @@ create table meaning (
 
 create index meaning_of_hash on meaning (hash);
 """
+# The newest result of each check of each view. Of layout 6.
+RESULTS = """
+create table result (
+    project text not null,
+    kind text not null,
+    view text not null,
+    outcome text not null check (outcome in ('ok', 'act')),
+    said text not null,
+    at text not null,
+    author text not null,
+    target text not null,
+    primary key (project, kind, view)
+) strict;
+"""
 # The tables and columns that each layout added to the one before, by its number.
-STEPS = {1: TABLES, 2: RUNS, 3: PINS, 4: READ, 5: MEANINGS}
+STEPS = {1: TABLES, 2: RUNS, 3: PINS, 4: READ, 5: MEANINGS, 6: RESULTS}
 
 # Fills the table ``search`` of a database that has features and views, but no index yet.
 SEARCH = """

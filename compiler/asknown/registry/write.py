@@ -11,7 +11,7 @@ from asknown.catalog.closure import canonical
 from asknown.errors import AsknownError
 from asknown.project.nodes import RegistryPlace
 from asknown.registry.backend import Transaction, open_transaction
-from asknown.registry.nodes import NextRevision, Run
+from asknown.registry.nodes import NextRevision, Result, Run
 
 
 def write_revision(place: RegistryPlace, project: str, following: NextRevision) -> None:
@@ -32,6 +32,13 @@ def write_runs(place: RegistryPlace, project: str, runs: Sequence[Run]) -> None:
             for run in runs
         ]
         transaction.insert("run", rows)
+
+
+def write_results(place: RegistryPlace, project: str, results: Sequence[Result]) -> None:
+    """Writes results of checks, each in place of the last one of its kind and view."""
+    with open_transaction(place) as transaction:
+        rows = [{"project": project, **_row(result)} for result in results]
+        transaction.replace("result", rows, ("project", "kind", "view"))
 
 
 def _write(transaction: Transaction, project: str, following: NextRevision) -> None:

@@ -15,7 +15,7 @@ from asknown.errors import AsknownError, hidden
 from asknown.model.nodes import FeatureView, Model, OnDemandView, View
 from asknown.model.words import describe_features
 from asknown.project.nodes import Exposure, Project, SourceTable, Terms
-from asknown.registry.nodes import Run
+from asknown.registry.nodes import Result, Run
 from asknown.site.asking import ask_for_features, ask_for_rows
 from asknown.site.nodes import (
     ColumnRow,
@@ -71,6 +71,7 @@ class _Applied:
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)  # a view's version, and the hash of its model
     since: dict[str, int] = field(default_factory=dict)
     loads: dict[str, Run] = field(default_factory=dict)  # the newest of each view
+    results: dict[str, list[Result]] = field(default_factory=dict)  # of checks, the newest of each kind and view
 
 
 def _read_applied(project: Project) -> _Applied:
@@ -91,6 +92,8 @@ def _read_applied(project: Project) -> _Applied:
         for run in reversed(reader.runs(name)):
             if run.kind == "load":
                 applied.loads |= {view.partition("@")[0]: run for view in run.views}
+        for result in reader.results(name):
+            applied.results.setdefault(result.view, []).append(result)
         applied.since = {f"{f.view}:{f.name}": f.since for f in reader.features(name)}
     return applied
 
@@ -281,7 +284,21 @@ class _Gathering:
         yield Fact(
             "last load", () if load is None else (f"{load.rows:,} keys as of {load.watermark}, as {load.views[0]}",)
         )
+        yield from self._results(view.name)
         yield from self._model_facts(model)
+
+    def _results(self, view: str) -> Iterator[Fact]:
+        """The newest result of each check; where checks were kept, one that was never done is said as loud."""
+        if not self.applied.revisions:
+            return
+        known = {result.kind: result for result in self.applied.results.get(view, ())}
+        for kind in ("check", "test", "audit", "verify", "profile"):
+            result = known.get(kind)
+            if result is not None:
+                attention = "" if result.outcome == "ok" else "needs attention: "
+                yield Fact(f"last {kind}", (f"{attention}{result.said}, at {result.at}",))
+            elif self.applied.results and kind != "profile":
+                yield Fact(f"last {kind}", ("never",))
 
     def _on_demand_facts(self, model: Model, view: OnDemandView) -> Iterator[Fact]:
         yield Fact("keys", _spelled(view.keys))

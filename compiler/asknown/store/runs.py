@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from asknown.catalog.closure import freeze
 from asknown.errors import AsknownError
 from asknown.plan.request import read_request
 from asknown.project.nodes import Project, RegistryPlace
-from asknown.registry.nodes import Run
+from asknown.registry.nodes import Result, Run
 from asknown.store.comparison import user
 from asknown.store.registry_copies import open_registry
 from asknown.store.versions import has_version
@@ -96,6 +96,36 @@ def recorded_runs(project: Project) -> list[Run]:
         return []
     with open_registry(place) as reader:
         return reader.runs(project.settings.name)
+
+
+def record_results(project: Project, kind: str, found: Mapping[str, tuple[bool, str]]) -> str | None:
+    """Keeps what a check found: by view, whether all is as it should be, and the result in words.
+
+    Does nothing where nothing was applied. What fails is returned, and raises nothing.
+    """
+    if not found or not _is_kept(project.profile.registry):
+        return None
+    from asknown.registry.write import write_results
+
+    told = (_now(), user(), project.profile.target.name)
+    results = [Result(kind, view, "ok" if well else "act", said, *told) for view, (well, said) in found.items()]
+    try:
+        write_results(project.profile.registry, project.settings.name, results)
+    except AsknownError as error:
+        return f"the registry does not know of this: {error.message}"
+    return None
+
+
+def recorded_results(project: Project) -> dict[str, list[Result]]:
+    """The newest results of checks that the registry knows, by view; none where there is no registry."""
+    place = project.profile.registry
+    if isinstance(place.at, Path) and not place.at.exists():
+        return {}
+    found: dict[str, list[Result]] = {}
+    with open_registry(place) as reader:
+        for result in reader.results(project.settings.name):
+            found.setdefault(result.view, []).append(result)
+    return found
 
 
 def _is_kept(place: RegistryPlace) -> bool:

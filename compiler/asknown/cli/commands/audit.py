@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asknown.cli.arguments import complete, models, requestable
+from asknown.cli.keeping import keep_results
 from asknown.cli.output import Format, format_option, write_json, write_lines, write_rows
 from asknown.cli.progress import say, steps
 from asknown.cli.session import ProjectCommand, Session
@@ -79,6 +80,8 @@ def command(
       asknown audit flight_delay_v1 --spine flights_spine --rows 500 --cuts 2
       asknown audit carrier_delays:last_arr_delay --spine flights_spine --only future --require-tested
     """
+    from asknown.checks.kept import say_audit
+
     probes = _read_probes(only, ctx)
     if spine is None and probes != ["past"]:
         raise click.UsageError("give --spine SPINE; only the probe past needs none: --only past")
@@ -86,6 +89,7 @@ def command(
         report = store.checks.audit(
             list(features), spine, timestamp=timestamp, cuts=cuts, rows=rows, seed=seed, probes=probes, on_step=tell
         )
+        keep_results(store.project, "audit", say_audit(report.features))
     if kind == "json":
         write_json(map(_record, report.features))
     else:

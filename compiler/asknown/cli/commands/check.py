@@ -13,6 +13,7 @@ import click
 
 from asknown.cli.arguments import selecting, selection_of
 from asknown.cli.errors import error_lines
+from asknown.cli.keeping import keep_results
 from asknown.cli.output import FORMATS, write_lines, write_rows
 from asknown.cli.progress import has_colour, say
 from asknown.cli.session import ProjectCommand, Session
@@ -47,6 +48,7 @@ def command(
       asknown check --strict --format github
       asknown check --select tag:delay+
     """
+    from asknown.checks.kept import say_findings
     from asknown.lint.nodes import Finding
 
     models, root, paths = 0, Path(), list[str]()
@@ -58,6 +60,8 @@ def command(
             if selection is not None:
                 models = len(selection.models)
                 findings = [finding for finding in findings if finding.model in selection.models]
+            else:
+                keep_results(store.project, "check", say_findings(findings, store.catalog.views()))
             paths = [str(path) for path in store.push_paths()]
     except AsknownError as error:  # a project that cannot be read at all
         findings = [Finding(error.code, "error", None, error.message, error.at, error.hint)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asknown.cli.arguments import complete, models, requestable
+from asknown.cli.keeping import keep_results
 from asknown.cli.output import Format, format_option, write_json, write_rows
 from asknown.cli.progress import say, working
 from asknown.cli.session import ProjectCommand, Session
@@ -57,10 +58,16 @@ def command(
       asknown profile flight_delay_v1 --online
       asknown profile --log logs/flight_delay_v1
     """
+    from asknown.checks.kept import say_profiles
+
     _refuse_mixed(features, spine, timestamp, online, log)
     if online:
         with session.open_store() as store, working("reading the online table"):
             profiles = store.checks.profile_online(list(features) or None)
+            by_view: dict[str, list[ColumnProfile]] = {}
+            for profile in profiles:
+                by_view.setdefault(profile.name.partition(":")[0], []).append(profile)
+            keep_results(store.project, "profile", say_profiles(by_view))
         rows = max((profile.rows for profile in profiles), default=0)
     else:
         table, names = _read(session, features, spine, timestamp, log)

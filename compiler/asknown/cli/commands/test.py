@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asknown.cli.arguments import selecting, selection_of
+from asknown.cli.keeping import keep_results
 from asknown.cli.output import Format, format_option, write_rows
 from asknown.cli.progress import say, styled, working
 from asknown.cli.session import ProjectCommand, Session
@@ -51,12 +52,16 @@ def command(
       asknown test freshness
       asknown test --select +carrier_delays
     """
+    from asknown.checks.kept import say_tests
+
     with ctx.ensure_object(Session).open_store() as store, working("running the tests"):
         named = [name for name in names if name not in ("unit", "data", "freshness")]
         of, checks = selection_of(store, chosen, excluded), store.checks
         results = checks.unit_tests(named, selection=of) if named or "unit" in names or not names else []
         results += checks.data_tests(keep=keep, selection=of) if "data" in names or not names else []
         results += checks.freshness(selection=of) if "freshness" in names or not names else []
+        if not names:
+            keep_results(store.project, "test", say_tests(results))
     write_rows(kind, COLUMNS if kind == "table" else (*COLUMNS, "file", "line", "details"), _rows(results, kind))
     for result in results:
         for line in result.details if kind == "table" else ():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asknown.cli.arguments import complete, requestable
+from asknown.cli.keeping import keep_results
 from asknown.cli.output import Format, format_option, write_json, write_lines, write_rows
 from asknown.cli.progress import say, steps
 from asknown.cli.session import ProjectCommand, Session
@@ -83,11 +84,14 @@ def command(
       asknown verify flight_delay_v1 --keys 100 --format json
       asknown verify --log logs/flight_delay_v1 --since '1 day'
     """
+    from asknown.checks.kept import say_verified
+
     if log is None:
         if since is not None or service is not None:
             raise click.UsageError("--since and --service choose reads of a log: give --log PATH, too")
         with ctx.ensure_object(Session).open_store() as store, steps("comparing") as tell:
             present = store.checks.verify(list(features) or None, keys=keys, at=at, seed=seed, on_step=tell)
+            keep_results(store.project, "verify", say_verified(present.features))
         _tell(present, f"at {as_text(present.at)}", kind, _HINTS)
         if present.bugs:
             ctx.exit(1)
@@ -96,6 +100,7 @@ def command(
             raise click.UsageError("a log says what was read: leave out FEATURES, --keys, --at and --seed")
         with ctx.ensure_object(Session).open_store() as store, steps("comparing") as tell:
             logged = store.checks.verify_log(log, since=since, service=service, on_step=tell)
+            keep_results(store.project, "verify", say_verified(logged.features))
         _tell(logged, f"of {logged.rows:,} logged rows{_span(logged)}", kind, _LOG_HINTS)
         for note in _notes(logged):
             say(note)
