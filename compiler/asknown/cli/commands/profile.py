@@ -15,8 +15,6 @@ from asknown.cli.session import ProjectCommand, Session
 from asknown.cli.values import as_text
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from asknown.checks.profile import ColumnProfile
 
 COLUMNS = ("feature", "type", "NULL", "distinct", "min", "median", "max", "mean", "most frequent")
@@ -101,8 +99,8 @@ def _refuse_mixed(
 
 def _read(
     session: Session, features: tuple[str, ...], spine: str | None, timestamp: str | None, log: Path | None
-) -> tuple[pa.Table, list[str]]:
-    """The values to describe, and the names of their columns."""
+) -> tuple[Any, list[str]]:
+    """The values to describe, as an Arrow table, and the names of their columns."""
     from asknown.store.samples import choose_features, read_logged, read_sample
 
     if log is not None:
@@ -115,7 +113,7 @@ def _read(
         return job.to_arrow(), [output.name for output in job.plan.outputs]
 
 
-def _profiles(table: pa.Table, names: list[str]) -> list[ColumnProfile]:
+def _profiles(table: Any, names: list[str]) -> list[ColumnProfile]:
     from asknown.checks.profile import profile_table
     from asknown.store.samples import statuses_of
 
