@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
@@ -14,7 +15,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from asknown import OnlineReader
+from asknown.errors import Where
+from asknown.online.resolve import resolve
+from asknown.project.nodes import ServiceLog
+from asknown.serve import Application
+from asknown.serve.log import ServiceWriter
 from cli.typed import succeed
+from http_calls import call
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -116,6 +124,17 @@ def pushes(command: str, folder: Path) -> None:
     source.unlink()
 
 
+def logs(folder: Path, service: str) -> None:
+    """Writes a log of one request to a feature service, as `asknown serve` does where the service says log:."""
+    how = ServiceLog(to=folder / "logs", sample=1.0, omit=(), hash=(), keep=None, at=Where("models/flights.yml"))
+    app = Application(folder / "online.db", logs={service: ServiceWriter(service, how, folder / "logs")})
+    with OnlineReader(folder / "online.db") as reader:
+        names = resolve([service], reader.views(), reader.services(), reader.on_demand(), full_names=False).keys()
+    body = {"service": service, "rows": [dict.fromkeys(names)]}
+    assert call(app, "POST", "/v1/features", body).status == 200
+    asyncio.run(app.shutdown())
+
+
 def test_the_examples_of_the_commands(flights: Path) -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"<!-- help: ([^>]+) -->(.*?)<!-- end -->", page, re.DOTALL))
@@ -127,6 +146,8 @@ def test_the_examples_of_the_commands(flights: Path) -> None:
                 continue
             if command.startswith("asknown drift"):
                 shutil.copy(flights / "train.parquet", flights / "served.parquet")
+            if "--log logs/" in command and not (flights / "logs").exists():
+                logs(flights, "flight_delay_v1")
             if command.startswith("asknown serve") and "--new-token" not in command:
                 serves(command, flights)
             elif command.startswith("asknown push"):
@@ -135,5 +156,5 @@ def test_the_examples_of_the_commands(flights: Path) -> None:
                 typed_here(command, flights)
             ran.add(command)
             if command.startswith("asknown init"):
-                shutil.rmtree(flights / command.split()[-1])
+                shutil.rmtree(flights / command.split()[2])
     assert len(ran) > 20

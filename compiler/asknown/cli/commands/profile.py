@@ -53,8 +53,6 @@ def command(
     Examples:
       asknown profile flight_delay_v1 --spine flights_spine
       asknown profile train.parquet --format json
-      asknown profile flight_delay_v1 --online
-      asknown profile --log logs/flight_delay_v1
     """
     from asknown.checks.kept import say_profiles
 
