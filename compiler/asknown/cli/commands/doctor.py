@@ -42,7 +42,6 @@ def command(ctx: click.Context, *, max_age: str | None, everything: bool, kind: 
     \b
     Examples:
       asknown doctor
-      asknown doctor --max-age '2 hours'
       asknown doctor --all
       asknown doctor --target warehouse
     """
