@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
 from asknown import AsknownError, FeatureStore, OnlineReader
+from asknown.cli.group import main
 
 NOON = dt.datetime(2024, 5, 1, 12)
 FILES = {
@@ -164,6 +166,23 @@ def test_the_error_names_the_lock_file(store: FeatureStore) -> None:
     lock.mkdir()
     with pytest.raises(AsknownError, match=r"the lock file .*online\.db\.lock, .* cannot be opened: is a directory"):
         store.materialize(until=NOON)
+
+
+def test_a_lock_file_that_is_a_link_does_not_empty_what_it_leads_to(store: FeatureStore) -> None:
+    source = store.project.settings.root / "visits.csv"
+    before = source.read_bytes()
+    Path(f"{store.project.profile.online.address}.lock").symlink_to(source)
+    with pytest.raises(AsknownError, match=r"the lock file .*online\.db\.lock, .* cannot be opened"):
+        store.materialize(until=NOON)
+    assert source.read_bytes() == before
+
+
+def test_control_characters_in_a_description_are_escaped(store: FeatureStore) -> None:
+    root = store.project.settings.root
+    text = 'models: [{name: visits, description: "a \\e[8m b"}]\n'
+    (root / "models" / "more.yml").write_text(text, encoding="utf-8")
+    shown = CliRunner().invoke(main, ["--project", str(root), "show", "visits"]).output
+    assert "a \\x1b[8m b" in shown and "\x1b" not in shown
 
 
 def test_control_characters_in_an_error_are_escaped() -> None:

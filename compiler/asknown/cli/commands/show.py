@@ -14,7 +14,7 @@ from asknown.cli.progress import working
 from asknown.cli.session import ProjectCommand, Session
 from asknown.cli.table import lay_out, pairs, terminal_width
 from asknown.cli.values import rows_of
-from asknown.errors import AsknownError
+from asknown.errors import AsknownError, printable
 
 
 @click.command("show", cls=ProjectCommand)
@@ -72,7 +72,7 @@ def _describe(found: list[Description]) -> Iterator[str]:
             yield ""
         yield f"{one.kind} {one.name}"
         if one.description:
-            yield one.description
+            yield printable(one.description)
         yield ""
         yield from pairs(one.facts)
         if one.rows:

@@ -40,8 +40,9 @@ def acquire(path: Path, timeout: float, on_wait: Callable[[str], None] | None = 
 
 
 def _open(path: Path, suffix: str) -> int:
+    # A link is not followed: the file that it leads to would be emptied.
     try:
-        return os.open(f"{path}.{suffix}", os.O_RDWR | os.O_CREAT, 0o644)
+        return os.open(f"{path}.{suffix}", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     except OSError as error:
         raise AsknownError(
             "online-write",
