@@ -595,6 +595,15 @@ def logs_text(log: Any) -> str:
     return Path(log.name).read_text(encoding="utf-8")
 
 
+def test_a_first_apply_that_was_killed_leaves_no_registry(shop: Path) -> None:
+    Path("registry.db").touch()  # as SQLite does before the first commit
+    assert "Nothing of shop was applied yet" in run("plan")
+    run("search", "amount")
+    run("materialize")
+    run("apply", "--yes")
+    assert "Nothing to do" in run("plan")
+
+
 def test_a_plan_that_was_overtaken_is_refused(shop: Path) -> None:
     run("apply", "--yes")
     edit("models/orders.sql", "owner='growth'", "owner='ops'")
@@ -609,7 +618,7 @@ def test_a_plan_that_was_overtaken_is_refused(shop: Path) -> None:
     assert caught.value.code == "registry-moved" and caught.value.hint == "asknown plan"
 
 
-@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be read as one" * 30])
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be read as one" * 30])
 def test_a_file_that_is_no_registry(shop: Path, content: bytes) -> None:
     (shop / "registry.db").write_bytes(content)
     shown = run("plan", code=1)

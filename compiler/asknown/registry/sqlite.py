@@ -29,11 +29,13 @@ class SqliteReading:
                 self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
             except sqlite3.Error as error:
                 raise broken(path, error) from None
-            self.layout = check_layout(self._connection, path)
+            # The first apply makes the file before its tables. If it is killed in between, an empty file is left.
+            if not is_empty(self._connection, path):
+                self.layout = check_layout(self._connection, path)
 
     def rows(self, query: str, values: Sequence[Any]) -> list[Any]:
         """The rows of a query."""
-        if self._connection is None:
+        if self._connection is None or not self.layout:
             return []
         try:
             return self._connection.execute(query, values).fetchall()
@@ -48,6 +50,15 @@ class SqliteReading:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+def is_empty(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether a file has no table."""
+    try:
+        (empty,) = connection.execute("select count(*) = 0 from sqlite_schema").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise broken(path, error) from None
+    return bool(empty)
 
 
 def check_layout(connection: sqlite3.Connection, path: Path) -> int:
@@ -133,8 +144,7 @@ class SqliteTransaction:
 
 def make_tables(connection: sqlite3.Connection, path: Path) -> None:
     """Makes the tables that the file lacks, all of them in an empty one, within the transaction."""
-    (empty,) = connection.execute("select count(*) = 0 from sqlite_schema").fetchone()
-    layout = 0 if empty else check_layout(connection, path)
+    layout = 0 if is_empty(connection, path) else check_layout(connection, path)
     for step in range(layout + 1, LAYOUT + 1):
         for statement in _statements(STEPS[step]):
             connection.execute(statement)
