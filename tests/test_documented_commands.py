@@ -12,6 +12,7 @@ import sys
 from contextlib import chdir
 from pathlib import Path
 
+import confluent_kafka
 import duckdb
 import pytest
 
@@ -58,6 +59,21 @@ def serves(command: str, folder: Path) -> None:
         assert "serving " in (line := stderr.readline()), f"$ {command}\n{line}{stderr.read()}"
         process.terminate()
         assert process.wait(timeout=20) == 0, stderr.read()
+
+
+def reads_topic(command: str, folder: Path) -> None:
+    """Starts a command that pushes a topic's messages, with a broker of the test's own, and stops it."""
+    broker = confluent_kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock", "log_level": 0})
+    (found,) = broker.list_topics(timeout=10).brokers.values()
+    broker.produce("orders", b'{"order_id": "o2", "ordered_at": "2024-01-01T00:00:00Z"}')
+    assert broker.flush(10) == 0
+    words = shlex.split(command.replace("localhost:9092", f"{found.host}:{found.port}"))[1:]
+    process = subprocess.Popen([str(BIN / "asknown"), *words], cwd=folder, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert "pushing the messages of orders" in (line := stderr.readline()), f"$ {command}\n{line}{stderr.read()}"
+        process.terminate()
+        assert process.wait(timeout=60) == 0, stderr.read()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -120,7 +136,7 @@ def pushes(command: str, folder: Path) -> None:
     source = folder / "models" / "orders.yml"
     source.write_text(ORDERS, encoding="utf-8")
     (folder / "orders.jsonl").write_text('{"order_id": "o1", "ordered_at": "2024-01-01T00:00:00Z"}\n', encoding="utf-8")
-    typed_here(command, folder)
+    (reads_topic if "kafka://" in command else typed_here)(command, folder)
     source.unlink()
 
 
