@@ -22,7 +22,7 @@ import pytest
 
 from asknown.engines.postgres import Postgres
 from asknown.engines.postgres.options import address, hide_secrets
-from asknown.errors import AsknownError, Where
+from asknown.errors import AsknownError, Where, keep_secret
 from asknown.project.loader import load_project
 from asknown.project.nodes import Target
 from asknown.project.options import PostgresOptions
@@ -515,3 +515,9 @@ def test_a_schema_is_read_by_those_who_only_read(writer: Postgres, server: Postg
     with pytest.raises(AsknownError, match="read-only"):
         reader._do("DROP TABLE seen")
     reader.close()
+
+
+def test_a_password_that_is_a_piece_of_another_secret_does_not_keep_it_from_being_hidden() -> None:
+    keep_secret("db-x.example.com")
+    said = hide_secrets("connection to db-x.example.com failed", PostgresOptions(host="db-x.example.com", password="x"))
+    assert "example.com" not in said

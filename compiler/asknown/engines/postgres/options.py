@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from asknown.errors import AsknownError
+from asknown.errors import AsknownError, hidden
 from asknown.project.nodes import Target
 from asknown.project.options import PostgresOptions
 
@@ -50,6 +50,7 @@ def _parts(options: PostgresOptions) -> dict[str, str]:
 
 def hide_secrets(text: str, options: PostgresOptions) -> str:
     """``text`` without the target's address and password, which a message of the driver may repeat."""
+    text = hidden(text)  # first: a short password may be a piece of a longer secret
     dsn = options.dsn or ""
     secrets = {options.password or "", dsn}
     try:
