@@ -18,6 +18,14 @@ def absolute(path: str | Path) -> Path:
         raise no_folder() from None
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is at a path. A path that no file can have, because it is too long, has nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def check_path(value: object, parameter: str) -> str:
     """The path that ``value`` is. Raises ``bad-value``, which names the ``parameter``, if it is none."""
     if not isinstance(value, str | os.PathLike):

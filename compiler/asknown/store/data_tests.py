@@ -19,6 +19,7 @@ from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
+from asknown.paths import is_there
 from asknown.project.nodes import DataTest, Freshness, ModelFile, Project
 from asknown.render.nodes import Rendered, ViewConfig
 from asknown.store.training import compile_relation
@@ -154,7 +155,7 @@ class DataTests:
     def _watermark(self, view: str) -> datetime | None:
         """The instant of the last load of a view into the online table, None where there is none."""
         online = self._project.profile.online
-        if isinstance(online.address, Path) and not online.address.exists():
+        if isinstance(online.address, Path) and not is_there(online.address):
             return None
         try:
             reader = OnlineReader(online.address, owner=Owner(online.project, online.target))

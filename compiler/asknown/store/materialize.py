@@ -33,6 +33,7 @@ from asknown.online.nodes import (
     StoredFeature,
 )
 from asknown.online.report import LoadReport
+from asknown.paths import is_there
 from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import OnlineTarget, Project, Service
 from asknown.store.landing import loading
@@ -110,7 +111,7 @@ def load_views(catalog: TypedCatalog, names: Sequence[str], options: LoadOptions
         stored = [stored_view(view, catalog) for view in views]  # checks every definition before a row is written
         on_demand = [stored_on_demand(catalog.on_demand(name)) for name in served_on_demand(catalog.models)]
         address = project.profile.online.address
-        first = isinstance(address, Path) and not address.exists()
+        first = isinstance(address, Path) and not is_there(address)
         if first:  # a load that is refused makes no file
             for view in views:
                 _refuse_nulls(catalog, view, catalog.ctes_of_views([view]))
