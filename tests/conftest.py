@@ -39,7 +39,7 @@ LONG_FILES = (
     "push/test_machine.py",
     "push/test_kills.py",
     "backends/test_product.py",
-    "backends/test_machine.py",
+    "backends/test_backend_machine.py",
 )
 
 SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
