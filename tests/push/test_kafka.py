@@ -325,6 +325,21 @@ def test_the_command_runs_until_it_is_stopped(shop: Path, broker: Broker, topic:
     assert json.loads(out) == [{"rows": 10, "new": 10, "older": 0, "late": 0, "duplicates": 0, "skipped": 0, "bad": 0}]
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--rows", "a.jsonl", "--bad", "b.jsonl"), "--bad belongs to --from"),
+        (("--rows", "a.jsonl", "--messages", "json"), "--messages belongs to --from"),
+        (("--rows", "a.jsonl", "--config", "c"), "--config belongs to --from"),
+        (("--from", "kafka://localhost:1/t", "--partial"), "--partial belongs to --rows"),
+        ((), "push takes either --rows or --from"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(shop: Path, words: tuple[str, ...], why: str) -> None:
+    done = subprocess.run([ASKNOWN, "push", "orders", *words], cwd=shop, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and why in done.stderr and "Traceback" not in done.stderr
+
+
 def test_killed_consumers_lose_nothing_and_count_nothing_twice(shop: Path, broker: Broker, topic: str) -> None:
     total = 9_000
     for partition in range(3):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from asknown.cli.arguments import complete, pushed_sources
 from asknown.cli.output import Format, format_option, write_json, write_rows
@@ -75,6 +76,9 @@ def command(
         raise AsknownError(
             "bad-value", "push takes either --rows or --from", hint="asknown push orders --rows orders.jsonl"
         )
+    _refuse_unused(
+        ctx, ("partial",) if file is None else ("messages", "config", "bad"), "--rows" if file is None else "--from"
+    )
     if topic is not None:
         _push_topic(ctx, source, topic, messages, config=config, bad=bad, kind=kind)
         return
@@ -97,6 +101,13 @@ def command(
     say(f"views that follow {source}: {', '.join(answer.views) or 'none is loaded'}")
     if answer.outcomes:
         ctx.exit(1)
+
+
+def _refuse_unused(ctx: click.Context, names: Sequence[str], owner: str) -> None:
+    """Refuses an option that would do nothing; ``owner`` is the option that it belongs to."""
+    for name in names:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} belongs to {owner}", ctx)
 
 
 def _push_topic(
