@@ -217,7 +217,7 @@ def window_input(edge: WindowEdge, number: int) -> Sequence[Any]:
 def _agree(there: Any, here: Any, *, exact: bool) -> bool:
     if exact or not (isinstance(there, float) and isinstance(here, float)):
         return exactly(there) == exactly(here)
-    return math.isclose(there, here, rel_tol=1e-12, abs_tol=1e-12) or exactly(there) == exactly(here)
+    return math.isclose(there, here, rel_tol=1e-12) or exactly(there) == exactly(here)
 
 
 def edge_inputs() -> list[dict[str, Any]]:
