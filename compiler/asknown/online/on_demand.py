@@ -15,7 +15,7 @@ from asknown.online.inputs import input_encoder
 from asknown.online.keys import Encode, key_encoder
 from asknown.online.nodes import OnlineOnDemand, StoredFeature, StoredSource
 from asknown.values.errors import EvaluationError
-from asknown.values.functions import compile_row
+from asknown.values.functions import at_places, compile_row
 
 _LONGEST = 60  # characters of a value in a message
 
@@ -63,7 +63,7 @@ class OnDemandFeatures:
                     case "key" | "input":
                         where[source.name] = fetched + self._place(one, source)
             places.append(where)
-        self._trees = [_at_places(one.feature.expression, where) for one, where in zip(computed, places, strict=True)]
+        self._trees = [at_places(one.feature.expression, where) for one, where in zip(computed, places, strict=True)]
         self._row = compile_row(self._trees)
         self._places = places
 
@@ -109,16 +109,6 @@ class OnDemandFeatures:
                     hint="guard it in the model: try_cast, nullif(x, 0), a wider type",
                 )
         raise AssertionError("an expression that failed fails again")
-
-
-def _at_places(tree: Any, places: Mapping[str, int]) -> Any:
-    """The tree with each column as the value at its place in a row's list."""
-    operation, kind, *parts = tree
-    if operation == "column":
-        return ("call", kind, places[parts[0]])
-    if operation == "literal":
-        return tree
-    return (operation, kind, *(_at_places(part, places) if isinstance(part, tuple) else part for part in parts))
 
 
 def _encoder(source: StoredSource, column: str, view: str) -> Encode:

@@ -17,12 +17,11 @@ from uuid import UUID
 
 from asknown.errors import AsknownError
 from asknown.model.expressions.types import NotPortableError
-from asknown.model.expressions.write import Tree
 from asknown.model.row_program import RowProgram
 from asknown.online.pushes import ValueRows
 from asknown.types import Column, Kind, SqlType
 from asknown.values.errors import EvaluationError
-from asknown.values.functions import compile_row
+from asknown.values.functions import at_places, compile_row
 
 _PROBES = 24  # rows of edge values
 
@@ -33,8 +32,8 @@ class RowFunction:
     def __init__(self, program: RowProgram, types: Mapping[str, SqlType], columns: Sequence[Column]) -> None:
         places = {name: place for place, name in enumerate(program.columns)}
         self._names = program.columns
-        self._conditions = [compile_row([_at_places(tree, places)]) for tree in program.conditions]
-        self._values = compile_row([_at_places(tree, places) for tree in program.values])
+        self._conditions = [compile_row([at_places(tree, places)]) for tree in program.conditions]
+        self._values = compile_row([at_places(tree, places) for tree in program.values])
         self._zoned = [place for name, place in places.items() if types[name].kind == "timestamptz"]
         self._columns = [column.name for column in columns]
 
@@ -170,13 +169,3 @@ _EDGES: Mapping[Kind, Sequence[Any]] = {
 def _has_decimals_inside(kind: SqlType) -> bool:
     inner = [kind.element] if kind.element is not None else [field for _, field in kind.fields]
     return any(one.kind == "decimal" or _has_decimals_inside(one) for one in inner)
-
-
-def _at_places(tree: Tree, places: Mapping[str, int]) -> Tree:
-    """The tree with each column as the value at its place in a row."""
-    operation, kind, *parts = tree
-    if operation == "column":
-        return ("call", kind, places[parts[0]])
-    if operation == "literal":
-        return tree
-    return (operation, kind, *(_at_places(part, places) if isinstance(part, tuple) else part for part in parts))

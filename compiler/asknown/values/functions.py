@@ -6,7 +6,7 @@ the operations' functions are bound to them; no text of a model comes into it. I
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asknown.types import SqlType, parse_type
@@ -29,6 +29,16 @@ def compile_row(trees: Sequence[Any]) -> Compute:
     exec(f"def compute(c):\n    return [{values}]\n", bound)
     compute: Compute = bound["compute"]
     return compute
+
+
+def at_places(tree: Any, places: Mapping[str, int]) -> Any:
+    """The tree with each column as the value at its place in a row's list."""
+    operation, kind, *parts = tree
+    if operation == "column":
+        return ("call", kind, places[parts[0]])
+    if operation == "literal":
+        return tree
+    return (operation, kind, *(at_places(part, places) if isinstance(part, tuple) else part for part in parts))
 
 
 class _Same(dict[int, int]):
