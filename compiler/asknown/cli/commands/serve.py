@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from asknown.addresses import Address
     from asknown.online.nodes import Owner
     from asknown.project.nodes import ServiceLog
+    from asknown.serve import lifecycle
     from asknown.serve.app import Application
     from asknown.serve.auth import Token
+    from asknown.serve.workers import Serving
 
 
 @click.command("serve", cls=ProjectCommand)
@@ -84,9 +86,8 @@ def command(
     if scopes:
         raise click.UsageError("--scope belongs to --new-token", click.get_current_context())
     from asknown.serve import lifecycle
-    from asknown.serve.lifecycle import run
     from asknown.serve.limits import Limits
-    from asknown.serve.workers import Serving, run_workers
+    from asknown.serve.workers import Serving
 
     address = lifecycle.Address(host, port)
     path, owner, tokens, logs = _where(session, file)
@@ -104,7 +105,14 @@ def command(
         receive=_seconds(receive, "--receive"),
     )
     pushing = _pushing(session, file) if is_pushing else None
-    serving = Serving(path, tokens, limits, owner, logs, _seconds(drain, "--drain"), pushing)
+    _serve(Serving(path, tokens, limits, owner, logs, _seconds(drain, "--drain"), pushing), address, workers, drain)
+
+
+def _serve(serving: Serving, address: lifecycle.Address, workers: int, drain: str) -> None:
+    """Serves until a signal, in this process or in several."""
+    from asknown.serve.lifecycle import run
+    from asknown.serve.workers import run_workers
+
     pushes = serving.open_writer()
     if pushes is not None:
         for found in pushes.paths():
@@ -113,7 +121,7 @@ def command(
     _check_logs(application)
     listener = address.listen()
     place, number = listener.getsockname()[:2]
-    where = f"serving {path} on http://{f'[{place}]' if ':' in place else place}:{number}"
+    where = f"serving {serving.path} on http://{f'[{place}]' if ':' in place else place}:{number}"
     if workers == 1:
         run(
             application,
