@@ -16,7 +16,7 @@ Said = Mapping[str, tuple[bool, str]]
 
 
 def say_findings(findings: Iterable[Finding], views: Iterable[str]) -> Said:
-    """What `check` found in each of some views, and in none of the models below it."""
+    """The findings of `check` in each of some views, without those in the models below it."""
     counts: dict[str, Counter[str]] = {view: Counter() for view in views}
     for finding in findings:
         if finding.model in counts and finding.off is None and finding.severity != "information":
@@ -27,7 +27,7 @@ def say_findings(findings: Iterable[Finding], views: Iterable[str]) -> Said:
 
 
 def say_tests(results: Iterable[TestResult]) -> Said:
-    """What the tests of each model, view, service or source showed."""
+    """The results of the tests of each model, view, service or source."""
     counts: dict[str, Counter[str]] = {}
     for result in results:
         counts.setdefault(result.tests, Counter())[result.outcome] += 1

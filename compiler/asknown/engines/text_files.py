@@ -168,7 +168,7 @@ class _Inspection:
         return {name: types[name] for name in columns}
 
     def _described(self, columns: Sequence[str]) -> list[TextColumn]:
-        """What is known of the columns before their values are counted."""
+        """The facts about the columns that are known before their values are counted."""
         declared = {name.casefold(): kind for name, kind in self._file.declared.items()}
         guesses = {name: self._guesses.get(name, "VARCHAR") for name in columns}
         empty = self._empty([name for name, guess in guesses.items() if guess == "VARCHAR"])

@@ -52,7 +52,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class TextColumn:
-    """What is known of a column before its values are counted.
+    """The facts about a column that are known before its values are counted.
 
     ``guess`` is the sniffer's type, ``declared`` the source's, ``written`` an unusual format of dates that the sniffer
     found, and ``given`` the one that the source declares for this type.

@@ -119,7 +119,7 @@ class AddingWriter(LoadWriter, Protocol):
     """A load of a table that can also add new rows to a view, and knows what its last load read of the sources."""
 
     def noted(self, view: str) -> str | None:
-        """What the last load of a view noted of its sources; None where it noted nothing."""
+        """The note of a view's last load about its sources; None where it noted nothing."""
 
     def note(self, view: str, text: str | None) -> None:
         """Keeps what this load read of a view's sources. After all else of the view; a load without it keeps None."""

@@ -84,7 +84,7 @@ def read_view(row: dict[str, Any]) -> StoredView:
 
 
 def push_row(stored: StoredView) -> dict[str, Any]:
-    """What pushes made of a view, as plain values by name."""
+    """The outcome of pushes for a view, as plain values by name."""
     assert stored.pushes is not None
     return {
         "view": stored.view.name,

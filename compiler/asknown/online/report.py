@@ -56,7 +56,7 @@ class LoadReport:
 
     @property
     def words(self) -> str | None:
-        """What was read of the sources, in words; None for a first load, which reads all."""
+        """The part of the sources that was read, in words; None for a first load, which reads all."""
         match self.read:
             case "nothing":
                 return "nothing new in the sources"

@@ -1,4 +1,4 @@
-"""What every log of online reads says, whoever writes it, and which keys a sample has.
+"""The content of every log of online reads, whoever writes it, and the keys that a sample has.
 
 `asknown serve` logs to Parquet files, and ``OnlineReader(log=…)`` to JSON lines. The standard library only, but where
 Parquet is read.

@@ -33,7 +33,7 @@ def _truth(reader: Reader, key: str) -> bool:
 
 
 class _Server:
-    """What profiles.yml says of a store on a server: the keys of its place and of its own, and an example."""
+    """The form of a store on a server in profiles.yml: the keys of its place and of its own, and an example."""
 
     def __init__(self, url: str, space: str, between: str, example: str, options: dict[str, _Read]) -> None:
         self.url = url

@@ -58,7 +58,7 @@ def _option(name: str, target: Target[Options]) -> str:
 
 
 def _names_of(target: Target[Options]) -> dict[str, str | None]:
-    """What ``target.name``, ``target.schema`` and ``target.database`` stand for."""
+    """The values of ``target.name``, ``target.schema`` and ``target.database``."""
     schema: str | None
     database: str | None
     match target.options:

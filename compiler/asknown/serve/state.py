@@ -85,7 +85,7 @@ class State:
         return await _in_thread(self._threads, reading, ask, self.limits.read)
 
     async def aside(self, look: Callable[[], _T]) -> _T:
-        """What ``look`` finds in the table, in a thread where a server has it: the loop does not wait for one."""
+        """The findings of ``look`` in the table, in a thread where a server has it: the loop does not wait for one."""
         return await asyncio.to_thread(look) if isinstance(self._file, StoreAddress) else look()
 
     def services(self) -> Mapping[str, OnlineService]:

@@ -27,7 +27,7 @@ _MOST_RUNS = 50  # recorded training sets that are looked at, the newest first
 
 @dataclass
 class PastAudit:
-    """What became of recorded values: the features, the rows that were computed again, and what could not be."""
+    """The outcome for recorded values: the features, the rows that were computed again, and what could not be."""
 
     features: dict[str, FeatureAudit]
     rows: int

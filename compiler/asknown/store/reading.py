@@ -56,7 +56,7 @@ class Reading:
         ]
 
     def note(self) -> str | None:
-        """What the next load wants to know, now that the queries have run. None if the files changed meanwhile."""
+        """The note for the next load, now that the queries have run. None if the files changed meanwhile."""
         if self.definition is None or not all(map(are_as_seen, self.seen.values())):
             return None
         return json.dumps({"definition": self.definition, "files": self.seen}, ensure_ascii=False, sort_keys=True)
@@ -81,7 +81,7 @@ def find_reading(
     noted: str | None,
     at: datetime,
 ) -> Reading:
-    """What a load as of ``at`` must read.
+    """The part of the sources that a load as of ``at`` must read.
 
     ``held`` is the view as the table has it, None if it is to be made anew; ``noted`` is what its last load noted.
     """

@@ -1,4 +1,4 @@
-"""What a read of the online table can have seen: the rows of a load, and the pushed rows beside it."""
+"""The content that a read of the online table can have seen: the rows of a load, and the pushed rows beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Seen = Mapping[SourceKey, SeenBy]
 
 @dataclass(frozen=True)
 class Sightings:
-    """What reads can have seen of each source: by load, its watermark, its clock, and whether pushes were seen as well.
+    """The rows of each source that reads can have seen: by load, its watermark, its clock, and whether it had pushes.
 
     ``replayable``: the sources tell which rows these are, and the definitions are those of the project. ``sure``: all
     that was read is of one load. ``declared``: the sources themselves say when their rows were loaded.
@@ -97,7 +97,7 @@ class ReplayFacts:
         return self._views[view.name]
 
     def sightings(self, views: Sequence[FeatureView], loads: Mapping[str, SeenLoad]) -> Sightings:
-        """What reads of some views, from these loads, can have seen."""
+        """The rows that reads of some views, from these loads, can have seen."""
         pairs = [(self.of(view), loads.get(view.name)) for view in views]
         told = all(fact.loaded_at is not None and load is not None for fact, load in pairs)
         current = all(load is None or load.fingerprint in (None, fact.fingerprint) for fact, load in pairs)

@@ -53,7 +53,7 @@ def _look(name: str) -> tuple[str, str | None]:
 
 
 def compare(before: Seen, now: Seen) -> Changes:
-    """What has become of the files of an earlier look."""
+    """The fate of the files of an earlier look."""
     return Changes(
         tuple(name for name in now if name not in before),
         tuple(name for name in now if name in before and not _is_same(before[name], now[name])),

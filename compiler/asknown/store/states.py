@@ -131,7 +131,7 @@ def _made_of(model: Model) -> Body:
 
 
 def causes_of(parts: Iterable[tuple[str, str, str]], before: Body, models: Catalog) -> Iterator[Place]:
-    """What changed, of ``parts`` (kind, name, file): macros stand for models whose templates are as they were.
+    """The changes among ``parts`` (kind, name, file): macros stand for models whose templates are as they were.
 
     ``before`` says what the models of the applied version were made of, by name; older versions do not.
     """
@@ -201,7 +201,7 @@ def stored_features(
 
 
 def meaning_of(state: ViewState, feature: FeatureState) -> str:
-    """What two features have in common that give the same values under any names."""
+    """The mark that two features have in common that give the same values under any names."""
     return feature.unnamed if feature.order is None else f"{feature.unnamed}:{state.ttl}"
 
 

@@ -27,7 +27,7 @@ class PartReader:
         self._row = reader(tables.forms)
 
     def held(self, part: Part, keys: Sequence[Key]) -> dict[Key, Value]:
-        """What the part holds of these keys."""
+        """The part's content for these keys."""
         assert self._statements is not None
         tables, width = self._tables, self._width
         wanted = ", ".join(f"t.{name}" for name in self._columns(part))

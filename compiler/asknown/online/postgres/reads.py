@@ -146,7 +146,7 @@ class ReadStatement:
         return bound
 
     def unpack(self, rows: list[tuple[Any, ...]], gets: Sequence[Get]) -> Found:
-        """What the rows say."""
+        """The content of the rows."""
         told = rows[0][: self._told]
         columns = list(zip(*rows, strict=True))
         if not self._one and len(rows) > 1 and columns[self._told] != tuple(range(1, len(rows) + 1)):
@@ -160,7 +160,7 @@ class ReadStatement:
 
 @dataclass(frozen=True)
 class _Part:
-    """What the statement says of one get."""
+    """The statement's answer to one get."""
 
     statement: ReadStatement
     tables: Tables

@@ -27,7 +27,7 @@ class Statements:
     def __init__(self, held: Held, *, prepare: bool) -> None:
         self.held = held
         self.said = ""
-        """What the server said of the last statement: COMMIT, say."""
+        """The server's word for the last statement: COMMIT, say."""
         self._prepare = prepare
         self._waiting: list[tuple[bytes, Bound, bool]] = []
 

@@ -92,7 +92,7 @@ class PostgresTransaction:
         self._retired.append(table)
 
     def held(self, table: Table, part: Part, keys: Sequence[Key]) -> Mapping[Key, Value]:
-        """What a part holds of these keys."""
+        """A part's content for these keys."""
         self._filling.end(self._of(table), part)
         return PartReader(self._statements.held.connection, self._of(table), self._statements).held(part, keys)
 

@@ -56,7 +56,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class State:
-    """What the documents say. ``broken`` has the views whose document cannot be read, with the reason."""
+    """The content of the documents. ``broken`` has the views whose document cannot be read, with the reason."""
 
     views: Mapping[str, Placed]
     broken: Mapping[str, str]
@@ -70,7 +70,7 @@ class State:
 
 
 def read_state(documents: Mapping[str, Document], address: StoreAddress, owner: Owner | None) -> State:
-    """What the documents say. Errors: ``online-layout``, ``online-owner``, ``online-corrupt``."""
+    """The content of the documents. Errors: ``online-layout``, ``online-owner``, ``online-corrupt``."""
     check_layout(documents, address)
     if owner is not None:
         check_owner(documents, address, owner)

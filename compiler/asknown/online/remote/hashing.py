@@ -15,7 +15,7 @@ EMPTY = spell_hash(0)
 
 
 def hashed_rows(part: Part, key: Key, value: Value) -> list[Row]:
-    """What a part holds of a key, as the rows that are hashed."""
+    """A part's content for a key, as the rows that are hashed."""
     match part:
         case "rows":
             assert isinstance(value, tuple)

@@ -28,7 +28,7 @@ def event_columns(view: OnlineView) -> tuple[str, ...]:
 
 
 def event_times(view: OnlineView) -> tuple[str, ...]:
-    """What the times of a view's events are called. None is a hidden column's name."""
+    """The names of the times of a view's events. None is a hidden column's name."""
     taken = {column.name for column in _windows(view).columns}
     names = []
     for name in view.times:
@@ -50,7 +50,7 @@ def _windows(view: OnlineView) -> OnlineWindows:
 
 @dataclass(frozen=True)
 class BlockHead:
-    """What a block says of itself: the key's newest event time, and the number of events behind it and their states.
+    """The head of a block: the key's newest event time, and the number of events behind it and their states.
 
     ``after`` is None where a sum is too large for a state. ``sizes`` has the form and the length of each column.
     """
@@ -105,7 +105,7 @@ class BlockReader:
         self._blobs = [_is_blob(hidden.get(name)) for name in columns]
 
     def head(self, data: bytes) -> BlockHead:
-        """What a block says of itself."""
+        """The head of a block."""
         last, later, after, sizes = json.loads(data[: data.index(b"\n")])
         return BlockHead(last, later, after, sizes)
 

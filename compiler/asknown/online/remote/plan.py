@@ -136,7 +136,7 @@ class _Table:
         self._pushed = read.stored.pushes is not None and self._windows is not None
 
     def get(self, columns: Mapping[str, Sequence[Any]], count: int, moment: int) -> Get:
-        """What is to be fetched for these rows of a request."""
+        """The gets for these rows of a request."""
         span = None if self._windows is None else self._windows.span(moment)
         return Get(self._table, self._keys(columns, count), self._columns, span, self._ahead is not None, self._pushed)
 
@@ -200,7 +200,7 @@ class _AheadRows:
 
 
 class _Windows:
-    """What the features of one request need of one view's events, and their answers."""
+    """The part of one view's events that the features of a request need, and their answers."""
 
     def __init__(self, read: Read) -> None:
         from asknown.online.remote import packing  # most requests do without

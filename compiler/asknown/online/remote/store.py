@@ -28,7 +28,7 @@ Block = tuple[int, bytes]
 """Some events of a key, packed: the event time (microseconds) from which on they are, and the bytes."""
 
 Value = Row | tuple[Block, ...] | bytes
-"""What a part holds for one key: of ``rows`` a row, of ``events`` the blocks in order of time, of the others bytes."""
+"""A part's content for one key: of ``rows`` a row, of ``events`` the blocks in order of time, of the others bytes."""
 
 Part = Literal["rows", "events", "ahead", "pushed"]
 """The newest row of each key; the events of its windows; its rows dated ahead; its events that no load has seen."""
@@ -38,7 +38,7 @@ OnWait = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Strength:
-    """What a store promises, in words for the table of docs/online.md and for ``asknown doctor``.
+    """The promises of a store, in words for the table of docs/online.md and for ``asknown doctor``.
 
     The flags say the same to the tests, which use them only to leave out a step: ``whole_loads`` that an incremental
     load is seen whole or not at all, ``keeps_rows`` that no row leaves by itself.
@@ -62,7 +62,7 @@ PROMISES: dict[str, str] = {
     "rows_stay": "rows never leave by themselves",
     "content": "content hash for `doctor`",
 }
-"""What each field in words is about, as docs/online.md and ``asknown doctor`` say it."""
+"""The subject of each field in words, as docs/online.md and ``asknown doctor`` say it."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Get:
 
 @dataclass(frozen=True)
 class Got:
-    """What a :class:`Get` found, each in the order of its keys.
+    """The rows and parts that a :class:`Get` found, each in the order of its keys.
 
     ``columns`` has a sequence of cells for each column, with None where the key has no row. The others have a value
     for each key (None: nothing), and are empty where they were not asked for. A NaN may be a float here.
@@ -158,7 +158,7 @@ class Transaction(Protocol):
         """
 
     def held(self, table: Table, part: Part, keys: Sequence[Key]) -> Mapping[Key, Value]:
-        """What a part holds of these keys; keys of which it holds nothing are left out."""
+        """A part's content for these keys; keys of which it holds nothing are left out."""
 
     def keys(self, table: Table, part: Part) -> Iterator[Sequence[Key]]:
         """All keys of a part, some at a time, each once."""

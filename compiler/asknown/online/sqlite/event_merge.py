@@ -115,7 +115,7 @@ class EventMerge:
         return found
 
     def _order(self, row: Row) -> list[tuple[Any, ...]]:
-        """What sorts a row as SQLite would: NULLs, numbers with -0.0 before 0.0, texts."""
+        """The key that sorts a row as SQLite would: NULLs, numbers with -0.0 before 0.0, texts."""
         return [*map(_rank, row[self._width + 1 :])]
 
     def _compare(self, rows: list[Row], beside: Executor) -> None:

@@ -142,7 +142,7 @@ def write_view(connection: sqlite3.Connection, stored: StoredView) -> None:
 
 
 def read_note(connection: sqlite3.Connection, view: str) -> str | None:
-    """What the last load of a view noted of its sources; None where it noted nothing, or the note is damaged."""
+    """The note of a view's last load about its sources; None where it noted nothing, or the note is damaged."""
     for row in connection.execute("SELECT view, read, hash FROM _asknown_loads WHERE view = ?", (view,)):
         noted = dict(zip(("view", "read", "hash"), row, strict=True))
         if noted["view"] == view and is_as_written(noted):

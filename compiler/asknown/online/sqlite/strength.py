@@ -1,4 +1,4 @@
-"""What an online table in an SQLite file promises, in the words of docs/online.md."""
+"""The promises of an online table in an SQLite file, in the words of docs/online.md."""
 
 from __future__ import annotations
 

@@ -331,7 +331,7 @@ class OnlineWriter:
             return unlanded(self.connection, source, kind)
 
     def noted(self, view: str) -> str | None:
-        """What the last load of a view noted of its sources; see :meth:`note`."""
+        """The note of a view's last load about its sources; see :meth:`note`."""
         with self._explained():
             return metadata.read_note(self.connection, view)
 

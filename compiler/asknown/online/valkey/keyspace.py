@@ -37,7 +37,7 @@ def write_document(document: Document) -> bytes:
 
 
 def scan_names(server: Server, address: StoreAddress, prefix: bytes) -> Iterator[list[bytes]]:
-    """What follows ``prefix`` in the names of all keys that begin with it. A name may come twice."""
+    """The rest after ``prefix`` in the names of all keys that begin with it. A name may come twice."""
     cursor, width = b"0", len(prefix)
     while True:
         with explained(address):

@@ -91,11 +91,11 @@ class Names:
         return b"%b_seen:%b:%b%b" % (self.root, escape(source.encode()), type(key).__name__[:1].encode(), escape(spelt))
 
     def generation(self, table: Table) -> bytes:
-        """What the names of all keys of a generation begin with."""
+        """The beginning of the names of all keys of a generation."""
         return b"%b%b:%b:" % (self.root, escape(table.view.encode()), table.generation.encode())
 
     def part(self, table: Table, part: Part) -> bytes:
-        """What the names of a part's keys begin with."""
+        """The beginning of the names of a part's keys."""
         return b"%b%b:" % (self.generation(table), _LETTERS[part])
 
 

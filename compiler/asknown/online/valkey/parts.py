@@ -1,4 +1,4 @@
-"""What a part of a generation keeps for a key, as bytes: a row, blocks of events, or bytes as they are."""
+"""The content of a part of a generation for a key, as bytes: a row, blocks of events, or bytes as they are."""
 
 from __future__ import annotations
 

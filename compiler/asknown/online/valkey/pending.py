@@ -1,4 +1,4 @@
-"""What a transaction has yet to write, and the commands that write it."""
+"""The writes that a transaction has yet to make, and their commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AT_ONCE = 500  # values in one command
 
 @dataclass
 class Pending:
-    """What waits for one part of one generation: whole values by name (None: none), and bytes to append."""
+    """The writes that wait for one part of one generation: whole values by name (None: none), and bytes to append."""
 
     values: dict[bytes, bytes | None] = field(default_factory=dict)
     appended: dict[bytes, bytearray] = field(default_factory=dict)

@@ -70,7 +70,7 @@ def _version(facts: dict[str, str]) -> str:
 
 
 def read_info(server: Server) -> dict[str, str]:
-    """What the server says of itself."""
+    """The server's own report."""
     text: str = server.call(b"INFO").decode(errors="replace")
     pairs = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
     return {name: value.strip() for name, colon, value in pairs if colon}

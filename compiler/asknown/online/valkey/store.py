@@ -255,7 +255,7 @@ class _Shape:
         return prefixes
 
     def read(self, found: Sequence[bytes | None], place: int, get: Get) -> tuple[Got, int]:
-        """What a get found from a place on, and the place behind it."""
+        """The findings of a get from a place on, and the place behind them."""
         keys = get.keys
         count = len(keys)
         columns: Sequence[Sequence[Any]] = ()

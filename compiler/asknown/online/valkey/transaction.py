@@ -135,7 +135,7 @@ class ValkeyTransaction:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def held(self, table: Table, part: Part, keys: Sequence[Key]) -> Mapping[Key, Value]:
-        """What a part holds of these keys; keys of which it holds nothing are left out."""
+        """A part's content for these keys; keys of which it holds nothing are left out."""
         spell, read = spell_key(table.keys), value_reader(table, part)
         prefix, pending = self._part(table, part)
         wanted = [key for key in dict.fromkeys(keys) if None not in key]
