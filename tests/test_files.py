@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[list[str], str, str]] = {
     "digits that a float loses": (
         after_many("5.5", "0.12345678901234567891"),
         "",
-        f"t.csv, line {MANY + 2}: column 'x' has more digits than a float keeps: '0.12345678901234567891'",
+        f"t.csv, line {MANY + 2}: column 'x' has a number that a float does not keep: '0.12345678901234567891'",
     ),
     "nanoseconds": (
         after_many("2024-03-01 10:00:00", "2024-03-01 10:00:00.123456789"),
@@ -117,8 +117,26 @@ REFUSED: dict[str, tuple[list[str], str, str]] = {
     "digits after a comma": (
         ["id;x", "1;0,12345678901234567891"],
         "        options: {decimal_separator: ','}\n",
-        "t.csv, line 2: column 'x' has more digits than a float keeps: '0,12345678901234567891'",
+        "t.csv, line 2: column 'x' has a number that a float does not keep: '0,12345678901234567891'",
     ),
+    "a number beyond a float": (
+        ["x", "1e400", "1.5"],
+        "",
+        "column 'x' has a number that a float does not keep: '1e400'",
+    ),
+    "a number that a float takes for zero": (["x", "1.5", "1e-400"], "", "does not keep: '1e-400'"),
+    "a declared float": (
+        ["x", "1e39"],
+        "        columns: [{name: x, data_type: real}]\n",
+        "t.csv, line 2: column 'x' has a value that real does not hold: '1e39'",
+    ),
+    "a line of fewer values": (
+        ["a,b,c", "1,2", "3,4,5"],
+        "",
+        "t.csv, line 2 has 2 values, and the line of names has 3",
+    ),
+    "no line of names": (["1,2024-01-01", "2,2024-01-02"], "", "the first line seems to hold values"),
+    "a quote that is never closed": (["a,b", '1,"x', "2,y"], "", "t.csv: no delimiter and no quotes divide all of its"),
     "two columns of one name": (["a,A", "1,2"], "", "two columns have the name 'a'"),
     "the same name twice": (["b,a,a", "0,1,2"], "", "two columns have the name 'a'"),
     "a declared column that is not there": (
@@ -144,6 +162,55 @@ def test_what_cannot_be_read_as_it_is_is_named(tmp_path: Path, what: str) -> Non
         read(tmp_path, csv(tmp_path, *lines), more)
     assert raised.value.code == "file-value"
     assert raised.value.hint
+
+
+FORMS = {
+    "gzip": (gzip.compress(b"x\n1\n"), "t.csv is compressed by gzip"),
+    "zip": (b"PK\x03\x04 and so on", "t.csv is a zip archive or an Excel workbook"),
+    "UTF-16": ("x\n1\n".encode("utf-16"), "t.csv is written in UTF-16"),
+    "Parquet": (b"PAR1 and so on PAR1", "t.csv is a Parquet file"),
+    "nothing": (b"", "t.csv is empty"),
+}
+
+
+@pytest.mark.parametrize("what", FORMS)
+def test_a_file_that_is_not_what_its_name_says_is_named(tmp_path: Path, what: str) -> None:
+    content, words = FORMS[what]
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(AsknownError, match=re.escape(words)) as raised:
+        read(tmp_path, "t.csv")
+    assert raised.value.code == "file-value"
+
+
+def test_the_hint_for_utf_16_reads_the_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("x,y\n1,é\n".encode("utf-16"))
+    assert read(tmp_path, "t.csv", "        options: {encoding: utf-16}\n").to_pylist() == [{"x": 1, "y": "é"}]
+
+
+BESIDE = {
+    "of Delta Lake": ("_delta_log/00000000000000000000.json", "is a table of Delta Lake"),
+    "of Iceberg": ("metadata/v1.metadata.json", "is a table of Iceberg"),
+    "of Hudi": (".hoodie/hoodie.properties", "is a table of Hudi"),
+    "unfinished": ("_temporary/0/part-1.parquet", "such files are unfinished or hidden"),
+    "hidden": ("._part-1.parquet", "such files are unfinished or hidden"),
+    "of text": ("day=1/more.csv", "of a folder, asknown reads the Parquet files alone"),
+}
+
+
+@pytest.mark.parametrize("what", BESIDE)
+def test_a_folder_that_holds_other_rows_is_refused(tmp_path: Path, what: str) -> None:
+    name, words = BESIDE[what]
+    for file in ("rows/part-0.parquet", f"rows/{name}"):
+        parquet(tmp_path, file, "select 1 as x")
+    with pytest.raises(AsknownError, match=re.escape(words)):
+        read(tmp_path, "rows")
+
+
+def test_marks_of_a_finished_write_are_no_rows(tmp_path: Path) -> None:
+    parquet(tmp_path, "rows/_day=1/part-0.parquet", "select 1 as x")
+    for name in ("_SUCCESS", ".part-0.parquet.crc", "README.md", "_metadata"):
+        (tmp_path / "rows" / name).write_text("")
+    assert read(tmp_path, "rows")["x"].to_pylist() == [1]
 
 
 DECLARED: dict[str, tuple[list[str], str, list[Any]]] = {
@@ -320,8 +387,11 @@ def test_nanoseconds_in_parquet_are_whole_microseconds_or_an_error(tmp_path: Pat
     parquet(tmp_path, "t.parquet", "select timestamp_ns '2024-03-01 10:00:00.123456' as x")
     assert read(tmp_path, "t.parquet")["x"].to_pylist() == [dt.datetime(2024, 3, 1, 10, 0, 0, 123456)]
     parquet(tmp_path, "t.parquet", "select timestamp_ns '2024-03-01 10:00:00.123456789' as x")
-    with pytest.raises(AsknownError, match=r"whole microsecond: 2024-03-01 10:00:00\.123456789"):
+    with pytest.raises(AsknownError, match=r"whole microsecond.*: 2024-03-01 10:00:00\.123456789") as raised:
         read(tmp_path, "t.parquet")
+    assert raised.value.code == "file-value"
+    text = read(tmp_path, "t.parquet", "        columns: [{name: x, data_type: varchar}]\n")  # as the hint says
+    assert text["x"].to_pylist() == ["2024-03-01 10:00:00.123456789"]
 
 
 @pytest.mark.parametrize(
@@ -461,7 +531,7 @@ def test_one_look_decides_all_columns_and_a_second_those_that_were_guessed_wrong
 EMPTY_AT_FIRST = {
     "offsets and none": (("2024-01-01 10:00:00", "2024-01-01 10:00:00Z"), "mixes times with an offset"),
     "nanoseconds": (("2024-01-01 10:00:00.123456789",), "has an instant that is not a whole microsecond"),
-    "digits": (("0.12345678901234567891",), "has more digits than a float keeps"),
+    "digits": (("0.12345678901234567891",), "has a number that a float does not keep"),
 }
 
 

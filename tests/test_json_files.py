@@ -11,6 +11,7 @@ from asknown import FeatureStore
 from asknown.errors import AsknownError
 
 BIG = 2**64 - 1
+UUID = "550e8400-e29b-41d4-a716-44665544000f"
 
 
 def read(folder: Path, text: str) -> list[dict[str, Any]]:
@@ -33,6 +34,11 @@ def read(folder: Path, text: str) -> list[dict[str, Any]]:
         ('{"v": 9007199254740993.5}\n{"v": 1e300}\n', [9007199254740993.5, 1e300]),
         ('{"v": [1.5, 12]}\n{"v": null}\n', [[1.5, 12.0], None]),
         (f'{{"v": "{BIG}"}}\n', [str(BIG)]),
+        ('{"v": 1}\n{"v": "a"}\n{"v": true}\n{"v": null}\n', ["1", "a", "true", None]),
+        ('{"v": {"a": 1}}\n{"v": {"a": "b"}}\n', [{"a": "1"}, {"a": "b"}]),
+        ('{"v": [1, "a"]}\n{"v": [2]}\n', [["1", "a"], ["2"]]),
+        ('{"v": {"a": 1}}\n{"v": "none"}\n', ['{"a":1}', "none"]),
+        (f'{{"v": "{UUID}"}}\n{{"v": "{UUID.upper()}"}}\n', [UUID, UUID.upper()]),
     ],
 )
 def test_what_can_be_kept_is_kept(tmp_path: Path, text: str, values: list[Any]) -> None:
@@ -66,6 +72,12 @@ def test_what_a_float_would_change_is_named(tmp_path: Path, text: str, value: in
         ('{"v": "10:00:00.1234567"}\n', "column 'v' has a time that is not a whole microsecond"),
         ('{"v": 0.12345678901234567890123}\n', "has the number 0.12345678901234567890123, which would be"),
         ('{"v": 1e400}\n', "has the number 1e400, which would be"),
+        ('{"v": 1e-400}\n', "has the number 1e-400, which would be"),
+        ('{"v": 1, "v": 2}\n', "t.jsonl, line 1: an object has the key 'v' twice"),
+        (
+            '{"v": 9007199254740993.5}\n{"v": "a"}\n{"v": 36893488147419103233}\n',
+            "has the integer 36893488147419103233",
+        ),
         ('{"v": 1}\n{"V": 2}\n', "has the keys 'V' and 'v', which are one name in SQL"),
     ],
 )

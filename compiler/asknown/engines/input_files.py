@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asknown.engines.file_forms import check_folder
 from asknown.engines.json_files import inspect_json
 from asknown.engines.text_files import QueryRunner, TextFile, arguments_sql, inspect_text
 from asknown.errors import AsknownError, Where
@@ -64,18 +65,27 @@ def _inspect(
     engine: QueryRunner, path: str, options: Mapping[str, Any], declared: Mapping[str, str], at: Where | None
 ) -> tuple[str, FileRead | None]:
     if not re.search(r"\.\w+$", path.rstrip("/").rpartition("/")[2]) and not re.search(r"[*?\[]", path):
-        path = f"{path.rstrip('/')}/**/*.parquet"
+        path = _of_folder(engine, path.rstrip("/"), at)
     folded = path.casefold()
     if folded.endswith(_TEXT):
         return path, inspect_text(engine, TextFile(path, options, declared, at))
     if folded.endswith(_PARQUET):
-        return path, inspect_parquet(engine, path, options, at)
+        return path, inspect_parquet(engine, path, options, declared, at)
     if folded.endswith(_JSON):
         return path, inspect_json(engine, path, options, declared, at)
     return path, None
 
 
-def inspect_parquet(engine: QueryRunner, path: str, options: Mapping[str, Any], at: Where | None) -> FileRead:
+def _of_folder(engine: QueryRunner, folder: str, at: Where | None) -> str:
+    """The pattern of the Parquet files in a folder and below it."""
+    if "://" not in folder:
+        check_folder(folder, [str(file) for (file,) in engine.rows(f"FROM GLOB({_literal(folder + '/**')})")], at)
+    return f"{folder}/**/*.parquet"
+
+
+def inspect_parquet(
+    engine: QueryRunner, path: str, options: Mapping[str, Any], declared: Mapping[str, str], at: Where | None
+) -> FileRead:
     """How the files are read.
 
     Raises ``file-value`` where a column's types in several files have no exact common type, for numbers of more digits
@@ -112,7 +122,12 @@ def inspect_parquet(engine: QueryRunner, path: str, options: Mapping[str, Any], 
         if arguments["union_by_name"]:
             _check_union(engine, leaves, at)
     described = engine.rows(f"DESCRIBE SELECT * FROM READ_PARQUET({_literal(path)}{arguments_sql(arguments)})")
-    casts = [(str(name), "TIMESTAMP", "nanoseconds") for name, kind, *_ in described if kind in _NANOSECONDS]
+    texts = {name.casefold() for name, kind in declared.items() if parse_type(kind).kind == "text"}
+    casts = [
+        (str(name), "VARCHAR", None) if name.casefold() in texts else (str(name), "TIMESTAMP", "nanoseconds")
+        for name, kind, *_ in described
+        if kind in _NANOSECONDS
+    ]
     return FileRead("read_parquet", tuple(sorted(arguments.items())), tuple(casts))
 
 

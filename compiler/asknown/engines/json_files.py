@@ -29,8 +29,12 @@ _TEXTS = r"""REGEXP_EXTRACT_ALL(x, '"([^"\\]*)"', 1)"""
 _NO_TEXTS = r"""REGEXP_REPLACE(CAST(json AS VARCHAR), '"([^"\\]|\\.)*"', '', 'g')"""
 _FRACTIONS = rf"REGEXP_EXTRACT_ALL({_NO_TEXTS}, '-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')"
 _MANTISSA = "LTRIM(REGEXP_REPLACE(REGEXP_EXTRACT(t, '^[^eE]*'), '[^0-9]', '', 'g'), '0')"
-_BEYOND = f"REGEXP_MATCHES(t, '[.eE]') AND (LENGTH({_MANTISSA}) > 17 OR ISINF(TRY_CAST(t AS DOUBLE)))"
+_IS_ZERO = f"(TRY_CAST(t AS DOUBLE) = 0 AND {_MANTISSA} <> '')"
+_BEYOND = f"REGEXP_MATCHES(t, '[.eE]') AND (LENGTH({_MANTISSA}) > 17 OR ISINF(TRY_CAST(t AS DOUBLE)) OR {_IS_ZERO})"
 _TIMES = ("DATE", "TIME")
+# The texts that DuckDB reads as UUIDs; it would write them in small letters.
+_UUIDS = """REGEXP_EXTRACT_ALL(x, '"[0-9A-Fa-f-]{36}"')"""
+_HAS_CAPITALS = f"COALESCE(BOOL_OR(LEN(LIST_FILTER({_UUIDS}, LAMBDA t: t <> LOWER(t))) > 0), FALSE)"
 
 
 def inspect_json(
@@ -56,19 +60,21 @@ class _Inspection:
         self._check_names(list(kinds))
         types = {name.casefold(): kind for name, kind in declared.items()}
         known = {name: types[name.casefold()] for name in kinds if name.casefold() in types}
+        mixed = {name: self._as_text(name, kind) for name, kind in kinds.items() if name not in known}
         for name, kind in kinds.items():
             if name in known:
                 self._check_declared(name, known[name])
-            elif "DOUBLE" in kind:
+            elif "DOUBLE" in kind or mixed[name] is not None:
                 self._check_integers(name)
             elif any(time in kind for time in _TIMES):
                 self._check_times(name, is_date="DATE" in kind or "TIMESTAMP" in kind)
-        if any("DOUBLE" in kind or "DECIMAL" in known.get(name, "").upper() for name, kind in kinds.items()):
+        texts = {name: kind for name, kind in mixed.items() if kind is not None}
+        if texts or any("DOUBLE" in kind or "DECIMAL" in known.get(name, "").upper() for name, kind in kinds.items()):
             self._check_digits()
-        if not known:
+        if not known and not texts:
             return FileRead("read_json", tuple(sorted(self._whole.items())))
         kept = {key: value for key, value in self._whole.items() if key == "hive_partitioning"}
-        read = {name: "VARCHAR" if name in known else kind for name, kind in kinds.items()}
+        read = {name: "VARCHAR" if name in known else texts.get(name, kind) for name, kind in kinds.items()}
         casts = tuple((name, kind, None) for name, kind in known.items() if kind.upper() != "VARCHAR")
         return FileRead("read_json", tuple(sorted({**kept, "columns": read}.items())), casts)
 
@@ -90,6 +96,26 @@ class _Inspection:
                     at=self._at,
                     hint="rename one of them in the file",
                 )
+
+    def _as_text(self, name: str, kind: str) -> str | None:
+        """The type of a column in which DuckDB's type would change texts; None where it keeps them.
+
+        DuckDB reads values of several types as JSON, in which a text stands in quotes: they are read as text, in which
+        it stands as it is. A UUID loses its capital letters.
+        """
+        if "JSON" not in kind and "UUID" not in kind:
+            return None
+        column = '"' + name.replace('"', '""') + '"'
+        read = f"READ_JSON({_literal(self._path)}, columns={{{_literal(name)}: 'JSON'}})"
+        texts = f"SELECT {column}, CAST({column} AS VARCHAR) AS x FROM {read}"
+        ((structure, has_capitals),) = self._engine.rows(
+            f"SELECT CAST(JSON_GROUP_STRUCTURE({column}) AS VARCHAR), {_HAS_CAPITALS} FROM ({texts})"
+        )
+        if re.search(r'"JSON"(?!:)', structure or ""):
+            kind = kind.replace("JSON", "VARCHAR")
+        if has_capitals:
+            kind = kind.replace("UUID", "VARCHAR")
+        return kind if "VARCHAR" in kind else None
 
     def _check_declared(self, name: str, kind: str) -> None:
         hint = f"correct the file, or declare another data_type for '{name}'"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from asknown.engines.file_forms import check_first_bytes
 from asknown.engines.text_types import Counts, Decided, Decision, Refused, TextColumn, decide
 from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.project.nodes import FileRead
@@ -62,6 +63,7 @@ class _Inspection:
         self._engine = engine
         self._file = file = replace(file, options=options)
         self._files = files
+        check_first_bytes(files, options.get("encoding"), file.at)
         sniffed = [self._sniff(name) for name in files]
         self._check_form(sniffed)
         self._form = {
@@ -101,7 +103,34 @@ class _Inspection:
                 at=self._file.at,
                 hint=f"correct the file, or leave them out: options: {{skip: {found['SkipRows']}}}",
             )
+        self._check_header(name, found)
         return found
+
+    def _check_header(self, name: str, found: Mapping[str, Any]) -> None:
+        """Refuses a file whose lines the sniffer cannot tell apart from names, or cannot divide."""
+        columns = [column["name"] for column in found["Columns"]]
+        delimiter = re.search(r"[,;\t|]", columns[0]) if len(columns) == 1 else None
+        if delimiter and found["HasHeader"] and "delim" not in self._file.options:
+            count, sign = columns[0].count(delimiter[0]), _literal(delimiter[0])
+            form = arguments_sql({"all_varchar": True, "header": True, "delim": "\x01", "quote": ""})
+            values = f"LENGTH(x) - LENGTH(REPLACE(x, {sign}, ''))"
+            numbered = f"SELECT ROW_NUMBER() OVER () AS line, x FROM READ_CSV({_literal(name)}{form}) t(x)"
+            uneven = f"SELECT line, {values} FROM ({numbered}) WHERE {values} <> {count} ORDER BY line LIMIT 1"
+            for line, signs in self._engine.rows(uneven):
+                raise AsknownError(
+                    "file-value",
+                    f"{name}, line {line + 1} has {signs + 1} values, and the line of names has {count + 1}",
+                    at=self._file.at,
+                    hint="correct the line: a value that is missing still has its delimiter",
+                )
+        if not found["HasHeader"] and "header" not in self._file.options:
+            raise AsknownError(
+                "file-value",
+                f"{name}: the first line seems to hold values, not the columns' names",
+                at=self._file.at,
+                hint="write the names into the file, or declare in the source: options: {header: true} if they are "
+                "names, {header: false} if they are not (then the columns are column0, column1, …)",
+            )
 
     def _check_form(self, sniffed: Sequence[dict[str, Any]]) -> None:
         for key, what, option in (("Delimiter", "delimiter", "delim"), ("HasHeader", "header", "header")):

@@ -164,8 +164,8 @@ def _lost_digits(column: TextColumn, kind: str, misfits: Mapping[str, int]) -> R
     if kind not in ("DOUBLE", WITH_COMMA) or misfits[_DIGITS]:
         return None
     keeps = KEEPS_DIGITS if kind == "DOUBLE" else with_comma(KEEPS_DIGITS)
-    hint = f"columns: [{{name: {column.name}, data_type: 'decimal(38,…)'}}] keeps them, double takes the nearest float"
-    return Refused("has more digits than a float keeps", f"NOT ({keeps})", hint)
+    hint = f"columns: [{{name: {column.name}, data_type: 'decimal(38,…)'}}] keeps its digits, varchar its text"
+    return Refused("has a number that a float does not keep", f"NOT ({keeps})", hint)
 
 
 def _lost_instants(column: TextColumn, values: int, misfits: Mapping[str, int]) -> Refused | None:

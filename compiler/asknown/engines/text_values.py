@@ -30,8 +30,11 @@ def with_comma(test: str) -> str:
 
 _MANTISSA = "LTRIM(REGEXP_REPLACE(REGEXP_EXTRACT(x, '^[^eE]*'), '[^0-9]', '', 'g'), '0')"
 _IS_WHOLE = r"REGEXP_FULL_MATCH(x, '\s*[+-]?\d+\s*')"
+# Beyond a float's range: read as infinity, or as zero.
+BEYOND = f"ISINF(TRY_CAST(x AS DOUBLE)) OR (TRY_CAST(x AS DOUBLE) = 0 AND {_MANTISSA} <> '')"
 KEEPS_DIGITS = (
-    f"CASE WHEN STRLEN(x) <= 15 THEN TRUE WHEN {_IS_WHOLE} THEN "
+    f"CASE WHEN (CONTAINS(x, 'e') OR CONTAINS(x, 'E')) AND ({BEYOND}) THEN FALSE "
+    f"WHEN STRLEN(x) <= 15 THEN TRUE WHEN {_IS_WHOLE} THEN "
     "COALESCE(TRY_CAST(TRY_CAST(x AS DOUBLE) AS HUGEINT) = TRY_CAST(x AS HUGEINT), FALSE) "
     f"ELSE LENGTH({_MANTISSA}) <= 17 END"
 )
@@ -74,6 +77,9 @@ def declared_test(kind: str) -> str:
         case "decimal":
             places = rf"REGEXP_FULL_MATCH(x, '\s*[+-]?\d*(\.\d{{0,{parsed.scale}}}0*)?\s*')"
             return f"{places} AND TRY_CAST(x AS {kind}) IS NOT NULL"
+        case "float":
+            is_beyond = BEYOND.replace("AS DOUBLE", f"AS {kind}")
+            return rf"TRY_CAST(x AS {kind}) IS NOT NULL AND NOT (REGEXP_MATCHES(x, '\d') AND ({is_beyond}))"
         case "text":
             return "TRUE"
         case "date":

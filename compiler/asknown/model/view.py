@@ -177,12 +177,13 @@ def _check_time(model: Model, role: str, column: Column, at: Where) -> None:
     }
     cast = casts.get(column.type.kind, f"cast({column.name} as timestamp)")
     seconds = "seconds since 1970 become a timestamp (milliseconds: * 1000)" if column.type.kind in casts else "cast it"
+    other = f", or strptime({column.name}, '%d.%m.%y %H:%M') for another form" if column.type.kind == "text" else ""
     raise AsknownError(
         "unsupported-type",
         f"{role} of '{model.name}' ('{column.name}') has type {column.type}; "
         + ("asknown's clock counts microseconds" if nanoseconds else "it must be a timestamp"),
         at=at,
-        hint=f"{seconds} in the model, as in: {cast} as {column.name}",
+        hint=f"{seconds} in the model, as in: {cast} as {column.name}{other}",
     )
 
 

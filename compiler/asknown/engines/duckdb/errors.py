@@ -16,6 +16,11 @@ _OF_VALUES = ("Conversion Error", "Out of Range Error", "Invalid Input Error")
 _CSV = re.compile(
     r"(?P<kind>[\w ]+): CSV Error on Line: (?P<line>\d+)\nOriginal Line: (?P<text>.*)\n(?P<why>(?:.+\n?)+)"
 )
+_FINER = re.compile(r"an instant must be a whole microsecond: (\S+ \S+)")
+_TWICE = re.compile(
+    r'error in file "(?P<file>[^"]+)", in line (?P<line>\d+):.* has duplicate key "(?P<key>[^"]*)"', re.S
+)
+_NO_FORM = re.compile(r'Error when sniffing file "([^"]+)"')
 _CSV_FILE = re.compile(r"^  file = (.+)$", re.MULTILINE)
 
 
@@ -26,6 +31,8 @@ def translate(error: Exception) -> AsknownError:
     hint = None
     if found := re.search(r"(?:Candidate bindings|Did you mean|Candidate functions):?\s*(.+)", text, re.S):
         hint = "did you mean " + found[1].strip().splitlines()[0].strip()
+    if (of_values := _of_values(text)) is not None:
+        return of_values
     if "No files found" in text or "Could not open" in text or "Cannot open" in text:
         return AsknownError("no-data", message, hint="correct the path in the source; it is relative to the project")
     if re.search(r"Table with name .* does not exist", text):
@@ -39,6 +46,28 @@ def translate(error: Exception) -> AsknownError:
     if _CSV.match(text):
         hint = "correct the line, or declare the column's data_type, or how the file is read under 'options'"
     return AsknownError("engine", message, hint=hint)
+
+
+def _of_values(text: str) -> AsknownError | None:
+    """The error of a file or a frame of which DuckDB says less than a user needs."""
+    if found := _FINER.search(text):
+        return AsknownError(
+            "file-value",
+            f"an instant is not a whole microsecond, and is never rounded here: {found[1]}",
+            hint="in a frame: df[column] = df[column].dt.floor('us'); in a Parquet file of a source, this reads it as "
+            "text, which a model can shorten: columns: [{name: …, data_type: varchar}]",
+        )
+    if found := _TWICE.search(text):
+        message = f"{found['file']}, line {found['line']}: an object has the key '{found['key']}' twice"
+        return AsknownError("file-value", message, hint="write each key once")
+    if found := _NO_FORM.search(text):
+        return AsknownError(
+            "file-value",
+            f"{found[1]}: no delimiter and no quotes divide all of its lines",
+            hint="close every quote, and end all lines alike (\\n or \\r\\n); if that is so, declare what "
+            "divides them: options: {delimiter: ';'}",
+        )
+    return None
 
 
 def reason(error: Exception) -> str:
