@@ -7,8 +7,9 @@ every column of every source below the view is an uncertain edge with the reason
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, Self, assert_never
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
@@ -43,16 +44,31 @@ def feature_lineage(
     qualified, reason = resolve_view(view, below, sources, columns)
     known = {f"{sources[key].source}.{sources[key].name}".casefold(): key for key in columns}
     found = {}
-    root = None if qualified is None else traverse_scope(qualified)[-1]
+    shared = None
+    if qualified is not None:
+        try:
+            shared = _Tracer(traverse_scope(qualified)[-1], known, columns).follow(_keys_and_times(view))
+        except RAISED as error:
+            reason = _said(error)
     for feature in view.features:
         edges = None
-        if root is not None:
+        if shared is not None:
             try:
-                edges = _Tracer(root, known, columns).trace(view, feature.name)
+                edges = shared.copy().follow({feature.name.casefold(): "value"}).edges()
             except RAISED as error:
-                reason = str(error).partition("\n")[0] or type(error).__name__
+                reason = _said(error)
         found[feature.name] = tuple(_all(columns, reason)) if edges is None else edges
     return found
+
+
+def _keys_and_times(view: FeatureView) -> dict[str, Role]:
+    roles: dict[str, Role] = {key.name.casefold(): "key" for key in view.keys}
+    times = [column for column in (view.event_time, view.known_at, view.created_at) if column is not None]
+    return roles | {column.name.casefold(): "time" for column in times}
+
+
+def _said(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def on_demand_lineage(
@@ -89,7 +105,11 @@ def _all(columns: SourceColumns, reason: str) -> Iterator[Edge]:
 
 
 class _Tracer:
-    """Follows the columns of one feature of a view's resolved SQL, ``root``, down to the sources."""
+    """Follows columns of a view's resolved SQL, ``root``, down to the sources.
+
+    Keys, times and all that decides which rows there are are the same for each feature of the view: a copy of the
+    tracer that has followed them goes on with one feature.
+    """
 
     def __init__(self, root: Scope, known: Mapping[str, tuple[str, str]], columns: SourceColumns) -> None:
         self._root = root
@@ -99,16 +119,22 @@ class _Tracer:
         self._outputs: set[tuple[int, str, Role]] = set()
         self._rows: set[int] = set()
 
-    def trace(self, view: FeatureView, feature: str) -> tuple[Edge, ...]:
-        """The edges of the feature, in the order of their roles."""
-        roles: dict[str, Role] = {key.name.casefold(): "key" for key in view.keys}
-        times = [column for column in (view.event_time, view.known_at, view.created_at) if column is not None]
-        roles |= {column.name.casefold(): "time" for column in times}
-        roles[feature.casefold()] = "value"
+    def copy(self) -> Self:
+        """A tracer that goes on from what this one has followed."""
+        other = copy(self)
+        other._edges, other._outputs, other._rows = dict(self._edges), set(self._outputs), set(self._rows)
+        return other
+
+    def follow(self, roles: Mapping[str, Role]) -> Self:
+        """Follows the columns of the select that ``roles`` has, by their names in lower case. Returns itself."""
         for item in self._root.expression.selects if isinstance(self._root.expression, exp.Query) else ():
             role = roles.get(item.alias_or_name.casefold())
-            if role is not None:  # it is no other feature
+            if role is not None:
                 self._output(self._root, item.alias_or_name, role)
+        return self
+
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges found, in the order of their roles."""
         return tuple(sorted(self._edges, key=_place))
 
     def _output(self, scope: Scope, name: str, role: Role) -> None:
