@@ -61,13 +61,13 @@ def make_graph(edges: Sequence[tuple[Link, Link]]) -> Graph:
 
 
 def draw_lineage(graph: Graph, centre: Link) -> str:
-    """The lineage around ``centre`` as SVG, with a link in each box; empty if nothing is around it.
+    """The lineage around ``centre`` as SVG, with a link in each box.
 
-    It shows the nearest 40 things, and counts the others.
+    It shows the nearest 40 things, and counts the others. It is empty if there is at most one: the facts name that.
     """
     ups, more_up = _reach(centre, graph.below)
     downs, more_down = _reach(centre, graph.above)
-    if len(ups) == len(downs) == 1:
+    if len(ups) + len(downs) <= 3:
         return ""
     depth = {node: -distance for node, distance in _longest(ups, graph.below, centre).items()}
     depth |= _longest(downs, graph.above, centre)

@@ -92,10 +92,11 @@ class ColumnRow:
 
 @dataclass(frozen=True)
 class Sql:
-    """A piece of SQL with its title."""
+    """A piece of SQL with its title. If it is ``told``, the piece before it says the same, and pages leave it out."""
 
     title: str
     text: str
+    told: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
+from html import escape
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -25,6 +27,7 @@ def write_html(site: Site) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
+    environment.filters["text"] = _text
     graph = make_graph(site.edges)
     known = {page.link for page in site.pages}
     by_kind: dict[PageKind, list[Page]] = {kind: [] for kind in HEADINGS}
@@ -48,8 +51,28 @@ def write_html(site: Site) -> str:
 
 
 def write_json(site: Site) -> str:
-    """The catalogue as one JSON document, for other programs."""
-    return json.dumps(asdict(site), ensure_ascii=False, indent=1) + "\n"
+    """The catalogue as one JSON document, for other programs: each page on a line."""
+    rest = {field.name: getattr(site, field.name) for field in fields(site) if field.name not in ("pages", "edges")}
+    parts = [f"{json.dumps(name)}: {_json(value)}" for name, value in rest.items()]
+    parts += [f'"{name}": [\n{_lines(listed)}\n]' for name, listed in (("pages", site.pages), ("edges", site.edges))]
+    return "{" + ",\n".join(parts) + "}\n"
+
+
+def _lines(listed: Iterable[Any]) -> str:
+    return ",\n".join(map(_json, listed))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_fields)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _text(value: str) -> str:
+    """A text as HTML, to stand between tags. In an attribute, quotes would have to be escaped too."""
+    return escape(value, quote=False)
 
 
 def _features_in(link: Link, sizes: Mapping[Link, int], *, whole: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -88,7 +89,7 @@ def _read_applied(project: Project) -> _Applied:
         for view, entry in reader.object(found[0].manifest)["views"].items():
             applied.objects[view] = (entry["version"], entry["model"])
             versions = reader.versions(name, view)
-            applied.versions[view] = [replace(lines[v.revision], version=v.v) for v in versions]
+            applied.versions[view] = [_of_view(lines[v.revision], view, v.v) for v in versions]
         for run in reversed(reader.runs(name)):
             if run.kind == "load":
                 applied.loads |= {view.partition("@")[0]: run for view in run.views}
@@ -96,6 +97,26 @@ def _read_applied(project: Project) -> _Applied:
             applied.results.setdefault(result.view, []).append(result)
         applied.since = {f"{f.view}:{f.name}": f.since for f in reader.features(name)}
     return applied
+
+
+def _of_view(revision: Revision, view: str, version: int) -> Revision:
+    """The line of a revision in a view's history: of what changed, it says the part of the view."""
+    changes = [part for part in revision.changes.split("; ") if re.match(rf"{re.escape(view)}[ :]", part)]
+    return replace(revision, version=version, changes="; ".join(changes))
+
+
+_CONFIG_OR_NAME = re.compile(r"\{\{-?\s*(config|ref|source)\([^(){}]*\)\s*-?\}\}")
+
+
+def _names_only(template: str) -> bool:
+    """Whether rendering a model only takes its config out and names what it reads: its SQL stands there as it is.
+
+    >>> _names_only("{{ config(owner='a') }} select 1 from {{ ref('orders') }}")
+    True
+    >>> _names_only("select sum(x) over {{ last('7 days') }} from {{ ref('orders') }}")
+    False
+    """
+    return "{" not in _CONFIG_OR_NAME.sub("", template)
 
 
 class _Gathering:
@@ -189,7 +210,7 @@ class _Gathering:
             tags=config.tags,
             entities=config.entity or (),
             used_by=tuple(self.readers.get(link, ())),
-            sql=(written, Sql("Compiled", hidden(model.rendered.sql.strip()))),
+            sql=(written, Sql("Compiled", hidden(model.rendered.sql.strip()), told=_names_only(file.text))),
             history=tuple(self.applied.versions.get(name, ())),
             status=self._status(name, model),
         )
