@@ -49,6 +49,8 @@ CODES: dict[str, str] = {
     "leak-latest-only": "Only the newest row of a key is kept, and what was known before is lost.",
     "leak-join-ahead": "A join admits only rows that are later than the row.",
     "leak-truncated-time": "The event time is the start of the day, say, that a total is over.",
+    "leak-first-time": "The event time is the first one of the rows that a total is over.",
+    "leak-order-untimed": "A window, or a limit, puts rows in an order that is no time.",
     "known-at-constant": "A view's known_at is a constant, or before the time that it is made of.",
     "known-at-too-early": "A feature reads a column that is known later than its view says.",
     "known-at-missing": "A view does not use the column of its source that says when a row became known.",

@@ -76,6 +76,7 @@ FIRES: dict[str, Sequence[Case]] = {
         Case(f"select k, ts, string_agg(x::text, ',') as f from {B} group by k, ts"),
         Case(f"select distinct on (k, ts) k, ts, x from {B}"),
         on(f"select k, ts, last(x) filter (where x > 1) as f from {B} group by k, ts"),
+        Case(f"select e.k, e.ts, z.seg from {B} e positional join {Z} z"),
     ),
     "leak-global-aggregate": (
         Case(f"select k, ts, x / (select max(x) from {B}) as f from {B}"),
@@ -108,6 +109,19 @@ FIRES: dict[str, Sequence[Case]] = {
         Case(f"select k, max(ts) as ts, max_by(x, ts) as f from {B} group by k"),
         Case(f"select k, max(ts) as ts, last(x order by ts) as f from {B} group by k"),
         on(f"select k, ts, x as f from {B} qualify row_number() over (partition by k order by ts desc) = 1"),
+        Case(f"select k, ts, x from {B} order by ts desc limit 10"),
+        Case(f"select k, ts, (select b.x from {B} b where b.k = e.k order by ts desc limit 1) as f from {B} e"),
+    ),
+    "leak-first-time": (
+        Case(f"select k, min(ts) as ts, sum(exact) as f from {B} group by k"),
+        Case(f"select k, min(ts) as ts, max_by(x, seq) as f from {B} group by k"),
+        on(f"select k, min(ts) as ts, count(*) as f from {B} group by k, seq // 10"),
+    ),
+    "leak-order-untimed": (
+        Case(f"select k, ts, sum(exact) over (partition by k order by x) as f from {B}"),
+        Case(f"select k, ts, lag(x) over (partition by k order by seq) as f from {B}"),
+        Case(f"select k, ts, x from {B} order by x desc limit 10"),
+        on(f"select k, ts, max(x) over (partition by k order by seq) as f from {B}"),
     ),
     "leak-join-ahead": (
         Case(f"select a.k, a.ts, max(b.x) as f from {B} a left join {B} b on b.k = a.k and b.ts > a.ts group by 1, 2"),
@@ -161,6 +175,11 @@ FIRES: dict[str, Sequence[Case]] = {
         on(f"select k, ts, loaded_at, label::int as f from {E}"),
     ),
     "leak-join-undated": (
+        Case(f"select e.k, e.ts, x from {B} e semi join {D} d using (k)"),
+        Case(f"select e.k, e.ts, x from {B} e anti join {D} d using (k)"),
+        Case(f"select e.k, e.ts, x from {B} e where k not in (select k from {D})"),
+        Case(f"select e.k, e.ts, exists (select 1 from {D} d where d.k = e.k) as f from {B} e"),
+        Case(f"select e.k, e.ts, x >= all (select limit_now from {D}) as f from {B} e"),
         Case(f"select e.k, e.ts, d.seg from {B} e join {D} d on d.k = e.k"),
         Case(f"select e.k, e.ts, d.seg from {D} d join {B} e using (k)"),
         Case("select e.k, e.ts, d.seg from {below} e left join " + D + " d on d.k = e.k", below=f"select * from {B}"),
@@ -290,10 +309,28 @@ CLEAN: dict[str, Sequence[Case]] = {
         Case(f"select k, ts, x from {B} qualify row_number() over (partition by k order by ts) = 1"),
         Case(f"select distinct on (k, ts) k, ts, x from {B} order by k, ts desc, seq desc"),
         Case(f"select k, ts, max_by(x, ts) over {{{{ last('1 day') }}}} as f from {B}"),
+        Case(f"select k, ts, x from {B} order by ts limit 10"),
+        Case(
+            f"select e.k, e.ts, (select b.x from {B} b where b.k = e.k and b.ts <= e.ts order by b.ts desc limit 1) "
+            f"as f from {B} e"
+        ),
         Case(
             f"select z.k, e.ts, e.x from {B} e "
             f"join (select distinct on (k) k from {Z} order by k, since desc) z using (k)"
         ),
+    ),
+    "leak-first-time": (
+        Case(f"select k, min(ts) as ts, min_by(x, ts) as f, first(seq order by ts) as g from {B} group by k"),
+        Case(f"select k, max(ts) as ts, sum(exact) as f from {B} group by k"),
+        Case(f"select k, min(ts) as ts, min(x) over (partition by k, min(ts)) as f from {B} group by k, x"),
+        Case(f"select z.k, min(z.since) as ts, count(*) as f from {Z} z group by z.k"),
+    ),
+    "leak-order-untimed": (
+        Case(f"select k, ts, sum(exact) over (partition by k order by ts, x) as f from {B}"),
+        Case(f"select k, ts, max(x) over (partition by k, ts order by seq) as f from {B}"),
+        Case(f"select k, ts, x from {B} qualify row_number() over (partition by k, ts order by x) = 1"),
+        Case(f"select k, ts, (select z.seg from {Z} z order by z.seg limit 1) as f from {B}"),
+        Case(f"select e.k, e.ts, (select b.x from {B} b where b.ts < e.ts order by b.x limit 1) as f from {B} e"),
     ),
     "leak-join-ahead": (
         Case(f"select a.k, a.ts, max(b.x) as f from {B} a left join {B} b on b.k = a.k and b.ts < a.ts group by 1, 2"),
@@ -350,7 +387,9 @@ CLEAN: dict[str, Sequence[Case]] = {
         Case(f"select e.k, e.ts, d.seg from {B} e join {D} d on d.k = e.k and d.since <= e.ts"),
         Case(f"select e.k, e.ts, d.seg from {B} e asof join {D} d on d.k = e.k and d.since <= e.ts"),
         Case(f"select a.k, a.ts, b.x from {B} a join {B} b using (k, ts)"),
-        Case(f"select e.k, e.ts, x from {B} e semi join {D} d using (k)"),
+        Case(f"select e.k, e.ts, x from {B} e semi join {Z} z using (k)"),
+        Case(f"select e.k, e.ts, x from {B} e where k in (select k from {Z})"),
+        Case(f"select e.k, e.ts, x from {B} e where exists (select 1 from {D} d where d.k = e.k and d.since <= e.ts)"),
     ),
     "late-rows-in-window": (
         Case(

@@ -87,6 +87,41 @@ def truncates_time(subject: Subject) -> Iterator[Found]:
             )
 
 
+def starts_at_the_first(subject: Subject) -> Iterator[Found]:
+    """An event time that is the first one of a group, over an aggregate that holds the rest of the group."""
+    config = subject.view.rendered.config
+    if config.known_at is not None:
+        return
+    for step in path_of(subject.context, config.event_time):
+        first = step.expression.unnest()
+        if step.model is not subject.model or not isinstance(first, exp.Min) or subject.reads_static_alone(step.select):
+            continue
+        if way_of(first.this, step.select, subject.model, subject) != "forward":
+            continue
+        for call in step.select.find_all(exp.AggFunc):
+            if call.find_ancestor(exp.Window, exp.Select) is step.select and not _is_of_the_first(call, first):
+                yield Found(
+                    subject.says(
+                        f"event_time '{config.event_time}' is the first time of the rows that a total is over"
+                    ),
+                    subject.places.near(call),
+                    f"the total is known at the last of them: max({first.this.sql()}) as {config.event_time}",
+                )
+                break
+
+
+def _is_of_the_first(call: exp.AggFunc, first: exp.Min) -> bool:
+    """Whether an aggregate reads the first row of its group alone."""
+    match call:
+        case exp.Min():
+            return bool(call.this == first.this)
+        case exp.ArgMin():
+            return bool(call.expression == first.this)
+        case exp.First():
+            return isinstance(call.this, exp.Order) and bool(call.this.expressions[0].this == first.this)
+    return False
+
+
 def _is_truncated(value: exp.Expr) -> bool:
     value = value.unnest()
     if isinstance(value, exp.Cast):
@@ -127,6 +162,11 @@ def _newest(select: exp.Select, subject: Subject) -> exp.Expr | None:
             return None
         first = next((term for term in order.expressions if term.this.sql() not in keys), None)
         if first is not None and way(first.this) == ("forward" if first.args.get("desc") else "backward"):
+            return first if isinstance(first, exp.Expr) else None
+    if on is None and order is not None and select.args.get("limit") is not None:
+        first = order.expressions[0]
+        is_newest = way(first.this) == ("forward" if first.args.get("desc") else "backward")
+        if is_newest and not Reading(select, subject).ends_early():
             return first if isinstance(first, exp.Expr) else None
     return _newest_of_group(select, way)
 

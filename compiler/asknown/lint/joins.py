@@ -40,8 +40,9 @@ def joins_later_rows(subject: Subject) -> Iterator[Found]:
 
 
 def joins_undated(subject: Subject) -> Iterator[Found]:
-    """Joins to tables that have only their present state, as far as anybody said."""
-    for reading, _, alias, relation in _joined(subject):
+    """Joins to tables that have only their present state, and searches in them, as far as anybody said."""
+    read = [(r, alias, relation, relation, "joins") for r, _, alias, relation in _joined(subject, all_of_them=True)]
+    for reading, alias, relation, node, reads in [*read, *_searched(subject)]:
         if reading.is_dated(alias):
             continue
         tables = subject.lineage.tables(relation, subject.model) - subject.context.static
@@ -50,8 +51,8 @@ def joins_undated(subject: Subject) -> Iterator[Found]:
         if undated:
             named = ", ".join(f"'{name}'" for name in undated)
             yield Found(
-                subject.says(f"'{subject.model.name}' joins {named} without a time: old rows get today's values"),
-                subject.places.near(relation),
+                subject.says(f"'{subject.model.name}' {reads} {named} without a time: old rows get today's values"),
+                subject.places.near(node),
                 "join a history by its time (d.since <= e.ts); say static: true of a source whose history does not "
                 "matter, or loaded_at_field: … where it tells when a row came",
             )
@@ -91,15 +92,30 @@ def key_may_be_missing(subject: Subject) -> Iterator[Found]:
                 )
 
 
-def _joined(subject: Subject) -> Iterator[tuple[Reading, exp.Join, str, exp.Expr]]:
-    """(select, join, name, relation) of each relation that is joined to a row, and that the row is not itself."""
+def _searched(subject: Subject) -> Iterator[tuple[Reading, str, exp.Expr, exp.Expr, str]]:
+    """(select, name, relation, search, verb) of each relation that IN, EXISTS, ANY or ALL look into."""
+    for search in subject.model.tree.find_all(exp.In, exp.Exists, exp.Any, exp.All):
+        inner = search.args.get("query") if isinstance(search, exp.In) else search.this
+        select = inner.unnest() if isinstance(inner, exp.Expr) else None
+        if not isinstance(select, exp.Select) or has_own_aggregate(select):
+            continue  # a total over all rows has a rule of its own
+        reading = Reading(select, subject)
+        if not reading.ends_early():
+            for alias, relation in relations(select):
+                yield reading, alias.casefold(), relation, search, "looks into"
+
+
+def _joined(subject: Subject, *, all_of_them: bool = False) -> Iterator[tuple[Reading, exp.Join, str, exp.Expr]]:
+    """(select, join, name, relation) of each relation that is joined to a row, and that the row is not itself.
+
+    Those of which a row has at most one are left out, unless ``all_of_them`` are wanted.
+    """
     for select in selects_of(subject.model.tree):
         joins = select.args.get("joins") or []
         reading = Reading(select, subject)
         for join in joins:
-            if str(join.args.get("kind") or "").upper() in _KEEPS_ROWS:
-                continue
-            if str(join.args.get("method") or "").upper() in _ONE_MATCH:
+            kind, method = (str(join.args.get(key) or "").upper() for key in ("kind", "method"))
+            if not all_of_them and (kind in _KEEPS_ROWS or method in _ONE_MATCH):
                 continue
             relation = join.this
             alias = relation.alias_or_name.casefold()

@@ -41,6 +41,13 @@ def picks_without_order(subject: Subject) -> Iterator[Found]:
                 subject.places.near(distinct),
                 "add order by with columns that are unique together, or keep all rows",
             )
+    for join in tree.find_all(exp.Join):
+        if str(join.args.get("method") or "").upper() == "POSITIONAL":
+            yield Found(
+                subject.says(f"'{subject.model.name}' joins rows by their places in the files: positional join"),
+                subject.places.near(join.this),
+                "join on columns",
+            )
     for call in tree.find_all(*_PICKS, exp.Anonymous):
         if isinstance(call, exp.Anonymous) and call.name.casefold() not in _NAMED:
             continue

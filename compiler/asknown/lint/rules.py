@@ -7,7 +7,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from asknown.lint.clock import reads_chance, reads_the_clock
 from asknown.lint.dates import reads_local_days
 from asknown.lint.floats import adds_floats, compares_floats
-from asknown.lint.groups import groups_without_time, reads_latest_only, totals_all_rows, truncates_time
+from asknown.lint.groups import (
+    groups_without_time,
+    reads_latest_only,
+    starts_at_the_first,
+    totals_all_rows,
+    truncates_time,
+)
 from asknown.lint.joins import joins_later_rows, joins_many_rows, joins_undated, key_may_be_missing
 from asknown.lint.known import (
     known_at_is_constant,
@@ -36,7 +42,7 @@ from asknown.lint.whole import (
     lineage_is_lost,
     nobody_uses_it,
 )
-from asknown.lint.windows import reads_ahead, reads_unknown_rows, reads_whole_partition
+from asknown.lint.windows import is_ordered_by_no_time, reads_ahead, reads_unknown_rows, reads_whole_partition
 from asknown.model.lineage import Columns
 from asknown.model.nodes import Model
 from asknown.project.nodes import Project
@@ -54,11 +60,13 @@ RULES: tuple[Rule, ...] = (
     Rule("leak-latest-only", "error", "The newest row alone is kept.", reads_latest_only),
     Rule("leak-join-ahead", "error", "A join admits only later rows.", joins_later_rows),
     Rule("leak-truncated-time", "error", "The event time is the start of what a total is over.", truncates_time),
+    Rule("leak-first-time", "error", "The event time is the first one of what a total is over.", starts_at_the_first),
     Rule("known-at-constant", "error", "known_at is a constant, or before the row.", known_at_is_constant),
     Rule("known-at-too-early", "error", "A column is known later than the view says.", known_at_is_too_early),
     Rule("known-at-missing", "error", "The view does not use the source's load time.", known_at_is_missing),
     Rule("label-as-feature", "error", "A feature reads a label.", label_is_a_feature),
     Rule("leak-join-undated", "warning", "A join reads the present state of a table.", joins_undated),
+    Rule("leak-order-untimed", "warning", "Rows are put in an order that is no time.", is_ordered_by_no_time),
     Rule("order-not-total", "warning", "A window depends on the order of rows that tie.", order_leaves_ties),
     Rule("float-order", "warning", "A sum of floats follows the order of rows.", adds_floats),
     Rule("float-equal", "warning", "Floats are compared by equality.", compares_floats),

@@ -7,8 +7,10 @@ from operator import add, mul, sub
 
 from sqlglot import exp
 
+from asknown.lint.conditions import Reading
 from asknown.lint.nodes import Found, Subject
 from asknown.lint.order import Ordered, origins_of_role, plain, windows_of
+from asknown.lint.paths import selects_of
 from asknown.model.lineage import Computed, Stored
 
 _SHIFTS = {"lag": -1, "lead": 1, "laginframe": -1, "leadinframe": 1}
@@ -70,6 +72,35 @@ def reads_unknown_rows(subject: Subject) -> Iterator[Found]:
             else:
                 hint = f"give the row the greatest time of its window: max({config.known_at}) over (…) as known, and "
                 yield Found(subject.says(message), at, f"{hint}say known_at='known' in the view", "warning")
+
+
+def is_ordered_by_no_time(subject: Subject) -> Iterator[Found]:
+    """Windows and limits whose order is no time: rows that come later may stand before a row, and change its value.
+
+    Ranks in such an order are refused by ``leak-whole-partition``.
+    """
+    for window in windows_of(subject):
+        if window.is_lifted or window.way != "no time" or _reach(window) or _whole(window) or _is_excused(window):
+            continue
+        if picks_rows(window):
+            continue
+        yield Found(
+            subject.says(f"{_named(window)} follows the order of {_terms(window)}, which is no time"),
+            subject.places.window(window.window),
+            "order by the event time first, and by this after it",
+        )
+    for select in selects_of(subject.model.tree):
+        order = select.args.get("order")
+        if order is None or select.args.get("limit") is None or subject.reads_static_alone(select):
+            continue
+        reading, term = Reading(select, subject), order.expressions[0]
+        if reading.way(term.this) == "no time" and not reading.ends_early():
+            text = term.sql(subject.model.dialect)
+            yield Found(
+                subject.says(f"'{subject.model.name}' keeps the first rows in the order of {text}, which is no time"),
+                subject.places.near(term),
+                "keep all rows, or end them at an instant: where ts < timestamp '2023-01-01', or that of the outer row",
+            )
 
 
 def _named(window: Ordered) -> str:
