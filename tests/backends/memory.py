@@ -82,6 +82,9 @@ class MemoryTransaction:
     def put(self, table: Table, part: Part, items: Iterable[tuple[Key, Value]]) -> None:
         self._part(table, part).update(items)
 
+    def fill(self, table: Table, keys: Sequence[Key], columns: Sequence[Sequence[Cell]]) -> None:
+        self.put(table, "rows", zip(keys, zip(*columns, strict=True), strict=True))
+
     def append(self, table: Table, items: Iterable[tuple[Key, bytes]]) -> None:
         held = self._part(table, "pushed")
         for key, data in items:

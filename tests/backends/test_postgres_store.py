@@ -123,6 +123,33 @@ def test_a_key_that_comes_twice_in_a_load_is_an_error(store: PostgresStore) -> N
         transaction.put(table(), "rows", [((1,), row(1)), ((1,), row(1))])
 
 
+def long_load(store: PostgresStore, pieces: int) -> dict[Any, Any]:
+    """Fills a generation piece by piece, by columns: the rows by key. Fields differ in length in every other piece."""
+    given = {}
+    with store.transaction(wait=5) as transaction:
+        transaction.create(table())
+        for piece in range(pieces):
+            numbers = range(piece * 100, piece * 100 + 100)
+            rows = [row(n, text="a" * (n % 7 * (piece % 2)), real=None if n % 14 == 1 else n / 7.0) for n in numbers]
+            given.update({(n,): cells for n, cells in zip(numbers, rows, strict=True)})
+            transaction.fill(table(), [(n,) for n in numbers], list(zip(*rows, strict=True)))
+            if piece == 49:
+                raise KeyboardInterrupt
+    return given
+
+
+def test_a_load_in_many_pieces_is_sent_beside_and_comes_whole(store: PostgresStore) -> None:
+    given = long_load(store, 40)
+    assert everything(store, table()) == given
+
+
+def test_a_load_that_is_interrupted_while_it_sends_leaves_nothing(store: PostgresStore) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        long_load(store, 100)
+    assert store.documents() == {}
+    assert long_load(store, 2) == everything(store, table())
+
+
 def test_a_read_says_whether_its_facts_hold(store: PostgresStore) -> None:
     made = table()
     assert store.fetch({"a": "1"}, [], [Get(made, [(1,)], (2,))]) is None  # nothing was ever written

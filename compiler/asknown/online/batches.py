@@ -47,7 +47,7 @@ _BOUNDS["timestamptz"] = _BOUNDS["timestamp"]
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Rows to bind, in the order of the view's columns, and how many were seen.
+    """Rows, as the cells of each of the view's columns in their order, and how many were seen.
 
     Not among them are those ``skipped``, which had no key or no time, and those of the ``future``, whose event time or
     known-at lies after the load's watermark: they are not visible yet (rule 2), and would block their keys until then.
@@ -56,7 +56,12 @@ class StoredRows:
     seen: int
     skipped: int
     future: int
-    values: Iterable[tuple[Any, ...]]
+    columns: Sequence[Sequence[Any]]
+
+    @property
+    def values(self) -> Iterator[tuple[Any, ...]]:
+        """The rows, each a tuple of its cells."""
+        return zip(*self.columns, strict=True)
 
 
 def read_rows(view: OnlineView, batches: Iterable[Any], watermark: datetime) -> Iterator[StoredRows]:
@@ -115,10 +120,10 @@ def read_ahead(
 
 def _rows(seen: int, complete: int, columns: Sequence[Sequence[Any]], early: list[bool] | None) -> StoredRows:
     """The chunk's rows, without those that are not ``early``."""
-    values = zip(*columns, strict=True)
     if early is None:
-        return StoredRows(seen, seen - complete, 0, values)
-    return StoredRows(seen, seen - complete, early.count(False), compress(values, early))
+        return StoredRows(seen, seen - complete, 0, columns)
+    kept = [list(compress(cells, early)) for cells in columns]
+    return StoredRows(seen, seen - complete, early.count(False), kept)
 
 
 def _not_after(limit: Any, times: Sequence[Sequence[Any]]) -> list[bool] | None:

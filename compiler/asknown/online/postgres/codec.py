@@ -19,7 +19,7 @@ from typing import Any, Literal
 from asknown.online.remote.store import Cell
 from asknown.types import SqlType
 
-Form = Literal["bigint", "double precision", "bytea", "text"]
+Form = Literal["integer", "bigint", "double precision", "bytea", "text"]
 
 
 def quote(name: str) -> str:
@@ -75,7 +75,7 @@ def spell(cell: Cell, form: Form) -> bytes | None:
 def spell_array(cells: Iterable[Cell], form: Form) -> bytes:
     """Cells as Postgres reads an array of them from a bound text."""
     match form:
-        case "bigint":
+        case "integer" | "bigint":
             spelled = ["NULL" if cell is None else str(cell) for cell in cells]
         case "double precision":
             spelled = ["NULL" if cell is None else repr(float(cell)) for cell in cells]

@@ -110,6 +110,11 @@ class PostgresTransaction:
         self._filling.end(self._of(table), part)
         self._writer(table).put(part, items)
 
+    def fill(self, table: Table, keys: Sequence[Key], columns: Sequence[Sequence[Cell]]) -> None:
+        """Writes the rows of new keys into a generation that this transaction has made."""
+        if keys:
+            self._filling.copy_columns(self._of(table), "rows", columns)
+
     def append(self, table: Table, items: Iterable[tuple[Key, bytes]]) -> None:
         """Writes bytes behind those that the keys have in the part ``pushed``."""
         self._filling.settle()

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from asknown.online.postgres.codec import Form, spell_array
-from asknown.online.postgres.copying import copied_columns, copied_forms, refuse_nul, to_csv
+from asknown.online.postgres.copying import BEGIN, END, copied_columns, copied_forms, refuse_nul, to_binary
 from asknown.online.postgres.layout import Tables
 from asknown.online.postgres.parts import given_keys, same_key
 from asknown.online.postgres.statements import Statements
@@ -62,9 +62,9 @@ class PartWriter:
         self._run(f"CREATE TEMPORARY TABLE {_STAGED} ON COMMIT DROP AS {like} WITH NO DATA")
         self._statements.flush()
         with self._statements.held.connection.cursor().copy(
-            f"COPY {_STAGED} FROM STDIN WITH (FORMAT csv)".encode()
+            f"COPY {_STAGED} FROM STDIN WITH (FORMAT binary)".encode()
         ) as copy:
-            copy.write(to_csv(tables, "rows", rows))
+            copy.write(BEGIN + to_binary(tables, "rows", list(zip(*rows, strict=True))) + END)
         self._run(f"{insert} SELECT * FROM {_STAGED}\n{resolve}")
         self._run(f"DROP TABLE {_STAGED}")
 

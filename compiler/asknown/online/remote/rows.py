@@ -9,9 +9,8 @@ from operator import itemgetter
 from typing import Any
 
 from asknown.online.batches import StoredRows
-from asknown.online.content import differing_rows
+from asknown.online.content import Change, differing_rows
 from asknown.online.nodes import OnlineView
-from asknown.online.remote.hashing import PartChange
 from asknown.online.remote.scratch import KeptChunks, in_pieces
 from asknown.online.remote.store import Key, Row, Table, Transaction
 
@@ -45,7 +44,7 @@ class RowMerge:
         self._fresh = fresh
         self._key = key_of(view)
         self._keys = _keys_of(view)
-        self.change = PartChange("rows")
+        self.change = Change()
 
     def run(
         self,
@@ -65,7 +64,8 @@ class RowMerge:
                 if len(keys) != merged.total:
                     raise ValueError(f"a load of '{self._view.name}' has a key twice")
                 if kept is None:
-                    self._put(rows, came)
+                    self.change.add(rows)
+                    self._transaction.fill(self._table, came, chunk.columns)
                 else:
                     self._compare(rows, came, merged, kept)
                 merged.seen += chunk.seen
@@ -79,7 +79,7 @@ class RowMerge:
                 for rows in kept.chunks():
                     self._put(rows, self._keys(rows))
                 for some in in_pieces(gone, _AT_ONCE):
-                    self.change.remove(self._transaction.held(self._table, "rows", some).items())
+                    self.change.remove(self._held(some).values())
                     self._transaction.remove(self._table, "rows", some)
         return merged
 
@@ -87,20 +87,24 @@ class RowMerge:
         """Keeps the rows that differ from what the table holds."""
         if not rows:
             return
-        held: dict[Key, Any] = dict(self._transaction.held(self._table, "rows", keys))
+        held = self._held(keys)
         differing = differing_rows(rows, map(held.get, keys), zeros=True) if held else rows
         if not differing:
             return
-        there = [(key, held[key]) for key in map(self._key, differing) if key in held]
+        there = [held[key] for key in map(self._key, differing) if key in held]
         self.change.remove(there)
         merged.changed += len(there)
         merged.new += len(differing) - len(there)
         kept.add(differing)
 
+    def _held(self, keys: list[Key]) -> dict[Key, Row]:
+        """The rows that the table holds of these keys."""
+        held: dict[Key, Any] = dict(self._transaction.held(self._table, "rows", keys))
+        return held
+
     def _put(self, rows: list[Row], keys: list[Key]) -> None:
-        items = list(zip(keys, rows, strict=True))
-        self.change.add(items)
-        self._transaction.put(self._table, "rows", items)
+        self.change.add(rows)
+        self._transaction.put(self._table, "rows", zip(keys, rows, strict=True))
 
     def _find_gone(self, keys: set[Key], merged: Merged) -> list[Key]:
         """The keys of the table before, or of the same table, that did not come."""

@@ -166,6 +166,9 @@ class Transaction(Protocol):
     def put(self, table: Table, part: Part, items: Iterable[tuple[Key, Value]]) -> None:
         """Writes whole values, over those that the keys have."""
 
+    def fill(self, table: Table, keys: Sequence[Key], columns: Sequence[Sequence[Cell]]) -> None:
+        """Writes the rows of new keys into a generation that this transaction has made: the cells of each column."""
+
     def append(self, table: Table, items: Iterable[tuple[Key, bytes]]) -> None:
         """Writes bytes behind those that the keys have in the part ``pushed``."""
 

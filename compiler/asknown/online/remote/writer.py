@@ -169,7 +169,7 @@ class RemoteWriter:
                 watermark=watermark,
                 rows=merged.total,
                 events=None if view.windows is None else placed.stored.events or 0,
-                hashes=replace(placed.stored.hashes, rows=merge.change.apply(placed.stored.hashes.rows)),
+                hashes=replace(placed.stored.hashes, rows=merge.change.apply(placed.stored.hashes.rows or EMPTY)),
             )
             self._write(replace(placed, stored=stored))
             self._missing[view.name] = {

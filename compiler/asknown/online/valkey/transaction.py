@@ -190,6 +190,10 @@ class ValkeyTransaction:
             self._waiting += 1
         self._spill()
 
+    def fill(self, table: Table, keys: Sequence[Key], columns: Sequence[Sequence[Cell]]) -> None:
+        """Writes the rows of new keys into a generation that this transaction has made."""
+        self.put(table, "rows", zip(keys, zip(*columns, strict=True), strict=True))
+
     def append(self, table: Table, items: Iterable[tuple[Key, bytes]]) -> None:
         """Writes bytes behind those that the keys have in the part ``pushed``."""
         spell = spell_key(table.keys)
