@@ -25,6 +25,7 @@ from asknown.online.nodes import StoredCall
 from asknown.online.windows import finalizer_of
 from asknown.types import parse_type
 from asknown.values.aggregates import FINALIZERS, finalizer
+from asknown.values.states import FOLDED
 from oracle import View, Window
 
 DOUBLE = parse_type("DOUBLE")
@@ -229,7 +230,8 @@ def test_a_nan_is_the_greatest_and_zeros_are_equal_where_values_are_ordered() ->
 def test_an_aggregate_is_whole(name: str) -> None:
     aggregate = AGGREGATES[name]
     assert aggregate.finalizer in FINALIZERS
-    assert aggregate.family is None or (aggregate.family in FINALIZERS and aggregate.merges)
+    assert (aggregate.family is None) == (aggregate.state == "values")
+    assert (aggregate.family in FOLDED) == aggregate.merges
     documented = (Path(__file__).parents[1] / "docs" / "semantics.md").read_text(encoding="utf-8")
     assert any(re.search(rf"^\|.*`{re.escape(sql)}\b", documented, re.MULTILINE) for sql in aggregate.sql)
     window = Window(name, "x", 1, order="x" if aggregate.paired else None, fraction=Fraction(1, 2))

@@ -134,6 +134,8 @@ def test_windows_take_rows_ahead_in_at_their_event_time(
             "total": call("sum"),
             "n": call("count", None),
             "most": call("max"),
+            "last": call("last"),
+            "mode": call("mode"),
         },
         columns={"id": "BIGINT", "ts": "TIMESTAMP", "known": "TIMESTAMP"},
         known_at="known",
@@ -145,7 +147,7 @@ def test_windows_take_rows_ahead_in_at_their_event_time(
         {"id": 2, "ts": T + HOUR, "known": T, "_1": 7.0},
     ]
     load(path, view, [], ahead, events=events)
-    for features in (["all"], ["total", "n", "most"], ["all", "total", "n", "most"]):
+    for features in (["all"], ["total", "n", "most"], ["last", "n"], ["mode"], ["all", "total", "n", "most"]):
         for hours in (0, 1, 2, 3, 20, 23, 25):
             at = T + hours * HOUR
             with OnlineReader(path) as reader:
@@ -163,6 +165,8 @@ def test_windows_take_rows_ahead_in_at_their_event_time(
                     "total": sum(day) if day else None,
                     "n": len(day),
                     "most": max(day, default=None),
+                    "last": day[-1] if day else None,
+                    "mode": min(day, default=None),
                 }
                 assert {name: response.to_dict()[name][place] for name in features} == {n: wanted[n] for n in features}
                 for name in features:

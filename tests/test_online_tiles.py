@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from datetime import datetime, timedelta
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 
 from asknown.online import tiles
 from asknown.online.reader import OnlineReader
+from asknown.online.sqlite import layout
 from asknown.online.sqlite import tiles as sqlite_tiles
 from asknown.online.sqlite.writer import open_writer
 from asknown.online.tiles import code_of, pack, unpack
+from asknown.online.windows import states_of
 from asknown.types import parse_type
 from online_tables import NOON, dump, make_batch, stored_rows
 from test_online_windows import DAY, call, event_batch, load, read, windowed
@@ -43,17 +46,24 @@ def calls_over(oldest: int, newest: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column, kind in HIDDEN.items():
         names = ["count", "first", "last", "list"]
-        names += ["count_distinct", "min", "max"]
+        names += ["count_distinct", "min", "max", "mode", "last_distinct"]
         if column in NUMBERS:
             names += ["sum", "avg", "var_pop"]
         if kind == "BOOLEAN":
             names += ["sum", "bool_and", "bool_or"]
+        if kind == "BOOLEAN":
+            names += ["streak", "longest_streak", "since"]
         for name in names:
-            found[f"{name}{column}"] = call(name, column, oldest=oldest, newest=newest)
-            found[f"{name}{column} if"] = call(name, column, oldest=oldest, newest=newest, condition="_2")
+            number = 2 if name == "last_distinct" else None
+            found[f"{name}{column}"] = call(name, column, oldest=oldest, newest=newest, number=number)
+            found[f"{name}{column} if"] = call(
+                name, column, oldest=oldest, newest=newest, number=number, condition="_2"
+            )
     found["rows"] = call("count", None, oldest=oldest, newest=newest)
     found["rows if"] = call("count", None, oldest=oldest, newest=newest, condition="_2")
     found["at most"] = call("arg_max", "_4", order="_1", oldest=oldest, newest=newest)
+    found["at least"] = call("arg_min", "_1", order="_7", oldest=oldest, newest=newest)
+    found["fall"] = call("drawdown", "_1", oldest=oldest, newest=newest)
     return found
 
 
@@ -170,6 +180,55 @@ def test_a_load_that_changes_nothing_leaves_the_tiles_alone(tmp_path: Path) -> N
         writer.load(view, [make_batch(view, [])], NOON)
         writer.load_events(view, [event_batch(view, events[::-1])], NOON)
     assert dump(path, "orders.tiles") == before
+
+
+def test_tiles_of_a_release_with_fewer_states_are_read_and_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "online.db"
+    view = windowed({"mode": call("mode"), "total": call("sum"), "last": call("last")})
+    noon = NOON.replace(tzinfo=None)
+    events = [{"id": 1, "ts": noon - timedelta(seconds=n), "_1": float(n % 3)} for n in range(300)]
+    wanted = [{"mode": 0.0, "total": 300.0, "last": 0.0}]
+    with monkeypatch.context() as patch:
+        for module in (tiles, layout):
+            patch.setattr(module, "states_of", lambda windows: states_of(windows)[:1])
+        load(path, view, events)
+    assert read(path, view) == wanted
+    old = stored_rows(path, "orders.tiles")
+    load(path, view, events)
+    assert read(path, view) == wanted
+    new = stored_rows(path, "orders.tiles")
+    assert [len(json.loads(row[5])) for row in (*old, *new)] == [1, 1, 1, 3, 3, 3]
+    assert [row[:5] for row in old] == [row[:5] for row in new]
+    load(path, view, events)
+    assert stored_rows(path, "orders.tiles") == new
+
+
+def test_a_state_that_is_too_large_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "online.db"
+    view = windowed({"mode": call("mode", "_2"), "last": call("last", "_2")}, {"_2": "VARCHAR"})
+    monkeypatch.setattr(tiles, "LARGEST", 2_000)
+    noon = NOON.replace(tzinfo=None)
+    rows = [{"id": 1, "ts": noon - timedelta(seconds=n), "_2": f"value {n}"} for n in range(600)]
+    load(path, view, [*rows, {"id": 1, "ts": noon - timedelta(seconds=599), "_2": "value 599"}])
+    states = [json.loads(row[5]) for row in stored_rows(path, "orders.tiles")]
+    assert [counts is None for counts, _ in states] == [True, True, True, False, False]
+    assert [last for _, last in states] == [["value 0"], ["value 0"], ["value 0"], ["value 0"], []]
+    assert read(path, view) == [{"mode": "value 599", "last": "value 0"}]
+
+
+def test_a_state_in_order_does_not_part_rows_of_one_instant(tmp_path: Path) -> None:
+    path = tmp_path / "online.db"
+    view = windowed({"last": call("last", "_1"), "first": call("first", "_2")}, {"_1": "BIGINT", "_2": "BIGINT"})
+    noon = NOON.replace(tzinfo=None)
+    rows = [{"id": 1, "ts": noon - timedelta(seconds=n // 200), "_1": n % 200, "_2": -(n % 200)} for n in range(600)]
+    load(path, view, rows)
+    # Tiles of 128 rows begin within the instants, of 200 rows each.
+    assert all(json.loads(row[5]) in ([None, None], [[], []]) for row in stored_rows(path, "orders.tiles"))
+    for seconds, first in ((86_400, -199), (1, -199)):
+        at = NOON + timedelta(seconds=86_400 - seconds)
+        assert read(path, view, at=at) == [{"last": 199, "first": first}]
 
 
 def test_keys_named_as_the_columns_of_the_tiles(tmp_path: Path) -> None:

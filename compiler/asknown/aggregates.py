@@ -17,13 +17,14 @@ Arguments = Literal[
 """The form of the arguments: ``count(*)``, ``count_if(x > 0)``, ``sum(x)``, ``arg_max(x, y)``, ``corr(y, x)``,
 ``quantile_cont(x, 0.9)``, ``string_agg(x, ', ')``."""
 
-State = Literal["count", "sum", "extreme", "flags", "values"]
+State = Literal["count", "sum", "extreme", "flags", "counts", "ordered", "values"]
 """The part of the rows that must be kept to finish the aggregate.
 
-``count``: a number; ``sum``: an exact sum and a count; ``extreme``: one value; ``flags``: which truth values occurred;
-``values``: every value. All but ``values`` are of fixed size and merge, so parts of a window can be added up first.
+``count``: a number; ``sum``: an exact sum and a count; ``extreme``: one value; ``flags``: which truth values occurred.
+These four are of fixed size and merge, so parts of a window can be added up first. ``counts``: each value with its
+number of rows; ``ordered``: a few values or numbers of an older part, which merge with those of a newer part.
+``values``: every value. A query keeps every value for the last three, and the online table for the last one alone.
 """
-
 
 Result = Literal["BIGINT", "DOUBLE", "BOOLEAN", "value", "sum"]
 
@@ -56,8 +57,8 @@ class Aggregate:
 
     @property
     def merges(self) -> bool:
-        """Whether the states of two parts of a window add up to the state of the whole."""
-        return self.state != "values"
+        """Whether a query adds up the states of parts of a window in any order."""
+        return self.state not in ("counts", "ordered", "values")
 
     @property
     def paired(self) -> bool:
@@ -114,7 +115,15 @@ _ROWS = (
     Aggregate("count", ("count", "count_star"), "none", "count", _ANY, "BIGINT", "count", "count", empty=0),
     Aggregate("count_if", ("count_if", "countif"), "condition", "count", _ANY, "BIGINT", "count", "count", empty=0),
     Aggregate(
-        "count_distinct", ("count",), "value", "values", _FLAT, finalizer="count_distinct", empty=0, distinct=True
+        "count_distinct",
+        ("count",),
+        "value",
+        "counts",
+        _FLAT,
+        family="counts",
+        finalizer="count_distinct",
+        empty=0,
+        distinct=True,
     ),
     Aggregate("sum", ("sum",), "value", "sum", _NUMBERS | _FLAGS, "sum", "sum", "sum"),
     Aggregate("avg", ("avg", "mean"), "value", "sum", _NUMBERS, "DOUBLE", "sum", "avg"),
@@ -128,13 +137,13 @@ _ROWS = (
     Aggregate("stddev_pop", ("stddev_pop",), "value", "values", _NUMBERS, finalizer="stddev_pop", exact=False),
     Aggregate("var_samp", ("var_samp", "variance"), "value", "values", _NUMBERS, finalizer="var_samp", exact=False),
     Aggregate("var_pop", ("var_pop",), "value", "values", _NUMBERS, finalizer="var_pop", exact=False),
-    Aggregate("first", ("first", "first_value"), "value", "values", _ANY, "value", finalizer="first", ordered=True),
-    Aggregate("last", ("last", "last_value"), "value", "values", _ANY, "value", finalizer="last", ordered=True),
+    Aggregate("first", ("first", "first_value"), "value", "ordered", _ANY, "value", "first", "first", ordered=True),
+    Aggregate("last", ("last", "last_value"), "value", "ordered", _ANY, "value", "last", "last", ordered=True),
     Aggregate(
-        "arg_min", ("arg_min", "min_by", "argmin"), "value and order", "values", _ANY, "value", finalizer="arg_min"
+        "arg_min", ("arg_min", "min_by", "argmin"), "value and order", "ordered", _ANY, "value", "arg_min", "arg_min"
     ),
     Aggregate(
-        "arg_max", ("arg_max", "max_by", "argmax"), "value and order", "values", _ANY, "value", finalizer="arg_max"
+        "arg_max", ("arg_max", "max_by", "argmax"), "value and order", "ordered", _ANY, "value", "arg_max", "arg_max"
     ),
     Aggregate("median", ("median",), "value", "values", _MIDDLES, finalizer="median"),
     Aggregate(
@@ -156,25 +165,35 @@ _ROWS = (
     ),
     Aggregate("list", ("list", "array_agg"), "value", "values", _ANY, finalizer="list", ordered=True),
     Aggregate(
-        "list_distinct", ("list", "array_agg"), "value", "values", _FLAT, finalizer="list_distinct", distinct=True
-    ),
-    Aggregate(
-        "last_k", ("list", "array_agg"), "value", "values", _ANY, finalizer="last_k", ordered=True, inside="(:w)[-:k:]"
-    ),
-    Aggregate(
-        "first_k",
+        "list_distinct",
         ("list", "array_agg"),
         "value",
-        "values",
-        _ANY,
-        finalizer="first_k",
-        ordered=True,
-        inside="(:w)[1::k]",
+        "counts",
+        _FLAT,
+        family="counts",
+        finalizer="list_distinct",
+        distinct=True,
     ),
-    Aggregate("top_k", ("histogram",), "value", "values", _FLAT, finalizer="top_k", inside=_TOP_K),
-    Aggregate("mode", ("mode",), "value", "values", _FLAT, "value", finalizer="mode"),
-    Aggregate("histogram", ("histogram",), "value", "values", _FLAT, finalizer="histogram", inside="map_entries(:w)"),
-    Aggregate("entropy", ("entropy",), "value", "values", _FLAT, "DOUBLE", finalizer="entropy", empty=0.0, exact=False),
+    *(
+        Aggregate(
+            name,
+            ("list", "array_agg"),
+            "value",
+            "ordered",
+            _ANY,
+            family=name,
+            finalizer=name,
+            ordered=True,
+            inside=inside,
+        )
+        for name, inside in (("last_k", "(:w)[-:k:]"), ("first_k", "(:w)[1::k]"))
+    ),
+    *(
+        Aggregate(name, ("histogram",), "value", "counts", _FLAT, family="counts", finalizer=name, inside=inside)
+        for name, inside in (("top_k", _TOP_K), ("histogram", "map_entries(:w)"))
+    ),
+    Aggregate("mode", ("mode",), "value", "counts", _FLAT, "value", "counts", "mode"),
+    Aggregate("entropy", ("entropy",), "value", "counts", _FLAT, "DOUBLE", "counts", "entropy", 0.0, exact=False),
     Aggregate(
         "string_agg",
         ("string_agg", "listagg", "group_concat"),
@@ -196,6 +215,25 @@ _ROWS = (
 )
 
 AGGREGATES: dict[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ROWS}
+
+RECOGNIZED: dict[str, Aggregate] = {
+    name: Aggregate(name, (), "value", "ordered", kinds, family=family, finalizer=name, ordered=True)
+    for name, kinds, family in (
+        ("streak", _FLAGS, "runs"),
+        ("longest_streak", _FLAGS, "runs"),
+        ("since", _FLAGS, "runs"),
+        ("drawdown", frozenset[Kind]({"float"}), "drawdown"),
+        ("session", frozenset[Kind]({"timestamp"}), "session"),
+        ("last_distinct", _FLAT, "last_distinct"),
+    )
+}
+"""The aggregates that no one writes: expressions around a list, which the online table computes from a small state."""
+
+
+def find_aggregate(name: str) -> Aggregate:
+    """The aggregate of a call that the online table stores."""
+    return AGGREGATES.get(name) or RECOGNIZED[name]
+
 
 REFUSED: dict[str, str] = {
     "approx_count_distinct": "it is an approximation, and engines differ: write count(distinct …), which is exact",

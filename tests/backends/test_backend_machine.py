@@ -47,6 +47,7 @@ ROWS = st.tuples(
     st.sampled_from(NOTES),
     st.sampled_from(PRICES),
 )
+MERGING = ("total", "newest", "often", "dearest")
 SECONDS = {"a": "VARCHAR", "b": "INTEGER", "ts": "TIMESTAMP", "made": "TIMESTAMP", "y": "BOOLEAN", "day": "DATE"}
 PAIRS = st.tuples(
     st.sampled_from(("p", "ü", "")), st.integers(-1, 1), st.sampled_from(OFFSETS), st.sampled_from((None, 0, 1)),
@@ -276,6 +277,10 @@ class Machine(RuleBasedStateMachine):
         assert [compared(many, place) for place in range(len(keys))] == wanted
         one = self.reader.get_online_features([view.name], keys[:1], at=at)
         assert compared(one, 0) == wanted[0]
+        if view.name == "orders":  # of these alone tiles have states
+            merging = self.reader.get_online_features([f"orders:{name}" for name in MERGING], keys, at=at)
+            for place, row in enumerate(wanted):
+                assert compared(merging, place) == {name: row[name] for name in MERGING}
 
 
 class Stops:

@@ -38,6 +38,9 @@ CALLS = {
     "late": call("max", "_1", 2 * DAY, 60_000_000),
     "notes": call("list", "_2", 2 * DAY),
     "middle": call("quantile_cont", "_1", DAY, number=0.5),
+    "newest": call("last", "_2", 2 * DAY),
+    "often": call("mode", "_1", 2 * DAY),
+    "dearest": call("arg_max", "_2", DAY, order="_1"),
 }
 WINDOWS = {
     "total": WindowFeature((Window("sum", "x", DAY),)),
@@ -46,6 +49,9 @@ WINDOWS = {
     "late": WindowFeature((Window("max", "x", 2 * DAY - 60_000_000, delay=60_000_000),)),
     "notes": WindowFeature((Window("list", "note", 2 * DAY),)),
     "middle": WindowFeature((Window("quantile_cont", "x", DAY),)),
+    "newest": WindowFeature((Window("last", "note", 2 * DAY),)),
+    "often": WindowFeature((Window("mode", "x", 2 * DAY),)),
+    "dearest": WindowFeature((Window("arg_max", "note", DAY, order="x"),)),
 }
 HIDDEN = {"_1": "x", "_2": "note"}
 

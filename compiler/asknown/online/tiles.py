@@ -13,16 +13,19 @@ from __future__ import annotations
 import json
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from asknown.online.codec import full_column_decoder
+from asknown.online.codec import full_column_decoder, stored_value
 from asknown.online.nodes import OnlineView
 from asknown.online.windows import Columns, RowSet, Selection, states_of
 from asknown.types import SqlType
-from asknown.values.states import condense, spell
+from asknown.values.states import State, summary
 
 LENGTH = 128
+LARGEST = 65_536
+"""The length of a state's text from which on a tile keeps none, so that a read unpacks the tiles behind it."""
+
 BEGINNING = -(2**63)
 """Where a key's first tile starts, so that there is one for every instant."""
 
@@ -37,21 +40,9 @@ class TileBuilder:
         assert view.windows is not None
         types = {column.name: column.type for column in view.windows.columns}
         self.codes = [code_of(types.get(name)) for name in names]
-        self.states = [
-            (
-                state.family,
-                None if state.value is None else types[state.value],
-                Selection(
-                    RowSet(state.value, None, state.condition, counts=state.family == "count", in_order=False),
-                    names,
-                    types,
-                    times,
-                    full_column_decoder,
-                ),
-            )
-            for state in states_of(view.windows)
-        ]
-        self._nothing = json.dumps([[0] for _ in self.states])  # the states of no events
+        self._times = range(times)
+        self.states = [_StateBuilder(state, names, types, times) for state in states_of(view.windows)]
+        self._nothing = f"[{', '.join(state.nothing for state in self.states)}]"  # the states of no events
 
     def tiles(self, columns: Columns) -> Iterator[tuple[Any, ...]]:
         """The tiles of a key with these events, without the key; none where a sum is too large for a state."""
@@ -68,21 +59,56 @@ class TileBuilder:
             yield (start, number, times[-1], later, after[number], *packed)
 
     def after(self, columns: Columns) -> list[str]:
-        """For each tile the states of the events behind it, as JSON: a number and stand-ins for each."""
-        counts = [0] * len(self.states)
-        kept: list[list[Any]] = [[] for _ in self.states]
-        written: list[str] = []
-        for begin in reversed(range(0, len(columns[0]), LENGTH)):
-            behind = [[n, *map(spell, values)] for n, values in zip(counts, kept, strict=True)]
-            written.append(json.dumps(behind) if written else self._nothing)
-            if not begin:
-                break  # nothing is in front of these events
-            inside = [column[begin : begin + LENGTH] for column in columns]
-            for place, (family, kind, selection) in enumerate(self.states):
-                values, _ = selection.select(inside)
-                counts[place] += len(values)
-                kept[place] = condense(family, kind, [*values, *kept[place]])
+        """For each tile the states of the events behind it, as JSON."""
+        count, written = len(columns[0]), list[str]()
+        for state in self.states:
+            state.begin(count)
+        for begin in reversed(range(0, count, LENGTH)):
+            end = begin + LENGTH
+            if end >= count:
+                written.append(self._nothing)
+                continue
+            ties = all(columns[time][end - 1] == columns[time][end] for time in self._times)
+            written.append(f"[{', '.join(state.behind(columns, end, ties=ties) for state in self.states)}]")
         return written[::-1]
+
+
+class _StateBuilder:
+    """Builds the states of one kind behind each tile of a key, from the last tile to the first."""
+
+    def __init__(self, state: State, names: Sequence[str], types: Mapping[str, SqlType], times: int) -> None:
+        kinds = [types[name] for name in state.columns]
+        self._in_order = state.in_order
+        self._summary = summary(state, kinds, [stored_value(kind) for kind in kinds])
+        rows = RowSet(state.value, state.order, state.condition, state.family == "count", state.in_order)
+        self.nothing = json.dumps(self._summary.write(self._summary.nothing()))
+        self._select = Selection(rows, names, types, times, full_column_decoder).select
+        self._state: Any = None
+        self._upto = 0  # where the events begin that the state stands for
+
+    def begin(self, count: int) -> None:
+        """Begins with a key that has so many events."""
+        self._state, self._upto = self._summary.nothing(), count
+
+    def behind(self, columns: Columns, end: int, *, ties: bool) -> str:
+        """The state of the events from ``end`` on, as JSON; null where it has none or would be too large.
+
+        ``ties`` says whether the event before ``end`` has the same times. Then the order of both is that of each
+        call's values, so a state in order must not part them.
+        """
+        if self._state is None or (ties and self._in_order):
+            return "null"
+        if end < self._upto:
+            values, _ = self._select([column[end : self._upto] for column in columns])
+            self._state, self._upto = self._summary.before(values, self._state), end
+            if self._state is None:
+                return "null"
+        text = json.dumps(self._summary.write(self._state))
+        if len(text) <= LARGEST:
+            return text
+        if not self._in_order:
+            self._state = None  # it grows with each tile
+        return "null"
 
 
 def pack(code: str, values: Sequence[Any]) -> bytes | str:

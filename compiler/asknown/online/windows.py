@@ -15,19 +15,17 @@ from itertools import accumulate, compress
 from operator import ne
 from typing import Any
 
-from asknown.aggregates import AGGREGATES
+from asknown.aggregates import find_aggregate
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
 from asknown.types import SqlType
-from asknown.values.aggregates import Finalizer, finalizer, total_key
+from asknown.values.aggregates import Finalizer, finalizer
 from asknown.values.errors import EvaluationError
 from asknown.values.expressions import compile_expression
-from asknown.values.states import Merge, State, keeps_state, merger, reader_of
+from asknown.values.order import total_key
+from asknown.values.states import FOLDED, Decode, Finish, State, finisher, keeps_state
 
 Columns = Sequence[Sequence[Any]]
-Decode = Callable[[Sequence[Any], set[type]], Sequence[Any]]
-"""From a column of stored values, none of them NULL, and their Python types, to the values."""
-
 DecoderOf = Callable[[SqlType], Decode]
 """How a backend reads back a column of a type."""
 
@@ -51,18 +49,18 @@ class RowSet:
 def rows_of(call: StoredCall) -> RowSet:
     """The rows that a call aggregates."""
     in_order = takes_order(call)
-    return RowSet(call.value, call.order, call.condition, AGGREGATES[call.aggregate].state == "count", in_order)
+    return RowSet(call.value, call.order, call.condition, find_aggregate(call.aggregate).state == "count", in_order)
 
 
 def takes_order(call: StoredCall) -> bool:
     """Whether the order of the rows matters to a call."""
-    aggregate = AGGREGATES[call.aggregate]
+    aggregate = find_aggregate(call.aggregate)
     return aggregate.ordered or aggregate.paired
 
 
 def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finalizer:
     """The finalizer of a call over hidden columns of these types. Raises ValueError if it cannot take the type."""
-    aggregate = AGGREGATES[call.aggregate]
+    aggregate = find_aggregate(call.aggregate)
     kind = None if call.value is None else types[call.value]
     second = None if call.order is None else types[call.order]
     if reason := aggregate.refuses(kind, second):
@@ -70,19 +68,22 @@ def finalizer_of(call: StoredCall, types: Mapping[str, SqlType]) -> Finalizer:
     return finalizer(aggregate.finalizer, kind, second, call.number)
 
 
-def state_of(call: StoredCall, kind: SqlType | None) -> State | None:
-    """The partial state that a call can be computed from; None if it needs every value."""
-    family = AGGREGATES[call.aggregate].family
-    if family is None or not keeps_state(family, kind):
+def state_of(call: StoredCall, types: Mapping[str, SqlType]) -> State | None:
+    """The partial state that a call over hidden columns of these types can be computed from; None: of every value."""
+    aggregate = find_aggregate(call.aggregate)
+    columns = [name for name in (call.value, call.order) if name is not None]
+    if aggregate.family is None or not keeps_state(aggregate.family, *(types[name] for name in columns)):
         return None
-    return State(family, call.value, call.condition)
+    if aggregate.family in (*FOLDED, "counts", "runs"):
+        return State(aggregate.family, call.value, call.condition)
+    return State(aggregate.family, call.value, call.condition, call.order, int(call.number or 0))
 
 
 def states_of(windows: OnlineWindows) -> tuple[State, ...]:
-    """The states that a view's tiles keep, in their order."""
+    """The states that a view's tiles keep, in their order. Tiles of an earlier release have the first of them alone."""
     types = {column.name: column.type for column in windows.columns}
-    kept = (state_of(call, None if call.value is None else types[call.value]) for call in windows.calls)
-    return tuple(dict.fromkeys(state for state in kept if state is not None))
+    kept = dict.fromkeys(state for call in windows.calls if (state := state_of(call, types)) is not None)
+    return tuple(sorted(kept, key=lambda state: state.family not in FOLDED))
 
 
 class Selection:
@@ -146,23 +147,25 @@ class WindowAnswer:
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile that was read: its columns, the key's newest event time, and the states of all events after it."""
+    """A tile that was read: its columns, the key's newest event time, and the states of all events after it.
+
+    A state may be None or not there: then the events are needed.
+    """
 
     columns: Columns
     last: int
     later: int
-    after: list[list[Any]]
+    after: list[Any]
 
 
 @dataclass(frozen=True)
 class _Call:
-    """How to compute one call: from all its values, or from some of them and the state of the others."""
+    """How to compute one call: from all its values, or from some of them and the state of those after them."""
 
     place: int
     finalize: Finalizer
-    merge: Merge
     state: int | None
-    read: Callable[[Any], Any] | None
+    finish: Finish
 
 
 Events = Columns | tuple[Tile, ...]
@@ -200,18 +203,18 @@ class WindowFeatures:
         shared = {row: place for place, row in enumerate(dict.fromkeys(rows))}
         self._selections = [Selection(row, self.columns, types, len(times), decoder_of) for row in shared]
         states = states_of(view.windows)
+        self._rare: set[tuple[int, int]] = set()  # frames and states that some tiles do not have
+        self._in_order = False  # whether a state depends on the order of the values
         for place, call in enumerate(calls):
-            kind = None if call.value is None else types[call.value]
-            state = state_of(call, kind)
-            finalize = finalizer_of(call, types)
-            made = _Call(
-                place,
-                finalize,
-                merger(AGGREGATES[call.aggregate].finalizer, kind) if state else _never,
-                None if state is None else states.index(state),
-                reader_of(kind),
-            )
+            state = state_of(call, types)
             frame = self.frames.index((call.oldest, call.newest))
+            finish, at = _never, None
+            if state is not None:
+                finish, at = _finish(call, state, types, decoder_of), states.index(state)
+                self._in_order = self._in_order or state.in_order
+                if state.family not in FOLDED:
+                    self._rare.add((frame, at))
+            made = _Call(place, finalizer_of(call, types), at, finish)
             self._slices.setdefault((frame, shared[rows[place]]), []).append(made)
         self.merges = all(call.state is not None for some in self._slices.values() for call in some)
         self._count = len(calls)
@@ -223,6 +226,17 @@ class WindowFeatures:
         assert view.windows is not None
         calls = [view.windows.calls[call] for call in feature.calls]
         return sorted({self.frames.index((call.oldest, call.newest)) for call in calls})
+
+    def merges_with(self, tiles: Sequence[Tile], instant: int, loose: Columns) -> bool:
+        """Whether these tiles of the frames, and further events, have what every call needs."""
+        for frame, state in self._rare:
+            after = tiles[frame].after
+            if len(after) <= state or after[state] is None:
+                return False
+        if not self._in_order or not loose:
+            return True
+        last, oldest = tiles[0].last, instant - self.oldest
+        return all(time > last or time < oldest for time in loose[0])
 
     def answer(self, events: Events, instant: int, kept: Mapping[str, Any], loose: Columns = ()) -> WindowAnswer:
         """The features at ``instant`` of a key with these events and these hidden as-of values.
@@ -283,14 +297,10 @@ class WindowFeatures:
             values, own = found
             low = bisect_left(tile.columns[0] if own is None else own, instant - self.frames[frame][0])
             inside = values[low:]
-            if loose:
-                inside = [*inside, *self._inside(loose, selection, frame, instant)]
+            newer = self._inside(loose, selection, frame, instant) if loose else ()
             for call in calls:
                 assert call.state is not None
-                count, *others = tile.after[call.state]
-                if call.read is not None:
-                    others = list(map(call.read, others))
-                results[call.place] = call.merge([*inside, *others] if others else inside, len(inside) + count)
+                results[call.place] = call.finish(inside, tile.after[call.state], newer)
         ends = [
             tile.last if tile.later or tile.last >= instant - oldest else None
             for tile, (oldest, _) in zip(tiles, self.frames, strict=True)
@@ -310,5 +320,11 @@ class WindowFeatures:
         return values[bisect_left(times, instant - oldest) : bisect_right(times, instant - newest)]
 
 
-def _never(_: Sequence[Any], __: int) -> Any:
+def _finish(call: StoredCall, state: State, types: Mapping[str, SqlType], decoder_of: DecoderOf) -> Finish:
+    kinds = [types[name] for name in state.columns]
+    name = find_aggregate(call.aggregate).finalizer
+    return finisher(name, state, kinds, [decoder_of(kind) for kind in kinds], call.number)
+
+
+def _never(*_: Any) -> Any:
     raise AssertionError("a call without a state is not merged")

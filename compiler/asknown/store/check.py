@@ -15,8 +15,8 @@ from asknown.lint.whole import Whole
 from asknown.model.nodes import FeatureView, Model, View
 from asknown.plan.request import name_features, read_request
 from asknown.project.nodes import Project
-from asknown.store.materialize import stored_view
 from asknown.store.states import fingerprints_of, lineage_of
+from asknown.store.stored_view import stored_view
 from asknown.store.terms import find_broken_terms
 from asknown.store.type_engine import open_bare_engine, open_type_engine
 from asknown.store.typed_catalog import TypedCatalog

@@ -11,26 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from asknown.catalog.catalog import Catalog
-from asknown.emit.load import compile_ahead, compile_events, compile_load, event_columns, kept_columns
+from asknown.emit.load import compile_ahead, compile_events, compile_load
 from asknown.emit.probe import compile_nulls
 from asknown.emit.statement import Cte, Statement, check_sql, write
 from asknown.errors import AsknownError
 from asknown.instants import read_instant, to_microseconds
 from asknown.model.contract import never_null
-from asknown.model.expressions.types import NotPortableError
-from asknown.model.expressions.write import portable
-from asknown.model.nodes import FeatureView, Item, Lifted
+from asknown.model.nodes import FeatureView
 from asknown.online.backend import AddingWriter, LoadWriter, open_writer
 from asknown.online.loads import check_instant, check_not_older
 from asknown.online.nodes import (
     OnlineOnDemand,
     OnlineService,
     OnlineView,
-    OnlineWindows,
     Owner,
     ServicePart,
-    StoredCall,
-    StoredFeature,
 )
 from asknown.online.report import LoadReport
 from asknown.paths import is_there
@@ -43,8 +38,8 @@ from asknown.store.pushes_beside import PushesBeside
 from asknown.store.reading import Reading, find_reading
 from asknown.store.spool import Batches, Spool
 from asknown.store.stored_on_demand import stored_on_demand, without_affected_items
+from asknown.store.stored_view import stored_view
 from asknown.store.typed_catalog import TypedCatalog
-from asknown.types import SqlType
 
 
 def online_views(catalog: Catalog) -> list[str]:
@@ -336,60 +331,3 @@ class _ViewLoad:
 def _stored_service(service: Service) -> OnlineService:
     parts = tuple(ServicePart(line.view, line.features, line.alias, dict(line.keys)) for line in service.features)
     return OnlineService(service.name, parts)
-
-
-def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
-    """The definition of ``view`` for the online table. Raises ``not-online`` if a feature cannot be computed there."""
-    return OnlineView(
-        name=view.name,
-        fingerprint=catalog.fingerprint(view),
-        keys=view.keys,
-        event_time=view.event_time.name,
-        known_at=view.known_at.name if view.known_at else None,
-        created_at=view.created_at.name if view.created_at else None,
-        features=view.features,
-        ttl=view.ttl,
-        columns=kept_columns(view),
-        windows=None if view.lifted is None else _windows(view, view.lifted, catalog.call_types(view)),
-    )
-
-
-def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> OnlineWindows:
-    for call in lifted.calls:
-        second = None if call.order is None else view.column(call.order).type
-        if call.value is not None and (reason := call.aggregate.refuses(view.column(call.value).type, second)):
-            raise _not_online(view, f"{call.aggregate.name}() over '{view.name}'", str(reason))
-    calls = tuple(
-        StoredCall(
-            aggregate=call.aggregate.name,
-            value=call.value,
-            order=call.order,
-            condition=call.condition,
-            number=call.second,
-            oldest=call.frame.oldest,
-            newest=call.frame.newest,
-        )
-        for call in lifted.calls
-    )
-    derived = tuple(_derived(view, item, types) for item in lifted.items if item.expression is not None)
-    return OnlineWindows(event_columns(view), calls, derived)
-
-
-def _derived(view: FeatureView, item: Item, types: Sequence[SqlType]) -> StoredFeature:
-    feature = view.feature(item.name)
-    assert feature is not None and item.expression is not None
-    columns = {name: view.column(name).type for name in item.columns}
-    try:
-        tree = portable(item.expression, types, columns, feature.type)
-    except NotPortableError as reason:
-        raise _not_online(view, f"feature '{item.name}' of '{view.name}'", str(reason)) from None
-    return StoredFeature(item.name, feature.type, tree, item.windows, item.columns)
-
-
-def _not_online(view: FeatureView, what: str, reason: str) -> AsknownError:
-    return AsknownError(
-        "not-online",
-        f"{what} cannot be computed online to the same bits: {reason}",
-        at=view.model.rendered.template_place(view.model.rendered.config_line or 1),
-        hint="simplify it, cast its input, or keep the view out of the online table: config(online=false)",
-    )

@@ -18,6 +18,7 @@ from hashlib import sha256
 from itertools import zip_longest
 from typing import Any
 
+from asknown.aggregates import RECOGNIZED
 from asknown.dialects.dialect import Dialect
 from asknown.emit.edges import compile_edges
 from asknown.emit.statement import write
@@ -25,12 +26,15 @@ from asknown.emit.window_edges import compile_window_edges
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError
 from asknown.model.expressions.edges import EDGE_ROWS, Edge, columns_of, edge_types, operations_of, read_edges
+from asknown.model.expressions.write import portable
+from asknown.model.list_patterns import written_pattern
 from asknown.model.window_edges import WINDOW_EDGES, WindowEdge, read_window_edges, window_operation
 from asknown.online.nodes import OnlineOnDemand, OnlineView, StoredFeature
 from asknown.online.report import Check
 from asknown.types import SqlType, parse_type
-from asknown.values.aggregates import finalizer, total_key
+from asknown.values.aggregates import finalizer
 from asknown.values.expressions import compile_expression
+from asknown.values.order import total_key
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,22 @@ def compare_for(engine: Engine, views: Iterable[OnlineView], on_demand: Iterable
 
 
 def operations_in(view: OnlineView, feature: StoredFeature) -> frozenset[str]:
-    """The operations of a feature over windows: those of its expression, and those of its calls."""
+    """The operations of a feature over windows: those of its expression, and those of its calls.
+
+    Of a call that was recognized in an expression they are those of the expression, which the engine computes.
+    """
     assert view.windows is not None
     types = {column.name: column.type for column in view.windows.columns}
     calls = [view.windows.calls[place] for place in feature.calls]
-    windows = {window_operation(c.aggregate, None if c.value is None else types[c.value]) for c in calls}
-    return operations_of(feature.expression) | windows
+    found = {operations_of(feature.expression)}
+    for call in calls:
+        kind = None if call.value is None else types[call.value]
+        if kind is not None and call.aggregate in RECOGNIZED:
+            tree = portable(written_pattern(call.aggregate, call.number), [parse_type(f"{kind}[]")], {})
+            found |= {operations_of(tree), frozenset({window_operation("list", kind)})}
+        else:
+            found.add(frozenset({window_operation(call.aggregate, kind)}))
+    return frozenset[str]().union(*found)
 
 
 def without_affected(view: OnlineView, comparison: Comparison) -> tuple[OnlineView, dict[str, Difference]]:

@@ -12,14 +12,24 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
-from functools import cmp_to_key
-from itertools import groupby
 from typing import Any
 
 from asknown.types import Kind, SqlType
-from asknown.values.order import comparison
+from asknown.values.counts import COUNTED, count_values, counts_finisher
+from asknown.values.order import sort_key
+from asknown.values.ordered import (
+    FINISH_RUNS,
+    Runs,
+    drawdown,
+    finish_session,
+    last_distinct,
+    place_of_extreme,
+    runs_of,
+    session_of,
+)
 from asknown.values.sums import (
     Values,
     mean_decimals,
@@ -32,12 +42,10 @@ from asknown.values.sums import (
 )
 
 Finalizer = Callable[[Values], Any]
-Key = Callable[[Any], Any]
 Second = float | str | None
 """An aggregate's second argument where it is a literal: a quantile's number, or the text between joined values."""
 MakeFinalizer = Callable[[SqlType, SqlType | None, Second], Finalizer]
 
-_NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float"})
 
 
@@ -46,20 +54,6 @@ def finalizer(name: str, kind: SqlType | None, order: SqlType | None = None, sec
     if kind is None:
         return len
     return FINALIZERS[name](kind, order, second)
-
-
-def sort_key(kind: SqlType) -> Key | None:
-    """The sort key that gives the engine's order and ignores the sign of zero; None if Python's order is the same."""
-    if kind.kind == "float":
-        return _float_key
-    if kind.kind in _NESTED or kind.is_enum:
-        return cmp_to_key(comparison(kind))
-    return None
-
-
-def total_key(kind: SqlType) -> Key | None:
-    """The sort key of the total order, in which no two different values tie."""
-    return cmp_to_key(comparison(kind)) if kind.kind == "float" else sort_key(kind)
 
 
 # ---------------------------------------------------------------- spread
@@ -235,26 +229,9 @@ def _has_nan(values: Values) -> bool:
 
 
 def _extreme_of_pairs(order: SqlType, *, greatest: bool) -> Finalizer:
-    key = sort_key(order)
-
-    def pick(pairs: Values) -> Any:
-        """The value paired with the extreme; the last one if several tie."""
-        if not pairs:
-            return None
-        by = [y for _, y in pairs] if key is None else [key(y) for _, y in pairs]
-        extreme = max(by) if greatest else min(by)
-        return pairs[len(by) - 1 - by[::-1].index(extreme)][0]
-
-    return pick
-
-
-def _count_distinct(values: Values) -> int:
-    return len(set(values))
-
-
-def _count_distinct_floats(values: Values) -> int:
-    numbers = {v for v in values if v == v}  # noqa: PLR0124
-    return len(numbers) + _has_nan(values)
+    """The finalizer of the value paired with the extreme; the last one if several tie."""
+    find = place_of_extreme(order, greatest=greatest)
+    return lambda pairs: pairs[find(pairs)][0] if pairs else None
 
 
 def _bool_and(values: Values) -> bool | None:
@@ -277,53 +254,25 @@ def _list(values: Values) -> list[Any] | None:
     return list(values) if values else None
 
 
-def _of_counts(finalize: Callable[[list[tuple[Any, int]]], Any]) -> MakeFinalizer:
-    """A finalizer over the distinct values, least first, with their counts: zeros without a sign, and one NaN."""
-
-    def make(kind: SqlType, _order: SqlType | None, _second: Second) -> Finalizer:
-        key = sort_key(kind)
-
-        def finalize_counts(values: Values) -> Any:
-            ordered = sorted(map(_unsigned, values), key=key)
-            runs = (list(same) for _, same in groupby(ordered, key))
-            return finalize([(run[0], len(run)) for run in runs])
-
-        return finalize_counts
+def _of_counts(name: str) -> MakeFinalizer:
+    def make(kind: SqlType, _order: SqlType | None, second: Second) -> Finalizer:
+        finish = counts_finisher(name, kind, int(second or 0))
+        return lambda values: finish(count_values(kind, values))
 
     return make
-
-
-def _list_distinct(counts: list[tuple[Any, int]]) -> list[Any] | None:
-    return [value for value, _ in counts] or None
-
-
-def _mode(counts: list[tuple[Any, int]]) -> Any:
-    """The most frequent value; the least of several."""
-    return max(counts, key=lambda pair: pair[1])[0] if counts else None
-
-
-def _top_k(kind: SqlType, order: SqlType | None, second: Second) -> Finalizer:
-    """The most frequent values; of equally frequent ones the lesser first."""
-    most = int(second or 0)
-
-    def top(counts: list[tuple[Any, int]]) -> list[Any] | None:
-        return [value for value, _ in sorted(counts, key=lambda pair: -pair[1])[:most]] or None
-
-    return _of_counts(top)(kind, order, second)
 
 
 def _cut(cut: Callable[[Values, int], Values]) -> MakeFinalizer:
     return lambda kind, order, second: lambda values: list(cut(values, int(second or 0))) or None
 
 
-def _histogram(counts: list[tuple[Any, int]]) -> list[dict[str, Any]] | None:
-    return [{"key": value, "value": count} for value, count in counts] or None
+def _of_runs(finish: Callable[[Runs], int | None]) -> MakeFinalizer:
+    return lambda kind, order, second: lambda values: finish(runs_of(values))
 
 
-def _entropy(counts: list[tuple[Any, int]]) -> float:
-    """The entropy of the values' frequencies in bits."""
-    total = sum(count for _, count in counts)
-    return math.fsum(count / total * math.log2(total / count) for _, count in counts)
+def _session(_kind: SqlType, _order: SqlType | None, second: Second) -> Finalizer:
+    gap = timedelta(microseconds=int(second or 0))
+    return lambda values: finish_session(session_of(values, gap))
 
 
 def _string_agg(_kind: SqlType, _order: SqlType | None, second: Second) -> Finalizer:
@@ -372,10 +321,6 @@ def _unsigned(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value
 
 
-def _float_key(value: float) -> tuple[bool, float]:
-    return (True, 0.0) if value != value else (False, value)  # noqa: PLR0124
-
-
 def _same(finalize: Finalizer, **by_kind: Finalizer) -> MakeFinalizer:
     """Always ``finalize``, except for values of the kinds that have a finalizer of their own."""
     return lambda kind, order, second: by_kind.get(kind.kind, finalize)
@@ -395,7 +340,6 @@ def _extreme_by(*, greatest: bool) -> MakeFinalizer:
 
 FINALIZERS: dict[str, MakeFinalizer] = {
     "count": _same(len),
-    "count_distinct": _same(_count_distinct, float=_count_distinct_floats),
     "sum": _same(sum_integers, float=sum_floats, decimal=sum_decimals),
     "avg": _same(mean_integers, float=mean_floats, decimal=mean_decimals),
     "min": lambda kind, order, second: _extreme(kind, greatest=False),
@@ -414,13 +358,13 @@ FINALIZERS: dict[str, MakeFinalizer] = {
     "quantile_cont": _quantile_of("quantile_cont"),
     "quantile_disc": _quantile_of("quantile_disc"),
     "list": _same(_list),
-    "list_distinct": _of_counts(_list_distinct),
     "last_k": _cut(lambda values, k: values[-k:]),
     "first_k": _cut(lambda values, k: values[:k]),
-    "top_k": _top_k,
-    "mode": _of_counts(_mode),
-    "histogram": _of_counts(_histogram),
-    "entropy": _of_counts(_entropy),
+    **{name: _of_counts(name) for name in COUNTED},
+    **{name: _of_runs(finish) for name, finish in FINISH_RUNS.items()},
+    "drawdown": _same(drawdown),
+    "session": _session,
+    "last_distinct": lambda kind, order, second: lambda values: last_distinct(values, int(second or 0)),
     "string_agg": _string_agg,
     "regr_slope": _same(_of_pairs(_slope, 1)),
     "regr_intercept": _same(_of_pairs(_intercept, 1)),

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from asknown.types import SqlType
-from asknown.values.aggregates import finalizer, sort_key
+from asknown.values.aggregates import finalizer
 from asknown.values.errors import EvaluationError
+from asknown.values.order import sort_key
 from asknown.values.sums import sum_decimals, sum_integers
 
 List = list[Any]

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cmp_to_key
 from math import copysign, isnan
 from typing import Any
 
-from asknown.types import SqlType
+from asknown.types import Kind, SqlType
 
 Compare = Callable[[Any, Any], int]
+Key = Callable[[Any], Any]
+
+_NESTED: frozenset[Kind] = frozenset({"list", "struct", "other"})
 
 
 def comparison(kind: SqlType) -> Compare:
@@ -31,6 +35,24 @@ def comparison(kind: SqlType) -> Compare:
     if kind.kind == "uuid":
         return lambda left, right: _compare(left.int, right.int)
     return _compare
+
+
+def sort_key(kind: SqlType) -> Key | None:
+    """The sort key that gives the engine's order and ignores the sign of zero; None if Python's order is the same."""
+    if kind.kind == "float":
+        return _float_key
+    if kind.kind in _NESTED or kind.is_enum:
+        return cmp_to_key(comparison(kind))
+    return None
+
+
+def total_key(kind: SqlType) -> Key | None:
+    """The sort key of the total order, in which no two different values tie."""
+    return cmp_to_key(comparison(kind)) if kind.kind == "float" else sort_key(kind)
+
+
+def _float_key(value: float) -> tuple[bool, float]:
+    return (True, 0.0) if value != value else (False, value)  # noqa: PLR0124
 
 
 def _compare(left: Any, right: Any) -> int:

@@ -30,7 +30,7 @@ def read_aggregate(scope: AsOfScope, rows: Columns, call: WindowCall, reduce: Re
             return read_sum(scope, rows, value, conditions, reduce, average=name == "avg")
         case "flags" | "extreme":
             return reduce.take(aggregate_template(scope, name, value), conditions, x=x)
-        case "values":
+        case "counts" | "ordered" | "values":
             return _of_values(scope, rows, call, conditions, reduce)
     assert_never(call.aggregate.state)
 

@@ -66,6 +66,11 @@ def portable(
     return part.tree if result is None else convert_exactly(part, result).tree
 
 
+def type_of(expression: exp.Expr, call_types: Sequence[SqlType], column_types: Mapping[str, SqlType]) -> SqlType:
+    """The type of ``expression`` as :func:`portable` takes it, before any conversion to a feature's type."""
+    return TreeWriter(call_types, column_types).part(expression).type
+
+
 @dataclass(frozen=True)
 class TreeWriter:
     """Writes nodes of an expression as trees, and remembers which node each tree was written from."""

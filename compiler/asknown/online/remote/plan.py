@@ -44,6 +44,10 @@ class Moved:
         self.at = at
 
 
+class _ShortOfBlocks:
+    """Says that the blocks at the edges of the windows are not enough, because one has no state of those after it."""
+
+
 class RemotePlan:
     """The plan of requests of one shape, for one state of the documents."""
 
@@ -82,18 +86,30 @@ class RemotePlan:
         self, store: RemoteStore, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
     ) -> Answer | Moved | None:
         """The answer at ``instant``; None where the documents are no longer those that the plan was made for."""
+        answer = self._attempt(store, columns, count, instant, whole=False)
+        if isinstance(answer, _ShortOfBlocks):
+            answer = self._attempt(store, columns, count, instant, whole=True)
+            assert not isinstance(answer, _ShortOfBlocks), "all blocks were fetched"
+        return answer
+
+    def _attempt(
+        self, store: RemoteStore, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime, *, whole: bool
+    ) -> Answer | Moved | _ShortOfBlocks | None:
+        """As :meth:`read`, from one fetch; ``whole``: of all blocks in the windows, else of those at their edges."""
         moment = to_microseconds(instant)
-        gets = [table.get(columns, count, moment) for table in self._tables]
+        gets = [table.get(columns, count, moment, whole=whole) for table in self._tables]
         fetched = store.fetch(self.facts, self._tell, gets)
         if fetched is None:
             return None
         for view, at in zip(self._pushed, fetched.told[1:], strict=True) if self._pushed else ():
             if at is not None and int(at) > moment:
                 return self._last_push(fetched.told[1:], view)
-        answers = [
-            table.answer(get.keys, got, instant, moment)
-            for table, get, got in zip(self._tables, gets, fetched.got, strict=True)
-        ]
+        answers = []
+        for table, get, got in zip(self._tables, gets, fetched.got, strict=True):
+            answer = table.answer(get, got, instant, moment)
+            if isinstance(answer, _ShortOfBlocks):
+                return answer
+            answers.append(answer)
         values = [
             [answer.values[place] for answer in answers[read][0].windows] if windowed else answers[read][1][place]
             for read, place, windowed in self._places
@@ -135,9 +151,9 @@ class _Table:
         self._windows = _Windows(read) if read.windowed else None
         self._pushed = read.stored.pushes is not None and self._windows is not None
 
-    def get(self, columns: Mapping[str, Sequence[Any]], count: int, moment: int) -> Get:
-        """The gets for these rows of a request."""
-        span = None if self._windows is None else self._windows.span(moment)
+    def get(self, columns: Mapping[str, Sequence[Any]], count: int, moment: int, *, whole: bool) -> Get:
+        """The gets for these rows of a request; ``whole``: of all blocks in the windows."""
+        span = None if self._windows is None else self._windows.span(moment, whole=whole)
         return Get(self._table, self._keys(columns, count), self._columns, span, self._ahead is not None, self._pushed)
 
     def _keys(self, columns: Mapping[str, Sequence[Any]], count: int) -> Sequence[Key]:
@@ -145,9 +161,11 @@ class _Table:
             return [()] * count
         return list(zip(*(encode(columns[name]) for name, encode in self._encoders), strict=True))
 
-    def answer(self, keys: Sequence[Key], got: Got, instant: datetime, moment: int) -> tuple[Found, list[list[Any]]]:
+    def answer(
+        self, get: Get, got: Got, instant: datetime, moment: int
+    ) -> tuple[Found, list[list[Any]]] | _ShortOfBlocks:
         """Return what was found, and the values of the read's as-of features, a column each."""
-        found = Found([], None)
+        keys, found = get.keys, Found([], None)
         stored: list[Column] = []
         if self._looks_up:
             fetched = got.columns if self._ahead is None else self._ahead.put(keys, got, moment)
@@ -164,7 +182,11 @@ class _Table:
                 (name, decode_all(column, decode))
                 for (name, decode), column in zip(self._hidden, stored[width:], strict=True)
             ]
-            found.windows = self._windows.answers(keys, got, hidden, moment)
+            marked = get.events is not None and bool(get.events.marks)
+            windows = self._windows.answers(keys, got, hidden, moment, marked=marked)
+            if isinstance(windows, _ShortOfBlocks):
+                return windows
+            found.windows = windows
         return found, values
 
 
@@ -219,32 +241,34 @@ class _Windows:
         self._nothing: Columns = [()] * len(names)
         self._marked = self.features.merges and self.features.latest == 0
 
-    def span(self, moment: int) -> Span:
-        """The events that are needed at an instant."""
+    def span(self, moment: int, *, whole: bool) -> Span:
+        """The events that are needed at an instant; ``whole``: all those in the windows."""
         features = self.features
-        marks = tuple(moment - oldest for oldest, _ in features.frames) if self._marked else ()
+        marks = tuple(moment - oldest for oldest, _ in features.frames) if self._marked and not whole else ()
         return Span(moment - features.oldest, moment - features.newest, marks)
 
     def answers(
-        self, keys: Sequence[Key], got: Got, hidden: Sequence[tuple[str, list[Any]]], moment: int
-    ) -> list[WindowAnswer]:
-        """The windows' features of each row; a key is answered once."""
+        self, keys: Sequence[Key], got: Got, hidden: Sequence[tuple[str, list[Any]]], moment: int, *, marked: bool
+    ) -> list[WindowAnswer] | _ShortOfBlocks:
+        """The windows' features of each row; a key is answered once. ``marked``: only some blocks were fetched."""
         known: dict[Key, WindowAnswer] = {}
         for place, key in enumerate(keys):
             if key in known:
                 continue
             try:
-                events = self._events(got.events[place] or (), moment)
                 loose = self._loose(
                     got.ahead[place] if got.ahead else None, got.pushed[place] if got.pushed else None, moment
                 )
+                events = self._events(got.events[place] or (), moment, loose, marked=marked)
+                if isinstance(events, _ShortOfBlocks):
+                    return events
                 kept = {name: column[place] for name, column in hidden}
                 known[key] = self.features.answer(events, moment, kept, loose)
             except (ValueError, TypeError, LookupError) as error:
                 raise UnreadableError(str(error)) from error
         return [known[key] for key in keys]
 
-    def _events(self, blocks: Sequence[Block], moment: int) -> Events:
+    def _events(self, blocks: Sequence[Block], moment: int, loose: Columns, *, marked: bool) -> Events | _ShortOfBlocks:
         """The tile of each frame, where these are enough, else the columns of all events in the longest window."""
         if not blocks:
             return self._nothing
@@ -252,13 +276,18 @@ class _Windows:
         oldest, newest = moment - self.features.oldest, moment - self.features.newest
         first = max(0, bisect_left(starts, oldest) - 1)
         head = self._reader.head(blocks[first][1])
-        if self.features.merges and head.after is not None and head.last <= moment - self.features.latest:
-            return self._tiles(blocks, starts, moment)
+        if self.features.merges and head.last <= moment - self.features.latest:
+            tiles = self._tiles(blocks, starts, moment)
+            if tiles is not None and self.features.merges_with(tiles, moment, loose):
+                return tiles
+        if marked:
+            return _ShortOfBlocks()
         some = [data for start, data in blocks[first:] if start <= newest]
         columns = [self._reader.columns(data, self._reader.head(data)) for data in some]
         return [list(chain.from_iterable(parts)) for parts in zip(*columns, strict=True)] or self._nothing
 
-    def _tiles(self, blocks: Sequence[Block], starts: Sequence[int], moment: int) -> tuple[Tile, ...]:
+    def _tiles(self, blocks: Sequence[Block], starts: Sequence[int], moment: int) -> tuple[Tile, ...] | None:
+        """The tile of each frame; None where one has no states."""
         tiles: list[Tile] = []
         read: dict[int, Tile] = {}
         for oldest, _ in self.features.frames:
@@ -266,7 +295,8 @@ class _Windows:
             if place not in read:
                 data = blocks[place][1]
                 head = self._reader.head(data)
-                assert head.after is not None
+                if head.after is None:
+                    return None
                 read[place] = Tile(self._reader.columns(data, head), head.last, head.later, head.after)
             tiles.append(read[place])
         return tuple(tiles)

@@ -28,7 +28,7 @@ from asknown.online.sqlite.events import gather, remove_before, stage_events
 from asknown.online.sqlite.layout import replace_statement
 from asknown.online.sqlite.merge import KeyedTable
 from asknown.online.sqlite.names import quote
-from asknown.online.sqlite.tiles import write_tiles
+from asknown.online.sqlite.tiles import lack_states, write_tiles
 
 _TOUCHED = 'temp."_asknown_touched"'  # keys whose events, or whose rows ahead, have changed
 _LAST = to_microseconds(datetime.max)
@@ -145,7 +145,7 @@ class Adding:
         before = change.removed
         gather(connection, table, change)
         tiled = Change()
-        write_tiles(connection, view, tiled, _TOUCHED)
+        write_tiles(connection, view, tiled, None if lack_states(connection, view) else _TOUCHED)
         hashes = replace(
             stored.hashes, events=change.apply(stored.hashes.events), tiles=tiled.apply(stored.hashes.tiles)
         )

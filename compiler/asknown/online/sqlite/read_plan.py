@@ -237,7 +237,7 @@ class _Table:
             if key not in known:
                 parts = self._lookup.parts(key)
                 whole = None if None in parts else parts
-                events, loose = windows.fetch(cursor, whole, instant), windows.fetch_loose(cursor, whole, instant)
+                events, loose = windows.fetch(cursor, whole, instant)
                 try:
                     known[key] = windows.features.answer(
                         events, instant, {name: column[place] for name, column in hidden}, loose

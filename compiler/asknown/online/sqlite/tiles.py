@@ -45,6 +45,13 @@ def tile_statement(table: TileTable, columns: Sequence[str], *, onwards: bool) -
     return f"{head}{start} < ? ORDER BY {start} DESC, {number} DESC LIMIT 1"
 
 
+def lack_states(connection: sqlite3.Connection, view: OnlineView) -> bool:
+    """Whether the view's tiles were made by a release that kept fewer states. A load then makes all of them anew."""
+    table = tile_table(view)
+    found = connection.execute(f"SELECT {quote(table.own['after'])} FROM {quote(table.name)} LIMIT 1").fetchone()
+    return found is not None and len(json.loads(found[0])) < len(table.states)
+
+
 def write_tiles(connection: sqlite3.Connection, view: OnlineView, change: Change, touched: str | None = None) -> None:
     """Makes the tiles those of the view's events as they are now, and tells ``change`` of it.
 
@@ -181,30 +188,33 @@ class WindowRead:
             self._loose_query = loose_statement(view, columns)
         self._pushed_query = scan_statement(pushed_table(view), columns) if pushed else None
 
-    def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Events:
-        """Return the data for a key's features at ``instant`` (microseconds). No row can have the key None."""
+    def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> tuple[Events, Columns]:
+        """The data for a key's features at ``instant`` (microseconds), and events beside it: no tile has those.
+
+        No row can have the key None.
+        """
         if key is None:
-            return self._nothing
+            return self._nothing, ()
+        loose = self._fetch_loose(cursor, key, instant)
         oldest, newest = instant - self.features.oldest, instant - self.features.newest
         if self._tile_query is not None:
             row = cursor.execute(self._tile_query, (*key, oldest)).fetchone()
             if row is not None:
-                reaches_newest = row[1] <= instant - self.features.latest  # every frame does
-                if self.features.merges and reaches_newest:
-                    return self._fetch_tiles(cursor, key, instant, row)
+                if self.features.merges and row[1] <= instant - self.features.latest:  # every frame reaches the newest
+                    tiles = self._fetch_tiles(cursor, key, instant, row)
+                    if self.features.merges_with(tiles, instant, loose):
+                        return tiles, loose
                 rows = cursor.execute(self._tiles_query, (*key, row[0], newest)).fetchall()
                 packed = list(zip(*rows, strict=True))[4:] or self._nothing
                 return [
                     list(chain.from_iterable([unpack(code, some) for some in column]))
                     for code, column in zip(self._codes, packed, strict=True)
-                ]
+                ], loose
         rows = cursor.execute(self._events_query, (*key, oldest, newest)).fetchall()
-        return list(zip(*rows, strict=True)) or self._nothing
+        return list(zip(*rows, strict=True)) or self._nothing, loose
 
-    def fetch_loose(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> Columns:
+    def _fetch_loose(self, cursor: sqlite3.Cursor, key: Sequence[Any], instant: int) -> Columns:
         """The key's events that are in no tile: rows dated ahead that are visible at ``instant``, and pushed ones."""
-        if key is None:
-            return ()
         rows: list[Any] = []
         if self._loose_query is not None:
             rows = cursor.execute(self._loose_query, (*key, instant)).fetchall()

@@ -39,6 +39,7 @@ from asknown.online.sqlite.opening import open_for_writing
 from asknown.online.sqlite.push import unlanded
 from asknown.online.sqlite.pushed import replace_pushed
 from asknown.online.sqlite.rebuild import KeysAlone, KeysBefore, keep_alone, keep_keys
+from asknown.online.sqlite.tiles import lack_states
 from asknown.paths import absolute
 from asknown.types import SqlType
 
@@ -240,7 +241,8 @@ class OnlineWriter:
             table = layout.event_table(view)
             hashed = held.hashes.events or hash_table(self.connection, table.name)
             tiles_hash = held.hashes.tiles or hash_table(self.connection, layout.tile_table(view).name)
-            merge = EventMerge(self.connection, view, change, tiled, remake=held.hashes.tiles is None)
+            remake = held.hashes.tiles is None or lack_states(self.connection, view)
+            merge = EventMerge(self.connection, view, change, tiled, remake=remake)
             merge.expire(to_microseconds(watermark.replace(tzinfo=None)) - view.windows.longest)
             merge.merge(read_events(view, table.hidden, batches, watermark), on_rows)
             hashes = replace(held.hashes, events=self._changed(hashed, change), tiles=self._changed(tiles_hash, tiled))
