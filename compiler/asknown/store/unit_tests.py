@@ -305,10 +305,17 @@ def _as_text(value: Any) -> str | None:
         case bool():
             return "true" if value else "false"
         case list():
-            return f"[{', '.join(_as_text(item) or 'NULL' for item in value)}]"
+            return f"[{', '.join(map(_part_as_text, value))}]"
         case dict():
-            return "{" + ", ".join(f"'{name}': {_as_text(item) or 'NULL'}" for name, item in value.items()) + "}"
+            return "{" + ", ".join(f"'{name}': {_part_as_text(item)}" for name, item in value.items()) + "}"
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def _part_as_text(value: Any) -> str:
+    """A part of a list or struct in the text of the whole, where texts are quoted."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return _as_text(value) or "NULL"
 
 
 def _require_exact(what: str, name: str, value: Any, kind: SqlType, at: Where) -> None:
