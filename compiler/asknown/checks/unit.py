@@ -24,17 +24,33 @@ def differences(end: str, expected: Sequence[Row], found: Sequence[Row], approx:
 
 def unordered_differences(expected: Sequence[Row], found: Sequence[Row], approx: float | None) -> list[str]:
     """As :func:`differences`, of rows that may come in any order: those of a model."""
-    left = list(found)
-    missing = []
-    for wanted in expected:
-        fits = (i for i, row in enumerate(left) if all(same(v, row[name], approx) for name, v in wanted.items()))
-        place = next(fits, None)
-        if place is None:
-            missing.append(wanted)
-        else:
-            left.pop(place)
+    places, left = _matches(expected, found, approx)
+    missing = [row for row, place in zip(expected, places, strict=True) if place is None]
     lines = [f"expected, and not there: {shown_row(row)}" for row in missing]
-    return lines + [f"there, and not expected: {shown_row(row)}" for row in left]
+    return lines + [f"there, and not expected: {shown_row(found[place])}" for place in left]
+
+
+def matched(expected: Sequence[Row], found: Sequence[Row], approx: float | None) -> list[Row]:
+    """The rows that were found, each in the place of the expected row that it is; the others fill up the gaps."""
+    places, left = _matches(expected, found, approx)
+    rest = iter(left)
+    filled = [next(rest, None) if place is None else place for place in places]
+    return [found[place] for place in (*filled, *rest) if place is not None]
+
+
+def _matches(
+    expected: Sequence[Row], found: Sequence[Row], approx: float | None
+) -> tuple[list[int | None], Sequence[int]]:
+    """(the place in ``found`` of each expected row, None where it is not there; the places that are left)."""
+    left = list(range(len(found)))
+    places: list[int | None] = []
+    for wanted in expected:
+        fits = (i for i in left if all(same(v, found[i][name], approx) for name, v in wanted.items()))
+        place = next(fits, None)
+        if place is not None:
+            left.remove(place)
+        places.append(place)
+    return places, left
 
 
 def is_vacuous(expected: Sequence[Row]) -> bool:

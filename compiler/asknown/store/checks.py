@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from asknown.checks.audit import AuditReport, ProbeKind
     from asknown.checks.profile import ColumnProfile
     from asknown.checks.verify import LogVerification, Verification
+    from asknown.store.accepting import Acceptance
 
 
 class ProjectChecks:
@@ -83,6 +84,21 @@ class ProjectChecks:
         """The results of the unit tests ``names`` (default: all), in the files' order. Raises ``unknown-test``."""
         from asknown.store.unit_tests import run_unit_tests
 
+        return run_unit_tests(*self._chosen_unit_tests(names, selection))
+
+    def accept_unit_tests(self, names: Sequence[str] = (), *, selection: Selection | None = None) -> list[Acceptance]:
+        """Writes what comes out of the unit tests ``names`` (default: all) into their files as what they expect.
+
+        Tests that pass stay as they are. Nothing is written of a test whose two ends differ. Raises ``unknown-test``.
+        """
+        from asknown.store.accepting import accept_unit_tests
+
+        return accept_unit_tests(*self._chosen_unit_tests(names, selection))
+
+    def _chosen_unit_tests(
+        self, names: Sequence[str], selection: Selection | None
+    ) -> tuple[TypedCatalog, list[UnitTest]]:
+        """(what gives the types, the unit tests that are asked for)."""
         tests = self._project.unit_tests
         for name in names:
             if name not in tests:
@@ -91,7 +107,7 @@ class ProjectChecks:
                 )
         typed = unbuilt_catalog(self._catalog, self._project, self._engine, [])
         named = [test for name, test in tests.items() if not names or name in names]
-        return run_unit_tests(typed, [test for test in named if selection is None or self._is_chosen(test, selection)])
+        return typed, [test for test in named if selection is None or self._is_chosen(test, selection)]
 
     def _is_chosen(self, test: UnitTest, selection: Selection) -> bool:
         """Whether a unit test is of a model that is chosen, or of a service with such a view."""

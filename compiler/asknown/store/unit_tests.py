@@ -9,14 +9,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from asknown.catalog.catalog import Catalog
-from asknown.checks.results import Outcome, TestResult, could_not_run
+from asknown.checks.results import TestResult, could_not_run
 from asknown.checks.unit import differences, is_vacuous, plain, unordered_differences
 from asknown.emit.rows import rows_query
 from asknown.engines.engine import Engine, open_engine
@@ -39,6 +39,21 @@ _GIVEN = "given"  # the source that stands for the models whose rows a test give
 _INSTANT = "event_timestamp"
 
 
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class CameOut:
+    """The rows that a unit test expects, and those that came out at each of its ends; of a model, at the end ``model``.
+
+    ``names`` are all columns that came out.
+    """
+
+    expected: Rows
+    found: Mapping[str, Rows]
+    names: tuple[str, ...]
+
+
 def run_unit_tests(typed: TypedCatalog, tests: Iterable[UnitTest]) -> list[TestResult]:
     """The results of unit tests, in their order. ``typed`` gives the types of what they stand in for."""
     return [_run(typed, test) for test in tests]
@@ -46,10 +61,36 @@ def run_unit_tests(typed: TypedCatalog, tests: Iterable[UnitTest]) -> list[TestR
 
 def _run(typed: TypedCatalog, test: UnitTest) -> TestResult:
     try:
-        with TemporaryDirectory(prefix="asknown-") as folder, _Bench(typed, test, Path(folder)) as bench:
-            return bench.result()
+        return judge(test, come_out(typed, test))
     except AsknownError as error:
         return could_not_run("unit", test.name, test.target, error, test.at)
+
+
+def come_out(typed: TypedCatalog, test: UnitTest) -> CameOut:
+    """What a unit test expects and what comes out. Raises ``bad-test`` and the errors of what it tests."""
+    with TemporaryDirectory(prefix="asknown-") as folder, _Bench(typed, test, Path(folder)) as bench:
+        return bench.come_out()
+
+
+def judge(test: UnitTest, came: CameOut) -> TestResult:
+    """The result of a test. Raises ``bad-test`` for one that would pass if every feature were NULL."""
+    if is_vacuous(came.expected):
+        raise AsknownError(
+            "bad-test",
+            f"unit test '{test.name}' would pass with every feature NULL, so it shows nothing",
+            at=test.expect.at,
+            hint="expect a value that is not NULL, in at least one row",
+        )
+    lines = []
+    for end, rows in came.found.items():
+        if test.kind == "model":
+            lines += unordered_differences(came.expected, rows, test.approx)
+        else:
+            lines += differences(end, came.expected, rows, test.approx)
+    values = sum(map(len, came.expected)) * len(came.found)
+    return TestResult(
+        "unit", test.name, test.target, "fail" if lines else "pass", values, len(lines), tuple(lines), test.at
+    )
 
 
 class _Bench:
@@ -59,7 +100,6 @@ class _Bench:
         self._own = typed
         self._test = test
         self._folder = folder
-        self._ends: list[str] = []
         project = typed.project
         online = OnlineTarget(folder / "online.db", project.settings.name, "unit_test")
         target = Target("unit_test", DuckDBOptions(), project.profile.target.at)
@@ -72,14 +112,10 @@ class _Bench:
     def __exit__(self, *_: object) -> None:
         self._engine.close()
 
-    def result(self) -> TestResult:
-        """The result of the test."""
+    def come_out(self) -> CameOut:
+        """What the test expects and what comes out."""
         catalog = self._over_given_rows()
-        test = self._test
-        lines = self._of_model(catalog) if test.kind == "model" else self._of_features(catalog)
-        values = sum(map(len, self._expected)) * (1 if test.kind == "model" else len(self._ends))
-        outcome: Outcome = "fail" if lines else "pass"
-        return TestResult("unit", test.name, test.target, outcome, values, len(lines), tuple(lines), test.at)
+        return self._of_model(catalog) if self._test.kind == "model" else self._of_features(catalog)
 
     # -- the given rows ----------------------------------------------------------------------------------------------
 
@@ -171,16 +207,16 @@ class _Bench:
 
     # -- the two kinds of test ---------------------------------------------------------------------------------------
 
-    def _of_model(self, catalog: TypedCatalog) -> list[str]:
+    def _of_model(self, catalog: TypedCatalog) -> CameOut:
         test = self._test
         self._require(test.target, self._project.models, "model", test.at)
         self._require_given(catalog, [test.target])
         columns = catalog.columns(test.target)
-        self._expect(columns)
+        expected = self._rows("expect", columns, test.expect)
         found = self._engine.stream(compile_relation(catalog, test.target, dialect=None)).read_all().to_pylist()
-        return unordered_differences(self._expected, found, test.approx)
+        return CameOut(expected, {"model": found}, tuple(column.name for column in columns))
 
-    def _of_features(self, catalog: TypedCatalog) -> list[str]:
+    def _of_features(self, catalog: TypedCatalog) -> CameOut:
         test = self._test
         models = catalog.models
         request = read_request([test.target], self._project.services, models.is_asked, models.asked_names())
@@ -200,25 +236,13 @@ class _Bench:
             catalog, table, [test.target], full_names=False, timestamp=_INSTANT, options=None, statuses=False
         )
         outputs = [Column(output.name, output.column.type) for output in job.plan.outputs]
-        self._expect(outputs)
-        self._ends = [e for e in test.ends if e == "training" or all(v.model.rendered.config.online for v in below)]
-        lines = []
-        if "training" in self._ends:
-            lines += differences("training", self._expected, job.to_arrow().to_pylist(), test.approx)
-        if "online" in self._ends:
-            read = self._read_online(catalog, [view.name for view in below], spine)
-            lines += differences("online", self._expected, read, test.approx)
-        return lines
-
-    def _expect(self, columns: Sequence[Column]) -> None:
-        self._expected = self._rows("expect", columns, self._test.expect)
-        if is_vacuous(self._expected):
-            raise AsknownError(
-                "bad-test",
-                f"unit test '{self._test.name}' would pass with every feature NULL, so it shows nothing",
-                at=self._test.expect.at,
-                hint="expect a value that is not NULL, in at least one row",
-            )
+        expected = self._rows("expect", outputs, test.expect)
+        found: dict[str, Rows] = {}
+        if "training" in test.ends:
+            found["training"] = job.to_arrow().to_pylist()
+        if "online" in test.ends and all(view.model.rendered.config.online for view in below):
+            found["online"] = self._read_online(catalog, [view.name for view in below], spine)
+        return CameOut(expected, found, tuple(column.name for column in outputs))
 
     def _require_given(self, catalog: TypedCatalog, names: Sequence[str]) -> None:
         """Raises ``bad-test`` where the tested models would read rows that the test does not give."""
