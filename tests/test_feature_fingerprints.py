@@ -53,6 +53,15 @@ T = '"s.t"'
 NAMED = "window w as (partition by k order by b) qualify row_number() over w = 1"
 DAY = "partition by k order by ts range between interval 1 day preceding and current row"
 HOURS = DAY.replace("1 day", "'24 hours'")
+
+
+def _stack(value: str, second: str = "b") -> str:
+    """A view over a stack of two CTEs, of which the second alone gives `p`."""
+    ctes = f"with a as (select k, ts, y as q from {T}), {second} as (select k, ts, {value} as p, y as q from {T})"
+    union = f"select *, 'a' as source from a union all by name select *, '{second}' as source from {second}"
+    return f"{ctes} select k, ts, case source when 'b' then p end as a, q as b from ({union})"
+
+
 MOVES = {
     "distinct": (f"select distinct k, ts, x as a, y as b from {T}", f"select distinct k, ts, x as a, z as b from {T}"),
     "distinct in a CTE": (
@@ -167,6 +176,8 @@ MOVES = {
         f"select k, ts, x as a, y as b from {T} union all by name select k, ts, y as b, x as a from {T}",
         f"select k, ts, x as a, y as b from {T} union all by name select k, ts, x as b, y as a from {T}",
     ),
+    "what a stack has in one of its relations": (_stack("z"), _stack("z + 1")),
+    "the name of a relation in a stack": (_stack("z"), _stack("z", "c")),
     "where below": (f"select k, ts, x as a, y as b from {T}", f"select k, ts, x as a, y as b from {T} where y > 0"),
 }
 STAYS = {
@@ -194,6 +205,10 @@ STAYS = {
     "a frame in other units": (
         f"select k, ts, avg(x) over ({DAY}) as a, y as b from {T}",
         f"select k, ts, avg(x) over ({HOURS}) as a, y as b from {T}",
+    ),
+    "what a stack has beside": (
+        _stack("z").replace("y as q from", "x as q from"),
+        _stack("z"),
     ),
     "a window by its name": (
         f"select k, ts, avg(x) over ({DAY}) as a, y as b from {T}",

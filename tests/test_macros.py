@@ -353,3 +353,27 @@ def test_every_macro_is_documented_and_tested() -> None:
             assert comment, f"{path.name}: {name} has no comment, or another signature in it"
             assert re.search(rf"\{{\{{.*{name}\(", comment[1]), f"{path.name}: {name} shows no example"
             assert f"{name}(" in tested
+
+
+# -- stack ---------------------------------------------------------------------------------------------------------
+
+
+def test_stack_puts_relations_one_under_the_other() -> None:
+    sql = write("stack('paid', 'Two \"words\"')")
+    assert sql == (
+        "(select *, 'paid' as source from paid "
+        'union all by name select *, \'Two "words"\' as source from "Two ""words""")'
+    )
+    rows = run(f'with paid as (select 1 as a), "Two ""words""" as (select 2 as b) select * from {sql}')
+    assert rows == [(1, "paid", None), (None, 'Two "words"', 2)]
+
+
+def test_stack_takes_models_and_sources() -> None:
+    sql = write("stack(ref('landings'), source('nyc', 'flights'))")
+    assert "'nyc.flights' as source from \"nyc.flights\"" in sql
+    assert "select *, 'landings' as source from landings union all by name" in sql
+
+
+@pytest.mark.parametrize("arguments", ["", "'paid'", "'paid', other='disputes'"])
+def test_stack_needs_two_relations(arguments: str) -> None:
+    assert "stack('payments', 'disputes')" in refuse(f"{VIEW}{{{{ stack({arguments}) }}}}", "template").message

@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     # model and catalog
     "sql-syntax": "The rendered SQL of a model does not parse.",
     "bad-model": "A model's SQL parses, but cannot be used as a model.",
+    "stack-type": "A column has two types in the relations that stack() puts one under the other.",
     "bad-config": "A model's config() names something the model does not have.",
     "duplicate-column": "Two columns of one model have the same name (names that differ only in case are the same).",
     "literal-table": "A model names another model's table directly where ref() is needed.",
@@ -65,6 +66,7 @@ CODES: dict[str, str] = {
     "fan-out": "A join may give several rows for one.",
     "key-not-null": "A view's key comes from the outer side of a join.",
     "future-column": "A feature reads a column that is written when the next row comes.",
+    "stack-as-of": "An as-of feature is from one relation of a stack, and NULL while another has the newest row.",
     "star-in-view": "A view gives all columns of what it reads.",
     "unresolved-column": "The lineage of a feature cannot be told.",
     "duplicate-feature": "Two features give the same values.",

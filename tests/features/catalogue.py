@@ -7,19 +7,21 @@ pricing, credit, sessions, logistics and text. ``docs/cookbook.md`` is made of t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 from features import loops as l
-from features.loops import EVER, Loop, days, inside, newest, ordered, values
+from features.loops import EVER, Loop, Row, days, inside, newest, ordered, values
 
 
 @dataclass(frozen=True)
 class Feature:
     """A feature over the payments. ``sql`` is the item; ``below`` is a CTE ``payments`` that stands for the source.
 
+    ``stack``: CTEs, by name, that a stack of is in the source's place; ``rows`` gives what a payment becomes in them.
     ``known``: the view has a known_at. ``keys`` beside the card; ``base`` are the items of a feature view that an
     on-demand ``sql`` reads, with its inputs; ``nearly`` agrees to 1e-12.
     """
@@ -35,6 +37,8 @@ class Feature:
     base: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     nearly: bool = False
+    stack: dict[str, str] = field(default_factory=dict)
+    rows: Callable[[Row], list[Row]] = lambda row: [row]
 
     @property
     def name(self) -> str:
@@ -93,6 +97,49 @@ _CHANGED = (
     "select *, category <> lag(category) over (partition by card order by ts, category nulls first) as changed "
     "from {{ source('shop', 'payments') }}"
 )
+_PAYMENTS = "from {{ source('shop', 'payments') }}"
+_REPORTED = {
+    "txns": f"select card, merchant, ts, ts as known, false as fraud {_PAYMENTS}",
+    "reports": f"select card, merchant, ts, known, true as fraud {_PAYMENTS} where kind = 'dispute'",
+}
+_BALANCES = {
+    "paid": f"select card, ts, cents {_PAYMENTS}",
+    "balances": f"select card, known as ts, balance {_PAYMENTS}",
+}
+_STEPS = {
+    "sent": f"select card, ts, 1 as step {_PAYMENTS}",
+    "done": f"select card, known as ts, -1 as step {_PAYMENTS}",
+}
+_EDGES = {
+    "edges": f"select card, 1 + cents % 4 as other, ts {_PAYMENTS}",
+    "reversed": f"select 1 + cents % 4 as card, card as other, ts {_PAYMENTS}",
+}
+
+
+def _reported(row: Row) -> list[Row]:
+    """A payment, known at once, and where it was disputed the report of it, known later."""
+    paid = {**row, "known": row["ts"], "source": "txns", "fraud": False}
+    return [paid, *([{**row, "source": "reports", "fraud": True}] if row["kind"] == "dispute" else [])]
+
+
+def _fraud_share(rows: list[Row], t: Any) -> float | None:
+    seen = inside(rows, t, days(30))
+    return l.over(len([r for r in seen if r["fraud"]]), len([r for r in seen if r["source"] == "txns"]))
+
+
+def _paid(row: Row) -> list[Row]:
+    return [{**row, "balance": None}, {**row, "ts": row["known"], "cents": None}]
+
+
+def _sent(row: Row) -> list[Row]:
+    return [{**row, "step": 1}, {**row, "ts": row["known"], "step": -1}]
+
+
+def _edges(row: Row) -> list[Row]:
+    other = None if row["cents"] is None else 1 + row["cents"] % 4
+    return [{**row, "other": other}, {**row, "card": other, "other": row["card"]}]
+
+
 FEATURES = (
     Feature(1, "Payments of the last hour", "count(*) over {{ last('1 hour') }}",
             lambda r, t: len(inside(r, t, timedelta(hours=1))), "Fraud"),
@@ -114,6 +161,14 @@ FEATURES = (
             lambda r, t: len(inside(r, t, days(30))), "Fraud", merchant=True),
     Feature(8, "Is the merchant new to the card", "count(*) over {{ last('ever') }} = 0",
             lambda r, t: not r, "Fraud", merchant=True),
+    Feature(9, "The share of payments reported as fraud, 30 days, as known",
+            "count(*) filter (where fraud) over {{ last('30 days') }} "
+            "/ nullif(count(*) filter (where source = 'txns') over {{ last('30 days') }}, 0)",
+            _fraud_share, "Fraud", known=True, stack=_REPORTED, rows=_reported),
+    Feature(64, "The share of payments at this merchant reported as fraud, 30 days, as known",
+            "count(*) filter (where fraud) over {{ last('30 days') }} "
+            "/ nullif(count(*) filter (where source = 'txns') over {{ last('30 days') }}, 0)",
+            _fraud_share, "Fraud", known=True, merchant=True, stack=_REPORTED, rows=_reported),
     Feature(12, "The requested amount against the mean of 30 days", "amount / nullif(avg_30d, 0)",
             lambda r, t: l.over(AMOUNT, l.mean(values(inside(r, t, days(30)), "amount"))), "Fraud",
             base="avg(amount) over {{ last('30 days') }} as avg_30d", inputs={"amount": "double"}),
@@ -198,6 +253,11 @@ FEATURES = (
             "Credit"),
     Feature(49, "Payments since the last dispute", "{{ since(\"kind = 'dispute'\", 'ever') }}",
             lambda r, t: l.since(l.flags(r, lambda x: x["kind"] == "dispute")), "Credit"),
+    Feature(50, "Payments of 30 days against the last balance",
+            "sum(cents) over {{ last('30 days') }} / nullif(last(balance) over {{ last('ever') }}, 0)",
+            lambda r, t: l.over(
+                sum(values(inside(r, t, days(30)), "cents")) if values(inside(r, t, days(30)), "cents") else None,
+                (ordered(r, "balance") or [None])[-1]), "Credit", stack=_BALANCES, rows=_paid),
     Feature(51, "The balance 30 days ago", "last(balance) over {{ last('ever', delay='30 days') }}",
             lambda r, t: (ordered(inside(r, t, EVER, days(30)), "balance") or [None])[-1], "Credit"),
     Feature(52, "Payments in this session",
@@ -212,6 +272,8 @@ FEATURES = (
             lambda r, t: l.session(inside(r, t, days(1)), timedelta(minutes=30)), "Sessions"),
     Feature(56, "The mean of what was known, 24 hours", "avg(amount) over {{ last('24 hours') }}",
             lambda r, t: l.mean(values(inside(r, t, days(1)), "amount")), "Logistics", known=True),
+    Feature(58, "What is under way", "sum(step) over {{ last('ever') }}",
+            lambda r, t: sum(values(r, "step")) if r else None, "Logistics", stack=_STEPS, rows=_sent),
     Feature(59, "Payments ever, as known", "nullif(count(*) over {{ last('ever') }}, 0)",
             lambda r, t: len(r) or None, "Logistics", known=True),
     Feature(60, "The amount before the last, as known", "(list(cents) over {{ last('ever') }})[-2]",
@@ -226,6 +288,8 @@ FEATURES = (
             lambda r, t: l.mean([len(x) for x in values(inside(r, t, days(7)), "body")]), "Text"),
     Feature(66, "The skewness of the amounts of 30 days", "skewness(amount) over {{ last('30 days') }}",
             lambda r, t: l.skewness(values(inside(r, t, days(30)), "amount")), "Text", nearly=True),
+    Feature(67, "Different neighbours both ways, 30 days", "count(distinct other) over {{ last('30 days') }}",
+            lambda r, t: len(set(values(inside(r, t, days(30)), "other"))), "Graph", stack=_EDGES, rows=_edges),
     Feature(69, "The last hour against the same a week ago",
             "count(*) over {{ last('1 hour') }} / nullif(count(*) over {{ last('1 hour', delay='7 days') }}, 0)",
             lambda r, t: l.over(len(inside(r, t, timedelta(hours=1))),
@@ -247,7 +311,6 @@ REFUSED: dict[int, tuple[str, str]] = {
 """By number: a spelling that is refused, and a word of the reason or the hint."""
 
 GAPS: dict[int, str] = {
-    9: "stack() of several sources is not there yet: write the union in a model",
     10: "lookup() of a view by another view's feature is not there yet",
     11: "lookup() of a view by another view's feature is not there yet",
     22: "exponential decay from the moment of asking is not there yet",
@@ -256,14 +319,10 @@ GAPS: dict[int, str] = {
     25: "as row 12, with two views",
     41: "rows dated ahead: tests/test_online_ahead.py",
     46: "an on-demand difference of two running integrals, as rows 12 and 51",
-    50: "stack() of several sources is not there yet: write the union in a model",
     54: "rows dated ahead: tests/test_online_ahead.py",
     55: "a window inside a window's argument: write it in a model below",
     57: "rows dated ahead: tests/test_online_ahead.py",
-    58: "stack() of several sources is not there yet: write the union in a model",
-    64: "stack() of several sources is not there yet: write the union in a model",
     65: "as row 43",
-    67: "stack() of several sources is not there yet: write the union in a model",
     68: "two hops in a graph: a daily snapshot as a plain model",
 }
 """By number: why a feature is in none of these tests."""

@@ -35,6 +35,9 @@ def view_of(feature: Feature) -> dict[str, str]:
     columns = f"card, {'merchant, ' if feature.merchant else ''}ts{', known' if feature.known else ''}"
     source = "{{ source('shop', 'payments') }}" if feature.below is None else "payments"
     begin = "" if feature.below is None else f"with payments as ({feature.below})\n"
+    if feature.stack:
+        begin = f"with {_spell(feature.stack)}\n"
+        source = f"{{{{ stack({', '.join(map(repr, feature.stack))}) }}}}"
     item = f"{feature.sql} as {feature.name}" if feature.base is None else feature.base
     text = f"{{{{ config({config}) }}}}\n{begin}select {columns}, {item}\nfrom {source}"
     if feature.base is None:
@@ -42,6 +45,10 @@ def view_of(feature: Feature) -> dict[str, str]:
     base = f"base{feature.number}"
     asked = f"{{{{ config(inputs={feature.inputs!r}) }}}}\nselect {feature.sql} as {feature.name}\n"
     return {base: text, f"v{feature.number}": f"{asked}from {{{{ request('{base}', '{base}:ts') }}}}"}
+
+
+def _spell(ctes: dict[str, str]) -> str:
+    return ",\n".join(f"{name} as ({query})" for name, query in ctes.items())
 
 
 def write_project(folder: Path, features: Sequence[Feature]) -> None:
@@ -77,7 +84,7 @@ def store(project: Path) -> Iterator[FeatureStore]:
 def expected(feature: Feature, rows: list[Row], card: int, t: datetime) -> Any:
     """What the loop says of a card at an instant."""
     seen = [
-        row for row in rows
+        row for row in (made for row in rows for made in feature.rows(row))
         if row["card"] == card and row["ts"] <= t and (not feature.known or row["known"] <= t)
         and (not feature.merchant or row["merchant"] == MERCHANT)
     ]  # fmt: skip
@@ -173,6 +180,11 @@ def cookbook() -> str:
         for f in (f for f in FEATURES if f.domain == domain):
             lines = [f"**{f.title}**{_where(f)}\n", "```sql"]
             lines += [f"-- in a CTE: {f.below}"] if f.below is not None and "lag(" in f.below else []
+            if f.stack:
+                lines += [f"with {_spell(f.stack)}", f"select {f.sql}"]
+                lines += [f"from {{{{ stack({', '.join(map(repr, f.stack))}) }}}}", "```\n"]
+                parts.append("\n".join(lines))
+                continue
             lines += [f"-- in a feature view: {f.base}"] if f.base is not None else []
             parts.append("\n".join([*lines, f.sql, "```\n"]))
     return "\n".join(parts)

@@ -257,6 +257,20 @@ FIRES: dict[str, Sequence[Case]] = {
         Case(f"select k, dbt_valid_from as ts, dbt_valid_to is null as f from {table('snap')}"),
         Case(f"select *, dbt_valid_from as ts from {table('snap')}"),
     ),
+    "stack-as-of": (
+        Case(
+            f"with a as (select k, ts, x from {B}), b as (select k, ts, seq from {B}) "
+            "select k, ts, seq as f from {{ stack('a', 'b') }}"
+        ),
+        Case(
+            f"with a as (select k, ts, x from {B}), b as (select k, ts, null as x from {B}), "
+            "stacked as (select * from {{ stack('a', 'b') }}) select k, ts, x / 2 as f from stacked"
+        ),
+        Case(
+            f"with a as (select k, ts, x, seq from {B}), b as (select k, ts, seq from {B}) select k, ts, "
+            "x / nullif(max(seq) over {{ last('1 day') }}, 0) as f from {{ stack('a', 'b') }}"
+        ),
+    ),
     "star-in-view": (
         Case(f"select * from {B}"),
         Case(f"select e.*, z.seg from {B} e join {Z} z using (k)"),
@@ -455,6 +469,16 @@ CLEAN: dict[str, Sequence[Case]] = {
     "future-column": (
         Case(f"select k, dbt_valid_from as ts, x from {table('snap')}"),
         Case(f"select * exclude (dbt_valid_to), dbt_valid_from as ts from {table('snap')}"),
+    ),
+    "stack-as-of": (
+        Case(
+            f"with a as (select k, ts, x from {B}), b as (select k, ts, x + 1 as x, seq from {B}) "
+            "select k, ts, x as f, source as of, max(seq) over {{ last('1 day') }} as g from {{ stack('a', 'b') }}"
+        ),
+        Case(
+            f"with a as (select k, ts, x from {B}), b as (select k, ts, seq from {B}) "
+            "select k, ts, last(seq) over {{ last('ever') }} as f from {{ stack('a', 'b') }}"
+        ),
     ),
     "star-in-view": (
         Case(f"select k, ts, x from {B}"),

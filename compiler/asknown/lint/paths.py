@@ -31,6 +31,16 @@ def path_of(context: Context, name: str | None) -> list[Step]:
     return steps
 
 
+def steps_below(context: Context, column: exp.Column, select: exp.Select, model: Model) -> list[Step]:
+    """The selects that a column which ``select`` reads passes through, below that select."""
+    steps: list[Step] = []
+    for _, relation in context.lineage.relations_of(column, select, model):
+        found = context.lineage.query_of(relation, select, model)
+        if found is not None:
+            _follow(context, found[0], column.name.casefold(), found[1], steps)
+    return steps
+
+
 def selects_of(tree: exp.Expr) -> Iterator[exp.Select]:
     """The selects of a query, in its CTEs and subqueries too."""
     yield from tree.find_all(exp.Select)

@@ -31,6 +31,7 @@ from asknown.lint.promises import (
     is_untested,
     production_uses_development,
 )
+from asknown.lint.stacks import reads_one_of_a_stack
 from asknown.lint.times import time_is_naive, ttl_misses_cadence
 from asknown.lint.versions import follows_the_version
 from asknown.lint.whole import (
@@ -76,6 +77,7 @@ RULES: tuple[Rule, ...] = (
     Rule("fan-out", "warning", "A join may give several rows for one.", joins_many_rows),
     Rule("key-not-null", "warning", "A key may be NULL after an outer join.", key_may_be_missing),
     Rule("future-column", "warning", "A column is written after its row became true.", reads_later_columns),
+    Rule("stack-as-of", "warning", "A feature is from one of several relations.", reads_one_of_a_stack),
     Rule("star-in-view", "warning", "A view gives all columns of what it reads.", gives_all_columns),
 )
 

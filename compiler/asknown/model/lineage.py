@@ -192,7 +192,12 @@ class Lineage:
         if isinstance(query, exp.Subquery):
             return self._names(query.this, model, seen)
         if isinstance(query, exp.SetOperation):
-            return self._names(query.left, model, seen)
+            left = self._names(query.left, model, seen)
+            if left is None or not query.args.get("by_name"):
+                return left
+            right = self._names(query.right, model, seen)
+            there = {name.casefold() for name in left}
+            return None if right is None else left + [name for name in right if name.casefold() not in there]
         if not isinstance(query, exp.Select):
             return None
         names: list[str] = []

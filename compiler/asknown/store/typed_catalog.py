@@ -37,6 +37,7 @@ from asknown.model.contract import check_model, check_view
 from asknown.model.lineage import Lineage
 from asknown.model.nodes import Call, FeatureView, Model, OnDemandView, View
 from asknown.model.parse import written_columns
+from asknown.model.stacks import refuse_two_types, spell_out, stacks_of
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
@@ -82,6 +83,7 @@ class TypedCatalog:
         self._views: dict[str, FeatureView] = {}
         self._on_demand: dict[str, OnDemandView] = {}
         self._ordereds: dict[str, Model] = {}
+        self._stacked: dict[str, Model] = {}
         self._samples: dict[str, Sample | None] = {}
         self._built: frozenset[str] | None = None
         self._calls: dict[str, tuple[Call, ...] | None] = {}
@@ -207,7 +209,7 @@ class TypedCatalog:
 
         If it is a view, its windows over rows are in a total order.
         """
-        model = replace(self._ordered(model), calls=self._calls_in(model))
+        model = replace(self._ordered(self._spelled_out(model)), calls=self._calls_in(model))
         if self._type_engine is None:
             return model
         columns = [(column.name.casefold(), column) for listed in self._tables(model).values() for column in listed]
@@ -216,6 +218,20 @@ class TypedCatalog:
             reads=_where_alike((name, column.type) for name, column in columns),
             spelled=_where_alike((name, column.name) for name, column in columns),
         )
+
+    def _spelled_out(self, model: Model) -> Model:
+        """The model as another engine than the models' own reads it: with the columns of its stacks in one order."""
+        if self._type_engine is None or not stacks_of(model.tree):
+            return model
+        if model.name not in self._stacked:
+            self._stacked[model.name] = spell_out(model, partial(self._columns_of, model))
+        return self._stacked[model.name]
+
+    def _columns_of(self, model: Model, query: Body) -> tuple[Column, ...]:
+        """The columns of a query that stands in a model."""
+        ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
+        whole = Statement((*ctes, Cte(model.name, query)), relation_query(model.name, self._types.dialect))
+        return self._described(model, whole)
 
     def _calls_in(self, model: Model) -> tuple[Call, ...] | None:
         """The model's calls of functions that round; None where nobody tells."""
@@ -312,6 +328,8 @@ class TypedCatalog:
         if model.is_on_demand:
             return self.on_demand(model.name).features
         self.check_unknown(model)
+        for stack in stacks_of(model.tree):
+            refuse_two_types(model, stack, partial(self._columns_of, model))
         columns = self._described(model, with_ctes(self._typed_ctes([model.name]), model.name))
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
         sources = self.project.sources
