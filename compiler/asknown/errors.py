@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     # model and catalog
     "sql-syntax": "The rendered SQL of a model does not parse.",
     "bad-model": "A model's SQL parses, but cannot be used as a model.",
+    "nested-window": "A window stands inside another window's argument.",
     "stack-type": "A column has two types in the relations that stack() puts one under the other.",
     "bad-config": "A model's config() names something the model does not have.",
     "duplicate-column": "Two columns of one model have the same name (names that differ only in case are the same).",

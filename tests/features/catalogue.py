@@ -93,6 +93,19 @@ _SESSION = "{{ session('30 minutes', '1 day') }} as last_session"
 _GAPS = (
     "select *, epoch(ts - lag(ts) over (partition by card order by ts)) as gap from {{ source('shop', 'payments') }}"
 )
+_HOURLY = (
+    "select *, count(*) over (partition by card order by ts range interval '1 hour' preceding) as in_hour "
+    "from {{ source('shop', 'payments') }}"
+)
+_DISPUTED = (
+    "select *, declined and count(*) filter (where kind = 'dispute') over (partition by card order by ts "
+    "range between interval '1 hour' preceding and current row) > 0 as after_dispute "
+    "from {{ source('shop', 'payments') }}"
+)
+_SPENT = (
+    "select *, sum(cents) over (partition by card order by ts range between interval '1 day' preceding "
+    "and interval '1 minute' preceding) as spent from {{ source('shop', 'payments') }}"
+)
 _CHANGED = (
     "select *, category <> lag(category) over (partition by card order by ts, category nulls first) as changed "
     "from {{ source('shop', 'payments') }}"
@@ -140,6 +153,22 @@ def _edges(row: Row) -> list[Row]:
     return [{**row, "other": other}, {**row, "card": other, "other": row["card"]}]
 
 
+def _at_each(rows: list[Row], t: Any, counted: Callable[[list[Row], Row], Any]) -> list[Any]:
+    """What is said of each row of the last 7 days, from the rows up to its own instant."""
+    return [counted([r for r in rows if r["ts"] <= row["ts"]], row) for row in inside(rows, t, days(7))]
+
+
+def _after_dispute(rows: list[Row], row: Row) -> bool:
+    hour = inside(rows, row["ts"], timedelta(hours=1))
+    return row["declined"] is True and any(other["kind"] == "dispute" for other in hour)
+
+
+def _spent(rows: list[Row], row: Row) -> int | None:
+    minute = timedelta(minutes=1)
+    found = values(inside(rows, row["ts"], days(1) - minute, minute), "cents")
+    return sum(found) if found else None
+
+
 FEATURES = (
     Feature(1, "Payments of the last hour", "count(*) over {{ last('1 hour') }}",
             lambda r, t: len(inside(r, t, timedelta(hours=1))), "Fraud"),
@@ -174,6 +203,12 @@ FEATURES = (
             base="avg(amount) over {{ last('30 days') }} as avg_30d", inputs={"amount": "double"}),
     Feature(14, "Declined payments in a row", "{{ streak('declined', 'ever') }}",
             lambda r, t: l.streak(l.flags(r, _declined)), "Fraud"),
+    Feature(15, "The most payments of an hour, 7 days", "max(in_hour) over {{ last('7 days') }}",
+            lambda r, t: max(_at_each(r, t, lambda seen, row: len(inside(seen, row["ts"], timedelta(hours=1)))),
+                             default=None), "Fraud", below=_HOURLY),
+    Feature(105, "The most that was spent in the day before a payment, 7 days", "max(spent) over {{ last('7 days') }}",
+            lambda r, t: max((x for x in _at_each(r, t, _spent) if x is not None), default=None),
+            "Fraud", below=_SPENT),
     Feature(101, "The longest run of declined payments in 7 days", "{{ streak('declined', '7 days', longest=true) }}",
             lambda r, t: l.longest(l.flags(inside(r, t, days(7)), _declined)), "Fraud"),
     Feature(102, "Declined payments in a row, as known", "{{ streak('declined', 'ever') }}",
@@ -268,6 +303,9 @@ FEATURES = (
             "then epoch(asked_at - last_session.start) end",
             lambda r, t: None if _open_session(r, t) is None else _seconds(t, _open_session(r, t)["start"]),
             "Sessions", base=_SESSION),
+    Feature(55, "Declined within an hour of a dispute, 7 days",
+            "count(*) filter (where after_dispute) over {{ last('7 days') }}",
+            lambda r, t: sum(_at_each(r, t, _after_dispute)), "Sessions", below=_DISPUTED),
     Feature(104, "The last session of the day", "{{ session('30 minutes', '1 day') }}",
             lambda r, t: l.session(inside(r, t, days(1)), timedelta(minutes=30)), "Sessions"),
     Feature(56, "The mean of what was known, 24 hours", "avg(amount) over {{ last('24 hours') }}",
@@ -303,8 +341,21 @@ REFUSED: dict[int, tuple[str, str]] = {
     13: ("{{ config(entity='card', event_time='ts', inputs={'amount': 'double'}) }} select card, ts, count(*) filter "
          "(where p.amount > request.amount) over {{ last('30 days') }} as f13 "
          "from {{ source('shop', 'payments') }} as p cross join {{ request() }}", "inputs"),
-    15: ("max(count(*) over (partition by card order by ts range interval '1 hour' preceding)) "
-         "over {{ last('7 days') }}", "window"),
+    115: ("max(count(*) over (partition by card order by ts range interval '1 hour' preceding)) "
+         "over {{ last('7 days') }}", "MAX(inside) OVER {{ last('7 days') }} AS f115 FROM nested"),
+    116: ("{{ config(entity='card', event_time='ts') }} with p as (select *, count(*) over {{ last('1 hour') }} as n "
+          "from {{ source('shop', 'payments') }}) select card, ts, n, max(n) over {{ last('7 days') }} as f116 from p",
+          "max(n) over {{ last('7 days') }}"),
+    117: ("{{ config(entity='card', event_time='ts', known_at='known') }} with p as (select *, count(*) over "
+          "{{ last('1 hour') }} as n from {{ source('shop', 'payments') }}) "
+          "select card, ts, known, max(n) over {{ last('7 days') }} as f117 from p", "not known yet"),
+    118: ("{{ config(entity='card', event_time='ts') }} with p as (select *, last(cents) over {{ last('1 hour') }} "
+          "as n from {{ source('shop', 'payments') }}) select card, ts, max(n) over {{ last('7 days') }} as f118 "
+          "from p", "into a model below"),
+    119: ("{{ config(entity='card', event_time='ts') }} with p as (select *, count(*) over (partition by card "
+          "order by ts range between interval '1 hour' preceding and interval '1 hour' following) as n "
+          "from {{ source('shop', 'payments') }}) select card, ts, max(n) over {{ last('7 days') }} as f119 from p",
+          "FOLLOWING"),
     32: ("sum(cents) over (partition by card order by ts range between interval '1 month' preceding and current row)",
          "fixed"),
 }  # fmt: skip
@@ -320,7 +371,6 @@ GAPS: dict[int, str] = {
     41: "rows dated ahead: tests/test_online_ahead.py",
     46: "an on-demand difference of two running integrals, as rows 12 and 51",
     54: "rows dated ahead: tests/test_online_ahead.py",
-    55: "a window inside a window's argument: write it in a model below",
     57: "rows dated ahead: tests/test_online_ahead.py",
     65: "as row 43",
     68: "two hops in a graph: a daily snapshot as a plain model",

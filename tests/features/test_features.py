@@ -179,7 +179,7 @@ def cookbook() -> str:
         parts.append(f"## {domain}\n")
         for f in (f for f in FEATURES if f.domain == domain):
             lines = [f"**{f.title}**{_where(f)}\n", "```sql"]
-            lines += [f"-- in a CTE: {f.below}"] if f.below is not None and "lag(" in f.below else []
+            lines += [f"-- in a CTE: {f.below}"] if f.below is not None and " over (" in f.below else []
             if f.stack:
                 lines += [f"with {_spell(f.stack)}", f"select {f.sql}"]
                 lines += [f"from {{{{ stack({', '.join(map(repr, f.stack))}) }}}}", "```\n"]

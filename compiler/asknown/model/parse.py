@@ -14,8 +14,8 @@ from sqlglot.tokenizer_core import TokenType
 
 from asknown.errors import AsknownError
 from asknown.instants import is_finer
+from asknown.model.nested import refuse_nested_windows
 from asknown.model.nodes import Model
-from asknown.model.windows import place_of
 from asknown.render.nodes import Rendered
 from asknown.types import Column
 
@@ -62,7 +62,7 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
     joins = tree.find(exp.Join) is not None
     sql = _without_semicolon(rendered.sql, tokens)
     model = Model(rendered.name, rendered, sql, tree, is_repeatable(tree), joins, dialect)
-    _refuse_nested_windows(model)
+    refuse_nested_windows(model)
     return model
 
 
@@ -100,27 +100,6 @@ _SCALAR = {
 
 def _is_scalar(name: str) -> bool:
     return name.casefold() in _SCALAR
-
-
-def _refuse_nested_windows(model: Model) -> None:
-    """No engine computes a window inside another one's argument."""
-    for window in model.tree.find_all(exp.Window):
-        inner = next((other for other in window.find_all(exp.Window) if other is not window), None)
-        if inner is None:
-            continue
-        outer = _with_column(window, inner)
-        raise AsknownError(
-            "bad-window",
-            f"'{model.name}' has a window inside another window's argument",
-            at=place_of(model, inner),
-            hint=f"compute it first: with first as (select *, {inner.sql(model.dialect)} as inside from …) "
-            f"select … {outer.sql(model.dialect)} from first",
-        )
-
-
-def _with_column(window: exp.Window, inner: exp.Window) -> exp.Expr:
-    """The window with the column ``inside`` in the place of the window in it."""
-    return window.copy().transform(lambda node: exp.column("inside") if node == inner else node)
 
 
 def _refuse_left_over_jinja(rendered: Rendered, tokens: Sequence[Token]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sqlglot import exp
 
 from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.model.history import check_history
 from asknown.model.nodes import MAX_AHEAD, FeatureView, Lifted, Model
 from asknown.model.parse import is_repeatable
 from asknown.model.windows import lift_windows, merged, place_of
@@ -53,6 +54,7 @@ def build_view(
             at=at,
             hint="select at least one more column",
         )
+    check_history(model)
     lifted = lift_windows(model, tuple(key.name for key in keys), event_time.name, [c.name for c in columns])
     rows = tuple(columns) if lifted is None else tuple(describe(lifted.tree))
     return FeatureView(

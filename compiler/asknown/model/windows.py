@@ -44,17 +44,6 @@ def lift_windows(model: Model, keys: tuple[str, ...], event_time: str, columns: 
     its frame cannot end at the spine's instant, and for an aggregate that is not supported.
     """
     outer = [window for item in model.tree.selects for window in item.find_all(exp.Window)]
-    named = model.tree.args.get("windows") or []
-    for window in model.tree.find_all(exp.Window):
-        inside = not any(window is one for one in (*outer, *named))
-        if inside and is_trailing(window, window.find_ancestor(exp.Select)):
-            raise AsknownError(
-                "bad-window",
-                f"'{model.name}' has a trailing window inside a CTE or a subquery, where it ends at each event, "
-                "not at the instant asked for",
-                at=place_of(model, window),
-                hint="move it to the outermost select; if it should end at each event, to a model below this one",
-            )
     if not any(is_trailing(window, window.find_ancestor(exp.Select)) for window in outer):
         return None
     return _Lifter(model, keys, event_time, columns).lift()
@@ -349,6 +338,15 @@ def merged(window: exp.Window, select: exp.Expr | None) -> tuple[list[exp.Expr],
                 below = merged(base, select)
                 return partition or below[0], (list(order.expressions) if order else below[1]), spec or below[2]
     return partition, list(order.expressions) if order else [], spec
+
+
+def calls_of(window: exp.Window) -> tuple[str, bool]:
+    """The name of the function that a window is over, in lower case, and whether it is over DISTINCT values."""
+    inner = window.this
+    while isinstance(inner, exp.Filter | exp.IgnoreNulls | exp.RespectNulls | exp.WithinGroup):
+        inner = inner.this
+    name, arguments = _taken_apart(inner)
+    return name, bool(arguments) and isinstance(arguments[0], exp.Distinct)
 
 
 def _taken_apart(call: exp.Expr) -> tuple[str, list[exp.Expr]]:

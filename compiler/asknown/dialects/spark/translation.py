@@ -296,6 +296,7 @@ REFUSED: dict[str, str] = {
     "entropy": "entropy() is not translated",
     "histogram": "histogram() is not translated",
     "skewness": "Spark computes the skewness of the population, DuckDB that of the sample",
+    "filter.windowed": "Spark has no FILTER over a window: write count(case when … then 1 end) over …",
     "intdiv": "// is translated between integers: write floor(a / b), or cast both",
     **{f"{name}.order": _UNORDERED for name in ("first", "last", "anyvalue")},
     "arrayagg.order": "Spark's list takes no ORDER BY: write string_agg(x, ',' order by …)",
