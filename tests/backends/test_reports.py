@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from asknown.addresses import Address
+from asknown.errors import AsknownError
 from asknown.online.backend import open_writer
 from asknown.online.nodes import OnlineView
 from asknown.online.reader import OnlineReader
@@ -70,3 +73,33 @@ def test_reports_and_answers_are_those_of_the_file(backend: Backend, tmp_path: P
         at = AT + timedelta(minutes=hour)
         assert load(address, view, some, at, **options) == load(first, view, some, at, **options)
         assert answers(address) == answers(first)
+
+
+def test_keys_with_rows_ahead_alone_do_not_leave_unasked(backend: Backend) -> None:
+    """A schedule whose source is half written: reads find none of its keys yet, and would find none later."""
+    address, view = backend.address(), world.orders()
+
+    def rows(keys: range, later: timedelta) -> list[Row]:
+        at = AT + later
+        return [{"id": key, "ts": at, "k": at, "x": 1.0, "note": None, "price": None} for key in keys]
+
+    def take(some: list[Row], *, wanted: OnlineView = view, minutes: int = 0, shrink: bool = False) -> int:
+        at = AT + timedelta(minutes=minutes)
+        with open_writer(address) as writer:
+            writer.load(wanted, world.newest_batches(wanted, some, at), at, allow_shrink=shrink)
+            writer.load_events(wanted, world.event_batches(wanted, some, at), at)
+            return writer.load_ahead(wanted, world.ahead_batches(wanted, some, at), at, 2 * world.DAY).ahead
+
+    seen, schedule = rows(range(1000, 1001), timedelta(0)), rows(range(100), timedelta(hours=1))
+    assert take([*seen, *schedule]) == 100
+    for wanted in (view, world.orders(("note", "x"))):
+        with pytest.raises(AsknownError, match="of the 100 keys of 'orders' whose rows are all dated ahead") as caught:
+            take([*seen, *schedule[:89]], wanted=wanted)
+        assert caught.value.code == "load-shrinks"
+    with open_writer(address) as writer:
+        assert writer.stored()["orders"].ahead == 100
+    assert take([*seen, *rows(range(50), timedelta(days=3)), *schedule[50:]]) == 50  # put off, and not gone
+    assert take([*seen, *schedule], minutes=1) == 100
+    assert take([*seen, *schedule], minutes=60) == 0  # they are visible now
+    assert take([*seen, *schedule, *rows(range(200, 300), timedelta(days=1))], minutes=61) == 100
+    assert take([*seen, *schedule], minutes=62, shrink=True) == 0

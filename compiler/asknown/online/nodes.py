@@ -100,6 +100,14 @@ class OnlineView:
         named = (self.event_time, self.known_at, self.created_at)
         return tuple(dict.fromkeys(name for name in named if name is not None))
 
+    @property
+    def ahead_columns(self) -> tuple[Column, ...]:
+        """The columns that rows dated ahead have beside keys and times: those of the table, and those of the events."""
+        known = {column.name for column in self.columns}
+        windowed = () if self.windows is None else self.windows.columns
+        others = [column for column in self.columns if column not in self.keys]
+        return (*others, *(column for column in windowed if column.name not in known))
+
     def type_of(self, column: str) -> SqlType:
         """The type of one of the view's columns."""
         return next(c.type for c in self.columns if c.name == column)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import marshal
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from asknown.online.batches import StoredRows
@@ -14,19 +13,9 @@ from asknown.online.remote.hashing import PartChange
 from asknown.online.remote.packing import BlockPacker, unpack_events
 from asknown.online.remote.scratch import SortedRows, in_pieces
 from asknown.online.remote.store import Block, Key, Table, Transaction
+from asknown.online.writer import EventCounts, OnRows
 
 _AT_ONCE = 500  # keys
-
-
-@dataclass
-class Events:
-    """The events of a load by outcome."""
-
-    seen: int = 0
-    skipped: int = 0
-    future: int = 0
-    added: int = 0
-    removed: int = 0
 
 
 def merge_events(
@@ -36,19 +25,17 @@ def merge_events(
     chunks: Iterable[StoredRows],
     *,
     change: PartChange,
-    on_rows: Callable[[int], None] | None,
-) -> Events:
+    on_rows: OnRows | None,
+) -> EventCounts:
     """Writes the events of a load: rows of keys, times (microseconds), hidden columns."""
     assert view.windows is not None
-    found, seen = Events(), set[Key]()
+    found, seen = EventCounts(), set[Key]()
     keys = len(view.keys)
     pack = BlockPacker(view).pack
     with SortedRows(keys + len(view.times) + len(view.windows.columns)) as rows:
         for chunk in chunks:
             rows.add(chunk.values)
-            found.seen += chunk.seen
-            found.skipped += chunk.skipped
-            found.future += chunk.future
+            found.count(chunk)
             if on_rows is not None:
                 on_rows(found.seen)
         packed = ((key, pack(list(zip(*group, strict=True))[keys:])) for key, group in rows.groups(keys))
@@ -71,7 +58,7 @@ def _write(
     items: list[tuple[Key, tuple[Block, ...]]],
     *,
     change: PartChange,
-    found: Events,
+    found: EventCounts,
 ) -> None:
     """Writes the blocks of keys that differ from what the table holds."""
     held: dict[Key, Any] = dict(transaction.held(table, "events", [key for key, _ in items]))

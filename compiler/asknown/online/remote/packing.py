@@ -187,10 +187,7 @@ class AheadShape:
 
 def ahead_shape(view: OnlineView) -> AheadShape:
     """How a view's rows dated ahead are written."""
-    known = {column.name for column in view.columns}
-    windowed = () if view.windows is None else view.windows.columns
-    columns = [column for column in view.columns if column not in view.keys]
-    return AheadShape(view, (*columns, *(column for column in windowed if column.name not in known)))
+    return AheadShape(view, view.ahead_columns)
 
 
 def _is_blob(kind: SqlType | None) -> bool:

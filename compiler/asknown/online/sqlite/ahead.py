@@ -50,10 +50,7 @@ class AheadTable:
 
 def ahead_table(view: OnlineView) -> AheadTable:
     """The table of a view's rows ahead."""
-    windowed = () if view.windows is None else view.windows.columns
-    known = {column.name for column in view.columns}
-    columns = [column for column in view.columns if column not in view.keys]
-    columns += [column for column in windowed if column.name not in known]
+    columns = view.ahead_columns
     taken = {column.name.lower() for column in (*view.keys, *columns)}
     names = []
     for name in ("visible_at", "newest", *view.times, "_seq"):

@@ -25,6 +25,7 @@ from asknown.online.sqlite.events import merge_events, remove_before, stage_even
 from asknown.online.sqlite.layout import event_table
 from asknown.online.sqlite.names import quote
 from asknown.online.sqlite.tiles import TileWriter
+from asknown.online.writer import EventCounts
 
 _ROWS_AT_ONCE = 500  # rows in one statement: a long one leaves another thread time to hash them
 _AT_ONCE = 10_000
@@ -33,8 +34,7 @@ _AT_ONCE = 10_000
 class EventMerge:
     """One load's way through a view's events. ``change`` and ``tiled`` are told what it does to events and tiles.
 
-    ``seen``, ``skipped`` and ``future`` count the rows of the load. ``remake``: the tiles do not fit the events that
-    the table holds, so all are made.
+    ``remake``: the tiles do not fit the events that the table holds, so all are made.
     """
 
     def __init__(
@@ -54,10 +54,15 @@ class EventMerge:
         self._insert = f"INSERT INTO {self._target} ({names}) VALUES "
         self._row = f"({', '.join('?' * len(self._table.columns))})"
         (self._is_empty,) = connection.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {self._target})").fetchone()
-        self.seen = self.skipped = self.future = 0
+        self._counts = EventCounts()
 
-    def merge(self, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None) -> None:
+    def merge(self, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None) -> EventCounts:
         """Makes the tables those of the chunks, which have all events."""
+        self._merge(chunks, on_rows)
+        self._counts.added, self._counts.removed = self._change.added, self._change.removed
+        return self._counts
+
+    def _merge(self, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None) -> None:
         given = self._count(chunks, on_rows)
         rows: list[Row] = []
         with ThreadPoolExecutor(1) as beside:
@@ -76,11 +81,9 @@ class EventMerge:
     def _count(self, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None) -> Iterator[list[Row]]:
         for chunk in chunks:
             yield list(chunk.values)
-            self.seen += chunk.seen
-            self.skipped += chunk.skipped
-            self.future += chunk.future
+            self._counts.count(chunk)
             if on_rows is not None:
-                on_rows(self.seen)
+                on_rows(self._counts.seen)
 
     def expire(self, cut: int) -> None:
         """Removes the events before an instant (microseconds), which a load brings none of."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from operator import itemgetter, lt
 from typing import Any
@@ -22,25 +21,11 @@ from asknown.online.nodes import OnlineView
 from asknown.online.sqlite import layout
 from asknown.online.sqlite.lookup import select_statement
 from asknown.online.sqlite.names import quote
+from asknown.online.writer import RowCounts
 
 _ROWS_AT_ONCE = (2_000, 100, 1)  # rows in one statement: a long one leaves another thread time to hash them
 _KEYS_AT_ONCE = 200  # keys in one statement
 _SEEN = 'temp."_asknown_seen"'  # keys of a load that does not come in the table's order
-
-
-@dataclass
-class Merged:
-    """The rows of a load by outcome. ``gone`` has the keys that the table holds and the load did not bring.
-
-    ``new`` keys were inserted, and the rows of ``changed`` keys written over.
-    """
-
-    seen: int = 0
-    skipped: int = 0
-    future: int = 0
-    new: int = 0
-    changed: int = 0
-    gone: list[Any] = field(default_factory=list)
 
 
 def merge_rows(
@@ -49,25 +34,25 @@ def merge_rows(
     chunks: Iterable[StoredRows],
     change: Change,
     on_rows: Callable[[int], None] | None,
-) -> Merged:
+) -> tuple[RowCounts, list[Any]]:
     """Writes the rows of a load into the view's table, and tells ``change`` which rows came and went.
 
-    The rows of the keys that are ``gone`` stay, for :func:`delete_rows`. Raises ValueError if a key comes twice.
+    Gives the counts, and the keys that the table holds and the load did not bring. Their rows stay, for
+    :func:`delete_rows`. Raises ValueError if a key comes twice.
     """
-    merged = Merged()
+    counts = RowCounts()
     with ThreadPoolExecutor(1) as beside:
         merge = _Merge(connection, view, change, beside)
         for chunk in chunks:
             new, changed = merge.merge(list(chunk.values))
-            merged.new += new
-            merged.changed += changed
-            merged.seen += chunk.seen
-            merged.skipped += chunk.skipped
-            merged.future += chunk.future
+            counts.new += new
+            counts.changed += changed
+            counts.count(chunk)
             if on_rows is not None:
-                on_rows(merged.seen)
-        merged.gone = merge.gone()
-    return merged
+                on_rows(counts.seen)
+        gone = merge.gone()
+    counts.gone = len(gone)
+    return counts, gone
 
 
 def delete_rows(connection: sqlite3.Connection, view: OnlineView, keys: Sequence[Any], change: Change) -> None:

@@ -53,15 +53,17 @@ def keep_keys(connection: sqlite3.Connection, held: StoredView | None, view: Onl
 
 
 @dataclass(frozen=True)
-class KeysAlone:
+class TableKeysAlone:
     """The keys that had rows dated ahead alone: none in the view's own table. ``kept`` is as in ``KeysBefore``."""
 
+    connection: sqlite3.Connection
     count: int
     kept: bool
 
-    def count_lost(self, connection: sqlite3.Connection, view: OnlineView, *, ahead: bool) -> int:
-        """How many of them have no row any more; ``ahead`` says whether the view has rows ahead now."""
-        held = [view.name, *((ahead_table(view).name,) if ahead else ())]
+    def count_lost(self, now: StoredView) -> int:
+        """How many of them have no row any more, as the view is ``now``."""
+        view, connection = now.view, self.connection
+        held = [view.name, *(() if now.ahead is None else (ahead_table(view).name,))]
         if not self.kept:
             names = ", ".join(quote(key.name) for key in view.keys) or "TRUE"
             keys = " UNION ".join(f"SELECT {names} FROM {quote(name)}" for name in held)
@@ -72,9 +74,9 @@ class KeysAlone:
         return lost
 
 
-def keep_alone(connection: sqlite3.Connection, held: StoredView | None, view: OnlineView) -> KeysAlone | None:
+def keep_alone(connection: sqlite3.Connection, held: StoredView, view: OnlineView) -> TableKeysAlone | None:
     """Copies the keys that have rows ahead alone, before a load of ``view``; None if there are none."""
-    if held is None or not held.ahead or not held.view.keys:
+    if not held.ahead or not held.view.keys:
         return None
     names = ", ".join(f"b.{quote(key.name)}" for key in held.view.keys)
     table = quote(ahead_table(held.view).name)
@@ -85,7 +87,7 @@ def keep_alone(connection: sqlite3.Connection, held: StoredView | None, view: On
             f"WHERE NOT EXISTS (SELECT 1 FROM {quote(view.name)} AS t WHERE {_same(held.view)})"
         )
         (count,) = connection.execute(f"SELECT count(*) FROM {_ALONE}").fetchone()
-        return KeysAlone(count, kept=held.view.keys == view.keys) if count else None
+        return TableKeysAlone(connection, count, kept=held.view.keys == view.keys) if count else None
     return None
 
 
