@@ -27,6 +27,9 @@ FORMS: tuple[Form, ...] = ("cascade", "asof", "range", "union")
 """
 
 
+_LEAST_WIDTH = 5  # of a step, in columns
+
+
 WindowForm = Literal["pairs", "bands", "tiles", "sorted"]
 WINDOW_FORMS: tuple[WindowForm, ...] = ("pairs", "bands", "tiles", "sorted")
 """Ways to aggregate over frames, with the same results.
@@ -261,7 +264,10 @@ class Plan:
 
     @property
     def width(self) -> int:
-        """The number of columns that the joins and sorts of all steps carry, those that only break ties included."""
+        """The number of columns that the joins and sorts of all steps carry, those that only break ties included.
+
+        A step counts for five columns at least, because its CTEs have a price too.
+        """
         return sum(_width(step) for step in self.steps)
 
 
@@ -269,9 +275,10 @@ def _width(step: Step) -> int:
     match step:
         case AsOfJoin():
             fetched = step.view.fetched  # in the order in which they break ties
-            return max((place for place, column in enumerate(fetched, 1) if column in step.columns), default=0)
+            places = (place for place, column in enumerate(fetched, 1) if column in step.columns)
+            return max(_LEAST_WIDTH, *places)
         case TrailingWindow():
-            return len(step.calls)
+            return max(len(step.calls), _LEAST_WIDTH)
         case Derived():
             return 0
     assert_never(step)
