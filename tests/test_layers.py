@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "compiler" / "asknown"
 # A module imports only from lines above its own, or from its own package: names on one line do not know each other.
 LAYERS = """
 errors
-durations  types      instants  paths  addresses
+durations  types      instants  paths  addresses  json_text
 aggregates values
 project
 dialects   render

@@ -97,6 +97,9 @@ def test_values_are_those_of_the_columns(app: Application) -> None:
 
 
 BAD: list[tuple[Any, str, dict[str, str]]] = [
+    (json.dumps([row(1, amount=0.5)]).replace("0.5", "1e400").encode(), "push-row", {}),
+    (json.dumps([row(1, amount=0.5)]).replace("0.5", "1e-400").encode(), "push-row", {}),
+    (json.dumps([row(1, amount=0.5)]).replace("0.5", "0.12345678901234567891").encode(), "push-row", {}),
     ([{"order_id": "x"}], "push-row", {}),
     ([row(1, note=7)], "push-row", {}),
     ([row(1, amount="much")], "push-row", {}),

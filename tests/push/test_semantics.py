@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from shop import FOLLOWERS, PUSH, SOURCE, edit_files, now, offline_ids, order, w
 from sqlglot import parse_one
 
 from asknown import AsknownError, FeatureStore
+from asknown.cli.pushed import read_rows
 from asknown.model import row_path
 from asknown.online.backend import inspect_table
+from asknown.serve.messages import MessageError, read_json
 from asknown.store import landing, push
 from asknown.store.push import PushWriter
 
@@ -162,6 +164,42 @@ def test_what_json_has_no_type_for_is_read_from_text(store: FeatureStore) -> Non
     row = order(1, amount=5) | {"ordered_at": f"{now().isoformat()}Z"}
     assert store.push("orders", [row]).new == 1
     assert read(store)["spent"] == 15.0
+
+
+NUMBERS = [
+    ("1e400", None),
+    ("1e-400", None),
+    ("0.12345678901234567891", None),
+    ("0.1000000000000000055", 0.1),
+    ("179769313486231570000000000000000000000.0", 1.7976931348623157e38),
+    ("0.10", 0.1),
+    ("8", 8.0),
+]
+
+
+@pytest.mark.parametrize(("text", "number"), NUMBERS)
+def test_a_number_that_no_float_keeps_is_refused(
+    store: FeatureStore, tmp_path: Path, text: str, number: float | None
+) -> None:
+    line = '{"order_id": "n", "customer_id": 1, "ordered_at": "%s", "amount": %s, "note": null}'
+    (tmp_path / "rows.jsonl").write_text(line % (datetime.now(UTC).isoformat(), text))
+    (row,) = read_rows(str(tmp_path / "rows.jsonl"), {})
+    message = read_json((tmp_path / "rows.jsonl").read_bytes())
+    assert message == row
+    if number is None:
+        with pytest.raises(AsknownError, match="'amount' is DOUBLE"):
+            store.push("orders", [row])
+    else:
+        assert store.push("orders", [row]).new == 1
+        assert store.get_online_features(["newest:twice"], [{"customer_id": 1}]).to_dict()["twice"] == [number * 2]
+
+
+def test_an_object_with_a_key_twice_is_no_row(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"a": 1, "a": 2}')
+    with pytest.raises(AsknownError, match="an object has the key 'a' twice"):
+        read_rows(str(tmp_path / "rows.jsonl"), {})
+    with pytest.raises(MessageError, match="an object has the key 'a' twice"):
+        read_json(b'{"a": 1, "a": 2}')
 
 
 def test_a_source_without_an_id_that_feeds_windows_needs_ids(shop: Path) -> None:

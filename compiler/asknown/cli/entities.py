@@ -6,7 +6,6 @@ converted, and only for types that JSON lacks.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.json_text import read_json
 from asknown.online.inputs import parse_input
 from asknown.online.keys import parse_key
 from asknown.online.reader import OnlineReader
@@ -140,7 +140,7 @@ def _read_json(file: str, fields: Mapping[str, _Field]) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = read_json(line)
         except ValueError as error:
             raise _bad_line(file, number, f"it is not JSON: {error}") from None
         if not isinstance(row, dict):

@@ -6,13 +6,13 @@ In CSV every value is text, which is converted to the type of its column, and an
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from asknown.errors import AsknownError, Where
+from asknown.json_text import read_json
 from asknown.online.inputs import parse_input
 from asknown.types import SqlType
 
@@ -53,7 +53,7 @@ def _read_json(file: str) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = read_json(line)
         except ValueError as error:
             raise _bad_line(file, number, f"it is not JSON: {error}") from None
         if not isinstance(row, dict):

@@ -5,7 +5,6 @@ Text is never read as a number here; on the command line, where everything is te
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import re
@@ -14,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from asknown.errors import AsknownError
+from asknown.json_text import read_json, read_number
 from asknown.online.keys import Encode, WrongTypeError, encode_boolean, encode_date, parse_key, uuid_encoder
 from asknown.types import Kind, SqlType
 
@@ -48,7 +48,7 @@ def parse_input(text: str, kind: SqlType, *, column: str) -> Any:
             case "float":
                 return _parse_float(text)
             case "list":
-                return json.loads(text)
+                return read_json(text)
             case _:
                 return parse_key(text, kind, column=column)
     except (ValueError, AsknownError) as error:
@@ -62,7 +62,10 @@ def parse_input(text: str, kind: SqlType, *, column: str) -> Any:
 def _parse_float(text: str) -> float:
     if not re.fullmatch(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)", text, re.I | re.A):
         raise ValueError(text)
-    return float(text)
+    number = read_number(text) if re.search(r"\d", text) else float(text)
+    if not isinstance(number, float):
+        raise ValueError(text)
+    return number
 
 
 _EXAMPLES = {"float": "12.5", "list": '\'["a", "b"]\''}

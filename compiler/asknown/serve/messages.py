@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from asknown.errors import AsknownError
 from asknown.instants import EPOCH, from_microseconds
+from asknown.json_text import read_json as read_text
 
 Messages = Literal["json", "avro", "debezium"]
 
@@ -47,8 +48,8 @@ def decoder(messages: Messages, settings: dict[str, str]) -> Decode:
 def read_json(value: bytes) -> dict[str, Any]:
     """The JSON object that a message is."""
     try:
-        row = json.loads(value)
-    except (ValueError, RecursionError) as error:
+        row = read_text(value)
+    except ValueError as error:
         raise MessageError(f"it is not JSON: {error}") from None
     if not isinstance(row, dict):
         raise MessageError("it is JSON, but not an object")

@@ -27,6 +27,7 @@ from typing import Any, Literal
 import msgspec
 
 from asknown.errors import AsknownError
+from asknown.json_text import float_of
 from asknown.types import Kind, SqlType
 
 Convert = Callable[[Any], Any]
@@ -142,7 +143,7 @@ def parser_of(kind: SqlType, *, is_input: bool) -> Convert | None:
 def _parse_float(value: Any) -> Any:
     if type(value) is str:
         return _STRANGE[value]
-    return float(value) if type(value) is Decimal else value
+    return float_of(value) if type(value) is Decimal else value
 
 
 def _parse_wide(value: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 from asknown.emit.models import source_name
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import to_microseconds
+from asknown.json_text import float_of
 from asknown.online.inputs import value_encoder
 from asknown.online.keys import Encode, WrongTypeError
 from asknown.project.nodes import SourceTable
@@ -61,7 +62,7 @@ class RowCheck:
             try:
                 values[name] = None if value is None else encode(value)
             except (WrongTypeError, ValueError, TypeError, ArithmeticError):
-                shown = repr(value)
+                shown = str(value) if isinstance(value, Decimal) else repr(value)
                 shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
                 why = f"'{name}' is {self.types[name]}, and the {type(value).__name__} {shown} was given"
                 raise self._refused(number, why, "no value is changed to fit: send it in the column's type") from None
@@ -101,8 +102,9 @@ def _encoder(kind: SqlType) -> Encode:
         inner: Encode = value_encoder(replace(kind, kind="timestamp"))
     else:
         inner = value_encoder(kind)
-    if kind.kind == "float" and kind.bits == 32:
-        return _single_encoder(inner)
+    if kind.kind == "float":
+        number = _single_encoder(inner) if kind.bits == 32 else inner
+        return lambda value: number(float_of(value) if type(value) is Decimal else value)
     if kind.kind == "decimal":  # JSON's numbers are floats: the digits that they are written with count
         return lambda value: inner(Decimal(repr(value)) if type(value) is float else _decimal_of(value))
     parse = _PARSE.get(kind.kind)
