@@ -15,7 +15,7 @@
              'right'  (t - window, t], without the far end
     delay    shifts both ends back: last('24 hours', delay='1 hour') ends an hour ago
 
-    last('ever') is a window of 36500 days. The online table keeps all events that it reaches.
+    last('ever') is a window of 36500 days. A view whose windows are all of them keeps no events online, only states.
 #}
 {% macro last(window, closed='both', delay=none) -%}
     {%- if closed not in ['both', 'left', 'right'] -%}

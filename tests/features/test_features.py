@@ -207,5 +207,6 @@ BEGINNING = (
     "serving, after late rows and edits, and compares it with a plain loop. Where nothing else is said, a recipe is an "
     "item of a feature view with the entity `card` and the event time `ts`; *on demand* is an item of an "
     "[on-demand view](on-demand.md).\n\n"
-    "The macros are those of [the library](macros.md). With `last('ever')` the online table keeps every event.\n"
+    "The macros are those of [the library](macros.md). A view whose windows are all `last('ever')` "
+    "[keeps no events online](semantics.md#how-the-online-table-keeps-windows) where their states are enough.\n"
 )

@@ -154,3 +154,31 @@ def test_states_are_what_the_macros_become(tmp_path: Path) -> None:
             assert windows is not None
             (feature,) = windows.derived
             assert [windows.calls[place].aggregate for place in feature.calls] == [name]
+
+
+LIFETIMES = {
+    "count(*) over {{ last('ever') }}": (True, True),
+    "mode(category) over {{ last('ever') }} || '!'": (True, True),
+    "(list(category) over {{ last('ever') }})[-5:]": (True, False),
+    "{{ streak('declined', 'ever') }}": (True, False),
+    "median(amount) over {{ last('ever') }}": (False, False),
+    "list(amount) over {{ last('ever') }}": (False, False),
+    "sum(cents) over {{ last('30 days') }}": (False, False),
+    "count(*) over {{ last('ever') }} - count(*) over {{ last('1 day') }}": (False, False),
+    "sum(cents) over {{ last('ever', closed='left') }}": (False, False),
+    "sum(cents) over {{ last('ever', delay='1 day') }}": (False, False),
+}
+
+
+def test_states_are_kept_without_events_where_they_are_enough(tmp_path: Path) -> None:
+    known = [(sql, with_known) for sql in LIFETIMES for with_known in (False, True)]
+    features = [
+        Feature(n, "", sql, lambda r, t: None, "", known=with_known) for n, (sql, with_known) in enumerate(known)
+    ]
+    write_project(tmp_path / "shop", features)
+    pq.write_table(as_table(make_rows()), tmp_path / "shop" / "payments.parquet")
+    with FeatureStore(tmp_path / "shop") as store:
+        for number, (sql, with_known) in enumerate(known):
+            windows = stored_view(store.feature_view(f"v{number}"), store.typed_catalog).windows
+            assert windows is not None
+            assert windows.lifetime == LIFETIMES[sql][with_known], (sql, with_known)

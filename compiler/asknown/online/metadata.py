@@ -25,6 +25,9 @@ from asknown.online.nodes import (
 )
 from asknown.types import Column, parse_type
 
+_LIFETIME = "lifetime"
+"""The name of the calls of a view that keeps no events. A release that looks for events finds no calls, and says so."""
+
 
 def view_row(stored: StoredView) -> dict[str, Any]:
     """A view's metadata as plain values by name, without what pushes change."""
@@ -195,20 +198,21 @@ def _spell_columns(columns: tuple[Column, ...]) -> list[dict[str, str]]:
 def _windows(written: dict[str, Any]) -> OnlineWindows:
     return OnlineWindows(
         columns=_columns(written["columns"]),
-        calls=tuple(StoredCall(**call) for call in written["calls"]),
+        calls=tuple(StoredCall(**call) for call in written[_LIFETIME if _LIFETIME in written else "calls"]),
         derived=tuple(
             StoredFeature(
                 f["name"], parse_type(f["type"]), _tree(f["expression"]), tuple(f["calls"]), tuple(f["columns"])
             )
             for f in written["derived"]
         ),
+        lifetime=_LIFETIME in written,
     )
 
 
 def _spell_windows(windows: OnlineWindows) -> dict[str, Any]:
     return {
         "columns": _spell_columns(windows.columns),
-        "calls": [asdict(call) for call in windows.calls],
+        _LIFETIME if windows.lifetime else "calls": [asdict(call) for call in windows.calls],
         "derived": [
             {"name": f.name, "type": f.type.name, "expression": f.expression, "calls": f.calls, "columns": f.columns}
             for f in windows.derived

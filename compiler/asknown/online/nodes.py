@@ -54,11 +54,16 @@ class StoredFeature:
 
 @dataclass(frozen=True)
 class OnlineWindows:
-    """The trailing windows of a view: the hidden columns kept of each event, and what is computed from them."""
+    """The trailing windows of a view: the hidden columns kept of each event, and what is computed from them.
+
+    ``lifetime``: every window reaches from the beginning to the newest event, so that states of all events are kept in
+    place of the events.
+    """
 
     columns: tuple[Column, ...]
     calls: tuple[StoredCall, ...]
     derived: tuple[StoredFeature, ...]
+    lifetime: bool = False
 
     @property
     def longest(self) -> int:

@@ -26,6 +26,12 @@ LENGTH = 128
 LARGEST = 65_536
 """The length of a state's text from which on a tile keeps none, so that a read unpacks the tiles behind it."""
 
+LARGEST_ALONE = 1_000_000
+"""The same for the states of a key whose events are not kept. Beyond, they are."""
+
+OLDEST_LEFT_OUT = 0
+"""Keys with an event before 1970 keep their events: a window that begins 100 years back still has all later ones."""
+
 BEGINNING = -(2**63)
 """Where a key's first tile starts, so that there is one for every instant."""
 
@@ -41,22 +47,47 @@ class TileBuilder:
         types = {column.name: column.type for column in view.windows.columns}
         self.codes = [code_of(types.get(name)) for name in names]
         self._times = range(times)
+        self._lifetime = view.windows.lifetime
         self.states = [_StateBuilder(state, names, types, times) for state in states_of(view.windows)]
         self._nothing = f"[{', '.join(state.nothing for state in self.states)}]"  # the states of no events
 
     def tiles(self, columns: Columns) -> Iterator[tuple[Any, ...]]:
-        """The tiles of a key with these events, without the key; none where a sum is too large for a state."""
+        """The tiles of a key with these events, without the key.
+
+        Where a sum is too large for a state there are none, or, of a view whose tiles alone have the events, tiles
+        without states.
+        """
         times = columns[0]
         try:
             after = self.after(columns)
         except OverflowError:
-            return
+            if not self._lifetime:
+                return
+            after = ["[]"] * len(range(0, len(times), LENGTH))
         for number, begin in enumerate(range(0, len(times), LENGTH)):
             inside = [column[begin : begin + LENGTH] for column in columns]
             start = times[begin] if number else BEGINNING
             later = max(0, len(times) - begin - LENGTH)
             packed = (pack(code, values) for code, values in zip(self.codes, inside, strict=True))
             yield (start, number, times[-1], later, after[number], *packed)
+
+    def summarized(self, columns: Columns) -> tuple[Any, ...] | None:
+        """The one tile of a key whose events are not kept: it has the states of all of them.
+
+        None where the events are needed: one may be older than the longest window some day, or a state is too large.
+        """
+        count = len(columns[0])
+        if columns[0][0] < OLDEST_LEFT_OUT:
+            return None
+        try:
+            for state in self.states:
+                state.begin(count)
+            texts = [state.behind(columns, 0, ties=False, largest=LARGEST_ALONE) for state in self.states]
+        except OverflowError:
+            return None
+        if "null" in texts:
+            return None
+        return BEGINNING, 0, columns[0][-1], count, f"[{', '.join(texts)}]", *(pack(code, ()) for code in self.codes)
 
     def after(self, columns: Columns) -> list[str]:
         """For each tile the states of the events behind it, as JSON."""
@@ -90,7 +121,7 @@ class _StateBuilder:
         """Begins with a key that has so many events."""
         self._state, self._upto = self._summary.nothing(), count
 
-    def behind(self, columns: Columns, end: int, *, ties: bool) -> str:
+    def behind(self, columns: Columns, end: int, *, ties: bool, largest: int | None = None) -> str:
         """The state of the events from ``end`` on, as JSON; null where it has none or would be too large.
 
         ``ties`` says whether the event before ``end`` has the same times. Then the order of both is that of each
@@ -104,7 +135,7 @@ class _StateBuilder:
             if self._state is None:
                 return "null"
         text = json.dumps(self._summary.write(self._state))
-        if len(text) <= LARGEST:
+        if len(text) <= (LARGEST if largest is None else largest):
             return text
         if not self._in_order:
             self._state = None  # it grows with each tile

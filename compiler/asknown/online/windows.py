@@ -212,7 +212,7 @@ class WindowFeatures:
             if state is not None:
                 finish, at = _finish(call, state, types, decoder_of), states.index(state)
                 self._in_order = self._in_order or state.in_order
-                if state.family not in FOLDED:
+                if state.family not in FOLDED or view.windows.lifetime:
                     self._rare.add((frame, at))
             made = _Call(place, finalizer_of(call, types), at, finish)
             self._slices.setdefault((frame, shared[rows[place]]), []).append(made)

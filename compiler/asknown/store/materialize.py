@@ -282,6 +282,8 @@ class _ViewLoad:
         held = None if options.full_refresh else writer.stored().get(name)
         if not isinstance(writer, AddingWriter):
             return Reading("all", None if held is None else "its online table takes all rows of a view alone")
+        if self._online.windows is not None and self._online.windows.lifetime:
+            return Reading("all", None if held is None else "it keeps no events, only states of all of them")
         if self._spooled is not None:
             return Reading("all", None if held is None else "its project has a source that takes pushes")
         if held is not None and held.pushes is not None:

@@ -12,8 +12,14 @@ from asknown.model.expressions.write import portable, type_of
 from asknown.model.list_patterns import AroundList, replace_around_lists
 from asknown.model.nodes import FeatureView, Item, Lifted
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
+from asknown.online.windows import state_of
+from asknown.store.push_paths import paths_from
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.types import SqlType
+from asknown.values.states import packs
+
+EVER = 36_500 * 86_400_000_000
+"""The length of ``last('ever')`` in microseconds."""
 
 
 def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
@@ -28,11 +34,29 @@ def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
         features=view.features,
         ttl=view.ttl,
         columns=kept_columns(view),
-        windows=None if view.lifted is None else _windows(view, view.lifted, catalog.call_types(view)),
+        windows=None
+        if view.lifted is None
+        else _windows(view, view.lifted, catalog.call_types(view), follows_pushes=any(paths_from(catalog, view))),
     )
 
 
-def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> OnlineWindows:
+def _is_lifetime(view: FeatureView, windows: OnlineWindows) -> bool:
+    """Whether states of all events are enough: every window begins before all of them and ends with the newest one.
+
+    A row that becomes visible later must then come after all of them where their order matters.
+    """
+    types = {column.name: column.type for column in windows.columns}
+    calls = [windows.calls[place] for feature in windows.derived for place in feature.calls]
+    if not all(call.newest == 0 and call.oldest >= EVER for call in calls):
+        return False
+    states = [state_of(call, types) for call in calls]
+    if None in states or not all(map(packs, types.values())):
+        return False
+    in_order = any(state.in_order for state in states if state is not None)
+    return not in_order or view.known_at is None or view.known_at.name == view.event_time.name
+
+
+def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType], *, follows_pushes: bool) -> OnlineWindows:
     for call in lifted.calls:
         second = None if call.order is None else view.column(call.order).type
         if call.value is not None and (reason := call.aggregate.refuses(view.column(call.value).type, second)):
@@ -51,7 +75,8 @@ def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType]) -> Onl
     ]
     kinds = [*types]
     derived = tuple(_derived(view, item, calls, kinds) for item in lifted.items if item.expression is not None)
-    return OnlineWindows(event_columns(view), tuple(calls), derived)
+    windows = OnlineWindows(event_columns(view), tuple(calls), derived)
+    return replace(windows, lifetime=_is_lifetime(view, windows) and not follows_pushes)
 
 
 def _derived(view: FeatureView, item: Item, calls: list[StoredCall], kinds: list[SqlType]) -> StoredFeature:

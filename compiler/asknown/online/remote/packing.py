@@ -66,13 +66,18 @@ class BlockPacker:
 
     def __init__(self, view: OnlineView) -> None:
         self._names = event_columns(view)
+        self._lifetime = _windows(view).lifetime
         self._tiles = TileBuilder(view, self._names, len(view.times))
         hidden = {column.name: column.type for column in _windows(view).columns}
         self._blobs = [_is_blob(hidden.get(name)) for name in self._names]
 
     def pack(self, columns: Columns) -> tuple[Block, ...]:
-        """The blocks of a key with these events."""
+        """The blocks of a key with these events; of a view that keeps none, one with their states."""
         times = columns[0]
+        tile = self._tiles.summarized(columns) if self._lifetime else None
+        if tile is not None:
+            start, _, last, later, states, *_ = tile
+            return ((start, self._block([()] * len(columns), f"{last},{later},{states}")),)
         after: Sequence[str] | None
         try:
             after = self._tiles.after(columns)
@@ -80,19 +85,22 @@ class BlockPacker:
             after = None
         length, blocks = tiles.LENGTH, []
         for number, begin in enumerate(range(0, len(times), length)):
-            packed, sizes = [], []
-            for code, is_blob, column in zip(self._tiles.codes, self._blobs, columns, strict=True):
-                inside = column[begin : begin + length]
-                data = pack(code, [_hex(value) for value in inside] if is_blob else inside)
-                form = "j" if isinstance(data, str) else code
-                packed.append(data.encode() if isinstance(data, str) else data)
-                sizes.append(f'["{form}",{len(packed[-1])}]')
             states = "null" if after is None else after[number]
             later = max(0, len(times) - begin - length)
-            head = f"[{times[-1]},{later},{states},[{','.join(sizes)}]]\n"
             start = times[begin] if number else BEGINNING
-            blocks.append((start, b"".join([head.encode(), *packed])))
+            inside = [column[begin : begin + length] for column in columns]
+            blocks.append((start, self._block(inside, f"{times[-1]},{later},{states}")))
         return tuple(blocks)
+
+    def _block(self, columns: Columns, head: str) -> bytes:
+        """The bytes of a block with these columns; ``head`` is what stands before their sizes."""
+        packed, sizes = [], []
+        for code, is_blob, column in zip(self._tiles.codes, self._blobs, columns, strict=True):
+            data = pack(code, [_hex(value) for value in column] if is_blob else column)
+            form = "j" if isinstance(data, str) else code
+            packed.append(data.encode() if isinstance(data, str) else data)
+            sizes.append(f'["{form}",{len(packed[-1])}]')
+        return b"".join([f"[{head},[{','.join(sizes)}]]\n".encode(), *packed])
 
 
 class BlockReader:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asknown.online.sqlite.layout import EventTable, create_numbered, event_columns
@@ -66,7 +66,7 @@ def merge_events(
 
     ``within`` names a table and its quoted columns, by which the events are chosen that this is about. Others stay.
     """
-    connection.create_function(_SIGN, 1, lambda zero: math.copysign(1.0, zero), deterministic=True)
+    _tell_signs(connection)
     target = quote(table.name)
     listed = ", ".join(table.columns)
     if connection.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {target})").fetchone()[0]:
@@ -144,16 +144,35 @@ def scan_statement(table: EventTable, columns: tuple[str, ...]) -> str:
     return f"SELECT {wanted} FROM {quote(table.name)} WHERE {match}{time} BETWEEN ? AND ? ORDER BY {order}"
 
 
+def take_staged(connection: sqlite3.Connection, table: EventTable) -> Iterator[tuple[Any, ...]]:
+    """The staged events in the table's order, without numbers. They are gone when the last one has been taken."""
+    _tell_signs(connection)
+    order = ", ".join([*(quote(key.name) for key in table.keys), quote(table.event_time), *_rest_of_order(table)])
+    yield from connection.execute(f"SELECT {', '.join(table.given)} FROM {_GIVEN} ORDER BY {order}")
+    connection.execute(f"DROP TABLE {_GIVEN}")
+
+
+def _tell_signs(connection: sqlite3.Connection) -> None:
+    connection.create_function(_SIGN, 1, lambda zero: math.copysign(1.0, zero), deterministic=True)
+
+
+def _rest_of_order(table: EventTable) -> list[str]:
+    """The terms that order events of one key and event time."""
+    order = [quote(time) for time in table.times[1:]]
+    for column in table.hidden:
+        name = quote(column.name)
+        order.append(name)
+        if column.type.kind == "float":
+            order.append(_sign_of_zero(name))
+    return order
+
+
 def _numbered(table: EventTable) -> str:
     """The query for the staged events with their numbers, in the table's order."""
     keys = [quote(c.name) for c in table.keys]
     times = [quote(time) for time in table.times]
     hidden = [quote(c.name) for c in table.hidden]
-    order = times[1:]
-    for column, name in zip(table.hidden, hidden, strict=True):
-        order.append(name)
-        if column.type.kind == "float":
-            order.append(_sign_of_zero(name))
+    order = _rest_of_order(table)
     by = ", ".join([*keys, times[0]])
     number = f"row_number() OVER (PARTITION BY {by}{' ORDER BY ' if order else ''}{', '.join(order)})"
     return f"SELECT {', '.join([*keys, *times, number, *hidden])}\nFROM {_GIVEN}"

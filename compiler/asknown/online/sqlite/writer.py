@@ -29,6 +29,7 @@ from asknown.online.sqlite.content import hash_table
 from asknown.online.sqlite.errors import check_sqlite, damaged, explain, refuse_folder
 from asknown.online.sqlite.event_merge import EventMerge
 from asknown.online.sqlite.layout import check_case, drop_tables, make_tables
+from asknown.online.sqlite.lifetime import LifetimeMerge
 from asknown.online.sqlite.merge import delete_rows, merge_rows
 from asknown.online.sqlite.opening import open_for_writing
 from asknown.online.sqlite.push import unlanded
@@ -155,10 +156,14 @@ class OnlineWriter(Writer):
         table = layout.event_table(view)
         hashed = held.hashes.events or hash_table(self.connection, table.name)
         tiles_hash = held.hashes.tiles or hash_table(self.connection, layout.tile_table(view).name)
-        remake = held.hashes.tiles is None or lack_states(self.connection, view)
-        merge = EventMerge(self.connection, view, change, tiled, remake=remake)
-        merge.expire(to_microseconds(held.watermark.replace(tzinfo=None)) - view.windows.longest)
-        counts = merge.merge(read_events(view, table.hidden, batches, held.watermark), on_rows)
+        given = read_events(view, table.hidden, batches, held.watermark)
+        if view.windows.lifetime:
+            counts = LifetimeMerge(self.connection, view, tiled).merge(given, on_rows)
+        else:
+            remake = held.hashes.tiles is None or lack_states(self.connection, view)
+            merge = EventMerge(self.connection, view, change, tiled, remake=remake)
+            merge.expire(to_microseconds(held.watermark.replace(tzinfo=None)) - view.windows.longest)
+            counts = merge.merge(given, on_rows)
         hashes = replace(held.hashes, events=self._changed(hashed, change), tiles=self._changed(tiles_hash, tiled))
         return counts, replace(held, hashes=hashes)
 
