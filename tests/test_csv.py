@@ -16,8 +16,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from asknown.engines.csv_output import text_of
 from asknown.engines.duckdb import DuckDB
-from asknown.engines.output_files import text_of, write_batches
+from asknown.engines.output_files import write_batches
 from asknown.errors import Where
 from asknown.project.nodes import Target
 from asknown.project.options import DuckDBOptions

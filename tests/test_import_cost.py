@@ -183,6 +183,18 @@ def test_to_compile_takes_no_data_frames(report: Path, tmp_path: Path, arguments
     assert loaded & FRAMES == set()
 
 
+def test_to_train_takes_neither_the_registry_nor_the_online_table(report: Path, tmp_path: Path) -> None:
+    write_project(tmp_path)
+    spine = "select 7 as player, timestamp '2024-01-02' as event_timestamp"
+    command = ("train", "scores", "--spine", spine, "-o", str(tmp_path / "train.parquet"))
+    modules = imported_by(report, ASKNOWN, *command, folder=tmp_path)
+    assert modules >= COMPILER
+    assert modules & {"pyarrow.compute", "pyarrow.parquet", "sqlite3"} == set()
+    rooms = {module.split(".")[1] for module in modules if module.startswith("asknown.")}
+    assert rooms & {"changes", "registry", "site", "serve"} == set()
+    assert not modules & {"asknown.online.nodes", "asknown.store.materialize", "asknown.values.expressions"}
+
+
 def write_project(folder: Path) -> None:
     """The smallest project that has something to read."""
     (folder / "models").mkdir()

@@ -83,6 +83,11 @@ class RegistryPlace:
     def __str__(self) -> str:
         return str(self.at)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there may be a registry here that this project writes."""
+        return not self.read_only and (not isinstance(self.at, Path) or self.at.exists())
+
 
 @dataclass(frozen=True)
 class Profile:

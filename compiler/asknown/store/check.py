@@ -15,8 +15,6 @@ from asknown.lint.whole import Whole
 from asknown.model.nodes import FeatureView, Model, View
 from asknown.plan.request import name_features, read_request
 from asknown.project.nodes import Project
-from asknown.store.states import fingerprints_of, lineage_of
-from asknown.store.stored_view import stored_view
 from asknown.store.terms import find_broken_terms
 from asknown.store.type_engine import open_bare_engine, open_type_engine
 from asknown.store.typed_catalog import TypedCatalog
@@ -75,6 +73,9 @@ def _broken(found: Iterable[Finding]) -> set[str | None]:
 
 def _whole(catalog: TypedCatalog, found: Sequence[Finding]) -> Whole:
     """The views that have no error, for the rules over the whole project."""
+    from asknown.store.states import fingerprints_of, lineage_of  # only here: training looks for errors of views alone
+    from asknown.store.stored_view import stored_view
+
     broken = _broken(found)
     views: dict[str, View] = {}
     for name in catalog.models.asked_names():

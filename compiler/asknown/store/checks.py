@@ -20,7 +20,6 @@ from asknown.lint.nodes import Finding
 from asknown.online.reader import OnlineReader
 from asknown.paths import check_path
 from asknown.project.nodes import Project, UnitTest
-from asknown.registry.nodes import Run
 from asknown.store.check import check_project, errors_of_views, unbuilt_catalog
 from asknown.store.typed_catalog import TypedCatalog
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from asknown.checks.audit import AuditReport, ProbeKind
     from asknown.checks.profile import ColumnProfile
     from asknown.checks.verify import LogVerification, Verification
+    from asknown.registry.nodes import Run
     from asknown.store.accepting import Acceptance
 
 

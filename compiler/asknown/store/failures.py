@@ -17,7 +17,6 @@ from asknown.instants import read_instant
 from asknown.plan.nodes import Derived, DerivedValue, Fetched, Output, Plan, SpineInstant, SpineValue, Value
 from asknown.types import Column, SqlType
 from asknown.values.errors import EvaluationError
-from asknown.values.expressions import compile_expression
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,6 +86,8 @@ class _Leaves:
 
     def compute(self, place: int, row: Mapping[str, Any]) -> Any:
         """The value of an on-demand feature in a row of the query."""
+        from asknown.values.expressions import compile_expression  # for failures alone
+
         step = self._plan.steps[place]
         assert isinstance(step, Derived)
         return compile_expression(step.tree, {})((), self.values(step, row))

@@ -12,7 +12,6 @@ from asknown.catalog.references import list_references
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, did_you_mean
 from asknown.online.answer import OnlineResponse
-from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
 from asknown.paths import check_count, check_path
 from asknown.project import load_project
@@ -113,6 +112,8 @@ class FeatureStore:
         """The job, which tells the registry of the Parquet files that it writes."""
 
         def record(path: Path) -> str | None:
+            if not self.project.profile.registry.is_kept:
+                return None
             from asknown.store.runs import record_training
 
             named = str(spine) if isinstance(spine, str | Path) else type(spine).__name__
@@ -483,6 +484,8 @@ class FeatureStore:
 
     def _online(self) -> OnlineReader:
         if self._reader is None:
+            from asknown.online.nodes import Owner
+
             online = self.project.profile.online
             self._reader = OnlineReader(online.address, owner=Owner(online.project, online.target))
         return self._reader

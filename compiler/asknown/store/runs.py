@@ -11,7 +11,7 @@ from asknown.catalog.catalog import Catalog
 from asknown.catalog.closure import freeze
 from asknown.errors import AsknownError
 from asknown.plan.request import read_request
-from asknown.project.nodes import Project, RegistryPlace
+from asknown.project.nodes import Project
 from asknown.registry.nodes import Result, Run
 from asknown.store.comparison import user
 from asknown.store.registry_copies import open_registry
@@ -47,8 +47,6 @@ def record_training(catalog: Catalog, features: Sequence[str], spine: str, path:
 
     from asknown.store.content import hash_file
 
-    if not _is_kept(catalog.project.profile.registry):
-        return None
     try:
         rows, digest = pq.read_metadata(path).num_rows, hash_file(path)
     except (pa.ArrowException, OSError) as error:
@@ -75,7 +73,7 @@ def _record(project: Project, runs: Sequence[Run]) -> str | None:
     """Writes runs to the registry. Does nothing where nothing was applied; what fails is returned, and raises nothing:
     the load or the training set is there.
     """
-    if not _is_kept(project.profile.registry):
+    if not project.profile.registry.is_kept:
         return None
     from asknown.registry.write import write_runs
 
@@ -103,7 +101,7 @@ def record_results(project: Project, kind: str, found: Mapping[str, tuple[bool, 
 
     Does nothing where nothing was applied. What fails is returned, and raises nothing.
     """
-    if not found or not _is_kept(project.profile.registry):
+    if not found or not project.profile.registry.is_kept:
         return None
     from asknown.registry.write import write_results
 
@@ -126,11 +124,6 @@ def recorded_results(project: Project) -> dict[str, list[Result]]:
         for result in reader.results(project.settings.name):
             found.setdefault(result.view, []).append(result)
     return found
-
-
-def _is_kept(place: RegistryPlace) -> bool:
-    """Whether there may be a registry that this project writes."""
-    return not place.read_only and (not isinstance(place.at, Path) or place.at.exists())
 
 
 class _Versions:
