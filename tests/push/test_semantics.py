@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -441,6 +442,12 @@ def test_check_says_which_views_follow_and_what_keeps_the_others(store: FeatureS
     assert "'totals' follows pushes into shop.orders" in said
     assert "'ranked' does not follow pushes into shop.orders, only loads: 'ranked' reads more than one relation" in said
     assert [path.view for path in store.push_paths() if path.why_not is None] == sorted(FOLLOWERS)
+
+
+def test_check_needs_no_file_of_a_source_whose_columns_are_listed(shop: Path) -> None:
+    shutil.rmtree(shop / "data")
+    with FeatureStore(shop) as store:
+        assert {finding.code for finding in store.check() if finding.severity == "error"} == {"known-at-missing"}
 
 
 BREAKS = {

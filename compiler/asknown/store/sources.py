@@ -38,8 +38,9 @@ class SourceTables:
     def columns(self, key: tuple[str, str]) -> tuple[Column, ...]:
         """The columns of a source's table."""
         if key not in self._columns:
-            table = self.located(key)
+            table = self.tables[key]
             try:
+                table = self.located(key)
                 columns = _listed(table) if self._engine is None else self._found(key, self._engine)
             except AsknownError as error:
                 if error.code != "no-data" or self._takes_built or not _lists_all(table):
@@ -70,6 +71,7 @@ class SourceTables:
         missing = {}
         for key, table in self._project.sources.items():
             try:
+                self.located(key)
                 self.columns(key)
             except AsknownError as error:
                 missing[source_name(table)] = error
