@@ -167,6 +167,23 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Facets:
+    """What a search asks of each feature beside its words; None asks nothing.
+
+    ``service`` is the name of a feature service of the feature's project that has it.
+    """
+
+    owner: str | None = None
+    tag: str | None = None
+    entity: str | None = None
+    type: str | None = None
+    service: str | None = None
+
+
+ANY = Facets()
+
+
+@dataclass(frozen=True)
 class Hit:
     """A feature that a search found, best first; ``score`` is lower for a better one."""
 

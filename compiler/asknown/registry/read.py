@@ -13,6 +13,8 @@ from asknown.errors import AsknownError
 from asknown.project.nodes import RegistryPlace
 from asknown.registry.backend import open_reading
 from asknown.registry.nodes import (
+    ANY,
+    Facets,
     Hit,
     Meaning,
     Result,
@@ -139,12 +141,39 @@ class RegistryReader:
         """Whether there is an object with this hash."""
         return bool(self._rows("select 1 from object where hash = ?", (digest,)))
 
-    def search(self, words: Sequence[str], project: str | None = None, limit: int = 20) -> list[Hit]:
+    def search(
+        self, words: Sequence[str], project: str | None = None, limit: int = 20, facets: Facets = ANY
+    ) -> list[Hit]:
         """The features whose name, view, description, tags, owner or SQL have all ``words``, best first.
 
-        Any text may be a word; the last may be the start of one.
+        Any text may be a word; the last may be the start of one. Without words, all that have the ``facets``, by view.
         """
-        return [] if self.absent else find(self._reading.index(), words, project, limit)
+        if self.absent:
+            return []
+        if facets.service is None:
+            return find(self._reading.index(), words, project, limit, facets)
+        projects = self.projects() if project is None else [project]
+        inside = {(p, name) for p in projects for name in self._of_service(p, facets.service)}
+        hits = find(self._reading.index(), words, project, _ALL, facets)
+        return [hit for hit in hits if (hit.project, f"{hit.view}:{hit.feature}") in inside][:limit]
+
+    def _of_service(self, project: str, service: str) -> list[str]:
+        """The features of a service of a project, as ``view:feature``."""
+        found = next((one.features for one in self.services(project) if one.name == service), ())
+        return [reference.partition(" ")[0] for reference in found]
+
+    def facet_values(self, project: str | None = None) -> dict[str, list[str]]:
+        """The values that there are of each facet, by the facet's name."""
+        projects = self.projects() if project is None else [project]
+        views = [view for name in projects for view in self.views(name)]
+        found = {
+            "owner": {view.owner for view in views},
+            "tag": {tag for view in views for tag in view.tags.split(", ")},
+            "entity": {entity for view in views for entity in view.entity.split(", ")},
+            "type": {feature.type for name in projects for feature in self.features(name)},
+            "service": {service.name for name in projects for service in self.services(name)},
+        }
+        return {facet: sorted(filter(None, values)) for facet, values in found.items()}
 
     def _nodes(self, kind: type[_Node], query: str, values: Sequence[Any]) -> list[_Node]:
         names = ", ".join(field.name for field in fields(kind))
@@ -172,18 +201,34 @@ def _most(limit: int | None) -> int:
 _WEIGHTS = "8.0, 4.0, 4.0, 2.0, 1.0"
 
 
-def find(connection: sqlite3.Connection, words: Sequence[str], project: str | None, limit: int) -> list[Hit]:
-    """Searches the table ``search`` of an open registry."""
+def find(
+    connection: sqlite3.Connection, words: Sequence[str], project: str | None, limit: int, facets: Facets = ANY
+) -> list[Hit]:
+    """Searches the table ``search`` of an open registry. The facet ``service`` is for the caller."""
     quoted = ['"' + word.replace('"', '""').replace("\0", " ") + '"' for word in words if word.strip()]
-    if not quoted:
+    if not quoted and facets == ANY:
         return []
+    wanted: dict[str, str] = {}
+    if quoted:
+        wanted["search match ?"] = " AND ".join([*quoted[:-1], quoted[-1] + " *"])
+    asked = (project, facets.owner, facets.type, facets.tag, facets.entity)
+    wanted |= {clause: value for clause, value in zip(_FACETS, asked, strict=True) if value is not None}
     query = f"""
-        select f.project, f.view, f.name, f.type, f.description, v.owner, f.version, bm25(search, {_WEIGHTS}) as score
+        select f.project, f.view, f.name, f.type, f.description, v.owner, f.version,
+            {f"bm25(search, {_WEIGHTS})" if quoted else "0.0"} as score
         from search
         join feature f on f.project = search.project and f.view = search.view and f.name = search.name
         join view v on v.project = f.project and v.name = f.view
-        where search match ? and (? is null or f.project = ?)
+        where {" and ".join(wanted) or "true"}
         order by score, f.project, f.view, f.place limit ?"""
-    matching = " AND ".join([*quoted[:-1], quoted[-1] + " *"])
-    rows = connection.execute(query, (matching, project, project, limit)).fetchall()
-    return [Hit(*row) for row in rows]
+    return [Hit(*row) for row in connection.execute(query, (*wanted.values(), limit)).fetchall()]
+
+
+# Tags and entities of a view are one text, with ", " between them.
+_FACETS = (
+    "f.project = ?",
+    "v.owner = ?",
+    "lower(f.type) = lower(?)",
+    "instr(', ' || v.tags || ', ', ', ' || ? || ', ') > 0",
+    "instr(', ' || v.entity || ', ', ', ' || ? || ', ') > 0",
+)

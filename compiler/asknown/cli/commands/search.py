@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from asknown.cli.arguments import complete, requestable
 from asknown.cli.output import Format, format_option, write_rows
 from asknown.cli.progress import say
 from asknown.cli.session import ProjectCommand, Session
+from asknown.errors import AsknownError, did_you_mean
+
+if TYPE_CHECKING:
+    from asknown.registry.nodes import Facets
 
 COLUMNS = ("feature", "type", "version", "owner", "project", "description")
 
@@ -20,27 +27,51 @@ COLUMNS = ("feature", "type", "version", "owner", "project", "description")
     shell_complete=complete(requestable),
     help="Find features with the same values, or of the same columns, as this one.",
 )
+@click.option("--owner", help="Only features of views of this owner.")
+@click.option("--tag", help="Only features of views with this tag.")
+@click.option("--entity", help="Only features of this entity.")
+@click.option("--type", "sql_type", help="Only features of this type, such as double.")
+@click.option("--service", help="Only features that this feature service has.")
 @click.option("--all", "everywhere", is_flag=True, help="Search all projects of the registry.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many features.")
 @format_option("shape")
 @click.pass_obj
 def command(
-    session: Session, *, words: tuple[str, ...], like: str | None, everywhere: bool, limit: int, shape: Format
+    session: Session,
+    *,
+    words: tuple[str, ...],
+    like: str | None,
+    owner: str | None,
+    tag: str | None,
+    entity: str | None,
+    sql_type: str | None,
+    service: str | None,
+    everywhere: bool,
+    limit: int,
+    shape: Format,
 ) -> None:
     """Find applied features by their words.
 
     Finds features with all WORDS in their name, view, description, tags or SQL, best match first. The last may be the
-    start of a word. With --like, finds features by the meaning of their SQL instead, whatever they are called.
+    start of a word. Options narrow that down; with --owner, --tag, --entity, --type or --service, words may be left
+    out. With --like, finds features by the meaning of their SQL instead, whatever they are called.
 
     \b
     Examples:
       asknown search delay carrier
       asknown search "average delay" --all
+      asknown search delay --type double
+      asknown search --service flight_delay_v1
       asknown search --like carrier_delays:last_arrived_late
     """
-    if bool(words) == bool(like):
+    from asknown.registry.nodes import ANY, Facets
+
+    facets = Facets(owner, tag, entity, sql_type, service)
+    if not (words or like or facets != ANY):
         raise click.UsageError("give words to search for, or --like view:feature")
     if like is not None:
+        if words or facets != ANY:
+            raise click.UsageError("--like takes no words and no other condition: give words, or --like view:feature")
         _search_like(session, like, everywhere=everywhere, limit=limit, shape=shape)
         return
     from asknown.project import load_settings
@@ -49,13 +80,29 @@ def command(
 
     settings = load_settings(session.project)
     with open_registry(load_registry(settings)) as reader:
-        hits = reader.search(" ".join(words).split(), None if everywhere else settings.name, limit)
+        project = None if everywhere else settings.name
+        hits = reader.search(" ".join(words).split(), project, limit, facets)
+        if not hits and not reader.absent:
+            _refuse_unknown(facets, reader.facet_values(project))
     rows = [(f"{h.view}:{h.feature}", h.type, f"v{h.version}", h.owner, h.project, h.description) for h in hits]
     write_rows(shape, COLUMNS, rows, null="", shorten=True)
     if reader.absent:
         say("nothing was applied yet: asknown apply")
     elif not hits:
-        say("no applied feature has all these words")
+        say("no applied feature has all these words" if words else "no applied feature is such a one")
+
+
+def _refuse_unknown(facets: Facets, known: Mapping[str, Sequence[str]]) -> None:
+    """Raises ``bad-value`` for the first condition that no applied feature meets, with what there is."""
+    for name, values in known.items():
+        value = getattr(facets, name)
+        if value is not None and value not in values and (name != "type" or value.upper() not in values):
+            plural = {"entity": "entities"}.get(name, f"{name}s")
+            raise AsknownError(
+                "bad-value",
+                f"no applied feature has the {name} '{value}'",
+                hint=did_you_mean(value, values, what=f"applied {plural}"),
+            )
 
 
 def _search_like(session: Session, reference: str, *, everywhere: bool, limit: int, shape: Format) -> None:
