@@ -164,6 +164,8 @@ def test_the_examples_of_the_commands(flights: Path) -> None:
                 shutil.copy(flights / "train.parquet", flights / "served.parquet")
             if "--log logs/" in command and not (flights / "logs").exists():
                 logs(flights, "flight_delay_v1")
+            if "--since 1" in command:
+                typed_here("asknown apply --yes", flights)
             if command.startswith("asknown serve") and "--new-token" not in command:
                 serves(command, flights)
             elif command.startswith("asknown push"):

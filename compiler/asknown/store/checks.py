@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.selectors import Selection
 from asknown.checks.results import TestResult
-from asknown.durations import microseconds
 from asknown.engines.engine import Engine
 from asknown.errors import AsknownError, did_you_mean
 from asknown.instants import read_instant
@@ -21,6 +19,7 @@ from asknown.online.reader import OnlineReader
 from asknown.paths import check_path
 from asknown.project.nodes import Project, UnitTest
 from asknown.store.check import check_project, errors_of_views, unbuilt_catalog
+from asknown.store.since import read_since
 from asknown.store.typed_catalog import TypedCatalog
 
 if TYPE_CHECKING:
@@ -229,17 +228,5 @@ class ProjectChecks:
             hint = did_you_mean(service, self._project.services, what="feature services")
             raise AsknownError("unknown-service", f"there is no feature service '{service}'", hint=hint)
         land_all(self._project, wait=60.0)
-        begin = None if since is None else _read_since(since)
+        begin = None if since is None else read_since(since)
         return verify_log(self._typed(), Path(path), since=begin, service=service, on_step=on_step)
-
-
-def _read_since(since: Any) -> datetime:
-    """The instant that ``since`` says, itself or by a duration before now; naive, in UTC."""
-    if isinstance(since, str):
-        with suppress(AsknownError):
-            return datetime.now(UTC).replace(tzinfo=None) - timedelta(microseconds=microseconds(since))
-    try:
-        return read_instant(since, "since")
-    except AsknownError as error:
-        hint = "give a duration, as in '1 day', or an instant, as in '2013-07-01 12:00'"
-        raise AsknownError(error.code, error.message, hint=hint) from None

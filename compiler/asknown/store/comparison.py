@@ -95,16 +95,26 @@ class ProjectChanges:
 
 
 class Comparison:
-    """The project beside its registry's head. Only views whose text differs are typed, so the rest asks no engine."""
+    """The project beside its registry's head, or beside the revision ``since``.
 
-    def __init__(self, catalog: Catalog, typed: Callable[[], TypedCatalog], reader: RegistryReader) -> None:
+    Only views whose text differs are typed, so the rest asks no engine.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        typed: Callable[[], TypedCatalog],
+        reader: RegistryReader,
+        since: Revision | None = None,
+    ) -> None:
         self._catalog = catalog
         self._typed = typed
         self._reader = reader
         self.name = catalog.project.settings.name
         self.frozen: Frozen = freeze(catalog)
         self.head = reader.head(self.name)
-        self.manifest = _manifest(reader, self.head)
+        self._since = since
+        self.manifest = _manifest(reader, since or self.head)
         self.states: dict[str, ViewState] = {}
         self._pins = pins_of(catalog)
         others = [pin for pin in reader.pins(self.name) if pin.project != self.name]
@@ -119,7 +129,7 @@ class Comparison:
         return ProjectChanges(
             self.name,
             self._catalog.project.profile.target.name,
-            self.head,
+            self._since or self.head,
             views,
             services,
             {change.view: self._consumers(change.view) for change in views},
@@ -139,13 +149,21 @@ class Comparison:
         new = None
         if name in self.frozen.views:
             new = self.states[name] = view_state(self._typed(), name, None)
-        change = compare_views(name, old, new, next_version(self._reader, self.name, name))
+        change = compare_views(name, old, new, self._following(name))
         if old is not None and new is not None:
             objects = reach([str(self._stored(name))], self._reader.object) | self.frozen.objects
             parts = changed_parts(str(self._stored(name)), self.frozen.views[name], objects)
             made_of = self._reader.object(entry["object"]).get("made_of", {}) if entry is not None else {}
             change = replace(change, causes=tuple(dict.fromkeys(causes_of(parts, made_of, self._catalog))))
         return self._with_alike(self._with_ties(change), new)
+
+    def _following(self, name: str) -> int:
+        """The number of the version that the files have: the newest one's, where they are what was applied last."""
+        if self._since is not None:
+            entry = _manifest(self._reader, self.head)["views"].get(name)
+            if entry is not None and entry["model"] == self.frozen.views.get(name):
+                return int(entry["version"])
+        return next_version(self._reader, self.name, name)
 
     def _with_alike(self, change: ViewChange, state: ViewState | None) -> ViewChange:
         """Names for each new feature one that was there before and gives the same values."""
@@ -190,14 +208,21 @@ class Comparison:
                 yield ServiceChange(name, "metadata")
 
     def _old_features(self) -> dict[str, list[str]]:
-        return old_features(self._reader, self.name) | features_of_pins(self._reader, self.manifest)
+        return self._applied_features() | features_of_pins(self._reader, self.manifest)
+
+    def _applied_features(self) -> dict[str, list[str]]:
+        """The features of each view of the revision that is compared with, in order."""
+        if self._since is None:
+            return old_features(self._reader, self.name)
+        bodies = {name: self._reader.object(entry["object"]) for name, entry in self.manifest["views"].items()}
+        return {name: [feature for feature, _ in body["features"]] for name, body in bodies.items()}
 
     def _listed(self, body: Body, features: Mapping[str, Sequence[str]]) -> list[str]:
         return list_features(thawed_service(body), features)
 
     def _new_features(self) -> dict[str, list[str]]:
         """The features of each view of the project; those of unchanged and pinned views are the registry's."""
-        known = old_features(self._reader, self.name) | pinned_features(self._catalog.project)
+        known = self._applied_features() | pinned_features(self._catalog.project)
         return {**known, **{name: [f.name for f in state.features] for name, state in self.states.items()}}
 
     def _consumers(self, view: str) -> tuple[Consumer, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 from asknown.catalog.catalog import Catalog
 from asknown.project.nodes import Project
@@ -11,7 +12,7 @@ from asknown.store.check import errors_of_views
 from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking, roll_back
 from asknown.store.registry_copies import open_registry, publish_registry
 from asknown.store.typed_catalog import TypedCatalog
-from asknown.store.versions import history_of
+from asknown.store.versions import history_of, revision_at
 
 
 class ProjectRegistry:
@@ -26,13 +27,16 @@ class ProjectRegistry:
         self.unpublished: str | None = None
         """Why the copy of the registry was not published after the last revision, if it should have been."""
 
-    def changes(self) -> ProjectChanges:
+    def changes(self, since: Any = None) -> ProjectChanges:
         """The changes that :meth:`apply` would record: views, features and services, each with its kind.
 
+        ``since`` compares with an older state than the newest: the number of a revision; or an instant, or a duration
+        such as ``"7 days"`` before now, for the revision that was the newest then.
         Only views whose SQL or config differs are typed; a project without changes asks no engine.
         """
         with open_registry(self._place) as reader:
-            return Comparison(self._catalog, self._typed, reader).changes
+            base = None if since is None else revision_at(reader, self._name, since)
+            return Comparison(self._catalog, self._typed, reader, base).changes
 
     def apply(
         self,

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.closure import Body, Frozen, freeze, reach, thaw
 from asknown.errors import AsknownError, did_you_mean
+from asknown.instants import read_instant
 from asknown.project.nodes import Project
+from asknown.store.since import read_since
 
 if TYPE_CHECKING:
     from asknown.registry.nodes import Revision, ViewVersion
@@ -128,6 +130,33 @@ def find_version(reader: RegistryReader, project: str, view: str, v: int) -> Vie
         f"the registry {reader.name} has no version of '{view}'",
         hint=did_you_mean(view, known, what="applied views") if known else "asknown apply records the first",
     )
+
+
+def revision_at(reader: RegistryReader, project: str, since: Any) -> Revision:
+    """The revision of a project that ``since`` means: by its number, or the newest one at an instant.
+
+    The instant may be a duration before now. Raises ``unknown-version`` with those that there are.
+    """
+    revisions = reader.revisions(project)
+    if not revisions:
+        raise AsknownError(
+            "unknown-version",
+            f"the registry has no revision of '{project}'",
+            hint="asknown apply records the first",
+        )
+    newest, oldest = revisions[0], revisions[-1]
+    text = str(since).strip()
+    if re.fullmatch(r"\d+", text):
+        found = next((revision for revision in revisions if revision.n == int(text)), None)
+        missing = f"the registry has no revision {text} of '{project}'"
+    else:
+        moment = read_since(since)
+        found = next((revision for revision in revisions if read_instant(revision.at, "at") <= moment), None)
+        missing = f"'{project}' had no revision at {moment.isoformat(sep=' ', timespec='seconds')} UTC"
+    if found is None:
+        hint = f"its revisions: {oldest.n} of {oldest.at} to {newest.n} of {newest.at}; asknown history lists them"
+        raise AsknownError("unknown-version", missing, hint=hint)
+    return found
 
 
 def history_of(reader: RegistryReader, project: str, view: str | None) -> list[Revision]:

@@ -22,6 +22,11 @@ COLUMNS = ("view", "feature", "kind", "from", "to", "before", "after", "tied_row
 @click.command("plan", cls=ProjectCommand)
 @click.option("--check", is_flag=True, help="Exit with 1 if a change breaks what uses the applied versions.")
 @click.option(
+    "--since",
+    metavar="REVISION|INSTANT|DURATION",
+    help="Compare with this revision, or with the newest one at this instant, instead of the newest of all.",
+)
+@click.option(
     "--diff",
     "spine",
     metavar="SPINE",
@@ -33,7 +38,7 @@ COLUMNS = ("view", "feature", "kind", "from", "to", "before", "after", "tied_row
 )
 @format_option()
 @click.pass_obj
-def command(session: Session, *, check: bool, spine: str | None, rows: int, kind: Format) -> None:
+def command(session: Session, *, check: bool, since: str | None, spine: str | None, rows: int, kind: Format) -> None:
     """Show what would change against the registry.
 
     Compares each view with its applied version, feature by feature. Names the cause of each change, the feature
@@ -53,9 +58,10 @@ def command(session: Session, *, check: bool, spine: str | None, rows: int, kind
       asknown plan
       asknown plan --check --format json
       asknown plan --diff flights_spine
+      asknown plan --since 1
     """
     with session.open_store() as store:
-        changes = store.registry.changes()
+        changes = store.registry.changes(since)
         differences: list[FeatureDiff] = []
         if spine is not None:
             from asknown.store.diff import diff_values
