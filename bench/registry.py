@@ -82,7 +82,7 @@ def applies(processes: int, count: int, dsn: str | None, seconds: float) -> None
             command = [sys.executable, __file__, "work", f"w{n}", str(logs[n]), str(count)]
             return subprocess.Popen(command, cwd=folder)
 
-        began, kills = time.monotonic(), 0
+        began, kills, next_kill = time.monotonic(), 0, 1
         running = {n: start(n) for n in range(processes)}
         while running and time.monotonic() - began < seconds:
             time.sleep(lottery.random() * 1.5)
@@ -94,9 +94,11 @@ def applies(processes: int, count: int, dsn: str | None, seconds: float) -> None
                         running[n] = start(n)
                     else:
                         raise SystemExit(f"a worker failed with {process.returncode}")
-            if running and lottery.random() < 0.5:
+            told_now = sum(len(log.read_text(encoding="utf-8").split()) for log in logs)
+            if running and told_now >= next_kill:  # a process that is killed before it applies anything shows nothing
                 running[lottery.choice(list(running))].kill()
                 kills += 1
+                next_kill = told_now + lottery.randint(1, 16)
         for process in running.values():
             process.kill()
             process.wait()
