@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from asknown.engines.arrow import arrow_type
 from asknown.errors import AsknownError
-from asknown.serve.read import Prepared, Written, statuses_of
+from asknown.serve.answers import Written, statuses_of
+from asknown.serve.read import Prepared
 from asknown.serve.wire import spell_moment
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from asknown.errors import AsknownError
+from asknown.serve.answers import Written, write_columns, write_feast, write_rows
 from asknown.serve.app import Call, Endpoint, Reply
 from asknown.serve.auth import reads_something, require
 from asknown.serve.describe import ARROW, describe_service, openapi
@@ -17,7 +18,7 @@ from asknown.serve.limits import Limits, read_body
 from asknown.serve.metrics import CONTENT_TYPE as PROMETHEUS
 from asknown.serve.metrics import expose, metrics
 from asknown.serve.problems import ProblemError
-from asknown.serve.read import Ask, Written, write_columns, write_feast, write_rows
+from asknown.serve.read import Ask
 from asknown.serve.state import State
 from asknown.serve.wire import FeastRequest, FeaturesRequest
 

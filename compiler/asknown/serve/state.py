@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from asknown.addresses import Address, StoreAddress
 from asknown.errors import AsknownError
 from asknown.online.reader import OnlineReader
+from asknown.serve.answers import Written
 from asknown.serve.limits import Limits
 from asknown.serve.log import Entry, ServiceWriter
 from asknown.serve.problems import ProblemError
-from asknown.serve.read import Ask, Prepared, Reading, Written
+from asknown.serve.read import Ask, Prepared, Reading
 
 if TYPE_CHECKING:
     from asknown.online.answer import OnlineResponse

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from sqlglot import exp
+
 from asknown.types import Kind, SqlType, parse_type
 
 BOOLEAN = parse_type("BOOLEAN")
@@ -221,3 +223,12 @@ def _decimal(kind: SqlType) -> tuple[int, int]:
 
 def _decimal_type(width: int, scale: int) -> SqlType:
     return parse_type(f"DECIMAL({min(width, _MOST_DIGITS)},{scale})")
+
+
+def spell(node: exp.Expr) -> str:
+    """The text of a node for a message, without the parameters that have replaced the author's windows."""
+    text = node.sql("duckdb")
+    if node.find(exp.Parameter) is None and len(text) <= 60:
+        return text
+    name = node.name if isinstance(node, exp.Anonymous) else node.key.replace("_", " ")
+    return f"{name}()" if isinstance(node, exp.Func) else name
