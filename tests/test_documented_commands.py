@@ -16,6 +16,7 @@ import confluent_kafka
 import duckdb
 import pytest
 
+import forked
 from asknown import OnlineReader
 from asknown.errors import Where
 from asknown.online.resolve import resolve
@@ -33,7 +34,7 @@ FLIGHTS = ("pyproject.toml", "profiles.yml", "models", "macros", "data")
 
 def typed(command: str, folder: Path) -> str:
     """What a shell prints for the command; it must succeed."""
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{forked.bin_folder()}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False, env=environment
     )
@@ -68,7 +69,7 @@ def reads_topic(command: str, folder: Path) -> None:
     broker.produce("orders", b'{"order_id": "o2", "ordered_at": "2024-01-01T00:00:00Z"}')
     assert broker.flush(10) == 0
     words = shlex.split(command.replace("localhost:9092", f"{found.host}:{found.port}"))[1:]
-    process = subprocess.Popen([str(BIN / "asknown"), *words], cwd=folder, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([forked.asknown(), *words], cwd=folder, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process.stderr as stderr:
         assert "pushing the messages of orders" in (line := stderr.readline()), f"$ {command}\n{line}{stderr.read()}"
@@ -104,7 +105,7 @@ def test_the_first_feature_of_the_readme(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository's own project, with the flights of two months."""
+    """A copy of the repository's own project, with the flights of the first week of July and the last of the year."""
     folder = tmp_path_factory.mktemp("flights")
     for name in FLIGHTS:
         if (ROOT / name).is_dir():
@@ -112,7 +113,8 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(ROOT / name, folder / name)
     data = folder / "data" / "nycflights13" / "flights.parquet"
-    flights = duckdb.read_parquet(str(ROOT / data.relative_to(folder))).filter("month in (7, 12)").to_arrow_table()
+    weeks = "(month = 7 and day <= 7) or (month = 12 and day >= 25)"
+    flights = duckdb.read_parquet(str(ROOT / data.relative_to(folder))).filter(weeks).to_arrow_table()
     data.unlink()
     duckdb.from_arrow(flights).write_parquet(str(data))
     return folder

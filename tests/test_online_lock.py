@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from asknown import FeatureStore
 from asknown.errors import AsknownError
 from asknown.online.sqlite import lock
@@ -134,7 +135,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_materialize_says_on_stderr_that_it_waits(project: Path) -> None:
     path = project / "online.db"
-    command = [sys.executable, "-m", "asknown", "--project", str(project), "materialize", "--wait"]
+    command = [forked.asknown(), "--project", str(project), "materialize", "--wait"]
     with held(path) as holder:
         short = subprocess.run([*command, "200ms"], capture_output=True, text=True, check=False)
         assert (short.returncode, short.stdout) == (1, "")

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import forked
 from asknown import AsknownError, FeatureStore
 from asknown.cli.group import main
 
@@ -565,10 +566,9 @@ while done < int(sys.argv[2]):
 
 def test_applies_side_by_side_and_kills_lose_nothing(shop: Path) -> None:
     run("apply", "--yes")
-    (shop / "applier.py").write_text(APPLIER, encoding="utf-8")
     logs = [(shop / f"log{n}").open("w+", encoding="utf-8") for n in range(4)]
     workers = [
-        subprocess.Popen([sys.executable, "applier.py", f"w{n}", "6"], stdout=log, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([forked.python(), "-c", APPLIER, f"w{n}", "6"], stdout=log, stderr=subprocess.PIPE, text=True)
         for n, log in enumerate(logs)
     ]
     lottery = random.Random(7)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+import forked
 from asknown import FeatureStore
 from asknown.cli.group import main
 from engines.postgres_server import PostgresServer, chosen_postgres
@@ -151,12 +151,11 @@ while done < rounds:
 
 def test_applies_side_by_side_and_kills_lose_nothing(shop: Path, dsn: str) -> None:
     profiles(f"{{type: postgres, dsn: '{dsn}'}}")
-    (shop / "applier.py").write_text(APPLIER, encoding="utf-8")
     logs = [shop / f"log{n}" for n in range(4)]
     workers = []
     for n, log in enumerate(logs):
         with log.open("w", encoding="utf-8") as out:
-            command = [sys.executable, "applier.py", f"w{n}", "5"]
+            command = [forked.python(), "-c", APPLIER, f"w{n}", "5"]
             workers.append(subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True))
     victim = workers[0]
     while victim.poll() is None and not logs[0].read_text(encoding="utf-8"):

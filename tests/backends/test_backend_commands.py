@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+import forked
 from backends.conftest import Backend
 from backends.servers import fresh_name
-from http_calls import ASKNOWN, serving
+from http_calls import serving
 from push.shop import VIEWS, now, order, write_file, write_shop
 
 WANTED = ("newest", "totals", "announced")
@@ -38,7 +39,7 @@ def project(backend: Backend, tmp_path: Path) -> Path:
 def run(folder: Path, *words: str, given: str | None = None, code: int = 0) -> str:
     """What a command prints to stdout."""
     done = subprocess.run(
-        [str(ASKNOWN), *words], cwd=folder, input=given, capture_output=True, text=True, timeout=120, check=False
+        [forked.asknown(), *words], cwd=folder, input=given, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout if code == 0 else done.stdout + done.stderr

@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from typed import ASKNOWN, fail, succeed, write
+from typed import fail, succeed, write
 
+import forked
 from asknown.cli.commands.init import derive_name, read_scaffold
 
 
@@ -29,7 +30,7 @@ def test_init_prints_the_next_commands_and_nothing_else_on_stdout(
 
 def test_what_init_makes_goes_all_the_way(tmp_path: Path) -> None:
     """As a newcomer does it: init, then what init says, in a shell."""
-    environment = {**os.environ, "PATH": f"{ASKNOWN.parent}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+    environment = {**os.environ, "PATH": f"{forked.bin_folder()}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 
     def shell(line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

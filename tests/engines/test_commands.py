@@ -10,16 +10,15 @@ import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import forked
 from engines.conftest import named_engines
 from engines.harness import Warehouse, kept_target
 
-ASKNOWN = Path(sys.executable).with_name("asknown")
 FILES = {
     "pyproject.toml": '[tool.asknown]\nname = "shop"\n',
     "models/shop.yml": """
@@ -93,7 +92,13 @@ def asknown(folder: Path, *arguments: str, code: int = 0) -> str:
     """What a command prints on stdout."""
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     done = subprocess.run(
-        [ASKNOWN, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [forked.asknown(), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr

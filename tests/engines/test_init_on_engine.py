@@ -7,15 +7,14 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import forked
 from engines.conftest import named_engines
 from engines.harness import Warehouse, kept_target
 
-ASKNOWN = Path(sys.executable).with_name("asknown")
 SPARED = {"spark": ("ls", "doctor", "check", "test")}
 """Commands that are left out where each takes a start of Spark; other tests have them."""
 
@@ -26,7 +25,13 @@ def test_what_init_makes_goes_all_the_way(kind: str, tmp_path: Path, running: di
 
     def shell(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [ASKNOWN, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+            [forked.asknown(), *words],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
 
     made = shell(["init", "fresh_shop", "--target", kind], tmp_path)

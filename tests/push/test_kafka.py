@@ -22,6 +22,7 @@ import fastavro
 import pytest
 from shop import offline_ids, order
 
+import forked
 from asknown import AsknownError, FeatureStore
 from asknown.serve.kafka import TopicPush, TopicReader, check_ids, parse_topic, read_config
 from asknown.serve.messages import AvroMessages, MessageError, decoder, read_debezium, read_json
@@ -312,7 +313,7 @@ def test_avro_messages_are_read_by_the_registrys_schema(registry: str) -> None:
 
 def test_the_command_runs_until_it_is_stopped(shop: Path, broker: Broker, topic: str) -> None:
     broker.send(topic, *[order(f"q{n}", 20, amount=1.0) for n in range(10)])
-    command = [ASKNOWN, "push", "orders", "--from", f"kafka://{broker.address}/{topic}", "--format", "json"]
+    command = [forked.asknown(), "push", "orders", "--from", f"kafka://{broker.address}/{topic}", "--format", "json"]
     with subprocess.Popen(command, cwd=shop, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         with FeatureStore(shop) as store:
             deadline = time.monotonic() + 60
@@ -336,7 +337,8 @@ def test_the_command_runs_until_it_is_stopped(shop: Path, broker: Broker, topic:
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(shop: Path, words: tuple[str, ...], why: str) -> None:
-    done = subprocess.run([ASKNOWN, "push", "orders", *words], cwd=shop, capture_output=True, text=True, check=False)
+    command = [forked.asknown(), "push", "orders", *words]
+    done = subprocess.run(command, cwd=shop, capture_output=True, text=True, check=False)
     assert done.returncode != 0 and why in done.stderr and "Traceback" not in done.stderr
 
 

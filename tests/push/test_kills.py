@@ -10,13 +10,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from shop import offline_ids
 
+import forked
 from asknown import FeatureStore
 from asknown.online.backend import inspect_table
 from asknown.store import landing
@@ -92,7 +92,7 @@ def kill_one(folder: Path, stage: str, first: int, after: float | None) -> list[
     """Lets a process push until it kills itself, or is killed ``after`` some seconds: the ids that it acknowledged."""
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     process = subprocess.Popen(
-        [sys.executable, "-c", PUSHER, str(folder), stage, str(first), *paths], stdout=subprocess.PIPE, text=True
+        [forked.python(), "-c", PUSHER, str(folder), stage, str(first), *paths], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     lines = [process.stdout.readline()]

@@ -6,7 +6,6 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
@@ -19,6 +18,7 @@ import pytest
 from shop import FOLLOWERS, PUSH, SOURCE, edit_files, now, offline_ids, order, write_file, write_shop
 from sqlglot import parse_one
 
+import forked
 from asknown import AsknownError, FeatureStore
 from asknown.cli.pushed import read_rows
 from asknown.model import row_path
@@ -301,7 +301,7 @@ def test_two_processes_push_and_neither_loses_or_repeats_a_number(store: Feature
         "    for n in range(30): store.push('orders', [order(f'other{n}', amount=1.0)])\n"
     )
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    other = subprocess.Popen([sys.executable, "-c", code, str(shop), *paths])
+    other = subprocess.Popen([forked.python(), "-c", code, str(shop), *paths])
     for number in range(30):
         store.push("orders", [order(number, amount=1.0)])
     assert other.wait(120) == 0
@@ -436,7 +436,7 @@ def test_verify_finds_no_difference_after_pushes(store: FeatureStore) -> None:
 
 def test_check_says_which_views_follow_and_what_keeps_the_others(store: FeatureStore, shop: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "asknown", "--project", str(shop), "check"], capture_output=True, text=True, check=False
+        [forked.asknown(), "--project", str(shop), "check"], capture_output=True, text=True, check=False
     )
     said = done.stderr.splitlines()
     assert "'totals' follows pushes into shop.orders" in said

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import forked
 from asknown import OnlineReader
 from asknown.cli.group import main
 from asknown.errors import AsknownError
@@ -202,7 +203,7 @@ def test_the_commands(path: Path, tmp_path: Path) -> None:
     place, replica = str(tmp_path / "place"), tmp_path / "replica.db"
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([ASKNOWN, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return subprocess.run([forked.asknown(), *words], cwd=tmp_path, capture_output=True, text=True, check=False)
 
     early = run("follow", place, str(replica), "--once")
     assert (early.returncode, "nothing has been published" in early.stderr) == (1, True)
