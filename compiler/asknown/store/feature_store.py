@@ -54,6 +54,7 @@ class FeatureStore:
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
         self._reader: OnlineReader | None = None
         self._frozen: list[FeatureStore] = []  # stores of requested versions
+        self._offline: dict[str, TypedCatalog] = {}  # by dialect, to write its SQL without a connection
         self._pushes: PushWriter | None = None
         self._turns = Turns()
         self.unrecorded: str | None = None
@@ -457,12 +458,17 @@ class FeatureStore:
     def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect | None]:
         """The catalog to compile with, and the dialect called ``name``; None for the target's own."""
         from asknown.dialects.registry import find_dialect
-        from asknown.store.type_engine import open_offline
+        from asknown.store.type_engine import locks_file, open_offline
 
         if name is None:
             return self._typed, None
         dialect = find_dialect(name)
-        return open_offline(self._catalog, dialect), dialect
+        typed = self._offline.get(dialect.name)
+        if typed is None or not typed.sources.files.are_unchanged():
+            typed = open_offline(self._catalog, dialect)
+            if not locks_file(self.project.profile.target):
+                self._offline[dialect.name] = typed
+        return typed, dialect
 
     def _require_view(self, name: str) -> None:
         if not self._catalog.is_view(name):
@@ -480,7 +486,8 @@ class FeatureStore:
     def _abandon(self) -> tuple[object, ...]:
         """The sessions of the process before a fork, which this one leaves alone."""
         self._reader = self._pushes = None
-        return (self.__dict__.pop("_engine", None), self.__dict__.pop("_opened", None))
+        offline, self._offline = self._offline, {}
+        return (self.__dict__.pop("_engine", None), self.__dict__.pop("_opened", None), offline)
 
     def _online(self) -> OnlineReader:
         if self._reader is None:
@@ -509,6 +516,7 @@ class FeatureStore:
     def _disconnect(self) -> None:
         engine = self.__dict__.pop("_engine", None)
         self.__dict__.pop("_opened", None)
+        self._offline.clear()
         if engine is not None:
             engine.close()
 

@@ -7,7 +7,7 @@ from asknown.dialects.dialect import Dialect
 from asknown.engines.engine import Engine, open_engine
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project, Target
-from asknown.project.options import DuckDBOptions
+from asknown.project.options import IN_MEMORY, DuckDBOptions, Options
 from asknown.store.typed_catalog import TypedCatalog
 
 
@@ -36,6 +36,11 @@ def open_bare_engine(project: Project) -> Engine:
 def open_catalog(models: Catalog, engine: Engine) -> TypedCatalog:
     """The catalog of a project's models on the engine that has the rows."""
     return TypedCatalog(models, engine, open_type_engine(models.project, engine.dialect))
+
+
+def locks_file(target: Target[Options]) -> bool:
+    """Whether an open engine of the target keeps others from writing its database."""
+    return isinstance(target.options, DuckDBOptions) and target.options.path != IN_MEMORY
 
 
 def open_offline(models: Catalog, dialect: Dialect) -> TypedCatalog:

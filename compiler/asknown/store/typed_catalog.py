@@ -87,6 +87,7 @@ class TypedCatalog:
         self._samples: dict[str, Sample | None] = {}
         self._built: frozenset[str] | None = None
         self._calls: dict[str, tuple[Call, ...] | None] = {}
+        self._model_ctes: dict[tuple[str, Dialect], Cte] = {}
 
     @property
     def engine(self) -> Engine:
@@ -191,7 +192,7 @@ class TypedCatalog:
             _refuse_hidden([table for table, _, _ in tables], closure, dialect)
         informed = [self.informed(model) for model in closure]
         return [source_cte(table, columns, dialect, stored) for table, columns, stored in tables] + translated(
-            informed, dialect, read
+            informed, dialect, read, self._model_ctes
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -169,7 +170,7 @@ def _kinds(
             name = node.name.casefold() if isinstance(node, exp.Column) else f"@{node.name}"
             known = columns if id(given) in stored else types
             if name in known:
-                node.type = exp.DataType.build(_known(known[name]), dialect="duckdb", udt=True)
+                node.type = _data_type(_known(known[name]))
         elif isinstance(node, exp.Literal) and not node.is_string and set(node.this) <= set("0123456789."):
             node.type = exp.DataType.build("DECIMAL" if "." in node.this else "BIGINT")
     try:
@@ -182,6 +183,11 @@ def _kinds(
         below = [kinds.get(id(operand), UNKNOWN) for operand in operands_of(node)]
         kinds[id(node)] = _kind(node, annotated, below)
     return kinds
+
+
+@lru_cache(maxsize=1024)
+def _data_type(kind: str) -> exp.DataType:
+    return exp.DataType.build(kind, dialect="duckdb", udt=True)
 
 
 def _known(kind: SqlType) -> str:
@@ -244,6 +250,6 @@ def _common(kinds: Sequence[str]) -> str:
 
 
 def _annotated(node: exp.Expr) -> str:
-    if node.type is None or node.is_type(exp.DType.UNKNOWN):
+    if node.type is None or node.type.this == exp.DType.UNKNOWN:
         return UNKNOWN
-    return "null" if node.is_type(exp.DType.NULL) else parse_type(node.type.sql("duckdb")).kind
+    return "null" if node.type.this == exp.DType.NULL else parse_type(node.type.sql("duckdb")).kind
