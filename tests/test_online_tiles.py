@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +39,7 @@ HIDDEN = {
 }
 NUMBERS = ("_1", "_3", "_5", "_6", "_9")
 SECOND = 1_000_000
+TICK = timedelta(seconds=1)
 
 
 def calls_over(oldest: int, newest: int) -> dict[str, Any]:
@@ -135,6 +136,48 @@ def test_tiles_of_any_length_give_what_the_events_give(
             load(path, view, rows)
         found.append([answers(path, NOON + timedelta(seconds=later), request) for request in requests])
     assert all(each == found[0] for each in found)
+
+
+def some_events(pick: random.Random, around: datetime) -> list[dict[str, Any]]:
+    """Events of a few keys in the nine seconds before an instant, with odd values."""
+    pools: list[Any] = [
+        *([*ODD, 0.3], [None, True, False], [None, Decimal("1.25")], [None, "", "é"], [None, 2**90], [None, -5]),
+        *([None, date(2024, 1, 1)], [None, b"\0"], [*ODD[:5], math.nan, None]),
+    ]
+    odd = pick.random() < 0.7  # else most columns are numbers alone, and packed as such
+    rows = []
+    for _ in range(pick.randrange(40)):
+        values = [pick.choice(pool if odd else [value for value in pool if value is not None]) for pool in pools]
+        at = (around - pick.randrange(10) * TICK).replace(tzinfo=None)
+        rows.append({"id": pick.randrange(1, 4), "ts": at, **dict(zip(HIDDEN, values, strict=True))})
+    return rows
+
+
+@pytest.mark.parametrize("seed", [*range(24), 58, 162, 192])
+def test_tiles_that_a_load_adds_to_are_those_of_all_events(tmp_path: Path, seed: int) -> None:
+    pick = random.Random(seed)
+    later, sizes = pick.randrange(12), pick.choice([(1, 1), (1, 2), (2, 3), (4, 128)])
+    view, at = windowed({name: CALLS[name] for name in ("sum_1 4", "last_4 3", "rows 2")}, HIDDEN), NOON + later * TICK
+
+    def newest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return list({row["id"]: row for row in sorted(rows, key=lambda row: row["ts"])}.values())
+
+    old, new = some_events(pick, NOON), some_events(pick, at)
+    cut = at.replace(tzinfo=None) - 9 * TICK
+    paths = [tmp_path / "added.db", tmp_path / "whole.db"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_tiles, "FEWEST", sizes[0])
+        patch.setattr(tiles, "LENGTH", sizes[1])
+        load(paths[0], view, old, newest(old))
+        with open_writer(paths[0]) as writer:
+            batches = [make_batch(view, newest(new))], [event_batch(view, new)]
+            writer.add(view, *batches, [], watermark=at, max_ahead=DAY)
+            added = writer.stored()["orders"]
+        load(paths[1], view, [row for row in [*old, *new] if row["ts"] >= cut], newest([*old, *new]), watermark=at)
+    with open_writer(paths[1]) as writer:
+        assert writer.stored()["orders"].hashes == added.hashes
+    for part in ("orders", "orders.events", "orders.tiles"):
+        assert dump(paths[0], part) == dump(paths[1], part)
 
 
 def test_only_busy_keys_have_tiles(tmp_path: Path) -> None:

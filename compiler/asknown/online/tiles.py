@@ -92,6 +92,8 @@ class TileBuilder:
     def after(self, columns: Columns) -> list[str]:
         """For each tile the states of the events behind it, as JSON."""
         count, written = len(columns[0]), list[str]()
+        if count <= LENGTH:
+            return [self._nothing]
         for state in self.states:
             state.begin(count)
         for begin in reversed(range(0, count, LENGTH)):

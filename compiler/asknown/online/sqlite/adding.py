@@ -28,9 +28,10 @@ from asknown.online.sqlite.events import gather, remove_before, stage_events
 from asknown.online.sqlite.layout import replace_statement
 from asknown.online.sqlite.merge import KeyedTable
 from asknown.online.sqlite.names import quote
+from asknown.online.sqlite.tile_update import TileUpdate
 from asknown.online.sqlite.tiles import lack_states, write_tiles
 
-_TOUCHED = 'temp."_asknown_touched"'  # keys whose events, or whose rows ahead, have changed
+_TOUCHED = 'temp."_asknown_touched"'  # keys whose rows ahead have changed, or will be compared anew
 _LAST = to_microseconds(datetime.max)
 
 
@@ -126,11 +127,12 @@ class Adding:
         assert view.windows is not None and stored.hashes.events is not None and stored.hashes.tiles is not None
         table, change = layout.event_table(view), Change()
         cut = self._at - view.windows.longest
-        touched = _Keys(connection, view)
+        update = TileUpdate(connection, view) if view.keys and not lack_states(connection, view) else None
 
         def leave(rows: list[Row]) -> None:
             change.remove(rows)
-            touched.add(rows)
+            if update is not None:
+                update.leave(rows)
 
         remove_before(connection, table, keyed=quote(view.name), cut=cut, hear=leave)
         insert = stage_events(connection, table)
@@ -141,11 +143,15 @@ class Adding:
         for rows in chain(given, ripe):
             kept = [row for row in rows if row[width] >= cut]
             connection.executemany(insert, kept)
-            touched.add(kept)
+            if update is not None:
+                update.come(kept)
         before = change.removed
         gather(connection, table, change)
         tiled = Change()
-        write_tiles(connection, view, tiled, None if lack_states(connection, view) else _TOUCHED)
+        if update is None:
+            write_tiles(connection, view, tiled)
+        else:
+            update.write(tiled, cut)
         hashes = replace(
             stored.hashes, events=change.apply(stored.hashes.events), tiles=tiled.apply(stored.hashes.tiles)
         )
