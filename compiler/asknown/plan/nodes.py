@@ -276,7 +276,7 @@ def _width(step: Step) -> int:
         case AsOfJoin():
             fetched = step.view.fetched  # in the order in which they break ties
             places = (place for place, column in enumerate(fetched, 1) if column in step.columns)
-            return max(_LEAST_WIDTH, *places)
+            return max((_LEAST_WIDTH, *places))
         case TrailingWindow():
             return max(len(step.calls), _LEAST_WIDTH)
         case Derived():
