@@ -35,6 +35,7 @@ DEMANDED = (
     Demand(("W3k", "W3"), "ours", "ours", 1.4),
     Demand(("W3-hot", "W3-even"), "ours", "ours", 2.0),
     _same("W5", "ours", "ours-unlimited", 1.5),
+    *(_same(name, "ours", "ours-apart", 1.3) for name in ("W6", "W6-wide")),
     _same("W1", "feast-duckdb", "ours", 6, least=True, sizes=("M",)),
     _same("W2", "feast-duckdb", "ours", 12, least=True, sizes=("M",)),
     _same("W1", "feast-duckdb", "ours", 11, least=True, sizes=("L",)),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent / "systems"))
+from sizes import MANY
 
 MEMORY_LIMIT = "2GB"
 
@@ -57,6 +62,7 @@ SYSTEMS = {
         *(System(f"ours-{form}", "ours.py", variant=form, what=f"asknown, windows by {form}")
           for form in ("pairs", "bands", "tiles")),
         System("ours-whole", "ours.py", variant="whole", what="asknown, amounts as whole cents"),
+        System("ours-apart", "ours.py", variant="apart", what="asknown, each view asked alone: the sum"),
         System("ours-unlimited", "ours.py", variant="unlimited", what="asknown without the limit"),
         System("expert", "expert.py", what="DuckDB, SQL by hand (bench/sql)"),
         System("expert-unlimited", "expert.py", variant="unlimited", what="the expert without the limit"),
@@ -112,6 +118,9 @@ WORKLOADS = {
                  ("ours", "expert", "floor", *_PEERS), _MATCHES),
         Workload("W5", f"W2 to Parquet under a memory limit of {MEMORY_LIMIT}", _VIEWS,
                  ("ours", "ours-unlimited", "expert", "expert-unlimited", *_PEERS)),
+        *(Workload(name, f"{views} views of {features} features, one request", ("spine", "wide"),
+                   ("ours", "ours-apart", "polars"), sizes=("S", "M"))
+          for name, (views, features) in MANY.items()),
         Workload("F", "the flights example: its service of 5 views on 336,776 departures", (),
                  ("ours",), (*_MATCHES, *_FORMS), sizes=("S",)),
         Workload("O1", "one key, 5 features", _ACCOUNTS, _ONLINE, sizes=("S",), answers=False),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from child import Job, Watch, main, save_arrow
+from sizes import MANY, many_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,7 @@ ASKED: dict[str, tuple[list[str], str]] = {
     "W3k": (["spend_known"], "spine"),
     "W4": ([f"wide:f{n}3" for n in range(10)], "spine"),
     "W5": (["merchant_stats", "user_profile", "last_payment"], "spine"),
+    **{name: ([f"many_{name[3:]}{view}" for view in range(views)], "spine") for name, (views, _) in MANY.items()},
 }
 
 
@@ -40,7 +42,23 @@ def prepare(job: Job, watch: Watch) -> None:
     tables = [{"name": path.stem, "path": job.rows(path.stem)} for path in sorted(job.data.glob("*.json"))]
     sources = {"sources": [{"name": "raw", "tables": tables}]}
     (job.work / "models" / "sources.yml").write_text(json.dumps(sources), encoding="utf-8")
+    write_many_views(job.work / "models")
     write_profile(job)
+
+
+def write_many_views(folder: Path) -> None:
+    """The views of W6, all over the table ``wide``."""
+    for name, (_, features) in MANY.items():
+        for view, label in enumerate(ASKED[name][0]):
+            columns = [
+                f"{'-' if sign < 0 else ''}{column} as {feature}"
+                for feature, (column, sign) in many_columns(view, features).items()
+            ]
+            head = "{{ config(entity='merchant', event_time='event_time') }}"
+            text = (
+                f"{head}\nselect merchant_id, event_time, {', '.join(columns)}\nfrom {{{{ source('raw', 'wide') }}}}\n"
+            )
+            (folder / f"{label}.sql").write_text(text, encoding="utf-8")
 
 
 def write_profile(job: Job) -> None:
@@ -81,6 +99,27 @@ def train(job: Job, watch: Watch) -> pa.Table:
     return table
 
 
+def train_apart(job: Job, watch: Watch) -> pa.Table:
+    """Each view's training set alone, one after the other; "query" is the sum of their queries."""
+    with watch.phase("request"), closing(open_store(job)) as store:
+        views, spine = ASKED[job.workload]
+        trainings = [store.get_historical_features(job.rows(spine), view) for view in views]
+        for training in trainings:
+            write_query(training)
+        with watch.phase("query"):
+            tables = [training.to_arrow() for training in trainings]
+    found, *others = tables
+    for table in others:
+        for name in table.column_names[len(trainings[0].plan.spine.columns) :]:
+            found = found.append_column(name, table.column(name))
+    return found
+
+
+def train_many(job: Job, watch: Watch) -> pa.Table:
+    """The training set of many views: of all together, or of each apart."""
+    return train_apart(job, watch) if job.variant == "apart" else train(job, watch)
+
+
 def write_query(training: RetrievalJob) -> None:
     """Has the SQL written, as any of the `to_…` methods does first: so "query" is the engine's part alone."""
     _ = training._written  # sql() would read it back, too, for people to rely on
@@ -113,6 +152,7 @@ ACTS: dict[str, Callable[[Job, Watch], Any]] = {
     "prepare": prepare,
     "F": train_flights,
     "W5": train_to_file,
+    **dict.fromkeys(MANY, train_many),
     "*": train,
 }
 

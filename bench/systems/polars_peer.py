@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from child import Job, Watch, main
+from sizes import MANY, many_columns
 
 # For each view: table, key, event time, what breaks ties, ttl in days, columns.
 VIEWS: dict[str, tuple[str, str, str, list[str], int | None, list[str]]] = {
@@ -62,6 +63,31 @@ def join(job: Job, watch: Watch) -> Any:
             return found.sort("row_id")
 
 
+def join_many(job: Job, watch: Watch) -> Any:
+    """An as-of join for each view of W6; no two rows of their table have the same time."""
+    views, features = MANY[job.workload]
+    with watch.phase("request"):
+        import polars as pl
+
+        with watch.phase("query"):
+            found = pl.read_parquet(job.rows("spine")).sort("event_timestamp")
+            for number in range(views):
+                columns = [
+                    (pl.col(column) * sign).alias(name)
+                    for name, (column, sign) in many_columns(number, features).items()
+                ]
+                rows = pl.scan_parquet(job.rows("wide")).select("merchant_id", "event_time", *columns)
+                found = found.join_asof(
+                    rows.sort("event_time").collect(),
+                    left_on="event_timestamp",
+                    right_on="event_time",
+                    by="merchant_id",
+                    strategy="backward",
+                    check_sortedness=False,
+                ).drop("event_time")
+            return found.sort("row_id")
+
+
 def roll(job: Job, watch: Watch) -> Any:
     """Windows over spine and events in one frame, so that each spine row has a window that ends at it."""
     with watch.phase("request"):
@@ -104,7 +130,11 @@ def save(frame: Any, path: Path) -> None:
     frame.write_parquet(path)
 
 
-ACTS: dict[str, Callable[[Job, Watch], Any]] = {"W3": roll, "W3-even": roll, "W3-hot": roll, "*": join}
+ACTS: dict[str, Callable[[Job, Watch], Any]] = {
+    **dict.fromkeys(("W3", "W3-even", "W3-hot"), roll),
+    **dict.fromkeys(MANY, join_many),
+    "*": join,
+}
 
 if __name__ == "__main__":
     main(ACTS, save)
