@@ -1,4 +1,4 @@
-"""`asknown plan --since` compares with an older revision, and `asknown search` narrows down by facets."""
+"""`plan --since` compares with an older revision, `search` narrows down by facets, `enforce` loads what was applied."""
 
 from __future__ import annotations
 
@@ -148,3 +148,28 @@ def test_an_unknown_value_of_a_facet_names_those_that_there_are(shop: Path) -> N
     ):
         assert said in run("search", option, value, code=1)
     assert "takes no words and no other condition" in run("search", "--like", "orders:twice", "--tag", "x", code=2)
+
+
+def test_only_what_was_applied_is_loaded(shop: Path) -> None:
+    Path("profiles.yml").write_text(
+        "shop:\n  outputs: {dev: {type: duckdb}}\n  registry: {enforce: true}\n", encoding="utf-8"
+    )
+    assert "nobody has applied v1 of 'orders', v1 of 'shops'" in run("materialize", code=1)
+    assert not Path("online.db").exists()
+    run("apply", "--yes")
+    run("materialize")
+    edit("owner='growth'", "owner='ops'")
+    edit("select customer_id", "-- whose\nselect customer_id")
+    run("materialize")
+    edit("amount * 2", "amount * 3")
+    assert "nobody has applied v2 of 'orders'\n  hint: asknown plan" in run("materialize", code=1)
+    run("materialize", "shops")
+    run("apply", "--yes")
+    run("materialize")
+
+
+def test_enforce_is_true_or_false(shop: Path) -> None:
+    Path("profiles.yml").write_text(
+        "shop:\n  outputs: {dev: {type: duckdb}}\n  registry: {enforce: oui}\n", encoding="utf-8"
+    )
+    assert "'enforce' of 'registry'" in run("plan", code=1)

@@ -72,13 +72,14 @@ class RegistryPlace:
     """Where the registry is: a file, or a server or object store. One that is ``read_only`` is somebody else's copy.
 
     ``publish`` is where each apply puts such a copy: a path or an address. ``fetched`` is the file that a copy in an
-    object store is brought to.
+    object store is brought to. If it is to ``enforce``, views are loaded only as they were applied.
     """
 
     at: Address
     read_only: bool = False
     publish: str | None = None
     fetched: Path | None = None
+    enforce: bool = False
 
     def __str__(self) -> str:
         return str(self.at)

@@ -15,9 +15,9 @@ from asknown.project.values import Value
 REGISTRY_FILE = "registry.db"
 SCHEMA = "asknown_registry"
 FETCHED = ".asknown/registry.db"
-_FILE = ("type", "path", "read_only", "publish")
-_SERVER = ("type", "dsn", "schema", "publish")
-_COPY = ("type", "url")
+_FILE = ("type", "path", "read_only", "publish", "enforce")
+_SERVER = ("type", "dsn", "schema", "publish", "enforce")
+_COPY = ("type", "url", "enforce")
 _TYPES = ("sqlite", "postgres", "object_store")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -35,15 +35,18 @@ def read_registry(value: Value, root: Path) -> RegistryPlace:
         case "sqlite":
             reader = Reader(value, "'registry'", _FILE)
             path = below(root, reader.text("path") if reader.value("path") else REGISTRY_FILE)
-            return RegistryPlace(path, read_only=reader.truth("read_only"), publish=_publish(reader, root))
+            read_only, enforce = reader.truth("read_only"), reader.truth("enforce")
+            return RegistryPlace(path, read_only=read_only, publish=_publish(reader, root), enforce=enforce)
         case "postgres":
             reader = Reader(value, "'registry' of type postgres", _SERVER)
             dsn = reader.text("dsn", hint="dsn: \"{{ env_var('REGISTRY_DSN') }}\"")
-            return RegistryPlace(StoreAddress("postgres", dsn, _schema(reader)), publish=_publish(reader, root))
+            at = StoreAddress("postgres", dsn, _schema(reader))
+            return RegistryPlace(at, publish=_publish(reader, root), enforce=reader.truth("enforce"))
         case "object_store":
-            url = _url(Reader(value, "'registry' of type object_store", _COPY))
+            reader = Reader(value, "'registry' of type object_store", _COPY)
+            url = _url(reader)
             at = StoreAddress("object_store", url, url.rpartition("/")[2])
-            return RegistryPlace(at, read_only=True, fetched=root / FETCHED)
+            return RegistryPlace(at, read_only=True, fetched=root / FETCHED, enforce=reader.truth("enforce"))
     raise AsknownError(
         "wrong-type",
         "'type' of 'registry' is none that asknown knows",

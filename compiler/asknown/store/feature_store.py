@@ -247,6 +247,8 @@ class FeatureStore:
         names = self._online_views() if views is None else self._with_pins_named(read_names(views, "views"))
         for name in names:
             self._require_view(name)
+        if self.project.profile.registry.enforce:
+            self.registry.require_applied(names)
         self._close_reader()
         options = LoadOptions(
             until,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from asknown.catalog.catalog import Catalog
+from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.registry.nodes import NextRevision, Revision, Run
 from asknown.store.check import errors_of_views
@@ -37,6 +38,17 @@ class ProjectRegistry:
         with open_registry(self._place) as reader:
             base = None if since is None else revision_at(reader, self._name, since)
             return Comparison(self._catalog, self._typed, reader, base).changes
+
+    def require_applied(self, views: Collection[str]) -> None:
+        """Raises ``not-applied`` for the views that have another version in the files than the one applied."""
+        left = [c for c in self.changes().views if c.view in views and c.after is not None and c.after != c.before]
+        if left:
+            versions = ", ".join(f"v{c.after} of '{c.view}'" for c in left)
+            raise AsknownError(
+                "not-applied",
+                f"the registry is to be enforced, and nobody has applied {versions}",
+                hint="asknown plan shows what differs, asknown apply records it",
+            )
 
     def apply(
         self,
