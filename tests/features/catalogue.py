@@ -22,8 +22,10 @@ class Feature:
     """A feature over the payments. ``sql`` is the item; ``below`` is a CTE ``payments`` that stands for the source.
 
     ``stack``: CTEs, by name, that a stack of is in the source's place; ``rows`` gives what a payment becomes in them.
-    ``known``: the view has a known_at. ``keys`` beside the card; ``base`` are the items of a feature view that an
-    on-demand ``sql`` reads, with its inputs; ``nearly`` agrees to 1e-12.
+    ``looked_up`` are the call of lookup() that an on-demand ``sql`` reads, and the view that it names; ``over`` is then
+    the loop, over the payments of all cards and the card. ``known``: the view has a known_at. ``keys`` beside the card;
+    ``base`` are the items of a feature view that an on-demand ``sql`` reads, with its inputs; ``nearly`` agrees to
+    1e-12.
     """
 
     number: int
@@ -39,6 +41,8 @@ class Feature:
     nearly: bool = False
     stack: dict[str, str] = field(default_factory=dict)
     rows: Callable[[Row], list[Row]] = lambda row: [row]
+    looked_up: tuple[str, str, str] | None = None
+    over: Callable[[list[Row], int, Any], Any] | None = None
 
     @property
     def name(self) -> str:
@@ -148,6 +152,13 @@ def _sent(row: Row) -> list[Row]:
     return [{**row, "step": 1}, {**row, "ts": row["known"], "step": -1}]
 
 
+def _cards_at_the_last_merchant(rows: list[Row], card: int, t: Any) -> int | None:
+    seen = [row for row in rows if row["ts"] <= t]
+    last = newest([row for row in seen if row["card"] == card], "merchant")
+    there = [row for row in inside(seen, t, days(7)) if row["merchant"] == last]
+    return None if last is None else len({row["card"] for row in there})
+
+
 def _edges(row: Row) -> list[Row]:
     other = None if row["cents"] is None else 1 + row["cents"] % 4
     return [{**row, "other": other}, {**row, "card": other, "other": row["card"]}]
@@ -198,6 +209,11 @@ FEATURES = (
             "count(*) filter (where fraud) over {{ last('30 days') }} "
             "/ nullif(count(*) filter (where source = 'txns') over {{ last('30 days') }}, 0)",
             _fraud_share, "Fraud", known=True, merchant=True, stack=_REPORTED, rows=_reported),
+    Feature(11, "Cards at the merchant of the last payment, 7 days", "cards_7d", lambda r, t: None, "Fraud",
+            base="merchant as last_merchant",
+            looked_up=("lookup('merchants11', merchant='last_merchant')", "merchants11",
+                       "count(distinct card) over {{ last('7 days') }} as cards_7d"),
+            over=_cards_at_the_last_merchant),
     Feature(12, "The requested amount against the mean of 30 days", "amount / nullif(avg_30d, 0)",
             lambda r, t: l.over(AMOUNT, l.mean(values(inside(r, t, days(30)), "amount"))), "Fraud",
             base="avg(amount) over {{ last('30 days') }} as avg_30d", inputs={"amount": "double"}),
@@ -362,10 +378,9 @@ REFUSED: dict[int, tuple[str, str]] = {
 """By number: a spelling that is refused, and a word of the reason or the hint."""
 
 GAPS: dict[int, str] = {
-    10: "lookup() of a view by another view's feature is not there yet",
-    11: "lookup() of a view by another view's feature is not there yet",
+    10: "lookup() by a list is not there yet: look up one element, in a view of its own",
     22: "exponential decay from the moment of asking is not there yet",
-    23: "lookup() by a list is not there yet",
+    23: "lookup() by a list is not there yet: look up one element, in a view of its own",
     24: "ranks among all entities: a daily snapshot as a plain model",
     25: "as row 12, with two views",
     41: "rows dated ahead: tests/test_online_ahead.py",

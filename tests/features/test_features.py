@@ -44,7 +44,11 @@ def view_of(feature: Feature) -> dict[str, str]:
         return {f"v{feature.number}": text}
     base = f"base{feature.number}"
     asked = f"{{{{ config(inputs={feature.inputs!r}) }}}}\nselect {feature.sql} as {feature.name}\n"
-    return {base: text, f"v{feature.number}": f"{asked}from {{{{ request('{base}', '{base}:ts') }}}}"}
+    if feature.looked_up is None:
+        return {base: text, f"v{feature.number}": f"{asked}from {{{{ request('{base}', '{base}:ts') }}}}"}
+    call, name, items = feature.looked_up
+    other = "{{ config(entity='merchant', event_time='ts') }}\nselect merchant, ts, " + items + f"\nfrom {source}"
+    return {base: text, name: other, f"v{feature.number}": f"{asked}from {{{{ request('{base}', {call}) }}}}"}
 
 
 def _spell(ctes: dict[str, str]) -> str:
@@ -83,6 +87,8 @@ def store(project: Path) -> Iterator[FeatureStore]:
 
 def expected(feature: Feature, rows: list[Row], card: int, t: datetime) -> Any:
     """What the loop says of a card at an instant."""
+    if feature.over is not None:
+        return feature.over(rows, card, t)
     seen = [
         row for row in (made for row in rows for made in feature.rows(row))
         if row["card"] == card and row["ts"] <= t and (not feature.known or row["known"] <= t)
@@ -180,6 +186,12 @@ def cookbook() -> str:
         for f in (f for f in FEATURES if f.domain == domain):
             lines = [f"**{f.title}**{_where(f)}\n", "```sql"]
             lines += [f"-- in a CTE: {f.below}"] if f.below is not None and " over (" in f.below else []
+            if f.looked_up is not None:
+                lines += [f"-- in a feature view of merchants, {f.looked_up[1]}: {f.looked_up[2]}"]
+                lines += [f"-- in a feature view of cards, cards: {f.base}", f"select {f.sql}"]
+                lines += [f"from {{{{ request('cards', {f.looked_up[0]}) }}}}", "```\n"]
+                parts.append("\n".join(lines))
+                continue
             if f.stack:
                 lines += [f"with {_spell(f.stack)}", f"select {f.sql}"]
                 lines += [f"from {{{{ stack({', '.join(map(repr, f.stack))}) }}}}", "```\n"]

@@ -1,4 +1,4 @@
-"""The three examples of docs/on-demand.md run as they stand, and give the same in training and in serving."""
+"""The examples of docs/on-demand.md run as they stand, and give the same in training and in serving."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from on_demand.conftest import Make
 
 PAGE = Path(__file__).parents[2] / "docs" / "on-demand.md"
 NOON = datetime(2024, 3, 9, 12)  # a Saturday
-NAMES = ("order_check", "recency", "order_review")
+NAMES = ("order_check", "recency", "order_review", "referral")
 
 
 def test_the_examples_run_at_both_ends(make: Make) -> None:
     blocks = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     examples = [block for block in blocks if "config(inputs=" in block]
-    assert len(examples) == 3
+    assert len(examples) == 4
     store = make([], **dict(zip(NAMES, examples, strict=True)))
     assert [found for found in store.check() if found.severity != "information"] == []
     store.materialize(NOON)
-    row = {"customer_id": 1, "amount": 100.0, "to_city": " Rome ", "coupons": ["WELCOME", None]}
+    row = {"customer_id": 1, "amount": 100.0, "to_city": " Rome ", "coupons": ["WELCOME", None], "referred_by": 1}
     spine = pa.Table.from_pylist([{**row, "event_timestamp": NOON}])
     offline = store.get_historical_features(spine, list(NAMES)).to_arrow().to_pylist()[0]
     online = store.get_online_features(list(NAMES), [row], at=NOON).rows()[0]
@@ -37,6 +37,8 @@ def test_the_examples_run_at_both_ends(make: Make) -> None:
         "welcome_coupon": True,
         "size": "high",
         "review": True,
+        "referrer_spends_more": False,
+        "referrer_is_near": True,
     }
     assert {name: offline[name] for name in expected} == expected
     assert {name: online[name] for name in expected} == expected

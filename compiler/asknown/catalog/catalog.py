@@ -71,7 +71,7 @@ class Catalog:
         waiting = [*self.on_demand_views(), *(name for name in read if name in self.project.models)]
         while waiting:
             request = self.model(waiting.pop()).rendered.request
-            below = {name.partition(":")[0] for name in (() if request is None else request.references)} - read
+            below = {name.partition(":")[0] for name in (() if request is None else request.names)} - read
             read |= below
             waiting += [name for name in below if name in self.project.models]
         return sorted(name for name in read if name in self.project.models and self.project.models[name].frozen)

@@ -113,10 +113,11 @@ class _Freezing:
         if call is None:
             return {}
         services = [name for name in call.references if name in self._catalog.project.services]
-        views = [name.partition(":")[0] for name in call.references if name not in services]
+        views = [name.partition(":")[0] for name in call.names if name not in services]
         views += [line.view for name in services for line in self._catalog.project.services[name].features]
         return {
             "request": [call.references, call.full_names, call.line],
+            **({"lookups": [[one.reference, one.keys, one.prefix] for one in call.lookups]} if call.lookups else {}),
             "views": [[view, self.model(view)] for view in dict.fromkeys(views)],
             "services": [[name, self.keep(_service(self._catalog.project.services[name]))] for name in services],
         }

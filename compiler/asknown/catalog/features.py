@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from sqlglot import exp
@@ -88,7 +88,7 @@ def fingerprint_on_demand(
     """
     made = {}
     for item in view.items:
-        columns = [view.column(name) for name in sorted(item.columns)]
+        columns = [view.column(name) for name in sorted(view.read_by(item.name))]
         origins = [_origin(column, found) for column in columns]
         sql = _spelled(item.expression, view.model.dialect)
         facts = [[c.name, c.type.name, origin] for c, (origin, _) in zip(columns, origins, strict=True)]
@@ -110,6 +110,9 @@ def _origin(
             return ["asked_at"], None
         case InputColumn():
             return ["input"], None
+        case FeatureColumn(view, label, keys, asked, by) if by:
+            plain, order = _origin(replace(column, origin=FeatureColumn(view, label, keys, asked)), found)
+            return ["lookup", *plain, by], order
         case FeatureColumn(view, label, keys, asked):
             prints = found(view)
             if asked.name in prints:

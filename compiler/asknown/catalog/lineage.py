@@ -78,7 +78,7 @@ def on_demand_lineage(
     made: dict[str, tuple[Edge, ...]] = {}
     for item in view.items:
         edges: dict[Edge, None] = {}
-        for name in item.columns:
+        for name in view.read_by(item.name):
             match view.column(name).origin:
                 case FeatureColumn(below, _, _, column):
                     of = found(below)

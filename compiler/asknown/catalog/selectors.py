@@ -122,7 +122,7 @@ class _Graph:
 def _requested(catalog: Catalog, name: str) -> Iterable[str]:
     """The views that an on-demand view reads through request()."""
     call = catalog.model(name).rendered.request
-    for reference in () if call is None else call.references:
+    for reference in () if call is None else call.names:
         service = catalog.project.services.get(reference)
         if service is None:
             yield reference.partition(":")[0]

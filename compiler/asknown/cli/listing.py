@@ -71,7 +71,7 @@ def kind_of(model: Model) -> str:
 def reads_of_model(model: Model) -> tuple[str, ...]:
     """The models that a model refers to; of an on-demand view, what it names in ``request()``."""
     request = model.rendered.request
-    return model.rendered.refs if request is None else request.references
+    return model.rendered.refs if request is None else request.names
 
 
 def spell_ttl(ttl: int | None) -> str | None:

@@ -28,7 +28,9 @@ from asknown.plan.nodes import (
     AsOfJoin,
     Derived,
     DerivedValue,
+    Extended,
     Fetched,
+    LookedUp,
     Output,
     Plan,
     Spine,
@@ -60,7 +62,12 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     ``models`` are the CTEs that the views and the spine read. ``reserved_names`` are all names that a user gave to
     things that a query can name.
     """
-    columns = [c.name for c in plan.spine.columns] + [o.name for o in plan.outputs] + [s.name for s in plan.statuses]
+    extended = [column for step in plan.steps if isinstance(step, Extended) for column, _ in step.columns]
+    columns = (
+        [c.name for c in (*plan.spine.columns, *extended)]
+        + [o.name for o in plan.outputs]
+        + [s.name for s in plan.statuses]
+    )
     # ClickHouse takes the table in given.x for a column called given.
     names = Names([*reserved_names, *(cte.name for cte in models), *columns])
     inside = Names(columns)
@@ -71,9 +78,18 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     s = inside.fresh("s")
     query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
     joined: dict[int, tuple[str, AsOfScope]] = {}
+    given = [column.name for column in plan.spine.columns]
+    writer = _Writer(plan, joined, s, col(t, s), dialect)
     moments: dict[tuple[str, tuple[Column, ...]], tuple[AsOfScope, str]] = {}
     for place, join in enumerate(plan.steps):
         if isinstance(join, Derived):
+            continue
+        if isinstance(join, Extended):
+            kept = [*([] if row is None else [row]), t, *given]
+            ctes.append(_extended(join, query, names, kept, writer))
+            given += [column.name for column, _ in join.columns]
+            spine = ctes[-1].name
+            query.set("from_", exp.From(this=table(spine, s)))
             continue
         ctes += rows.of(join.view)
         if (join.label, join.keys) not in moments:
@@ -90,7 +106,6 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
         on.append(col(t, s).eq(col(scope.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left", copy=False)
     known = not_null(col(t, s))
-    writer = _Writer(plan, joined, s, col(t, s), dialect)
     statuses = {status.of.name: status for status in plan.statuses}
     outputs = []
     for output in plan.outputs:
@@ -102,6 +117,15 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     query = query.select(*outputs, copy=False)
     query = query if row is None else query.order_by(col(row, s), copy=False)
     return Statement(tuple(ctes), query, comment=HEADER)
+
+
+def _extended(step: Extended, query: exp.Select, names: Names, kept: Sequence[str], writer: _Writer) -> Cte:
+    """The spine's columns ``kept`` and those that a step adds, with values of the steps that are joined so far."""
+    rows = query.copy()
+    added = [named(writer.value(value), column.name) for column, value in step.columns]
+    rows.set("expressions", [*(named(col(name, writer.s), name) for name in kept), *added])
+    shown = ", ".join(column.name for column, _ in step.columns)
+    return Cte(names.fresh("looked_up"), rows, materialized=True, comment=f"the spine, with what to look up: {shown}")
 
 
 def _step_ctes(join: AsOfJoin | TrailingWindow, scope: AsOfScope, moments: str) -> list[Cte]:
@@ -127,8 +151,8 @@ def _output(output: Output, plan: Plan, writer: _Writer, known: exp.Expr, dialec
             value = col(output.column.name, writer.joined[output.step][0])
             if model.dialect == dialect.sqlglot:
                 return value
-        case TrailingWindow():
-            raise AssertionError(f"'{output.name}' reads a window without an expression")
+        case TrailingWindow() | Extended():
+            raise AssertionError(f"'{output.name}' reads a step that gives no feature")
     return cast(dialect, value, output.column.type, at=place_of_column(model, output.column.name))
 
 
@@ -184,11 +208,11 @@ class _Writer:
         def put(node: exp.Expr) -> exp.Expr:
             name = f"@{node.name}" if isinstance(node, exp.Parameter) else node.name.casefold()
             value = inputs.get(name) if isinstance(node, exp.Parameter | exp.Column) else None
-            return node if value is None else self._value(value)
+            return node if value is None else self.value(value)
 
         return expression.transform(put)
 
-    def _value(self, value: Value) -> exp.Expr:
+    def value(self, value: Value) -> exp.Expr:
         """A value that an expression reads: a column of a CTE or of the spine, or another derived expression."""
         match value:
             case Fetched():
@@ -208,6 +232,9 @@ class _Writer:
             case SpineInstant():
                 timestamp = self.dialect.clock == "timestamp"
                 return self.t.copy() if timestamp else snippet(self.dialect, "from_microseconds", x=self.t.copy())
+            case LookedUp(inner_value, keys, _):
+                there = all_of([not_null(col(key.name, self.s)) for key in keys])
+                return exp.paren(exp.Case(ifs=[exp.If(this=there, true=self.value(inner_value))]))
             case DerivedValue(step, kind):
                 inner = self.plan.steps[step]
                 assert isinstance(inner, Derived)
@@ -221,6 +248,8 @@ class _Writer:
         match value:
             case Fetched(_, column):
                 return column.type
+            case LookedUp(inner, _, _):
+                return self._kind(inner)
             case WindowValue():
                 return _kind_of(value.call, self.joined[value.step][1].view)
             case SpineValue(_, kind) | DerivedValue(_, kind):

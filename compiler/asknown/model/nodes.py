@@ -198,13 +198,15 @@ class InputColumn:
 class FeatureColumn:
     """A column of a view: a feature, or one of a feature view's times.
 
-    ``keys`` pairs the view's key columns with those of the request, where they differ.
+    ``keys`` pairs the view's key columns with those of the request, where they differ. ``by`` pairs those that are
+    looked up with the inputs and features of the request whose values they are.
     """
 
     view: FeatureView | OnDemandView
     label: str
     keys: tuple[tuple[str, str], ...]
     column: Column
+    by: tuple[tuple[str, str], ...] = ()
 
 
 Origin = KeyColumn | AskedAt | InputColumn | FeatureColumn
@@ -266,6 +268,20 @@ class OnDemandView:
     def column(self, name: str) -> RequestColumn:
         """A column of the request, by name."""
         return next(column for column in self.columns if column.name == name)
+
+    def read_by(self, feature: str) -> tuple[str, ...]:
+        """The columns of the request that a feature reads, each after those that it is looked up by."""
+        found: dict[str, None] = {}
+
+        def add(name: str) -> None:
+            origin = self.column(name).origin
+            for _, source in origin.by if isinstance(origin, FeatureColumn) else ():
+                add(source)
+            found.setdefault(name)
+
+        for name in self.item(feature).columns:
+            add(name)
+        return tuple(found)
 
     def views(self) -> Iterator[FeatureView]:
         """The feature views that it reads, also through other on-demand views; some come several times."""

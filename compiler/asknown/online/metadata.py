@@ -116,7 +116,7 @@ def on_demand_row(view: OnlineOnDemand) -> dict[str, Any]:
         "view": view.name,
         "keys": dump(_spell_columns(view.keys)),
         "inputs": dump(_spell_columns(view.inputs)),
-        "sources": dump([{**asdict(source), "type": source.type.name} for source in view.sources]),
+        "sources": dump([_source(source) for source in view.sources]),
         "features": dump(
             [
                 {"name": f.name, "type": f.type.name, "expression": f.expression, "columns": f.columns}
@@ -124,6 +124,11 @@ def on_demand_row(view: OnlineOnDemand) -> dict[str, Any]:
             ]
         ),
     }
+
+
+def _source(source: StoredSource) -> dict[str, Any]:
+    written = {**asdict(source), "type": source.type.name}
+    return written if source.by else {name: value for name, value in written.items() if name != "by"}
 
 
 def read_on_demand(row: dict[str, Any]) -> OnlineOnDemand:
@@ -134,7 +139,13 @@ def read_on_demand(row: dict[str, Any]) -> OnlineOnDemand:
         inputs=_columns(json.loads(row["inputs"])),
         sources=tuple(
             StoredSource(
-                s["name"], parse_type(s["type"]), s["origin"], s["column"], s["view"], tuple(map(tuple, s["keys"]))
+                s["name"],
+                parse_type(s["type"]),
+                s["origin"],
+                s["column"],
+                s["view"],
+                tuple(map(tuple, s["keys"])),
+                tuple(map(tuple, s.get("by", ()))),
             )
             for s in json.loads(row["sources"])
         ),

@@ -123,15 +123,17 @@ class StoredSource:
     """A column that on-demand features read under ``name``: a key, the instant, an input, or a feature of a view.
 
     ``column`` is the name of the key or input in a request, or of the feature in ``view``. ``keys`` pairs the view's
-    keys with those of the request, where they differ.
+    keys with those of the request, where they differ. Where the view is looked up, ``by`` pairs keys of it with the
+    sources, by name, whose values they are: inputs, and features of views.
     """
 
     name: str
     type: SqlType
-    origin: Literal["key", "asked_at", "input", "feature"]
+    origin: Literal["key", "asked_at", "input", "feature", "lookup"]
     column: str = ""
     view: str | None = None
     keys: tuple[tuple[str, str], ...] = ()
+    by: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,20 @@ class OnlineOnDemand:
     def source(self, name: str) -> StoredSource:
         """A source by the name that expressions have for it."""
         return next(source for source in self.sources if source.name == name)
+
+    def read_by(self, feature: StoredFeature) -> list[StoredSource]:
+        """The sources that a feature reads, each after those that it is looked up by."""
+        found: dict[str, StoredSource] = {}
+
+        def add(name: str) -> None:
+            source = self.source(name)
+            for _, other in source.by:
+                add(other)
+            found.setdefault(name, source)
+
+        for name in feature.columns:
+            add(name)
+        return list(found.values())
 
 
 @dataclass(frozen=True)

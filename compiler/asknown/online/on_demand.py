@@ -37,6 +37,10 @@ class Computed:
         """The values that the feature reads, in order."""
         return [self.view.source(name) for name in self.feature.columns]
 
+    def sources_below(self) -> list[StoredSource]:
+        """Those values, and before each that is looked up those that it is looked up by."""
+        return self.view.read_by(self.feature)
+
     def column_of(self, source: StoredSource) -> str:
         """The request's column that has a key or an input."""
         return self.keys.get(source.column, source.column) if source.origin == "key" else source.column
@@ -56,7 +60,7 @@ class OnDemandFeatures:
             where: dict[str, int] = {}
             for source in one.sources():
                 match source.origin:
-                    case "feature":
+                    case "feature" | "lookup":
                         where[source.name] = one.features[source.name]
                     case "asked_at":
                         where[source.name] = -1

@@ -169,6 +169,10 @@ class Read:
 
     ``features`` are the as-of features asked for, of the view's own table; ``windowed`` those that are computed from
     its events; ``hidden`` names columns of the table that the expressions of these read as well.
+
+    A view that is looked up has keys that are no columns of the request: ``by`` pairs the names that stand for them
+    with the places, among what the request fetches, of the features whose values they are. ``inputs`` are the columns
+    of those that are inputs. A key that is NULL gives NULL features, counts included.
     """
 
     stored: StoredView
@@ -176,6 +180,13 @@ class Read:
     features: tuple[Column, ...]
     hidden: tuple[str, ...] = ()
     windowed: tuple[StoredFeature, ...] = ()
+    by: tuple[tuple[str, int], ...] = ()
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether the view is read by inputs, or by values of reads before this one."""
+        return bool(self.by or self.inputs)
 
     @property
     def looks_up(self) -> bool:
@@ -256,15 +267,17 @@ class Request:
         """By the request's column: the type of each key, and a view that is read by it."""
         found: dict[str, tuple[SqlType, str]] = {}
         for read in self.reads:
+            looked_up = {name for name, _ in read.by} | set(read.inputs)
             for (column, _), key in zip(read.keys, read.stored.view.keys, strict=True):
-                found.setdefault(column, (key.type, read.stored.view.name))
+                if column not in looked_up:
+                    found.setdefault(column, (key.type, read.stored.view.name))
         for one, source in self._sources("key"):
             found.setdefault(one.column_of(source), (source.type, one.view.name))
         return found
 
     def _sources(self, origin: str) -> Iterator[tuple[Computed, StoredSource]]:
         for one in self.computed:
-            for source in one.sources():
+            for source in one.sources_below():
                 if source.origin == origin:
                     yield one, source
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.references import ServiceReference, UnknownReference, ViewReference, parse_reference
@@ -24,8 +24,11 @@ from asknown.types import Column
 if TYPE_CHECKING:
     from asknown.online.on_demand import Computed
 
-_KeyedBy = tuple[str, str | None, tuple[tuple[str, str], ...]]
-"""A view, its alias, and the request's columns for its keys, where they differ."""
+_KeyedBy = tuple[Any, ...]
+"""A view, its alias, the request's columns for its keys where they differ, and what other keys are looked up by.
+
+The last pairs a key with the name of an input, or with the feature whose value it is: how its view is keyed, and name.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def resolve(
         request = Request(reads.made, tuple(outputs), full_names, tuple(outputs))
     else:
         places = reads.add_hidden(requested, fetched)
+        reads.place(places)
         computed = tuple(_compute(one, places) for one in requested if one.computing is not None)
         own, others = iter(range(len(fetched))), iter(range(len(fetched), len(fetched) + len(computed)))
         shown = tuple(next(others if output.computed else own) for output in outputs)
@@ -90,7 +94,7 @@ def _requested(
     for part in parts:
         computing = on_demand.get(part.view)
         known = _columns(_find_view(part.view, views).view) if computing is None else _on_demand_columns(computing)
-        keyed_by = (part.view, part.alias, tuple(sorted(part.keys.items())))
+        keyed_by = (part.view, part.alias, tuple(sorted(part.keys.items())), ())
         for feature in _find_features(part, known):
             same = (part.alias or part.view, keyed_by[0], keyed_by[2], feature.name)
             if same not in seen:
@@ -120,6 +124,15 @@ class _Reads:
         place = (derived if windowed else asof).index(feature.name)
         return Output(name, reference, self._order.index(keyed_by), place, feature, windowed)
 
+    def place(self, places: Mapping[tuple[_KeyedBy, str], int]) -> None:
+        """Tells each read that is looked up where among the fetched features the values of its keys are."""
+        placed = []
+        for read, (_, _, _, by) in zip(self.made, self._order, strict=True):
+            of = {_stand_in(key, source): places[source] for key, source in by if isinstance(source, tuple)}
+            inputs = tuple(source for _, source in by if isinstance(source, str))
+            placed.append(replace(read, by=tuple(of.items()), inputs=inputs) if by else read)
+        self.made = tuple(placed)
+
     def add_hidden(self, requested: Iterable[_Requested], fetched: list[Output]) -> dict[tuple[_KeyedBy, str], int]:
         """Appends to ``fetched`` what only on-demand features need. Gives the place of each feature that is read."""
         places: dict[tuple[_KeyedBy, str], int] = {}
@@ -138,8 +151,10 @@ def _needed(
 ) -> Iterator[tuple[StoredSource, _KeyedBy]]:
     """The features that one on-demand feature reads, and by which keys of the request."""
     one = next(f for f in computing.features if f.name == feature.name)
-    for source in map(computing.source, one.columns):
+    keyed: dict[str, tuple[_KeyedBy, str] | str] = {}
+    for source in computing.read_by(one):
         if source.view is None:
+            keyed[source.name] = source.column
             continue
         view = _find_view(source.view, views).view
         found = {column.name: column for column in _columns(view).values()}.get(source.column)
@@ -151,12 +166,16 @@ def _needed(
                 f"which in the online table {there}",
                 hint=f"asknown materialize {source.view}",
             )
-        yield source, (source.view, None, _keys_through(source, part.keys, view))
+        by = tuple((key, keyed[name]) for key, name in source.by)
+        keyed_by = (source.view, None, _keys_through(source, part.keys, view), by)
+        keyed[source.name] = keyed_by, source.column
+        yield source, keyed_by
 
 
 def _keys_through(source: StoredSource, outer: Mapping[str, str], view: OnlineView) -> tuple[tuple[str, str], ...]:
     own = dict(source.keys)
-    pairs = ((key.name, own.get(key.name, key.name)) for key in view.keys)
+    looked_up = dict(source.by)
+    pairs = ((key.name, own.get(key.name, key.name)) for key in view.keys if key.name not in looked_up)
     return tuple(sorted((key, outer.get(name, name)) for key, name in pairs if outer.get(name, name) != key))
 
 
@@ -173,7 +192,8 @@ def _compute(one: _Requested, places: Mapping[tuple[_KeyedBy, str], int]) -> Com
             hint=did_you_mean(min(unknown), [key.name for key in view.keys], what="its keys"),
         )
     feature = next(f for f in view.features if f.name == one.feature.name)
-    where = {source.name: places[by, source.column] for source, by in one.needs}
+    read = set(feature.columns)
+    where = {source.name: places[by, source.column] for source, by in one.needs if source.name in read}
     return Computed(one.reference, view, feature, dict(part.keys), where)
 
 
@@ -187,11 +207,17 @@ def _split(features: list[Column], view: OnlineView) -> tuple[list[Column], list
 def _read(
     keyed_by: tuple[Any, ...], asof: list[Column], derived: list[StoredFeature], views: Mapping[str, StoredView]
 ) -> Read:
-    name, _, renamed = keyed_by
+    name, _, renamed, by = keyed_by
     stored, mapping = views[name], dict(renamed)
+    mapping |= {key: source if isinstance(source, str) else _stand_in(key, source) for key, source in by}
     keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
     hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
     return Read(stored, tuple(keys), tuple(asof), tuple(hidden), tuple(derived))
+
+
+def _stand_in(key: str, source: tuple[_KeyedBy, str]) -> str:
+    """The name under which a read finds the values of a key that is another read's feature. No column has it."""
+    return f"\0{key}={source!r}"
 
 
 def _parts(

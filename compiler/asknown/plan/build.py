@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, did_you_mean
@@ -21,7 +22,9 @@ from asknown.plan.nodes import (
     AsOfJoin,
     Derived,
     DerivedValue,
+    Extended,
     Fetched,
+    LookedUp,
     Output,
     Plan,
     Spine,
@@ -32,7 +35,7 @@ from asknown.plan.nodes import (
     Value,
     WindowValue,
 )
-from asknown.plan.request import RequestedFeature, kind_of
+from asknown.plan.request import InputKey, RequestedFeature, kind_of
 from asknown.plan.rules import TILED_ROWS_FORCED, Memory, PlanOptions, Sample, choose_match, choose_windows, is_sparse
 from asknown.types import Column, comparable, floats_for_integers
 
@@ -48,21 +51,86 @@ def build_plan(
 
     Raises ``spine-key`` if the spine lacks a key column, and ``key-type`` if its type does not compare with the key's.
     """
-    options = options or PlanOptions()
+    builder = _Builder(spine, look, dialect, options or PlanOptions())
     asked = [*requested, *needed_features(requested)]
-    groups: dict[tuple[str, tuple[Column, ...]], list[int]] = {}
-    for place, item in enumerate(asked):
+    groups: dict[tuple[str, tuple[Column, ...]], list[RequestedFeature]] = {}
+    looked_up: dict[tuple[object, ...], list[RequestedFeature]] = {}
+    for item in asked:
         if isinstance(item.view, FeatureView):
-            groups.setdefault((item.label, _spine_keys(spine, item)), []).append(place)
-    steps: list[Step] = []
-    found: dict[int, Fetched | DerivedValue] = {}
-    for (label, keys), places in groups.items():
-        view = asked[places[0]].view
+            if item.by:
+                looked_up.setdefault(_asked_by(item)[:-2] + _asked_by(item)[-1:], []).append(item)
+            else:
+                groups.setdefault((item.label, _spine_keys(spine, item)), []).append(item)
+    for (_, keys), items in groups.items():
+        builder.read(items, keys)
+    for items in looked_up.values():
+        builder.look_up(items)
+    results = [builder.values.get(_asked_by(item)) or builder.on_demand(item) for item in requested]
+    outputs = []
+    for item, value in zip(requested, results, strict=True):
+        assert not isinstance(value, LookedUp), "nobody requests what is looked up"
+        outputs.append(Output(item.output, item.column, value.step))
+    return Plan(spine, tuple(builder.steps), tuple(outputs))
+
+
+class _Builder:
+    """The steps of a plan so far, and the values that they give."""
+
+    def __init__(
+        self, spine: Spine, look: Callable[[FeatureView], Sample | None], dialect: Dialect, options: PlanOptions
+    ) -> None:
+        self._spine = spine
+        self._look = look
+        self._dialect = dialect
+        self._options = options
+        self._names = {column.name.casefold() for column in spine.columns}
+        self.steps: list[Step] = []
+        self.values: dict[_AskedBy, Fetched | DerivedValue | LookedUp] = {}
+
+    def read(self, items: Sequence[RequestedFeature], keys: tuple[Column, ...]) -> None:
+        """Adds the steps that read features of one view by these keys."""
+        for item, value in zip(items, self._read(items, keys), strict=True):
+            self.values[_asked_by(item)] = value
+
+    def look_up(self, items: Sequence[RequestedFeature]) -> None:
+        """Adds the steps that read features of one view by values of steps before."""
+        first = items[0]
+        columns: dict[str, tuple[Column, Value]] = {}
+        for key, source in first.by:
+            kind = source.column.type
+            columns[key] = Column(self._fresh(f"{first.label}_{key}"), kind), self._source(source)
+        self.steps.append(Extended(tuple(columns.values())))
+        renamed = dict(first.keys)
+        keys = tuple(
+            columns[key.name][0]
+            if key.name in columns
+            else _spine_key(self._spine, first.view, key, renamed.get(key.name, key.name))
+            for key in first.view.keys
+        )
+        new, sources = tuple(column for column, _ in columns.values()), tuple(value for _, value in columns.values())
+        for item, value in zip(items, self._read(items, keys), strict=True):
+            self.values[_asked_by(item)] = LookedUp(value, new, sources)
+
+    def _source(self, source: RequestedFeature | InputKey) -> Value:
+        if isinstance(source, InputKey):
+            return spine_input(self._spine, source.view, source.column)
+        return self.values[_asked_by(source)]
+
+    def _fresh(self, wish: str) -> str:
+        """A name that no column of the spine has."""
+        while wish.casefold() in self._names:
+            wish += "_"
+        self._names.add(wish.casefold())
+        return wish
+
+    def _read(self, items: Sequence[RequestedFeature], keys: tuple[Column, ...]) -> list[Fetched | DerivedValue]:
+        view, label, steps = items[0].view, items[0].label, self.steps
+        look, dialect, options = self._look, self._dialect, self._options
         assert isinstance(view, FeatureView)
-        items = {place: view.item(asked[place].column.name) for place in places}
-        names = {asked[place].column.name for place, item in items.items() if item is None}
-        names |= {name for item in items.values() if item is not None for name in item.columns}
-        calls = sorted({call for item in items.values() if item is not None for call in item.windows})
+        computed = [view.item(item.column.name) for item in items]
+        names = {item.column.name for item, derived in zip(items, computed, strict=True) if derived is None}
+        names |= {name for derived in computed if derived is not None for name in derived.columns}
+        calls = sorted({call for derived in computed if derived is not None for call in derived.windows})
         listed = () if view.lifted is None else view.lifted.calls
         fetched: dict[str, Fetched] = {}
         if names:
@@ -72,7 +140,7 @@ def build_plan(
             fetched = {column.name: Fetched(len(steps), column) for column in columns}
             steps.append(AsOfJoin(label, view, keys, columns, match))
         windows: dict[int, WindowValue] = {}
-        sparse = is_sparse(spine, look(view))
+        sparse = is_sparse(self._spine, look(view))
         for form, reason, some in choose_windows(
             calls,
             listed,
@@ -81,34 +149,67 @@ def build_plan(
             forced=options.window_form,
             tiled_rows=dialect.plans.tiled_rows,
             view=view,
-            memory=None if dialect.plans.memory is None else Memory(dialect.plans.memory, spine.bounds.rows),
+            memory=None if dialect.plans.memory is None else Memory(dialect.plans.memory, self._spine.bounds.rows),
         ):
             windows |= {call: WindowValue(len(steps), call, listed[call]) for call in some}
             many = dialect.plans.tiled_rows if options.window_form is None else TILED_ROWS_FORCED
             steps.append(TrailingWindow(label, view, keys, some, form, reason, many, sparse))
-        for place, computed in items.items():
-            column = asked[place].column
-            if computed is None:
-                found[place] = fetched[column.name]
+        found: list[Fetched | DerivedValue] = []
+        for item, derived in zip(items, computed, strict=True):
+            if derived is None:
+                found.append(fetched[item.column.name])
             else:
-                found[place] = DerivedValue(len(steps), column.type)
-                steps.append(_derive(view, computed, fetched, windows))
-    values = {_asked_by(item): found[place] for place, item in enumerate(asked) if place in found}
-    results = [values.get(_asked_by(item)) or _on_demand(spine, item, steps, values) for item in requested]
-    outputs = [Output(item.output, item.column, v.step) for item, v in zip(requested, results, strict=True)]
-    return Plan(spine, tuple(steps), tuple(outputs))
+                found.append(DerivedValue(len(steps), item.column.type))
+                steps.append(_derive(view, derived, fetched, windows))
+        return found
+
+    def on_demand(self, item: RequestedFeature) -> DerivedValue:
+        """The value of an on-demand feature, whose step is added; so are those of on-demand features that it reads."""
+        view = item.view
+        assert isinstance(view, OnDemandView)
+        known = self.values.get(_asked_by(item))
+        if isinstance(known, DerivedValue):
+            return known
+        _check_keys(item)
+        renamed = dict(item.keys)
+        computed = view.item(item.column.name)
+        inputs: dict[str, Value] = {}
+        for name in computed.columns:
+            column = view.column(name)
+            match column.origin:
+                case KeyColumn():
+                    given = _spine_key(self._spine, view, column.column, renamed.get(name, name))
+                    inputs[name] = SpineValue(given, column.type)
+                case AskedAt():
+                    inputs[name] = SpineInstant()
+                case InputColumn():
+                    inputs[name] = spine_input(self._spine, view.name, column.column)
+                case FeatureColumn() as origin:
+                    read = _read(view, origin, item.keys)
+                    inputs[name] = self.values.get(_asked_by(read)) or self.on_demand(read)
+        value = DerivedValue(len(self.steps), item.column.type)
+        self.steps.append(Derived(view.model, computed.expression, inputs, feature=item.column, tree=computed.tree))
+        self.values[_asked_by(item)] = value
+        return value
 
 
-_AskedBy = tuple[str, str, tuple[tuple[str, str], ...], str]
+_AskedBy = tuple[Any, ...]
 
 
 def _asked_by(item: RequestedFeature) -> _AskedBy:
-    """The identity of a requested value: the view, its label, its keys and the feature."""
-    return item.view.name, item.label, item.keys, item.column.name
+    """The identity of a requested value: the view, its label, its keys, the feature, and what it is looked up by."""
+    by = tuple(
+        (key, _asked_by(source) if isinstance(source, RequestedFeature) else ("input", source.column.name.casefold()))
+        for key, source in item.by
+    )
+    return item.view.name, item.label, item.keys, item.column.name, by
 
 
 def needed_features(requested: Sequence[RequestedFeature]) -> list[RequestedFeature]:
-    """Unrequested features that the on-demand features among these read, directly or through others."""
+    """Unrequested features that the on-demand features among these read, directly or through others.
+
+    One that is looked up comes after those that it is looked up by.
+    """
     known = {_asked_by(item) for item in requested}
     waiting, found = list(requested), list[RequestedFeature]()
     while waiting:
@@ -125,51 +226,28 @@ def needed_features(requested: Sequence[RequestedFeature]) -> list[RequestedFeat
 
 def _reads(view: OnDemandView, keys: tuple[tuple[str, str], ...], feature: str) -> Iterator[RequestedFeature]:
     """The features that one on-demand feature reads, by the keys of the spine."""
-    for name in view.item(feature).columns:
+    for name in view.read_by(feature):
         origin = view.column(name).origin
         if isinstance(origin, FeatureColumn):
-            yield _read(origin, keys)
+            yield _read(view, origin, keys)
 
 
-def _read(origin: FeatureColumn, keys: tuple[tuple[str, str], ...]) -> RequestedFeature:
+def _read(view: OnDemandView, origin: FeatureColumn, keys: tuple[tuple[str, str], ...]) -> RequestedFeature:
     """The request for a feature that an on-demand view reads, if that view is itself read by these ``keys``."""
     own, outer = dict(origin.keys), dict(keys)
-    pairs = ((key.name, own.get(key.name, key.name)) for key in origin.view.keys)
+    by = tuple((key, _source_of(view, name, keys)) for key, name in origin.by)
+    pairs = ((key.name, own.get(key.name, key.name)) for key in origin.view.keys if key.name not in dict(by))
     renamed = ((key, outer.get(name, name)) for key, name in pairs)
     differing = tuple((key, name) for key, name in renamed if key != name)
-    return RequestedFeature(origin.view, origin.label, differing, origin.column, "")
+    return RequestedFeature(origin.view, origin.label, differing, origin.column, "", by)
 
 
-def _on_demand(
-    spine: Spine, item: RequestedFeature, steps: list[Step], values: dict[_AskedBy, Fetched | DerivedValue]
-) -> DerivedValue:
-    """The value of an on-demand feature, whose step is added; also those of the on-demand features that it reads."""
-    view = item.view
-    assert isinstance(view, OnDemandView)
-    known = values.get(_asked_by(item))
-    if isinstance(known, DerivedValue):
-        return known
-    _check_keys(item)
-    renamed = dict(item.keys)
-    computed = view.item(item.column.name)
-    inputs: dict[str, Value] = {}
-    for name in computed.columns:
-        column = view.column(name)
-        match column.origin:
-            case KeyColumn():
-                given = _spine_key(spine, view, column.column, renamed.get(name, name))
-                inputs[name] = SpineValue(given, column.type)
-            case AskedAt():
-                inputs[name] = SpineInstant()
-            case InputColumn():
-                inputs[name] = spine_input(spine, view.name, column.column)
-            case FeatureColumn() as origin:
-                read = _read(origin, item.keys)
-                inputs[name] = values.get(_asked_by(read)) or _on_demand(spine, read, steps, values)
-    value = DerivedValue(len(steps), item.column.type)
-    steps.append(Derived(view.model, computed.expression, inputs, feature=item.column, tree=computed.tree))
-    values[_asked_by(item)] = value
-    return value
+def _source_of(view: OnDemandView, name: str, keys: tuple[tuple[str, str], ...]) -> RequestedFeature | InputKey:
+    """The feature or input that a key is looked up by."""
+    column = view.column(name)
+    if isinstance(column.origin, FeatureColumn):
+        return _read(view, column.origin, keys)
+    return InputKey(view.name, column.column)
 
 
 def _derive(

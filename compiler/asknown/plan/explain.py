@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from asknown.durations import spell
 from asknown.model.nodes import WindowCall
-from asknown.plan.nodes import AsOfJoin, Derived, Plan, TrailingWindow
+from asknown.plan.nodes import (
+    AsOfJoin,
+    Derived,
+    Extended,
+    Fetched,
+    LookedUp,
+    Plan,
+    SpineValue,
+    TrailingWindow,
+    Value,
+)
 
 
 def explain_plan(plan: Plan) -> str:
@@ -24,7 +34,22 @@ def explain_plan(plan: Plan) -> str:
                 lines += [f"windows before each moment: {_title(step)}", *_common(step), *_windows(step)]
             case Derived():
                 pass  # it makes no CTE
+            case Extended():
+                pairs = (f"{column.name} = {_source(value)}" for column, value in step.columns)
+                lines.append(f"beside each moment, to look up by: {', '.join(pairs)}")
     return "\n".join(lines)
+
+
+def _source(value: Value) -> str:
+    """The name of a feature or input that a key is looked up by."""
+    match value:
+        case LookedUp(inner, _, _):
+            return _source(inner)
+        case Fetched(_, column):
+            return column.name
+        case SpineValue(column, _):
+            return f"spine.{column.name}"
+    return "a computed feature"
 
 
 def _title(step: AsOfJoin | TrailingWindow) -> str:

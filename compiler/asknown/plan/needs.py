@@ -26,9 +26,10 @@ def find_needs(requested: Sequence[RequestedFeature]) -> Needs:
     for item in (*requested, *needed_features(requested)):
         renamed = dict(item.keys)
         if isinstance(item.view, FeatureView):
-            columns: list[tuple[Column, Origin]] = [(key, KeyColumn()) for key in item.view.keys]
+            looked_up = {key for key, _ in item.by}
+            columns: list[tuple[Column, Origin]] = [(k, KeyColumn()) for k in item.view.keys if k.name not in looked_up]
         else:
-            read = [item.view.column(name) for name in item.view.item(item.column.name).columns]
+            read = [item.view.column(name) for name in item.view.read_by(item.column.name)]
             columns = [(column.column, column.origin) for column in read]
         for column, origin in columns:
             match origin:

@@ -168,8 +168,24 @@ class DerivedValue:
     type: SqlType
 
 
-Value = Fetched | WindowValue | SpineValue | SpineInstant | DerivedValue
+@dataclass(frozen=True)
+class LookedUp:
+    """A value of a view that is looked up: NULL where one of the ``keys`` is, which ``sources`` are the values of."""
+
+    value: Fetched | DerivedValue
+    keys: tuple[Column, ...]
+    sources: tuple[Value, ...]
+
+
+Value = Fetched | WindowValue | SpineValue | SpineInstant | DerivedValue | LookedUp
 """A value that the expression of a derived step reads."""
+
+
+@dataclass(frozen=True)
+class Extended:
+    """Adds to the spine's rows ``columns`` with values of earlier steps, which keys of later steps are looked up by."""
+
+    columns: tuple[tuple[Column, Value], ...]
 
 
 @dataclass(frozen=True)
@@ -192,8 +208,8 @@ class Derived:
     narrowed: Column | None = None
 
 
-Step = AsOfJoin | TrailingWindow | Derived
-"""Steps refer to each other by their places in the plan. A derived step comes after the steps that it reads."""
+Step = AsOfJoin | TrailingWindow | Derived | Extended
+"""Steps refer to each other by their places in the plan. A step comes after the steps that it reads."""
 
 
 def _columns_of(step: AsOfJoin | TrailingWindow) -> Iterator[str]:
@@ -247,7 +263,7 @@ class Plan:
         """By a view's name, the columns of its rows that the plan reads, in lower case."""
         found: dict[str, set[str]] = {}
         for step in self.steps:
-            if not isinstance(step, Derived):
+            if isinstance(step, AsOfJoin | TrailingWindow):
                 found.setdefault(step.view.name, set()).update(name.casefold() for name in _columns_of(step))
         return {name: frozenset(names) for name, names in found.items()}
 
@@ -279,7 +295,7 @@ def _width(step: Step) -> int:
             return max((_LEAST_WIDTH, *places))
         case TrailingWindow():
             return max(len(step.calls), _LEAST_WIDTH)
-        case Derived():
+        case Derived() | Extended():
             return 0
     assert_never(step)
 

@@ -30,14 +30,26 @@ class FeatureRequest:
 
 
 @dataclass(frozen=True)
+class InputKey:
+    """An input of an on-demand view, whose value is a key that another view is looked up by."""
+
+    view: str
+    column: Column
+
+
+@dataclass(frozen=True)
 class RequestedFeature:
-    """One requested feature: its view, the keys to join by, and the name of its column in the result."""
+    """One requested feature: its view, the keys to join by, and the name of its column in the result.
+
+    ``by`` pairs keys of the view that are looked up with the feature or input that their value is.
+    """
 
     view: View
     label: str
     keys: tuple[tuple[str, str], ...]
     column: Column
     output: str
+    by: tuple[tuple[str, RequestedFeature | InputKey], ...] = ()
 
 
 def read_request(

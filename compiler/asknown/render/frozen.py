@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from asknown.render.nodes import Rendered, RequestCall, ViewConfig, split_lines
+from asknown.render.nodes import LookupCall, Rendered, RequestCall, ViewConfig, split_lines
 from asknown.types import parse_type
 
 # The parts of a config that say nothing of values: a change of them is one of metadata.
@@ -24,7 +24,8 @@ def rendered_from(body: Mapping[str, Any], shown: str) -> Rendered:
     request = None
     if "request" in body:
         references, full_names, line = body["request"]
-        request = RequestCall(tuple(references), full_names, line)
+        lookups = ((name, tuple(map(tuple, keys)), prefix) for name, keys, prefix in body.get("lookups", ()))
+        request = RequestCall(tuple(references), full_names, line, tuple(LookupCall(*one) for one in lookups))
     known = {field.name for field in fields(ViewConfig)}
     return Rendered(
         body["name"],

@@ -45,12 +45,30 @@ REQUEST = "request"
 
 
 @dataclass(frozen=True)
+class LookupCall:
+    """A call of ``lookup()`` inside ``request()``: a view or ``view:feature``, read by columns of the request.
+
+    ``keys`` pairs keys of the view with those columns; the names of its features begin with ``prefix``.
+    """
+
+    reference: str
+    keys: tuple[tuple[str, str], ...]
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
 class RequestCall:
     """The call of ``request()`` in an on-demand view: the features that it names, and whether by their full names."""
 
     references: tuple[str, ...]
     full_names: bool
     line: int
+    lookups: tuple[LookupCall, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The references of all that the view reads, those of lookups included."""
+        return (*self.references, *(lookup.reference for lookup in self.lookups))
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class Renderer:
             if text:
                 run.budget.write(len(text))
                 pieces.append(Piece(run.line, run.verbatim, text))
+        scope.finish()
         sql, lines = put_together(pieces)
         if not sql:
             raise AsknownError(

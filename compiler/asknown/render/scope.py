@@ -14,7 +14,7 @@ from asknown.project.nodes import ModelFile, Project, ViewName
 from asknown.project.pins import find_pin, read_view_name
 from asknown.render.config import quoted, read_config
 from asknown.render.errors import RenderError
-from asknown.render.nodes import REQUEST, RequestCall, ViewConfig
+from asknown.render.nodes import REQUEST, LookupCall, RequestCall, ViewConfig
 
 _NO_DEFAULT = object()
 _VERSION = {"v", "version"}  # dbt's words
@@ -32,6 +32,7 @@ class ModelScope:
         self.refs: dict[str, None] = {}
         self.sources: dict[tuple[str, str], None] = {}
         self.request: RequestCall | None = None
+        self._lookups: list[LookupCall] = []
         self.foreign: dict[ViewName, None] = {}
         self._project = project
         self._unpinned = unpinned
@@ -120,6 +121,9 @@ class ModelScope:
 
     def _request(self, *references: Any, full_names: Any = False) -> str:
         name = self._model.name
+        lookups = [reference for reference in references if isinstance(reference, LookupCall)]
+        references = tuple(reference for reference in references if not isinstance(reference, LookupCall))
+        self._lookups = [one for one in self._lookups if not any(one is used for used in lookups)]
         if not all(isinstance(reference, str) and reference for reference in references):
             raise RenderError(
                 "wrong-type",
@@ -136,8 +140,33 @@ class ModelScope:
                 f"'{name}' reads the request, but is not an on-demand view",
                 hint="put {{ config(inputs={'amount': 'double'}) }} first, or inputs={} where the request brings none",
             )
-        self.request = RequestCall(tuple(map(self._requested, references)), full_names, self._line())
+        found = (LookupCall(self._requested(one.reference), one.keys, one.prefix) for one in lookups)
+        self.request = RequestCall(tuple(map(self._requested, references)), full_names, self._line(), tuple(found))
         return REQUEST
+
+    def _lookup(self, *references: Any, prefix: Any = "", **keys: Any) -> LookupCall:
+        texts = [*references, *keys.values()]
+        if len(references) != 1 or not keys or not all(isinstance(one, str) and one for one in texts):
+            raise RenderError(
+                "wrong-type",
+                "lookup() takes a view or view:feature, and for its keys columns of the request, in quotes",
+                hint="write request('card_txns:last_device', lookup('device_txns:cards_7d', device='last_device'))",
+            )
+        if not isinstance(prefix, str):
+            raise RenderError("wrong-type", "lookup() takes a text for prefix", hint="write prefix='device_'")
+        self._lookups.append(LookupCall(references[0], tuple(keys.items()), prefix))
+        return self._lookups[-1]
+
+    def finish(self) -> None:
+        """Raises an error for a lookup() that is in no request()."""
+        if self._lookups:
+            reference = self._lookups[0].reference
+            raise RenderError(
+                "bad-model",
+                f"'{self._model.name}' calls lookup('{reference}', …) outside request()",
+                hint=f"write it inside: request('view', lookup('{reference}', …))",
+                needle=quoted(reference),
+            )
 
     def _requested(self, reference: str) -> str:
         """A reference of ``request()``, with the whole name of a pinned view."""
@@ -234,7 +263,7 @@ class ViewNames:
 
 
 FUNCTIONS = (
-    *("config", "ref", "source", "request", "var", "env_var", "raise"),
+    *("config", "ref", "source", "request", "lookup", "var", "env_var", "raise"),
     *("identifier", "microseconds", "spell_duration"),
 )
 NAMES = (*FUNCTIONS, "this", "view")

@@ -293,7 +293,7 @@ def _views_of(view: View, item: RequestedFeature) -> Iterator[FeatureView]:
         yield view
         return
     assert isinstance(view, OnDemandView)
-    for name in view.item(item.column.name).columns:
+    for name in view.read_by(item.column.name):
         origin = view.column(name).origin
         if isinstance(origin, FeatureColumn):
             yield from _views_of(origin.view, replace(item, column=origin.column))

@@ -161,7 +161,7 @@ class _Gathering:
             below = [self.link(ref) for ref in model.rendered.refs]
             below += [Link("source", f"{source}.{table}") for source, table in model.rendered.sources]
             if model.rendered.request is not None:
-                below += [self._requested(name) for name in model.rendered.request.references]
+                below += [self._requested(name) for name in model.rendered.request.names]
             self.edges += [(one, here) for one in below]
         for service in self.project.services.values():
             self.edges += [(self.link(line.view), Link("service", service.name)) for line in service.features]
@@ -284,7 +284,7 @@ class _Gathering:
         below: list[Text] = [self.link(ref) for ref in model.rendered.refs]
         below += [Link("source", f"{source}.{table}") for source, table in model.rendered.sources]
         if model.rendered.request is not None:
-            below += [self._requested_fact(name) for name in model.rendered.request.references]
+            below += [self._requested_fact(name) for name in model.rendered.request.names]
         yield Fact("reads", tuple(below))
 
     def _requested_fact(self, reference: str) -> Link:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError
 from asknown.instants import read_instant
-from asknown.plan.nodes import Derived, DerivedValue, Fetched, Output, Plan, SpineInstant, SpineValue, Value
+from asknown.plan.nodes import Derived, DerivedValue, Fetched, LookedUp, Output, Plan, SpineInstant, SpineValue, Value
 from asknown.types import Column, SqlType
 from asknown.values.errors import EvaluationError
 
@@ -56,6 +56,12 @@ def explain_failure(error: AsknownError, plan: Plan, run: Callable[[Plan], pa.Re
     return error
 
 
+def _with_sources(value: Value) -> Iterator[Value]:
+    for source in value.sources if isinstance(value, LookedUp) else ():
+        yield from _with_sources(source)
+    yield value
+
+
 def _is_feature(step: object) -> bool:
     return isinstance(step, Derived) and step.feature is not None and step.tree is not None
 
@@ -71,7 +77,7 @@ class _Leaves:
             name = f"_leaf_{len(self.outputs)}"
             while name in taken:
                 name = f"_{name}"
-            match value:
+            match value.value if isinstance(value, LookedUp) else value:
                 case Fetched(step, column):
                     self.outputs.setdefault((step, column.name), Output(name, column, step))
                 case DerivedValue(step, kind):
@@ -82,7 +88,7 @@ class _Leaves:
             if isinstance(step, Derived) and step.feature is not None:
                 for value in step.inputs.values():
                     if not (isinstance(value, DerivedValue) and _is_feature(self._plan.steps[value.step])):
-                        yield value
+                        yield from _with_sources(value)
 
     def compute(self, place: int, row: Mapping[str, Any]) -> Any:
         """The value of an on-demand feature in a row of the query."""
@@ -100,6 +106,9 @@ class _Leaves:
         match value:
             case Fetched(step, column):
                 return _as_value(row[self.outputs[step, column.name].name], column.type)
+            case LookedUp(inner, _, sources):
+                missing = any(self._value(source, row) is None for source in sources)
+                return None if missing else self._value(inner, row)
             case DerivedValue(step, _) if _is_feature(self._plan.steps[step]):
                 return self.compute(step, row)
             case DerivedValue(step, kind):

@@ -26,6 +26,7 @@ from asknown.model.on_demand import check_select, portable_item, read_items, req
 from asknown.model.view import refuse_duplicate_columns
 from asknown.plan.request import FeatureRequest, name_features, read_request
 from asknown.render.nodes import ASKED_AT
+from asknown.store.lookups import looked_up
 from asknown.types import Column, SqlType, comparable, parse_type
 
 if TYPE_CHECKING:
@@ -76,18 +77,32 @@ def request_columns(model: Model, catalog: TypedCatalog, path: Sequence[str]) ->
     columns[ASKED_AT] = RequestColumn(ASKED_AT, parse_type("TIMESTAMP"), AskedAt())
     inputs = [RequestColumn(name, kind, InputColumn()) for name, kind in model.rendered.config.inputs or ()]
     for column in (*inputs, *features):
-        other = columns.setdefault(column.name.casefold(), column)
-        if other is not column:
-            raise AsknownError(
-                "name-clash",
-                f"the request of on-demand view '{model.name}' would have two columns '{column.name}': "
-                f"{_spell(other)} and {_spell(column)}",
-                at=request_place(model),
-                hint="rename the input"
-                if InputColumn() in (other.origin, column.origin)
-                else "ask for full names, as in view__feature: request(…, full_names=true)",
-            )  # fmt: skip
+        _add(model, column, columns)
+    for column in looked_up(model, catalog, columns):
+        assert isinstance(column.origin, FeatureColumn)
+        _add_keys(model, column.origin, columns)
+        _add(model, column, columns)
     return list(columns.values())
+
+
+def _add(model: Model, column: RequestColumn, columns: dict[str, RequestColumn]) -> None:
+    """Adds a column to those of the request. Raises ``name-clash`` where another has its name."""
+    other = columns.setdefault(column.name.casefold(), column)
+    if other is column:
+        return
+    is_input = InputColumn() in (other.origin, column.origin)
+    is_looked_up = any(isinstance(one.origin, FeatureColumn) and one.origin.by for one in (other, column))
+    raise AsknownError(
+        "name-clash",
+        f"the request of on-demand view '{model.name}' would have two columns '{column.name}': "
+        f"{_spell(other)} and {_spell(column)}",
+        at=request_place(model),
+        hint="rename the input"
+        if is_input
+        else "give what is looked up a prefix: lookup(…, prefix='device_')"
+        if is_looked_up
+        else "ask for full names, as in view__feature: request(…, full_names=true)",
+    )
 
 
 def _features(model: Model, catalog: TypedCatalog, path: Sequence[str]) -> Iterator[RequestColumn]:
@@ -116,7 +131,8 @@ def _view(item: FeatureRequest, catalog: TypedCatalog, path: Sequence[str]) -> V
 
 def _add_keys(model: Model, origin: FeatureColumn, columns: dict[str, RequestColumn]) -> None:
     renamed = dict(origin.keys)
-    for key in origin.view.keys:
+    by = dict(origin.by)
+    for key in (key for key in origin.view.keys if key.name not in by):
         name = renamed.get(key.name, key.name)
         column = RequestColumn(name, key.type, KeyColumn())
         other = columns.setdefault(name.casefold(), column)
@@ -168,7 +184,7 @@ def _inputs(model: Model, columns: Sequence[RequestColumn]) -> Iterator[Column]:
 
 def _spell(column: RequestColumn) -> str:
     match column.origin:
-        case FeatureColumn(view, label, _, feature):
+        case FeatureColumn(view, label, _, feature, _):
             return f"{label}:{feature.name}" if label == view.name else f"{label}:{feature.name} (of '{view.name}')"
         case KeyColumn():
             return f"the key '{column.name}'"

@@ -37,7 +37,7 @@ def _users(view: str, catalog: Catalog) -> Iterator[tuple[str, str, str, list[st
             yield exposure.type or "exposure", exposure.name, exposure.owner, _joined(read)
     for name in catalog.names:
         rendered = catalog.model(name).rendered
-        named = () if rendered.request is None else rendered.request.references
+        named = () if rendered.request is None else rendered.request.names
         asked = [(feature,) if feature else None for v, _, feature in (r.partition(":") for r in named) if v == view]
         if asked or view in rendered.refs:
             yield "model", name, rendered.config.owner, None if view in rendered.refs else _joined(asked)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from asknown.render import Rendered, Renderer
 from asknown.emit.probe import compile_lossy
 from asknown.plan.inputs import conversion
-from asknown.plan.nodes import Derived, Plan, SpineValue
+from asknown.plan.nodes import AsOfJoin, Derived, Extended, Plan, SpineValue, TrailingWindow
 
 INSTANT = "event_timestamp"
 SPINE = "spine"
@@ -291,7 +291,7 @@ def check_keys(plan: Plan, catalog: TypedCatalog) -> None:
     floats = {
         (given.name, key.type.name): (given, step.view.name)
         for step in plan.steps
-        if not isinstance(step, Derived)
+        if isinstance(step, AsOfJoin | TrailingWindow)
         for given, key in zip(step.keys, step.view.keys, strict=True)
         if floats_for_integers(given.type, key.type)
     }
@@ -315,8 +315,8 @@ def check_inputs(plan: Plan, catalog: TypedCatalog) -> None:
     checked = {
         value
         for step in plan.steps
-        if isinstance(step, Derived)
-        for value in step.inputs.values()
+        if isinstance(step, Derived | Extended)
+        for value in (step.inputs.values() if isinstance(step, Derived) else [value for _, value in step.columns])
         if isinstance(value, SpineValue) and conversion(value.column.type, value.type) == "checked"
     }
     if not checked or plan.spine.bounds.rows == 0:

@@ -57,11 +57,20 @@ class _Sources:
             case InputColumn():
                 source = StoredSource(column.name, column.type, "input", column.name)
             case FeatureColumn(FeatureView() as read) as origin:
-                renamed = tuple((key, name) for key, name in _renamed(origin, keys).items() if key != name)
-                source = StoredSource(column.name, column.type, "feature", origin.column.name, read.name, renamed)
+                by = tuple((key, self._looked_up(view, name, keys)) for key, name in origin.by)
+                looked_up = dict(by)
+                pairs = ((key, name) for key, name in _renamed(origin, keys).items() if key not in looked_up)
+                renamed = tuple((key, name) for key, name in pairs if key != name)
+                source = StoredSource(column.name, column.type, "feature", origin.column.name, read.name, renamed, by)
+                source = replace(source, origin="lookup") if by else source
             case FeatureColumn(OnDemandView() as other) as origin:
                 return self.tree(other, other.item(origin.column.name).tree, _renamed(origin, keys))
         return ("column", kind, self._name(source))
+
+    def _looked_up(self, view: OnDemandView, name: str, keys: Mapping[str, str]) -> str:
+        """The name of the source that a key is looked up by."""
+        tree = self.tree(view, ("column", view.column(name).type.name, name), keys)
+        return str(tree[2])
 
     def _name(self, source: StoredSource) -> str:
         """The name of a source: its own, or one like it that is free."""

@@ -15,7 +15,7 @@ from asknown.instants import read_instant
 from asknown.model.nodes import FeatureView, OnDemandView, View
 from asknown.plan.build import build_plan
 from asknown.plan.needs import Needs, find_needs
-from asknown.plan.nodes import Bounds, Derived, Plan
+from asknown.plan.nodes import AsOfJoin, Bounds, Plan, TrailingWindow
 from asknown.plan.request import FeatureRequest, RequestedFeature, name_features, read_request
 from asknown.plan.rules import PlanOptions
 from asknown.plan.statuses import with_statuses
@@ -179,7 +179,7 @@ class _Views(Iterable[str]):
 
 def _read_from(plan: Plan, views: Iterable[View]) -> list[FeatureView]:
     """The feature views that a plan reads, each once; the requested ones first, in their order."""
-    read = {step.view.name: step.view for step in plan.steps if not isinstance(step, Derived)}
+    read = {step.view.name: step.view for step in plan.steps if isinstance(step, AsOfJoin | TrailingWindow)}
     order = dict.fromkeys([*(view.name for view in views if view.name in read), *read])
     return [read[name] for name in order]
 

@@ -14,6 +14,7 @@ from typing import Any
 from asknown.online.postgres.codec import Form, literal, quote, spell, spell_array
 from asknown.online.postgres.layout import Tables
 from asknown.online.remote.store import Found, Get, Got, Key
+from asknown.types import SqlType
 
 Shape = tuple[Any, ...]
 """All that a statement depends on."""
@@ -41,14 +42,18 @@ class Asked:
 def ask(facts: Mapping[str, str | None], tell: Sequence[str], gets: Sequence[Get]) -> Asked:
     """The request, with its shape."""
     groups: list[Sequence[Key]] = []
+    types: list[list[SqlType]] = []
     of = []
     for get in gets:
         if not get.table.keys:
             of.append(-1)
             continue
-        place = next((i for i, keys in enumerate(groups) if keys is get.keys or keys == get.keys), len(groups))
+        own = [column.type for column in get.table.keys]  # NULLs of two types are equal, and not one parameter
+        same = (i for i, keys in enumerate(groups) if types[i] == own and (keys is get.keys or keys == get.keys))
+        place = next(same, len(groups))
         if place == len(groups):
             groups.append(get.keys)
+            types.append(own)
         of.append(place)
     one = all(len(keys) == 1 for keys in groups)
     parts = tuple(

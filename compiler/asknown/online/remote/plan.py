@@ -25,6 +25,7 @@ from asknown.online.answer import (
 )
 from asknown.online.codec import column_decoder, full_column_decoder, stored_key
 from asknown.online.keys import column_encoder
+from asknown.online.lookups import keyed, rounds, without_missing
 from asknown.online.remote.documents import COMMIT, ON_DEMAND, PUSHES, SERVICE, VIEW, Placed, State
 from asknown.online.remote.store import Block, Get, Got, Key, RemoteStore, Span
 from asknown.online.request import Read, Request
@@ -71,6 +72,7 @@ class RemotePlan:
         self._tables = [_Table(read, state.views[read.stored.view.name]) for read in reads]
         self._on_demand = _on_demand(request)
         self._names = tuple(output.name for output in request.outputs)
+        self._rounds = rounds(request)
         self._places = [(output.read, output.place, output.windowed) for output in request.fetched]
 
     def check_instant(self, instant: datetime) -> None:
@@ -97,28 +99,33 @@ class RemotePlan:
     ) -> Answer | Moved | _ShortOfBlocks | None:
         """As :meth:`read`, from one fetch; ``whole``: of all blocks in the windows, else of those at their edges."""
         moment = to_microseconds(instant)
-        gets = [table.get(columns, count, moment, whole=whole) for table in self._tables]
-        fetched = store.fetch(self.facts, self._tell, gets)
-        if fetched is None:
-            return None
-        for view, at in zip(self._pushed, fetched.told[1:], strict=True) if self._pushed else ():
-            if at is not None and int(at) > moment:
-                return self._last_push(fetched.told[1:], view)
-        answers = []
-        for table, get, got in zip(self._tables, gets, fetched.got, strict=True):
-            answer = table.answer(get, got, instant, moment)
-            if isinstance(answer, _ShortOfBlocks):
-                return answer
-            answers.append(answer)
-        values = [
-            [answer.values[place] for answer in answers[read][0].windows] if windowed else answers[read][1][place]
-            for read, place, windowed in self._places
-        ]
+        values: list[list[Any]] = [[] for _ in self._places]
+        rows: dict[int, Found] = {}
+        told: tuple[str | None, ...] | None = None
+        for places in self._rounds:
+            given = {place: keyed(self.request.reads[place], columns, values) for place in places}
+            gets = [self._tables[place].get(given[place], count, moment, whole=whole) for place in places]
+            fetched = store.fetch(self.facts, self._tell, gets)
+            if fetched is None or told not in (None, tuple(fetched.told)):
+                return None  # between two rounds, no load and no push may have come
+            told = tuple(fetched.told)
+            for view, at in zip(self._pushed, told[1:], strict=True) if self._pushed else ():
+                if at is not None and int(at) > moment:
+                    return self._last_push(told[1:], view)
+            for place, get, got in zip(places, gets, fetched.got, strict=True):
+                answer = self._tables[place].answer(get, got, instant, moment)
+                if isinstance(answer, _ShortOfBlocks):
+                    return answer
+                rows[place], kept = answer
+                for at_place, (read, column, windowed) in enumerate(self._places):
+                    if read == place:
+                        some = [one.values[column] for one in rows[place].windows] if windowed else kept[column]
+                        values[at_place] = without_missing(self.request.reads[place], given[place], some)
         if self._on_demand is not None:
             values += self._on_demand.for_rows(values, columns, count, instant)
             values = [values[place] for place in self.request.shown]
-        seq = int(fetched.told[0] or 0) if self._pushed else 0
-        found = [found for found, _ in answers]
+        seq = int(told[0] or 0) if self._pushed and told else 0
+        found = [rows[place] for place in range(len(self._tables))]
         return Answer(self._names, self.request.outputs, found, values, instant=instant, seq=seq)
 
     def _last_push(self, told: Sequence[str | None], view: str) -> Moved:

@@ -89,7 +89,7 @@ def row_statement(request: Request, facts: PlanFacts) -> str | None:
     """
     reads = request.reads
     too_large = len(reads) > _MOST_VIEWS or len(request.fetched) + len(reads) > _MOST_COLUMNS
-    if too_large or any(read.windowed or read.stored.ahead for read in reads):
+    if too_large or any(read.windowed or read.stored.ahead or read.is_looked_up for read in reads):
         return None
     wanted = [f"r{output.read}.{quote(output.column.name)}" for output in request.fetched]
     wanted += [f"r{i}.{quote(read.stored.view.event_time)}" for i, read in enumerate(reads)]

@@ -25,7 +25,7 @@ from asknown.online.answer import (
     read_moments,
 )
 from asknown.online.codec import Convert, column_decoder, decoder, stored_key
-from asknown.online.request import Read, Request
+from asknown.online.request import Output, Read, Request
 from asknown.online.sqlite.lookup import Lookup, PlanFacts, lookup_columns, row_statement
 
 if TYPE_CHECKING:
@@ -131,20 +131,34 @@ class ReadPlan:
         facts = [*self._facts, to_microseconds(instant)] if self._follows else self._facts
         if not cursor.execute(self._check, facts).fetchall():
             return None
-        reads = [table.read(cursor, columns, count, instant) for table in self._tables]
-        values = []
-        for output in self.request.fetched:
-            found, kept = reads[output.read]
-            if output.windowed:
-                values.append([answer.values[output.place] for answer in found.windows])
-            else:
-                values.append(kept[output.place])
+        if any(read.is_looked_up for read in self.request.reads):
+            rows, values = self._look_up(cursor, columns, count, instant)
+        else:
+            reads = [table.read(cursor, columns, count, instant) for table in self._tables]
+            values = [_values(output, *reads[output.read]) for output in self.request.fetched]
+            rows = [found for found, _ in reads]
         if self._on_demand is not None:
             values += self._on_demand.for_rows(values, columns, count, instant)
             values = [values[place] for place in self.request.shown]
         seq = self.facts.last_seq(cursor) if self._follows else 0
-        rows = [found for found, _ in reads]
         return Answer(self._names, self._outputs, rows, values, instant=instant, seq=seq, request=self.request)
+
+    def _look_up(
+        self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
+    ) -> tuple[list[Found], list[list[Any]]]:
+        """What each read found, and the values of what is fetched: one read after those that it is looked up by."""
+        from asknown.online.lookups import keyed, without_missing  # few requests look views up
+
+        values: list[list[Any]] = [[] for _ in self.request.fetched]
+        rows = []
+        for place, (table, read) in enumerate(zip(self._tables, self.request.reads, strict=True)):
+            given = keyed(read, columns, values)
+            found, kept = table.read(cursor, given, count, instant)
+            rows.append(found)
+            for at, output in enumerate(self.request.fetched):
+                if output.read == place:
+                    values[at] = without_missing(read, given, _values(output, found, kept))
+        return rows, values
 
     def after_pushes(self, cursor: Any, instant: datetime, *, latest: bool) -> datetime:
         """The instant of a read. A row that was pushed after it moves it to the arrival, if it is the present.
@@ -245,6 +259,13 @@ class _Table:
                 except (ValueError, TypeError) as error:
                     raise UnreadableError(str(error)) from error
         return [known[key] for key in keys]
+
+
+def _values(output: Output, found: Found, kept: list[list[Any]]) -> list[Any]:
+    """The values of one output, of what its read found."""
+    if output.windowed:
+        return [answer.values[output.place] for answer in found.windows]
+    return kept[output.place]
 
 
 def _window_read(read: Read) -> WindowRead | None:
