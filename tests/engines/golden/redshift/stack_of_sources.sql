@@ -1,0 +1,3 @@
+-- asknown compile fraud --dialect redshift
+-- error[not-in-dialect]: redshift has no exact last() over VARCHAR
+-- hint: in 'fraud': Redshift orders only LISTAGG: an as-of feature gives the last value

@@ -1,0 +1,3 @@
+-- asknown compile bursts --dialect trino
+-- error[not-in-dialect]: 'bursts' cannot be written in the SQL of trino: not every engine has such a frame: write rows between …
+-- hint: write it in another way; docs/dialects.md lists what is translated and what is not
