@@ -14,7 +14,7 @@ import sqlite3
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, repeat
 from operator import itemgetter, le, lt
 from typing import Any
 
@@ -79,8 +79,10 @@ class EventMerge:
         self._end()
 
     def _count(self, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None) -> Iterator[list[Row]]:
+        """The events of the chunks, each with the number 1."""
+        at = self._given
         for chunk in chunks:
-            yield list(chunk.values)
+            yield list(zip(*chunk.columns[:at], repeat(1), *chunk.columns[at:]))
             self._counts.count(chunk)
             if on_rows is not None:
                 on_rows(self._counts.seen)
@@ -108,13 +110,13 @@ class EventMerge:
         """The events with their numbers. Those at one place are numbered in the order that SQLite has for them."""
         at = self._given
         if all(map(lt, places, islice(places, 1, None))):  # as most are
-            return [(*row[:at], 1, *row[at:]) for row in rows]
+            return rows
         found: list[Row] = []
         for _, group in groupby(rows, self._place):
             some = list(group)
             if len(some) > 1:
                 some.sort(key=self._order)
-            found += [(*row[:at], number, *row[at:]) for number, row in enumerate(some, 1)]
+            found += [(*row[:at], number, *row[at + 1 :]) for number, row in enumerate(some, 1)]
         return found
 
     def _order(self, row: Row) -> list[tuple[Any, ...]]:
@@ -196,8 +198,9 @@ class EventMerge:
             places = ", ".join("?" * len(self._last))
             before = f"SELECT {given} FROM {self._target} WHERE ({names}) <= ({places})"
             self._connection.execute(f"{insert.partition(' VALUES')[0]} {before}", self._last)
+        at = self._given
         for rows in chunks:
-            self._connection.executemany(insert, rows)
+            self._connection.executemany(insert, ((*row[:at], *row[at + 1 :]) for row in rows))
         merge_events(self._connection, self._table, self._change)
         self._tiles.remake()
 
