@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from asknown import FeatureStore
-from asknown.project.nodes import DataTest
+from asknown.project.tests import DataTest
 from asknown.store.data_tests import DataTests
 
 ROOT = Path(__file__).parents[1]

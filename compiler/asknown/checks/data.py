@@ -6,7 +6,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from asknown.checks.results import Outcome, TestResult
-from asknown.project.nodes import DataTest, Threshold
+from asknown.project.tests import DataTest, Threshold
 
 _COMPARE = {">": gt, ">=": ge, "<": lt, "<=": le, "=": eq, "!=": ne}
 

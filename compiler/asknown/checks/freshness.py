@@ -7,7 +7,7 @@ from typing import Any
 
 from asknown.checks.results import Outcome, TestResult
 from asknown.durations import MICROSECONDS, spell
-from asknown.project.nodes import Freshness
+from asknown.project.tests import Freshness
 
 
 def judge_age(name: str, of: str, newest: Any, now: datetime, limits: Freshness) -> TestResult:

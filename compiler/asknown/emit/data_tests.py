@@ -10,7 +10,7 @@ from sqlglot.errors import SqlglotError
 
 from asknown.emit.sql import ident
 from asknown.errors import AsknownError
-from asknown.project.nodes import DataTest
+from asknown.project.tests import DataTest
 
 TESTED = "tested"
 """The name of the CTE that has the rows."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping as Arguments
 from typing import Any
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.project.nodes import DataTest, Threshold
 from asknown.project.reader import Reader, as_mapping
+from asknown.project.tests import DataTest, Threshold
 from asknown.project.values import Entry, Mapping, Scalar, Value, to_plain
 
 # The arguments of each test that it must have, and those that it may have.

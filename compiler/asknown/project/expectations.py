@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from asknown.errors import AsknownError, Where
-from asknown.project.nodes import UnitTest
+from asknown.project.tests import UnitTest
 from asknown.project.unit_tests import read_unit_test
 from asknown.project.values import Mapping as Entries
 from asknown.project.values import Scalar, Value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, did_you_mean
-from asknown.project.nodes import Freshness
 from asknown.project.reader import Reader
+from asknown.project.tests import Freshness
 from asknown.project.values import Mapping
 
 KEYS = ("warn_after", "error_after")

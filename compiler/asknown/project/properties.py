@@ -12,10 +12,11 @@ from asknown.project.entities import read_entity
 from asknown.project.files import find_files, read_bytes, show_path
 from asknown.project.freshness import read_freshness
 from asknown.project.governance import TERMS, check_exposure, read_exposure, read_group, read_terms
-from asknown.project.nodes import Entity, Exposure, Group, ModelDoc, Service, Settings, SourceTable, UnitTest
+from asknown.project.nodes import Entity, Exposure, Group, ModelDoc, Service, Settings, SourceTable
 from asknown.project.reader import Names, Reader
 from asknown.project.services import read_service
 from asknown.project.sources import read_columns, read_source, read_unique
+from asknown.project.tests import UnitTest
 from asknown.project.unit_tests import read_unit_test
 from asknown.project.values import Value
 

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.project.nodes import GivenRows, TestRows, UnitTest
 from asknown.project.reader import Reader, as_mapping, as_text, wrong_type
+from asknown.project.tests import GivenRows, TestRows, UnitTest
 from asknown.project.values import Scalar, Value, to_plain
 
 ENDS = ("training", "online")

@@ -13,7 +13,7 @@ from asknown.engines.output_files import whole_file
 from asknown.errors import AsknownError
 from asknown.project.expectations import unit_test_of, with_rows, with_values
 from asknown.project.files import read_bytes
-from asknown.project.nodes import UnitTest
+from asknown.project.tests import UnitTest
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.store.unit_tests import CameOut, come_out, judge
 

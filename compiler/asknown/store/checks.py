@@ -17,7 +17,8 @@ from asknown.instants import read_instant
 from asknown.lint.nodes import Finding
 from asknown.online.reader import OnlineReader
 from asknown.paths import check_path
-from asknown.project.nodes import Project, UnitTest
+from asknown.project.nodes import Project
+from asknown.project.tests import UnitTest
 from asknown.store.check import check_project, errors_of_views, unbuilt_catalog
 from asknown.store.since import read_since
 from asknown.store.typed_catalog import TypedCatalog

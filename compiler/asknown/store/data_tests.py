@@ -20,7 +20,8 @@ from asknown.errors import AsknownError, Where, did_you_mean
 from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
 from asknown.paths import is_there
-from asknown.project.nodes import DataTest, Freshness, ModelFile, Project
+from asknown.project.nodes import ModelFile, Project
+from asknown.project.tests import DataTest, Freshness
 from asknown.render.nodes import Rendered, ViewConfig
 from asknown.store.training import compile_relation
 from asknown.store.type_engine import open_catalog

@@ -26,8 +26,9 @@ from asknown.online.nodes import Owner
 from asknown.online.reader import OnlineReader
 from asknown.plan.needs import find_needs
 from asknown.plan.request import name_features, read_request
-from asknown.project.nodes import OnlineTarget, Project, SourceTable, Target, TestRows, UnitTest
+from asknown.project.nodes import OnlineTarget, Project, SourceTable, Target
 from asknown.project.options import DuckDBOptions
+from asknown.project.tests import TestRows, UnitTest
 from asknown.render.nodes import Rendered
 from asknown.store.materialize import LoadOptions, load_views
 from asknown.store.training import compile_relation, make_job
