@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,7 @@ from asknown.durations import spell
 from asknown.errors import AsknownError, hidden
 from asknown.model.nodes import FeatureView, Model, OnDemandView, View
 from asknown.model.words import describe_features
-from asknown.project.nodes import Exposure, Project, SourceTable, Terms
-from asknown.registry.nodes import Result, Run
+from asknown.project.nodes import Exposure, SourceTable, Terms
 from asknown.site.asking import ask_for_features, ask_for_rows
 from asknown.site.nodes import (
     ColumnRow,
@@ -27,13 +26,12 @@ from asknown.site.nodes import (
     Origin,
     Page,
     PageKind,
-    Revision,
     Site,
     Sql,
     Text,
 )
 from asknown.site.write import write_html, write_json
-from asknown.store.registry_copies import open_registry
+from asknown.store.applied import read_applied
 from asknown.types import Column
 
 if TYPE_CHECKING:
@@ -63,48 +61,6 @@ def gather_site(store: FeatureStore, faults: list[AsknownError]) -> Site:
     )
 
 
-@dataclass
-class _Applied:
-    """The registry's record of the project: its revisions, the versions of each view, and features' versions."""
-
-    revisions: list[Revision] = field(default_factory=list)
-    versions: dict[str, list[Revision]] = field(default_factory=dict)
-    objects: dict[str, tuple[int, str]] = field(default_factory=dict)  # a view's version, and the hash of its model
-    since: dict[str, int] = field(default_factory=dict)
-    loads: dict[str, Run] = field(default_factory=dict)  # the newest of each view
-    results: dict[str, list[Result]] = field(default_factory=dict)  # of checks, the newest of each kind and view
-
-
-def _read_applied(project: Project) -> _Applied:
-    applied = _Applied()
-    name = project.settings.name
-    with open_registry(project.profile.registry) as reader:
-        found = reader.revisions(name)
-        if not found:
-            return applied
-        lines = {
-            r.n: Revision(r.n, None, r.at, r.author, (r.git_commit or "")[:10], r.message, r.changes) for r in found
-        }
-        applied.revisions = list(lines.values())
-        for view, entry in reader.object(found[0].manifest)["views"].items():
-            applied.objects[view] = (entry["version"], entry["model"])
-            versions = reader.versions(name, view)
-            applied.versions[view] = [_of_view(lines[v.revision], view, v.v) for v in versions]
-        for run in reversed(reader.runs(name)):
-            if run.kind == "load":
-                applied.loads |= {view.partition("@")[0]: run for view in run.views}
-        for result in reader.results(name):
-            applied.results.setdefault(result.view, []).append(result)
-        applied.since = {f"{f.view}:{f.name}": f.since for f in reader.features(name)}
-    return applied
-
-
-def _of_view(revision: Revision, view: str, version: int) -> Revision:
-    """The line of a revision in a view's history: of what changed, it says the part of the view."""
-    changes = [part for part in revision.changes.split("; ") if re.match(rf"{re.escape(view)}[ :]", part)]
-    return replace(revision, version=version, changes="; ".join(changes))
-
-
 _CONFIG_OR_NAME = re.compile(r"\{\{-?\s*(config|ref|source)\([^(){}]*\)\s*-?\}\}")
 
 
@@ -127,7 +83,7 @@ class _Gathering:
         self.project = store.project
         self.faults = faults
         self.edges: list[tuple[Link, Link]] = []
-        self.applied = _read_applied(store.project)
+        self.applied = read_applied(store.project)
         self.current = self._current()
         self.models = dict(self._sound_models())
         self.readers = self._find_readers()
@@ -305,21 +261,8 @@ class _Gathering:
         yield Fact(
             "last load", () if load is None else (f"{load.rows:,} keys as of {load.watermark}, as {load.views[0]}",)
         )
-        yield from self._results(view.name)
+        yield from self.applied.facts_of_checks(view.name)
         yield from self._model_facts(model)
-
-    def _results(self, view: str) -> Iterator[Fact]:
-        """The newest result of each check; where checks were kept, one that was never done is said as loud."""
-        if not self.applied.revisions:
-            return
-        known = {result.kind: result for result in self.applied.results.get(view, ())}
-        for kind in ("check", "test", "audit", "verify", "profile"):
-            result = known.get(kind)
-            if result is not None:
-                attention = "" if result.outcome == "ok" else "needs attention: "
-                yield Fact(f"last {kind}", (f"{attention}{result.said}, at {result.at}",))
-            elif self.applied.results and kind != "profile":
-                yield Fact(f"last {kind}", ("never",))
 
     def _on_demand_facts(self, model: Model, view: OnDemandView) -> Iterator[Fact]:
         yield Fact("keys", _spelled(view.keys))
