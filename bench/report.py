@@ -22,7 +22,18 @@ GRID = CACHE / "grid.json"
 SLOPE = """The slope of query time over events, log-log, between the sizes measured. 1 is linear. From S to L events
 grow 50 times and the spine 100 times, so what costs the same for each row of the spine has 1.18."""
 
-OPENING = """# Benchmarks
+TITLE = "# Benchmarks"
+SUMMARY = """Query time of asknown, and how many times as long the others take; below 1 they are faster. Each training
+set at the largest size that was measured with the others. A gap: cannot do it, or was not measured."""
+# The systems of the first table, with their heads.
+COMPARED = {
+    "expert": "SQL by hand",
+    "polars": "polars",
+    "pandas": "pandas",
+    "feast-duckdb": "Feast",
+}
+
+OPENING = """## How it is measured
 
 Written by `make bench` (size S) and `make bench-full` (sizes M and L); do not edit.
 Same data, same machine, same run; the rows are compared before any time counts.
@@ -41,20 +52,48 @@ Each measurement is a fresh process, the systems of a workload take turns, and a
 
 def write(measured: Measurements) -> str:
     """The page's text."""
-    parts = [OPENING, *preliminary(measured), machine(measured.machine)]
+    parts = [TITLE, *preliminary(measured), f"![Query time by workload, size and system]({PLOT.name})"]
+    if first := summary(measured):
+        parts += [SUMMARY, table(["training set", "size", "asknown", *COMPARED.values()], first)]
+    parts += [OPENING, machine(measured.machine)]
     wanted = demanded.rows(measured)
     if wanted:
         parts += ["## What is demanded", table(["figure", "demanded", "measured", "met"], wanted)]
     if slopes := growth(measured):
         parts += ["## Growth", SLOPE]
         parts.append(table(["workload", "system", "sizes", "slope"], slopes))
-    parts += ["## Side by side", f"![Query time by workload, size and system]({PLOT.name})"]
     for workload in WORKLOADS.values():
         for size in measured.sizes(workload.name):
             parts += section(measured, workload, size)
     if GRID.exists():
         parts += grid(json.loads(GRID.read_text(encoding="utf-8")))
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def summary(measured: Measurements) -> list[list[str]]:
+    """The first table: for each training workload our query time, and the others' as multiples of it."""
+    rows = []
+    for workload in WORKLOADS.values():
+        found = {
+            size: [measured.ratio(workload.name, size, name, "ours") for name in COMPARED]
+            for size in measured.sizes(workload.name)
+            if any("query" in line["seconds"] for line in measured.rounds(workload.name, size, "ours"))
+        }
+        size = max(reversed(found), key=lambda size: _known(found[size]), default=None)
+        if size is not None:
+            rows.append(
+                [
+                    f"{workload.name}: {workload.what}",
+                    size,
+                    seconds(measured.median(workload.name, size, "ours")),
+                    *("" if ratio is None else f"{ratio:.2f} ×" for ratio in found[size]),
+                ]
+            )
+    return rows
+
+
+def _known(ratios: Iterable[float | None]) -> int:
+    return sum(ratio is not None for ratio in ratios)
 
 
 def preliminary(measured: Measurements) -> list[str]:
