@@ -79,6 +79,7 @@ CODES: dict[str, str] = {
     "unowned": "A public view, or a service in production, has no owner.",
     "untested": "A public view, or a view of a service in production, has no test.",
     "online-not-computable": "The online table cannot compute a view, and materialize will refuse it.",
+    "lifetime-keeps-events": "The online table keeps all events of a view with windows of all time.",
     "bad-switch": "A comment or setting that should turn a rule of asknown check off names no rule or no reason.",
     "unused-switch": "A comment turns off a rule that finds nothing there.",
     "bad-selector": "A value of --select or --exclude cannot be read, or selects nothing.",

@@ -283,6 +283,13 @@ FIRES: dict[str, Sequence[Case]] = {
     "online-not-computable": (
         Case(f"select k, ts, md5(cast(count(*) over {{{{ last('1 day') }}}} as varchar)) as f from {B}"),
     ),
+    "lifetime-keeps-events": (
+        Case(f"select k, ts, median(x) over {{{{ last('ever') }}}} as f from {B}"),
+        Case(f"select k, ts, sum(x) over {{{{ last('ever', delay='1 day') }}}} as f from {B}"),
+        Case(
+            f"select k, ts, sum(x) over {{{{ last('ever') }}}} as f, sum(x) over {{{{ last('1 day') }}}} as g from {B}"
+        ),
+    ),
 }
 
 CLEAN: dict[str, Sequence[Case]] = {
@@ -494,6 +501,11 @@ CLEAN: dict[str, Sequence[Case]] = {
     ),
     "unused": (),
     "online-not-computable": (Case(f"select k, ts, x from {B}"),),
+    "lifetime-keeps-events": (
+        Case(f"select k, ts, sum(x) over {{{{ last('ever') }}}} as f from {B}"),
+        Case(f"select k, ts, (list(x) over {{{{ last('ever') }}}})[-5:] as f from {B}"),
+        Case(f"select k, ts, median(x) over {{{{ last('1 day') }}}} as f from {B}"),
+    ),
 }
 
 

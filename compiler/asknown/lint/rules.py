@@ -40,6 +40,7 @@ from asknown.lint.whole import (
     cannot_be_loaded,
     features_are_the_same,
     history_is_read_whole,
+    lifetime_keeps_events,
     lineage_is_lost,
     nobody_uses_it,
 )
@@ -94,6 +95,7 @@ WHOLE_RULES: tuple[WholeRule, ...] = (
     WholeRule("unbounded-scan", "information", "A training set reads all of history.", history_is_read_whole),
     WholeRule("unused", "information", "A view is in no feature service.", nobody_uses_it),
     WholeRule("online-not-computable", "information", "`materialize` will refuse a view.", cannot_be_loaded),
+    WholeRule("lifetime-keeps-events", "information", "All events of a view stay online.", lifetime_keeps_events),
 )
 
 REFUSALS: frozenset[str] = frozenset(rule.code for rule in RULES if rule.severity == "refusal")

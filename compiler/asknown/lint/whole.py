@@ -17,7 +17,8 @@ from asknown.project.nodes import Project
 class Whole:
     """A project with the views that could be completed, by name, and what is known of them.
 
-    ``refuses`` gives the reason why `materialize` would not load a view, or None.
+    ``refuses`` gives the reason why `materialize` would not load a view, or None; ``keeps_events`` why the online table
+    keeps the events of a lifetime window, and what to write.
     """
 
     project: Project
@@ -26,6 +27,7 @@ class Whole:
     fingerprints: Callable[[View], Mapping[str, FeatureFingerprint]]
     lineage: Callable[[View], Mapping[str, tuple[Edge, ...]]]
     refuses: Callable[[FeatureView], AsknownError | None]
+    keeps_events: Callable[[FeatureView], tuple[str, str] | None]
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,17 @@ def cannot_be_loaded(whole: Whole) -> Iterator[tuple[str | None, Found]]:
             refused = whole.refuses(view)
             if refused is not None:
                 yield name, Found(refused.message, config_of(view), refused.hint or "")
+
+
+def lifetime_keeps_events(whole: Whole) -> Iterator[tuple[str | None, Found]]:
+    """Views with a window of all time whose events the online table keeps."""
+    for name, view in whole.views.items():
+        if isinstance(view, FeatureView) and view.model.rendered.config.online:
+            kept = whole.keeps_events(view)
+            if kept is not None:
+                why, hint = kept
+                found = f"the online table keeps all events of '{name}', back to the first: {why}"
+                yield name, Found(found, config_of(view), hint)
 
 
 def config_of(view: View) -> Where:

@@ -74,7 +74,7 @@ def _broken(found: Iterable[Finding]) -> set[str | None]:
 def _whole(catalog: TypedCatalog, found: Sequence[Finding]) -> Whole:
     """The views that have no error, for the rules over the whole project."""
     from asknown.store.states import fingerprints_of, lineage_of  # only here: training looks for errors of views alone
-    from asknown.store.stored_view import stored_view
+    from asknown.store.stored_view import stored_view, why_events_are_kept
 
     broken = _broken(found)
     views: dict[str, View] = {}
@@ -90,6 +90,11 @@ def _whole(catalog: TypedCatalog, found: Sequence[Finding]) -> Whole:
             return error if error.code == "not-online" else None
         return None
 
+    def keeps_events(view: FeatureView) -> tuple[str, str] | None:
+        with suppress(AsknownError):
+            return why_events_are_kept(view, catalog)
+        return None
+
     return Whole(
         catalog.project,
         views,
@@ -97,6 +102,7 @@ def _whole(catalog: TypedCatalog, found: Sequence[Finding]) -> Whole:
         lambda view: fingerprints_of(catalog, view),
         lambda view: lineage_of(catalog, view),
         refuses,
+        keeps_events,
     )
 
 

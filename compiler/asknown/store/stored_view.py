@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from asknown.emit.load import event_columns, kept_columns
@@ -34,29 +34,62 @@ def stored_view(view: FeatureView, catalog: TypedCatalog) -> OnlineView:
         features=view.features,
         ttl=view.ttl,
         columns=kept_columns(view),
-        windows=None
-        if view.lifted is None
-        else _windows(view, view.lifted, catalog.call_types(view), follows_pushes=any(paths_from(catalog, view))),
+        windows=None if view.lifted is None else _windows(view, view.lifted, catalog),
     )
 
 
-def _is_lifetime(view: FeatureView, windows: OnlineWindows) -> bool:
-    """Whether states of all events are enough: every window begins before all of them and ends with the newest one.
+def why_events_are_kept(view: FeatureView, catalog: TypedCatalog) -> tuple[str, str] | None:
+    """Why the online table keeps the events of a view with a lifetime window, and what to write; None if it does not.
+
+    Raises ``not-online`` if a feature cannot be computed there.
+    """
+    windows = stored_view(view, catalog).windows
+    if windows is None or not any(windows.calls[place].oldest >= EVER for place in _used(windows)):
+        return None
+    return _why_kept(view, windows, catalog)
+
+
+def _used(windows: OnlineWindows) -> Iterator[int]:
+    """The places of the calls that features read."""
+    for feature in windows.derived:
+        yield from feature.calls
+
+
+def _why_kept(view: FeatureView, windows: OnlineWindows, catalog: TypedCatalog) -> tuple[str, str] | None:
+    """Why states of all events are not enough, and what to write. They are if every window has all events.
 
     A row that becomes visible later must then come after all of them where their order matters.
     """
     types = {column.name: column.type for column in windows.columns}
-    calls = [windows.calls[place] for feature in windows.derived for place in feature.calls]
-    if not all(call.newest == 0 and call.oldest >= EVER for call in calls):
-        return False
-    states = [state_of(call, types) for call in calls]
-    if None in states or not all(map(packs, types.values())):
-        return False
-    in_order = any(state.in_order for state in states if state is not None)
-    return not in_order or view.known_at is None or view.known_at.name == view.event_time.name
+    in_order = False
+    for feature in windows.derived:
+        for place in feature.calls:
+            call = windows.calls[place]
+            state = state_of(call, types)
+            if call.newest or call.oldest < EVER:
+                return (
+                    f"a window of '{feature.name}' does not reach from the beginning to the newest row",
+                    "put the features over last('ever') into a view of their own",
+                )
+            if state is None:
+                return (
+                    f"{call.aggregate}() of '{feature.name}' needs every value",
+                    "cut a list, as in (list(x) over …)[-5:], write another aggregate, or give the window a length",
+                )
+            in_order = in_order or state.in_order
+    if not all(map(packs, types.values())):
+        return "a window reads a BLOB", "read a hash of it, made in a model below the view"
+    if in_order and view.known_at is not None and view.known_at.name != view.event_time.name:
+        return (
+            "an aggregate depends on the order of rows, and a row that becomes known later may belong between others",
+            "give the window a length, or put what depends on no order into a view of its own",
+        )
+    if any(paths_from(catalog, view)):
+        return "a source below it takes pushes", "give the window a length, if few events matter"
+    return None
 
 
-def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType], *, follows_pushes: bool) -> OnlineWindows:
+def _windows(view: FeatureView, lifted: Lifted, catalog: TypedCatalog) -> OnlineWindows:
     for call in lifted.calls:
         second = None if call.order is None else view.column(call.order).type
         if call.value is not None and (reason := call.aggregate.refuses(view.column(call.value).type, second)):
@@ -73,10 +106,10 @@ def _windows(view: FeatureView, lifted: Lifted, types: Sequence[SqlType], *, fol
         )
         for call in lifted.calls
     ]
-    kinds = [*types]
+    kinds = [*catalog.call_types(view)]
     derived = tuple(_derived(view, item, calls, kinds) for item in lifted.items if item.expression is not None)
     windows = OnlineWindows(event_columns(view), tuple(calls), derived)
-    return replace(windows, lifetime=_is_lifetime(view, windows) and not follows_pushes)
+    return replace(windows, lifetime=_why_kept(view, windows, catalog) is None)
 
 
 def _derived(view: FeatureView, item: Item, calls: list[StoredCall], kinds: list[SqlType]) -> StoredFeature:
