@@ -17,10 +17,11 @@ _DIFFERENCE = "sub.timestamp.timestamp"
 
 def spell_seconds(tree: exp.Expr, dialect: Dialect, types: Mapping[str, SqlType]) -> exp.Expr:
     """Writes ``epoch(a - b)`` of two instants as ``(epoch_us(a) - epoch_us(b)) / 1e6`` where there are no intervals."""
-    if _DIFFERENCE not in dialect.translation.refused:
+    lengths = list(tree.find_all(exp.TimeToUnix, exp.Extract))
+    if _DIFFERENCE not in dialect.translation.refused or not lengths:
         return tree
     kinds = operand_kinds(tree, types)
-    for node in reversed(list(tree.find_all(exp.TimeToUnix, exp.Extract))):
+    for node in reversed(lengths):
         if isinstance(node, exp.Extract) and node.name.casefold() != "epoch":
             continue
         length = (node.expression if isinstance(node, exp.Extract) else node.this).unnest()

@@ -18,7 +18,7 @@ def spell_shifts(tree: exp.Expr, dialect: Dialect, types: Mapping[str, SqlType])
 
     ``n`` is an integer. So is ``t + interval (n) minute``, and ``t - …``, with the opposite number.
     """
-    if not any(name.startswith(SHIFTED) for name in dialect.translation.rewrites):
+    if not any(name.startswith(SHIFTED) for name in dialect.translation.rewrites) or tree.find(exp.Interval) is None:
         return tree
     kinds = operand_kinds(tree, types)
     for node in reversed(list(tree.find_all(exp.Add, exp.Sub))):
