@@ -2,7 +2,8 @@
 
 `python bench/features.py` loads keys of 100 to 100,000 events, one view for each aggregate. It prints the median of
 reads, in microseconds, and what the states in the tiles take beside those of a sum. Then it trains five aggregates in
-one view, and runs the query that one would write by hand, which must give the same.
+one view, and runs the query that one would write by hand, which must give the same. At last it loads lifetime windows
+over 1,000 keys, and again over ten times the events.
 """
 
 from __future__ import annotations
@@ -137,6 +138,30 @@ def train(store: FeatureStore, folder: Path, moments: int) -> tuple[float, float
     return taken, also
 
 
+def lifetime_size(folder: Path, events: int) -> int:
+    """The bytes of an online table of lifetime windows over 1,000 keys that have so many events each."""
+    (folder / "models").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text('[tool.asknown]\nname = "lifetime"\n', encoding="utf-8")
+    properties = {
+        "sources": [{"name": "raw", "tables": [{"name": "events", "path": "events.parquet"}]}],
+        "entities": [{"name": "customer", "keys": ["id"]}],
+    }
+    (folder / "models" / "models.yml").write_text(json.dumps(properties), encoding="utf-8")
+    items = [ITEMS[name].replace("'30 days'", "'ever'") for name in ("sum", *TRAINED, "count_distinct")]
+    wanted = ", ".join(f"{item} as f{place}" for place, item in enumerate(items))
+    text = f"{{{{ config(entity='customer', event_time='ts') }}}}\nselect id, ts, {wanted}\n"
+    (folder / "models" / "v.sql").write_text(f"{text}from {{{{ source('raw', 'events') }}}}\n", encoding="utf-8")
+    duckdb.sql(
+        f"copy (select id, timestamp '{WATERMARK}' - to_seconds(n * 60) as ts, 'item ' || (n % 10) as item, "
+        f"(hash(n, id) % 1000) / 8 as x from range(1000) t(id), range({events}) u(n)) "
+        f"to '{folder / 'events.parquet'}' (format parquet)"
+    )
+    with FeatureStore(folder) as store:
+        store.materialize(WATERMARK)
+    (table,) = folder.glob("**/*.db")
+    return table.stat().st_size
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reads", type=int, default=200, help="of each key and aggregate")
@@ -163,6 +188,8 @@ def main() -> None:
             sys.stdout.flush()
             taken, also = train(store, project, given.moments)
         print(f"\nTraining {given.moments:,} rows, five aggregates: {taken:.2f} s; by hand {also:.2f} s")
+        few, many = (lifetime_size(Path(folder) / f"of-{events}", events) for events in (30, 300))
+        print(f"Lifetime windows of 1,000 keys: {few:,} bytes with 30 events each, {many:,} bytes with 300")
 
 
 if __name__ == "__main__":
