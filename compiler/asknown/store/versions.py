@@ -150,7 +150,11 @@ def revision_at(reader: RegistryReader, project: str, since: Any) -> Revision:
         found = next((revision for revision in revisions if revision.n == int(text)), None)
         missing = f"the registry has no revision {text} of '{project}'"
     else:
-        moment = read_since(since)
+        try:
+            moment = read_since(since)
+        except AsknownError as error:
+            hint = f"{error.hint}, or the number of a revision: asknown history"
+            raise AsknownError(error.code, error.message, hint=hint) from None
         found = next((revision for revision in revisions if read_instant(revision.at, "at") <= moment), None)
         missing = f"'{project}' had no revision at {moment.isoformat(sep=' ', timespec='seconds')} UTC"
     if found is None:
