@@ -1,6 +1,6 @@
 """What every result must be: section 3 of the design by plain loops over rows.
 
-This file and oracle_values.py import nothing of asknown and nothing but the standard library, so that they can be wrong
+This file and those beside it import nothing of asknown and nothing but the standard library, so that they can be wrong
 only by themselves.
 A row is a dict of Python values, NULL is None. Speed does not matter here; reading it in five minutes does.
 """
@@ -14,6 +14,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from oracle_calendar import Period, bounds
 from oracle_moments import MOMENTS, OVER_PAIRS, moment, over_pairs
 from oracle_values import OVER_VALUES, QUANTILES, instant, microseconds, ordered, rank, signs, without_sign
 
@@ -29,7 +30,7 @@ class Window:
     ``value`` is the column that it takes (None: ``count(*)``), ``order`` the second column of arg_min and arg_max,
     ``fraction`` the quantile's, ``separator`` string_agg's, ``number`` the k of last_k and its like, ``where`` the
     FILTER: rows for which it does not give True are left out. ``closed`` says which ends belong to the window ("both",
-    "left", "right"); ``delay`` shifts both ends back.
+    "left", "right"); ``delay`` shifts both ends back. A ``period`` stands in place of all of these.
     """
 
     aggregate: str
@@ -42,6 +43,7 @@ class Window:
     separator: str = ","
     number: int = 1
     where: Callable[[Row], bool | None] | None = None
+    period: Period | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,9 @@ def as_of(rows: Iterable[Row], key: Sequence[Any], t: datetime | None, view: Vie
 def in_frame(row: Row, t: datetime, window: Window, view: View) -> bool:
     """Whether the event time of ``row`` lies in the frame that ends at ``t``, or ``delay`` before it (rule 4)."""
     event_time = microseconds(row[view.event_time])
+    if window.period is not None:
+        first, last = bounds(window.period, t)
+        return first <= event_time <= last
     end = microseconds(t) - window.delay
     start = end - window.length
     after_start = start < event_time if window.closed == "right" else start <= event_time

@@ -26,6 +26,7 @@ LIGHT = {
     "asknown.catalog.references",
     "asknown.errors",
     "asknown.durations",
+    "asknown.periods",
     "asknown.instants",
     "asknown.paths",
     "asknown.types",

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "compiler" / "asknown"
 LAYERS = """
 errors
 durations  types      instants  paths  addresses  json_text
-aggregates values
+periods    aggregates values
 project
 dialects   render
 model

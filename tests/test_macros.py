@@ -341,6 +341,20 @@ def test_kilometres_between_two_places() -> None:
     assert run(f"select {sql} from (select 90e0 as a, 0e0 as b, 90e0 as c, 0e0 as d)") == [(0.0,)]
 
 
+def test_periods_of_the_calendar() -> None:
+    assert write("this('month')") == write("current_period('month')")
+    assert write("this('month')") == (
+        "(partition by carrier order by landed_at range between "
+        "landed_at - date_trunc('month', landed_at) preceding and current row)"
+    )
+    begin = "date_trunc('day', landed_at)"
+    assert write("previous('day')") == (
+        f"(partition by carrier order by landed_at range between landed_at - ({begin} - interval '1 day') preceding "
+        f"and landed_at - ({begin} - interval '1 microsecond') preceding)"
+    )
+    assert write("since_period('week')") == "landed_at - date_trunc('week', landed_at)"
+
+
 def test_every_macro_is_documented_and_tested() -> None:
     tested = Path(__file__).read_text()
     for path in LIBRARY.glob("*.sql"):

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
+from oracle_calendar import Period
 from strategies import MICROSECOND
 
 
@@ -22,6 +23,7 @@ class Frame:
     closed: str
     delay: int
     sql: str
+    period: Period | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Names:
     columns: Mapping[str, str]
 
 
+CALENDAR = ("hour", "day", "day", "week", "month", "quarter", "year")
+ZONES = ("UTC", "UTC", "UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu")
 UNITS = {"day": 86_400_000_000, "hour": 3_600_000_000, "minute": 60_000_000, "microsecond": 1}
 
 
@@ -62,8 +66,23 @@ def frame_clauses(draw: st.DrawFn, oldest: int, newest: int) -> str:
 
 
 @st.composite
+def periods(draw: st.DrawFn, number: int, named: list[str]) -> Frame:
+    """A frame over a unit of the calendar, in line or as a named window."""
+    unit = draw(st.sampled_from(CALENDAR))
+    period = Period(unit, "UTC" if unit == "hour" else draw(st.sampled_from(ZONES)), draw(st.booleans()))
+    zone = "" if period.zone == "UTC" else f", '{period.zone}'"
+    text = f"{{{{ {'previous' if period.back else 'this'}('{period.unit}'{zone}) }}}}"
+    if draw(st.booleans()):
+        named.append(f"w{number} as {text}")
+        text = f"w{number}"
+    return Frame(0, "both", 0, text, period)
+
+
+@st.composite
 def frames(draw: st.DrawFn, names: Names, step: timedelta, number: int, named: list[str]) -> Frame:
     """A frame, written with the macro, in line, or as a named window (which is added to ``named``)."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(periods(number, named))
     unit = step // MICROSECOND
     length = draw(st.sampled_from((unit, unit, 2 * unit, 3 * unit, 3 * unit + 1, 3 * unit - 1, 1, 13 * unit)))
     closed = draw(st.sampled_from(("both", "both", "left", "right")))

@@ -190,9 +190,8 @@ def calls(draw: st.DrawFn, scope: Scope, aggregates: Sequence[str], columns: Seq
     if aggregate not in UNFILTERED and draw(st.integers(0, 3)) == 0:
         condition, where = draw(conditions(scope))
         sql += f" filter (where {condition})"
-    window = Window(
-        aggregate, value, frame.length, frame.closed, frame.delay, order, fraction, separator, number, where
-    )
+    ends = (frame.length, frame.closed, frame.delay)
+    window = Window(aggregate, value, *ends, order, fraction, separator, number, where, frame.period)
     over = f"{sql} over {frame.sql}"
     return Call(around(aggregate, over, number), result_type(aggregate, column.type), window, facts.exact)
 

@@ -53,7 +53,8 @@ def microseconds(text: str, *, at: Where | None = None) -> int:
                 "bad-duration",
                 f"'{text}' has no fixed length: the length of a {unit} depends on where it starts",
                 at=at,
-                hint="write days: '30 days' for a month, '365 days' for a year",
+                hint="write days: '30 days' for a month, '365 days' for a year; "
+                "a window over the calendar's own months is {{ this('month') }} or {{ previous('month') }}",
             )
         if unit not in MICROSECONDS:
             raise _bad(text, at)

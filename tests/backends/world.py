@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,11 @@ import pyarrow as pa
 import oracle
 from asknown.instants import from_microseconds, to_microseconds
 from asknown.online.nodes import OnlineView
+from asknown.periods import CalendarPeriod, FixedPeriod, Starts
 from asknown.types import SqlType, parse_type
 from online_tables import arrow_type, make_batch
 from oracle import Window, WindowFeature
+from oracle_calendar import Period, first_shown
 from test_online_windows import call, event_batch, windowed
 
 Row = dict[str, Any]
@@ -31,6 +34,10 @@ KINDS = {"id": "BIGINT", "ts": "TIMESTAMP", "k": "TIMESTAMP", "x": "DOUBLE", "no
 STRUCT: SqlType = parse_type("STRUCT(id BIGINT, ts TIMESTAMP, x DOUBLE, note VARCHAR, price DECIMAL(9,2))")
 """The values of a pushed row, as the outbox keeps them."""
 
+BERLIN = CalendarPeriod("day", "Europe/Berlin")
+DAYS = [BEGIN.replace(hour=0, minute=0, second=0) + timedelta(days=n) for n in range(-40, 1200)]
+STARTS = Starts.of(BERLIN, [first_shown(day, "Europe/Berlin") for day in DAYS])
+
 CALLS = {
     "total": call("sum", "_1"),
     "hour": call("avg", "_1", 3_600_000_000),
@@ -41,6 +48,9 @@ CALLS = {
     "newest": call("last", "_2", 2 * DAY),
     "often": call("mode", "_1", 2 * DAY),
     "dearest": call("arg_max", "_2", DAY, order="_1"),
+    "today": call("sum", "_1", BERLIN.longest, period=BERLIN),
+    "yesterday": call("max", "_1", 2 * BERLIN.longest, 1, period=BERLIN, back=True),
+    "half": call("count", None, DAY // 2, period=FixedPeriod(DAY // 2)),
 }
 WINDOWS = {
     "total": WindowFeature((Window("sum", "x", DAY),)),
@@ -52,6 +62,9 @@ WINDOWS = {
     "newest": WindowFeature((Window("last", "note", 2 * DAY),)),
     "often": WindowFeature((Window("mode", "x", 2 * DAY),)),
     "dearest": WindowFeature((Window("arg_max", "note", DAY, order="x"),)),
+    "today": WindowFeature((Window("sum", "x", 0, period=Period("day", "Europe/Berlin")),)),
+    "yesterday": WindowFeature((Window("max", "x", 0, period=Period("day", "Europe/Berlin", back=True)),)),
+    "half": WindowFeature((Window("count", None, 0, period=Period(DAY // 2)),)),
 }
 HIDDEN = {"_1": "x", "_2": "note"}
 
@@ -59,9 +72,11 @@ HIDDEN = {"_1": "x", "_2": "note"}
 def orders(columns: Sequence[str] = ("x", "note", "price"), *, ttl: int | None = 5 * DAY) -> OnlineView:
     """The view that follows pushes. Its definition is that of its columns and their order."""
     kinds = {name: KINDS[name] for name in ("id", "ts", "k", *columns)}
-    return windowed(
+    view = windowed(
         CALLS, {"_1": "DOUBLE", "_2": "VARCHAR"}, columns=kinds, known_at="k", ttl=ttl, fingerprint="-".join(columns)
     )
+    assert view.windows is not None
+    return replace(view, windows=replace(view.windows, starts=(STARTS,)))
 
 
 def expected_view(view: OnlineView) -> oracle.View:

@@ -30,6 +30,9 @@ GAPS: dict[tuple[str, str], str] = {
 LISTLESS = {"clickhouse": _NO_LISTS}
 """Engines whose features are no lists: random worlds have the first element in the place of a list; and the reason."""
 
+ZONELESS = dict.fromkeys(("clickhouse", "spark"), "windows of the calendar in zones other than UTC are refused there")
+"""Engines on which the calendar of random worlds is that of UTC; and the reason."""
+
 REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
     "clickhouse": (
         (r"not-in-dialect: clickhouse has no exact list(_distinct)?\(\)", _NO_LISTS),

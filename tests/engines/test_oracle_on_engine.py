@@ -26,8 +26,9 @@ import window_worlds
 from asknown import FeatureStore
 from asknown.dialects.registry import find_dialect
 from asknown.errors import AsknownError
-from engines.gaps import LISTLESS, REFUSALS
+from engines.gaps import LISTLESS, REFUSALS, ZONELESS
 from engines.harness import Warehouse, quote
+from oracle import WindowFeature
 from small_windows import train
 from stores import open_store
 from test_parity import instants_to_read, read_online, rows_of
@@ -134,8 +135,34 @@ def asked_at(world: World, at: datetime) -> World:
 
 
 def held(warehouse: Warehouse, world: World) -> World:
-    """The world without lists where the engine has none."""
+    """The world without what the engine has none of: lists, calendars of zones."""
+    world = without_zones(world) if warehouse.name in ZONELESS else world
     return without_lists(world) if warehouse.name in LISTLESS else world
+
+
+def without_zones(world: World) -> World:
+    """The world with all calendars in UTC."""
+
+    def in_utc(sql: str) -> str:
+        return re.sub(r"(this|previous)\('(\w+)', '[^']+'\)", r"\1('\2')", sql)
+
+    def moved(feature: WindowFeature) -> WindowFeature:
+        windows = (
+            window if window.period is None else replace(window, period=replace(window.period, zone="UTC"))
+            for window in feature.windows
+        )
+        return replace(feature, windows=tuple(windows))
+
+    views = [
+        replace(
+            data,
+            view=replace(data.view, windows={name: moved(feature) for name, feature in data.view.windows.items()}),
+            windows=tuple(replace(item, sql=in_utc(item.sql), feature=moved(item.feature)) for item in data.windows),
+            named_windows=tuple(map(in_utc, data.named_windows)),
+        )
+        for data in world.views
+    ]
+    return replace(world, views=tuple(views))
 
 
 def without_lists(world: World) -> World:

@@ -268,6 +268,25 @@ FEATURES = (
             "- coalesce(sum(cents) over {{ last('30 days', closed='left', delay='30 days') }}, 0)",
             lambda r, t: sum(values(inside(r, t, days(30)), "cents"))
             - sum(values(inside(r, t, days(30), days(30), "left"), "cents")), "Churn"),
+    Feature(32, "Spend of the last full month", "sum(cents) over {{ previous('month') }}",
+            lambda r, t: l.total(l.previous(r, t, "month"), "cents"), "Churn"),
+    Feature(120, "Spend of this month so far, as Berlin has it",
+            "sum(amount) over {{ this('month', 'Europe/Berlin') }}",
+            lambda r, t: l.added(values(l.this(r, t, "month", "Europe/Berlin"), "amount")), "Churn"),
+    Feature(121, "Payments of the day before, as New York has it",
+            "count(*) over {{ previous('day', 'America/New_York') }}",
+            lambda r, t: len(l.previous(r, t, "day", "America/New_York")), "Churn"),
+    Feature(122, "This week's spend against the week before",
+            "sum(cents) over {{ this('week') }} / nullif(sum(cents) over {{ previous('week') }}, 0)",
+            lambda r, t: l.over(l.total(l.this(r, t, "week"), "cents"), l.total(l.previous(r, t, "week"), "cents")),
+            "Churn"),
+    Feature(123, "The last merchant of the hour, the quarter and the year",
+            "[last(merchant) over {{ this('hour') }}, last(merchant) over {{ previous('quarter') }}, "
+            "last(merchant) over {{ this('year') }}]",
+            lambda r, t: [(ordered(rows, "merchant") or [None])[-1] for rows in (
+                l.this(r, t, "hour"), l.previous(r, t, "quarter"), l.this(r, t, "year"))], "Churn"),
+    Feature(124, "Spend of the day so far, as known", "sum(cents) over {{ this('day', 'Asia/Kolkata') }}",
+            lambda r, t: l.total(l.this(r, t, "day", "Asia/Kolkata"), "cents"), "Churn", known=True),
     Feature(33, "Payments ever", "count(*) over {{ last('ever') }}", lambda r, t: len(r), "Churn"),
     Feature(34, "Active days of 30 days", "count(distinct ts::date) over {{ last('30 days') }}",
             lambda r, t: len({x["ts"].date() for x in inside(r, t, days(30))}), "Churn"),
@@ -372,8 +391,6 @@ REFUSED: dict[int, tuple[str, str]] = {
           "order by ts range between interval '1 hour' preceding and interval '1 hour' following) as n "
           "from {{ source('shop', 'payments') }}) select card, ts, max(n) over {{ last('7 days') }} as f119 from p",
           "FOLLOWING"),
-    32: ("sum(cents) over (partition by card order by ts range between interval '1 month' preceding and current row)",
-         "fixed"),
 }  # fmt: skip
 """By number: a spelling that is refused, and a word of the reason or the hint."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from statistics import median as middle
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Row = dict[str, Any]
 Loop = Callable[[list[Row], datetime], Any]
@@ -37,6 +38,38 @@ def inside(
     ]  # fmt: skip
 
 
+def began(t: datetime, unit: str, zone: str = "UTC") -> datetime:
+    """When the hour, day, … of ``t`` began, as the clocks of a zone show it: found by going back minute by minute."""
+    own = ZoneInfo(zone)
+
+    def shown(at: datetime) -> tuple[int, ...]:
+        local = at.replace(tzinfo=UTC).astimezone(own)
+        year, week, _ = local.isocalendar()
+        return {
+            "hour": (local.year, local.month, local.day, local.hour), "day": (local.year, local.month, local.day),
+            "week": (year, week), "month": (local.year, local.month),
+            "quarter": (local.year, (local.month - 1) // 3), "year": (local.year,),
+        }[unit]  # fmt: skip
+
+    step, begin = timedelta(hours=6), t.replace(second=0, microsecond=0)
+    while shown(begin - step) == shown(t):
+        begin -= step
+    while shown(begin - timedelta(minutes=1)) == shown(t):
+        begin -= timedelta(minutes=1)
+    return begin
+
+
+def this(rows: list[Row], t: datetime, unit: str, zone: str = "UTC") -> list[Row]:
+    """The rows of this hour, day, …, up to now."""
+    return [row for row in rows if began(t, unit, zone) <= row["ts"] <= t]
+
+
+def previous(rows: list[Row], t: datetime, unit: str, zone: str = "UTC") -> list[Row]:
+    """The rows of the whole hour, day, … before this one."""
+    end = began(t, unit, zone)
+    return [row for row in rows if began(end - timedelta(microseconds=1), unit, zone) <= row["ts"] < end]
+
+
 def ordered(rows: list[Row], column: str, known: bool = False) -> list[Any]:
     """The values of a column that are not NULL, in the order of time, ties by value."""
     there = [row for row in rows if row[column] is not None]
@@ -59,6 +92,11 @@ def newest(rows: list[Row], column: str) -> Any:
 def mean(numbers: list[Any]) -> float | None:
     """The mean, rounded once."""
     return float(sum(map(Fraction, numbers)) / len(numbers)) if numbers else None
+
+
+def total(rows: list[Row], column: str) -> Any:
+    """The sum of whole numbers."""
+    return sum(values(rows, column)) if values(rows, column) else None
 
 
 def added(numbers: list[float]) -> float | None:

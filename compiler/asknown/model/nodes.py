@@ -9,6 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from asknown.aggregates import Aggregate
+from asknown.periods import Period
 from asknown.render.nodes import Rendered
 from asknown.types import Column, SqlType
 
@@ -69,6 +70,24 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class PeriodFrame:
+    """The period in which the asking instant lies, up to that instant; with ``back`` the whole period before it."""
+
+    period: Period
+    back: bool
+
+    @property
+    def oldest(self) -> int:
+        """The frame never begins earlier, in microseconds before the asking instant."""
+        return 2 * self.period.longest if self.back else self.period.longest
+
+    @property
+    def newest(self) -> int:
+        """The frame never ends later, in microseconds before the asking instant."""
+        return 1 if self.back else 0
+
+
+@dataclass(frozen=True)
 class WindowCall:
     """One aggregate over one frame. ``value``, ``order`` and ``condition`` are hidden columns of the lifted rows.
 
@@ -81,7 +100,7 @@ class WindowCall:
     order: str | None
     second: float | str | None
     condition: str | None
-    frame: Frame
+    frame: Frame | PeriodFrame
 
 
 @dataclass(frozen=True)

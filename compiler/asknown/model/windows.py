@@ -19,8 +19,11 @@ from sqlglot import exp
 from asknown.aggregates import AGGREGATES, REFUSED, Aggregate
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, Where, did_you_mean
-from asknown.model.nodes import Frame, Item, Lifted, Model, WindowCall
+from asknown.model.nodes import Frame, Item, Lifted, Model, PeriodFrame, WindowCall
+from asknown.model.period_frames import read_period_frame
 from asknown.model.window_patterns import Around, around_window
+from asknown.periods import CalendarPeriod
+from asknown.project.sources import check_zone
 
 
 def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
@@ -124,7 +127,7 @@ class _Lifter:
         assert spec is not None
         self._check_partition(partition, feature, window)
         self._check_order(order, feature, window)
-        frame = self._frame(spec, feature, window)
+        frame = self._frame(spec, order, feature, window)
         inner, conditions = window.this, []
         if isinstance(inner, exp.Filter):
             conditions.append(inner.expression.this)
@@ -254,7 +257,9 @@ class _Lifter:
         same = isinstance(written, exp.Column) and written.name.casefold() == name.casefold()
         return named and isinstance(value, exp.Column) and (same or not value.table)
 
-    def _frame(self, spec: exp.Expr, feature: str, window: exp.Window) -> Frame:
+    def _frame(
+        self, spec: exp.Expr, order: Sequence[exp.Expr], feature: str, window: exp.Window
+    ) -> Frame | PeriodFrame:
         if "FOLLOWING" in (_word(spec, "start_side"), _word(spec, "end_side")):
             raise AsknownError(
                 "leak-frame-ahead",
@@ -264,6 +269,12 @@ class _Lifter:
             )
         if spec.args.get("exclude"):
             raise self._refuse(f"the window of feature '{feature}' has EXCLUDE", "leave it out", near=window)
+        event_time = order[0].this if isinstance(order[0], exp.Ordered) else order[0]
+        period = read_period_frame(spec.args.get("start"), spec.args.get("end"), event_time)
+        if period is not None:
+            if isinstance(period.period, CalendarPeriod):
+                check_zone(period.period.zone, place_of(self.model, window))
+            return period
         oldest, newest = (self._bound(spec.args.get(side), feature, window) for side in ("start", "end"))
         if oldest < newest:
             raise self._refuse(
@@ -279,7 +290,8 @@ class _Lifter:
         if not isinstance(bound, exp.Interval) or not isinstance(bound.this, exp.Literal | exp.Paren):
             raise self._refuse(
                 f"the window of feature '{feature}' has a bound that is not a fixed interval",
-                "write: range between interval '7 days' preceding and current row",
+                "write: range between interval '7 days' preceding and current row; "
+                "for the calendar: over {{ this('month') }} or over {{ previous('month') }}",
                 near=window,
             )
         unit = bound.args.get("unit")

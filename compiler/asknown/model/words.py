@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from asknown.durations import spell
-from asknown.model.nodes import FeatureView, Frame, OnDemandView, View, WindowCall
+from asknown.model.nodes import FeatureView, Frame, OnDemandView, PeriodFrame, View, WindowCall
 
 # What an aggregate of ``{value}`` is, in words; ``{order}`` is its second column, ``{second}`` its number or text.
 _WORDS = {
@@ -117,7 +117,11 @@ def _call(call: WindowCall, written: Mapping[str, str]) -> str:
     return f"{text}{'' if condition is None else f' in rows with {condition},'} {_over(call.frame)}"
 
 
-def _over(frame: Frame) -> str:
+def _over(frame: Frame | PeriodFrame) -> str:
+    if isinstance(frame, PeriodFrame):
+        if frame.back:
+            return f"over the whole {frame.period} before that of the asking instant"
+        return f"over the {frame.period} of the asking instant, up to that instant"
     if frame.newest:
         return f"from {spell(frame.oldest)} to {spell(frame.newest)} before the asking instant"
     return f"over the {spell(frame.oldest).removeprefix('1 ')} up to the asking instant"

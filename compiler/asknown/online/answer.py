@@ -159,17 +159,26 @@ def before_watermark(view: str, watermark: datetime, instant: datetime) -> Askno
     )
 
 
-def beyond_ahead(stored: StoredView, instant: datetime) -> AsknownError:
-    """The error for a read at an instant (naive, in UTC) at which rows count that the last load could not keep."""
-    assert stored.beyond_at is not None
-    first, loaded = (moment.replace(tzinfo=None).isoformat(" ") for moment in (stored.beyond_at, stored.watermark))
-    rows = "a row" if stored.beyond == 1 else f"{stored.beyond:,} rows"
+def beyond_ahead(stored: StoredView, at: datetime, instant: datetime) -> AsknownError:
+    """The error for a read at an instant at or after ``at``: what counts from then on, the last load does not have.
+
+    Both are naive, in UTC.
+    """
+    name, loaded = stored.view.name, stored.watermark.replace(tzinfo=None).isoformat(" ")
+    first, asked = at.isoformat(" "), f"the read asks for {instant.isoformat(' ')} UTC"
+    if stored.beyond_at is not None and stored.beyond_at.replace(tzinfo=None) == at:
+        rows = "a row" if stored.beyond == 1 else f"{stored.beyond:,} rows"
+        message = f"'{name}' has {rows} too far ahead for its load as of {loaded} UTC to keep, "
+        message += f"the first from {first} UTC on, and {asked}"
+        more = "keep more"
+    else:
+        message = f"the load of '{name}' as of {loaded} UTC knows its calendar up to {first} UTC, and {asked}"
+        more = "know more of it"
     return AsknownError(
         "beyond-ahead",
-        f"'{stored.view.name}' has {rows} too far ahead for its load as of {loaded} UTC to keep, "
-        f"the first from {first} UTC on, and the read asks for {instant.isoformat(' ')} UTC",
-        hint=f"load it again: asknown materialize {stored.view.name}; "
-        "or keep more: config(max_ahead='…') in the model, and load again",
+        message,
+        hint=f"load it again: asknown materialize {name}; "
+        f"or {more}: config(max_ahead='…') in the model, and load again",
     )
 
 

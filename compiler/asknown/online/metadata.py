@@ -23,6 +23,7 @@ from asknown.online.nodes import (
     StoredSource,
     StoredView,
 )
+from asknown.periods import CalendarPeriod, FixedPeriod, Starts
 from asknown.types import Column, parse_type
 
 _LIFETIME = "lifetime"
@@ -35,6 +36,7 @@ def view_row(stored: StoredView) -> dict[str, Any]:
         "view": stored.view.name,
         "fingerprint": stored.view.fingerprint,
         **shape(stored.view),
+        "windows": None if stored.view.windows is None else dump(_with_starts(stored.view.windows)),
         "ttl_us": stored.view.ttl or 0,
         "watermark": spell_instant(stored.watermark),
         "rows": stored.rows,
@@ -209,7 +211,7 @@ def _spell_columns(columns: tuple[Column, ...]) -> list[dict[str, str]]:
 def _windows(written: dict[str, Any]) -> OnlineWindows:
     return OnlineWindows(
         columns=_columns(written["columns"]),
-        calls=tuple(StoredCall(**call) for call in written[_LIFETIME if _LIFETIME in written else "calls"]),
+        calls=tuple(_call(call) for call in written[_LIFETIME if _LIFETIME in written else "calls"]),
         derived=tuple(
             StoredFeature(
                 f["name"], parse_type(f["type"]), _tree(f["expression"]), tuple(f["calls"]), tuple(f["columns"])
@@ -217,13 +219,43 @@ def _windows(written: dict[str, Any]) -> OnlineWindows:
             for f in written["derived"]
         ),
         lifetime=_LIFETIME in written,
+        starts=tuple(
+            Starts(CalendarPeriod(s["unit"], s["zone"]), s["first"], tuple(map(tuple, s["runs"])))
+            for s in written.get("starts", ())
+        ),
     )
+
+
+def _call(written: dict[str, Any]) -> StoredCall:
+    period = written.get("period")
+    if period is None:
+        return StoredCall(**written)
+    made = FixedPeriod(**period) if "length" in period else CalendarPeriod(**period)
+    return StoredCall(**{**written, "period": made})
+
+
+def _spell_call(call: StoredCall) -> dict[str, Any]:
+    """The call by names. One without a period is spelled as it was before there were any."""
+    return {name: value for name, value in asdict(call).items() if call.period is not None or name not in _OF_PERIODS}
+
+
+_OF_PERIODS = ("period", "back")
+
+
+def _spell_starts(starts: Starts) -> dict[str, Any]:
+    return {"unit": starts.period.unit, "zone": starts.period.zone, "first": starts.first, "runs": starts.runs}
+
+
+def _with_starts(windows: OnlineWindows) -> dict[str, Any]:
+    """The windows by names, with the starts of periods, which each load computes and no column follows from."""
+    spelled = _spell_windows(windows)
+    return {**spelled, "starts": list(map(_spell_starts, windows.starts))} if windows.starts else spelled
 
 
 def _spell_windows(windows: OnlineWindows) -> dict[str, Any]:
     return {
         "columns": _spell_columns(windows.columns),
-        _LIFETIME if windows.lifetime else "calls": [asdict(call) for call in windows.calls],
+        _LIFETIME if windows.lifetime else "calls": [_spell_call(call) for call in windows.calls],
         "derived": [
             {"name": f.name, "type": f.type.name, "expression": f.expression, "calls": f.calls, "columns": f.columns}
             for f in windows.derived

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from asknown.periods import CalendarPeriod, Period, Starts
 from asknown.types import Column, SqlType
 
 
@@ -25,6 +26,7 @@ class Owner:
 class StoredCall:
     """One aggregate over one frame: the rows from ``oldest`` to ``newest`` microseconds before the instant read at.
 
+    With a ``period`` these are bounds: the frame is the period that the instant lies in, or the one before (``back``).
     ``aggregate`` is a key of ``aggregates.AGGREGATES``; ``value``, ``order`` and ``condition`` name hidden columns of
     the events; ``number`` is the second argument where it is a literal: a quantile's number, a separator.
     """
@@ -36,6 +38,8 @@ class StoredCall:
     number: float | str | None
     oldest: int
     newest: int
+    period: Period | None = None
+    back: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,29 @@ class OnlineWindows:
 
     ``lifetime``: every window reaches from the beginning to the newest event, so that states of all events are kept in
     place of the events.
+    ``starts`` are the beginnings of the calendar's periods that the calls are about, as far as the load computed them.
     """
 
     columns: tuple[Column, ...]
     calls: tuple[StoredCall, ...]
     derived: tuple[StoredFeature, ...]
     lifetime: bool = False
+    starts: tuple[Starts, ...] = ()
 
     @property
     def longest(self) -> int:
         """The reach of the longest frame in microseconds. Older events are not needed."""
         return max((call.oldest for call in self.calls), default=0)
+
+    @property
+    def periods(self) -> tuple[CalendarPeriod, ...]:
+        """The periods of the calendar that the calls are about."""
+        return tuple(dict.fromkeys(c.period for c in self.calls if isinstance(c.period, CalendarPeriod)))
+
+    def known_until(self, features: Sequence[StoredFeature]) -> int | None:
+        """From when on (microseconds) the calendar of some features is not known; None if they stand on none."""
+        periods = {self.calls[place].period for feature in features for place in feature.calls}
+        return min((starts.last for starts in self.starts if starts.period in periods), default=None)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asknown.catalog.references import list_references
 from asknown.errors import AsknownError, did_you_mean
-from asknown.instants import EPOCH, read_instant
+from asknown.instants import EPOCH, from_microseconds, read_instant
 from asknown.online.keys import Encode
 from asknown.online.nodes import StoredFeature, StoredSource, StoredView
 from asknown.types import Column, SqlType
@@ -371,3 +371,18 @@ def missing_input(column: str, kind: SqlType, view: str, row: int | None = None)
         f"{whose} has no input '{column}' ({kind}), which '{view}' needs",
         hint=f"give '{column}' beside the keys, in every row",
     )
+
+
+def answered_until(request: Request) -> list[tuple[Read, datetime]]:
+    """The reads that have an end, and the instant (naive, in UTC) from which on they have no answer.
+
+    At it, the first row counts that is too far ahead to be kept, or a calendar ends that the load computed.
+    """
+    found = []
+    for read in request.reads:
+        ends = [] if read.stored.beyond_at is None else [read.stored.beyond_at.replace(tzinfo=None)]
+        windows = read.stored.view.windows
+        if windows is not None and windows.starts and (last := windows.known_until(read.windowed)) is not None:
+            ends.append(from_microseconds(last))
+        found += [(read, min(ends))] if ends else []
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate, compress
 from operator import ne
@@ -18,6 +19,7 @@ from typing import Any
 from asknown.aggregates import find_aggregate
 from asknown.errors import AsknownError
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
+from asknown.periods import FixedPeriod, Period
 from asknown.types import SqlType
 from asknown.values.aggregates import Finalizer, finalizer
 from asknown.values.errors import EvaluationError
@@ -176,8 +178,9 @@ class WindowFeatures:
     """The features of one request that are computed from one view's events.
 
     ``columns`` are to be fetched of each event, times first. ``frames`` are the (oldest, newest) distances from the
-    instant in microseconds, longest first, and ``oldest`` and ``newest`` bound them all; ``latest`` is the greatest of
-    their newest ends. ``merges``: every call can be computed from the states of tiles.
+    instant in microseconds, and ``oldest`` and ``newest`` bound them all; ``latest`` is the greatest of their newest
+    ends. Of frames over periods these are bounds, which :meth:`at` makes exact. ``merges``: every call can be computed
+    from the states of tiles.
     """
 
     def __init__(
@@ -195,9 +198,12 @@ class WindowFeatures:
         self.oldest = max(call.oldest for call in calls)
         self.newest = min(call.newest for call in calls)
         # The longest frames first, because a tile that serves one of them may serve the shorter ones.
-        self.frames = sorted({(call.oldest, call.newest) for call in calls}, reverse=True)
+        placed = sorted({_frame_of(call) for call in calls}, key=lambda frame: frame[:2], reverse=True)
+        self.frames = [(oldest, newest) for oldest, newest, _ in placed]
+        self._periods = Periods(view.windows, [period for _, _, period in placed])
         self.latest = max(newest for _, newest in self.frames)
         self._view = view.name
+        self._resolved: tuple[int | None, WindowFeatures] = (None, self)  # of the last instant that was asked for
         self._slices: dict[tuple[int, int], list[_Call]] = {}
         rows = [rows_of(call) for call in calls]
         shared = {row: place for place, row in enumerate(dict.fromkeys(rows))}
@@ -207,7 +213,7 @@ class WindowFeatures:
         self._in_order = False  # whether a state depends on the order of the values
         for place, call in enumerate(calls):
             state = state_of(call, types)
-            frame = self.frames.index((call.oldest, call.newest))
+            frame = placed.index(_frame_of(call))
             finish, at = _never, None
             if state is not None:
                 finish, at = _finish(call, state, types, decoder_of), states.index(state)
@@ -220,12 +226,23 @@ class WindowFeatures:
         self._count = len(calls)
         places = {call: place for place, call in enumerate(used)}
         self._features = [(feature.name, compile_expression(feature.expression, places)) for feature in features]
-        self._frames_by_feature = [self._frames_of(feature, view) for feature in features]
+        of = {place: placed.index(_frame_of(call)) for place, call in zip(used, calls, strict=True)}
+        self._frames_by_feature = [sorted({of[call] for call in feature.calls}) for feature in features]
 
-    def _frames_of(self, feature: StoredFeature, view: OnlineView) -> list[int]:
-        assert view.windows is not None
-        calls = [view.windows.calls[call] for call in feature.calls]
-        return sorted({self.frames.index((call.oldest, call.newest)) for call in calls})
+    def at(self, instant: int) -> WindowFeatures:
+        """The same with the frames as they lie at an instant: those over periods begin and end elsewhere at each."""
+        if not self._periods.any:
+            return self
+        last, found = self._resolved
+        if last != instant:
+            found = copy(self)
+            found.frames = self._periods.resolve(self.frames, instant)
+            found.oldest = max(oldest for oldest, _ in found.frames)
+            found.newest = min(newest for _, newest in found.frames)
+            found.latest = max(newest for _, newest in found.frames)
+            found._periods = NO_PERIODS
+            self._resolved = (instant, found)
+        return found
 
     def merges_with(self, tiles: Sequence[Tile], instant: int, loose: Columns) -> bool:
         """Whether these tiles of the frames, and further events, have what every call needs."""
@@ -244,6 +261,8 @@ class WindowFeatures:
         ``loose`` are further events, in the order of their times: rows dated ahead that are visible by now.
         """
         # Every event in the table was visible at the watermark, and so is at any instant that may be asked for.
+        if self._periods.any:
+            return self.at(instant).answer(events, instant, kept, loose)
         if isinstance(events, tuple):
             results, ends = self._from_tiles(events, instant, loose)
         else:
@@ -318,6 +337,42 @@ class WindowFeatures:
         times = loose[0] if own is None else own
         oldest, newest = self.frames[frame]
         return values[bisect_left(times, instant - oldest) : bisect_right(times, instant - newest)]
+
+
+def _frame_of(call: StoredCall) -> tuple[int, int, tuple[Period, bool] | None]:
+    """The bounds of a call's frame, and the period that it is about."""
+    return call.oldest, call.newest, None if call.period is None else (call.period, call.back)
+
+
+class Periods:
+    """Where the frames of a request that are over periods lie at an instant. Each of ``frames`` may be about none."""
+
+    def __init__(self, windows: OnlineWindows | None, frames: Sequence[tuple[Period, bool] | None]) -> None:
+        self._frames = frames
+        self.any = any(frame is not None for frame in frames)
+        wanted = {frame[0] for frame in frames if frame is not None}
+        starts = () if windows is None else windows.starts
+        self._starts = {found.period: found.instants() for found in starts if found.period in wanted}
+
+    def resolve(self, frames: Sequence[tuple[int, int]], instant: int) -> list[tuple[int, int]]:
+        """The frames, those over periods with their exact distances from an instant."""
+        return [
+            frame if period is None else self._distances(*period, instant)
+            for frame, period in zip(frames, self._frames, strict=True)
+        ]
+
+    def _distances(self, period: Period, back: bool, instant: int) -> tuple[int, int]:
+        if isinstance(period, FixedPeriod):
+            begin = instant - instant % period.length
+            before = begin - period.length
+        else:
+            starts = self._starts[period]
+            place = bisect_right(starts, instant)
+            before, begin = starts[place - 2], starts[place - 1]
+        return (instant - before, instant - begin + 1) if back else (instant - begin, 0)
+
+
+NO_PERIODS = Periods(None, ())
 
 
 def _finish(call: StoredCall, state: State, types: Mapping[str, SqlType], decoder_of: DecoderOf) -> Finish:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asknown.durations import spell
-from asknown.model.nodes import WindowCall
+from asknown.model.nodes import PeriodFrame, WindowCall
 from asknown.plan.nodes import (
     AsOfJoin,
     Derived,
@@ -84,6 +84,9 @@ def _windows(step: TrailingWindow) -> list[str]:
 
 
 def _call(call: WindowCall) -> str:
+    if isinstance(call.frame, PeriodFrame):
+        which = f"the whole {call.frame.period} before" if call.frame.back else f"this {call.frame.period}"
+        return f"{call.aggregate.name} over {which}"
     frame = f"the last {spell(call.frame.oldest)}"
     if call.frame.newest:
         frame += f", up to {spell(call.frame.newest)} before"

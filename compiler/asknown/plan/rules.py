@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from asknown.durations import spell
-from asknown.model.nodes import FeatureView, WindowCall
+from asknown.model.nodes import FeatureView, Frame, PeriodFrame, WindowCall
 from asknown.plan.nodes import FORMS, WINDOW_FORMS, Form, Match, Spine, WindowForm
 
 DAY = 86_400_000_000
@@ -165,7 +165,9 @@ def choose_windows(
         if costly and (memory is None or forced or _must_sort(view, keeping, sample, memory)):
             yield "sorted", "asked for" if forced else "what they keep of each moment would fill the memory", costly
             places = tuple(place for place in places if place not in costly)
-    merging = tuple(place for place in places if calls[place].aggregate.merges)
+    # A period has other bounds at each moment, so no two moments share bands of age.
+    fixed = [place for place in places if isinstance(calls[place].frame, Frame)]
+    merging = tuple(place for place in fixed if calls[place].aggregate.merges)
     others = tuple(place for place in places if place not in merging)
     frames = {calls[place].frame for place in merging}
     if merging and forced != "pairs" and "bands" in forms:
@@ -179,7 +181,9 @@ def choose_windows(
             yield "bands", f"each row into its band of age, once for {len(frames)} frames", merging
             places = others
     if places:
-        yield "pairs", "every value is needed" if others else "one frame", tuple(places)
+        alone = all(isinstance(calls[place].frame, PeriodFrame) for place in places)
+        why = "periods of the calendar" if alone else "every value is needed" if others else "one frame"
+        yield "pairs", why, tuple(places)
 
 
 def _costly(view: FeatureView, places: Sequence[int], calls: Sequence[WindowCall]) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ def _read_table(
         )
     zone = reader.optional_text("timezone")
     if zone is not None:
-        _check_zone(zone, reader.place("timezone"))
+        check_zone(zone, reader.place("timezone"))
     what = f"table '{name}' of source '{source}'"
     options, columns = read_options(reader, what, path), read_columns(reader)
     push = read_push(reader, what, path=path, timezone=zone, columns=columns)
@@ -127,7 +127,8 @@ def _without_braces(identifier: str) -> str:
     return re.sub(r"\{\{.*?\}\}", "", identifier)
 
 
-def _check_zone(zone: str, at: Where) -> None:
+def check_zone(zone: str, at: Where) -> None:
+    """Raises ``wrong-type`` if the tz database is there and has no such zone."""
     from zoneinfo import ZoneInfo, available_timezones
 
     try:

@@ -19,6 +19,7 @@ from jinja2.utils import missing as nothing
 from asknown.errors import did_you_mean
 from asknown.render.budget import Budget, check_bits, measure, weigh
 from asknown.render.errors import Missing, RenderError
+from asknown.render.scope import ThisModel
 
 _PLAIN_GLOBALS = ("cycler", "dict", "joiner", "namespace")
 _OF_JINJA = ("_block_vars", "_loop_vars")  # arguments that Jinja adds to a call
@@ -123,6 +124,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """The result of a call, counted as a step. Of a macro's result the text has been counted as it was written."""
         budget = __self.budget
         budget.step()
+        if isinstance(__obj, ThisModel):
+            __obj = __self.run.find_macro(__obj.macro)
         if isinstance(__obj, Macro | LoopContext):
             failed = True
             if isinstance(__obj, Macro):

@@ -42,7 +42,7 @@ class ModelScope:
     def names(self) -> dict[str, Any]:
         """The names and their values, for the template."""
         functions = {name: getattr(self, "_" + name) for name in FUNCTIONS}
-        return functions | {"this": quote_name(self._model.name), "view": ViewNames(self._read_view)}
+        return functions | {"this": ThisModel(quote_name(self._model.name)), "view": ViewNames(self._read_view)}
 
     def _config(self, *args: Any, **keywords: Any) -> str:
         if args:
@@ -243,6 +243,12 @@ class ModelScope:
         entities = self._project.entities
         keys = dict.fromkeys(key.name for entity in config.entity for key in entities[entity].keys)
         return [quote_name(key) for key in keys], quote_name(config.event_time)
+
+
+class ThisModel(str):
+    """The variable ``this``: the model's name. Called, as in ``this('month')``, it is the macro ``current_period``."""
+
+    macro = "current_period"
 
 
 class ViewNames:

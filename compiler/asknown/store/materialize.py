@@ -33,6 +33,7 @@ from asknown.plan.nodes import LoadPlan
 from asknown.project.nodes import OnlineTarget, Project, Service
 from asknown.store.landing import loading
 from asknown.store.parity import Comparison, Difference, compare_for, refusal_of, without_affected
+from asknown.store.period_starts import with_starts
 from asknown.store.push_paths import pushable
 from asknown.store.pushes_beside import PushesBeside
 from asknown.store.reading import Reading, find_reading
@@ -239,7 +240,8 @@ class _ViewLoad:
         self.view = view
         self.watermark = watermark
         self._catalog = catalog
-        self._online = online
+        self._defined = online
+        self._online = with_starts(online, catalog, watermark, view.max_ahead)
         self._pushes = pushes
         self._spool = spool
         self._is_checked = checked
@@ -289,7 +291,7 @@ class _ViewLoad:
         if held is not None and held.pushes is not None:
             return Reading("all", "rows were pushed into it")
         return find_reading(
-            self._catalog, self.view, self._online, held=held, noted=writer.noted(name), at=self.watermark
+            self._catalog, self.view, self._defined, held=held, noted=writer.noted(name), at=self.watermark
         )
 
     def _add(self, writer: AddingWriter, reading: Reading) -> LoadReport:

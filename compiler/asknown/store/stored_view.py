@@ -10,7 +10,7 @@ from asknown.errors import AsknownError
 from asknown.model.expressions.types import NotPortableError
 from asknown.model.expressions.write import portable, type_of
 from asknown.model.list_patterns import AroundList, replace_around_lists
-from asknown.model.nodes import FeatureView, Item, Lifted
+from asknown.model.nodes import FeatureView, Item, Lifted, PeriodFrame
 from asknown.online.nodes import OnlineView, OnlineWindows, StoredCall, StoredFeature
 from asknown.online.windows import state_of
 from asknown.store.push_paths import paths_from
@@ -103,6 +103,8 @@ def _windows(view: FeatureView, lifted: Lifted, catalog: TypedCatalog) -> Online
             number=call.second,
             oldest=call.frame.oldest,
             newest=call.frame.newest,
+            period=call.frame.period if isinstance(call.frame, PeriodFrame) else None,
+            back=isinstance(call.frame, PeriodFrame) and call.frame.back,
         )
         for call in lifted.calls
     ]

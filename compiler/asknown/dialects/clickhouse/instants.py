@@ -67,6 +67,12 @@ def _zoned(offset: str) -> str:
 ZONED = _zoned("toInt64(timezoneOffset(fromUnixTimestamp64Micro({at}, :zone))) * 1000000")
 ZONED_BY_ROW = _zoned(f"{SHOWN} - ({{at}})")  # timezoneOffset takes a column of zones, and knows none of them
 
+# Its own functions that cut dates give dates from 1970 on.
+_DATE = "fromUnixTimestamp64Micro(:x, 'UTC')"
+_MONTH = f"toMonth({_DATE})"
+_BEGIN = (
+    f"toUnixTimestamp64Micro(toDateTime64(addMonths(makeDate32(toYear({_DATE}), {{month}}, 1), :months), 6, 'UTC'))"
+)
 SNIPPETS = {
     "cast.integer": "accurateCast(:x, :type)",  # a plain one wraps around
     # An Int128 does not convert to a decimal by itself.
@@ -86,6 +92,10 @@ SNIPPETS = {
     "bound.date": "toDate32(fromUnixTimestamp64Micro(:micros))",
     "bound.timestamptz": "fromUnixTimestamp64Micro(:micros)",
     "from_microseconds": "fromUnixTimestamp64Micro(:x)",
+    **{
+        f"begin.{unit}": _BEGIN.format(month=month)
+        for unit, month in (("month", _MONTH), ("quarter", f"intDiv({_MONTH} - 1, 3) * 3 + 1"), ("year", "1"))
+    },
     "whole_division": "intDiv(:x, :y)",
     "row_number": "toInt64(ROW_NUMBER() OVER ())",
     "matches": "match(:x, :pattern)",

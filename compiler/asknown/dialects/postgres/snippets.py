@@ -38,6 +38,8 @@ SNIPPETS = {
     "instant.other": "CAST(:x AS TIMESTAMP)",
     "try_instant": _TRY_INSTANT,
     "from_zone": ":x AT TIME ZONE :zone AT TIME ZONE 'UTC'",
+    "date_trunc": "DATE_TRUNC(:unit, :x)",
+    "wall": ":t AT TIME ZONE 'UTC' AT TIME ZONE :zone",
     "literal": "CAST(:x AS TIMESTAMP)",
     "bound.timestamp": "CAST(:x AS TIMESTAMP)",
     "bound.timestamptz": "CAST(:aware AS TIMESTAMPTZ)",

@@ -27,6 +27,8 @@ SNIPPETS = {
     "e -> NAMED_STRUCT('e', e, 'l', :x - (CONVERT_TIMEZONE('UTC', :zone, e + INTERVAL '3' HOUR) "
     "- (e + INTERVAL '3' HOUR)))), "
     "s -> CASE WHEN CONVERT_TIMEZONE('UTC', :zone, s.l) = :x THEN GREATEST(s.e, s.l) ELSE s.e END)[0]",
+    "from_microseconds": "CAST(TIMESTAMP_MICROS(:x) AS TIMESTAMP_NTZ)",
+    "date_trunc": "CAST(DATE_TRUNC(:unit, :x) AS TIMESTAMP_NTZ)",
     "literal": "CAST(:x AS TIMESTAMP_NTZ)",
     "bound.timestamp": "CAST(:x AS TIMESTAMP_NTZ)",
     "bound.timestamptz": "CAST(:aware AS TIMESTAMP_LTZ)",

@@ -10,6 +10,7 @@ from asknown.emit.asof.match import bucket_of, in_each_bucket
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import instantiate, snippet
 from asknown.emit.sql import all_of, col, earlier, microseconds, named, subquery, table, whole_division
+from asknown.emit.windows.periods import PeriodBounds
 
 # The longest frame spans this many buckets, and the one that its far end lies in. More and shorter buckets make fewer
 # pairs outside the frame, and repeat each moment more often.
@@ -20,8 +21,8 @@ class Pairs:
     """The pairs of a scope's moments with rows no older than ``longest`` microseconds.
 
     ``edges`` are ages in microseconds, and divide the rows into bands: band i has the ages from ``edges[i]`` to just
-    below ``edges[i + 1]``. The queries of rows and tiles have the columns (keys, event_time, known_at if the view has
-    it, …).
+    below ``edges[i + 1]``. ``periods`` has the bounds of frames over periods. The queries of rows and tiles have the
+    columns (keys, event_time, known_at if the view has it, …).
 
     The pairs of one moment, over buckets::
 
@@ -33,8 +34,11 @@ class Pairs:
         GROUP BY m.k, m.t
     """
 
-    def __init__(self, scope: AsOfScope, moments: str, longest: int, edges: Sequence[int]) -> None:
+    def __init__(
+        self, scope: AsOfScope, moments: str, longest: int, edges: Sequence[int], periods: PeriodBounds
+    ) -> None:
         self.scope = scope
+        self.periods = periods
         self.edges = edges
         self.longest = longest
         self.band = scope.inner("band")
@@ -169,8 +173,11 @@ class Pairs:
 
     def _sinces(self) -> list[exp.Expr]:
         return [
-            named(earlier(self.scope.dialect, col(self.scope.t, self.scope.m), edge - 1), name)
-            for edge, name in self._since.items()
+            *(
+                named(earlier(self.scope.dialect, col(self.scope.t, self.scope.m), edge - 1), name)
+                for edge, name in self._since.items()
+            ),
+            *self.periods.columns(),
         ]
 
     def _joined(

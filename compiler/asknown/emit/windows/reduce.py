@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import instantiate, unsupported
-from asknown.emit.sql import all_of, col, earlier, ident, named, subquery, table
+from asknown.emit.sql import all_of, col, ident, named, subquery, table
 from asknown.model.nodes import Frame
 from asknown.types import Column
 
@@ -113,14 +113,10 @@ class Direct:
     The join makes pairs up to the longest frame, so a call with that frame needs no such condition.
     """
 
-    def __init__(self, scope: AsOfScope, frame: Frame, longest: int) -> None:
+    def __init__(self, scope: AsOfScope, inside: Sequence[exp.Expr]) -> None:
+        """``inside`` are the conditions that a pair lies in the frame."""
         self._scope = scope
-        when, t = col(scope.event_time, scope.v), col(scope.t, scope.m)
-        self._frame: list[exp.Expr] = []
-        if frame.oldest < longest:
-            self._frame.append(when >= earlier(scope.dialect, t, frame.oldest))
-        if frame.newest:
-            self._frame.append(when.copy() <= earlier(scope.dialect, t.copy(), frame.newest))
+        self._frame = inside
 
     def take(
         self, template: str, conditions: Sequence[exp.Expr] = (), /, **values: exp.Expr | Sequence[exp.Expr]

@@ -20,13 +20,14 @@ from sqlglot import exp
 
 from asknown.emit.asof.scope import AsOfScope
 from asknown.emit.snippets import cast, instantiate, snippet
-from asknown.emit.sql import all_of, col, ident, microseconds, named, subquery, table
+from asknown.emit.sql import all_of, col, earlier, ident, microseconds, named, subquery, table
 from asknown.emit.statement import Cte
 from asknown.emit.windows.aggregates import read_aggregate
 from asknown.emit.windows.exact_sums import Rounded, Waiting, column
 from asknown.emit.windows.pairs import Pairs
+from asknown.emit.windows.periods import PeriodBounds
 from asknown.emit.windows.reduce import Banded, Columns, Direct, OverSorted, Reduce, States
-from asknown.model.nodes import WindowCall
+from asknown.model.nodes import Frame, PeriodFrame, WindowCall
 from asknown.plan.nodes import TrailingWindow
 from asknown.types import parse_type
 
@@ -67,24 +68,37 @@ class _Windows:
         self.sparse = sparse
         self.longest = max(call.frame.oldest for call in calls.values())
         frames = {call.frame for call in calls.values()}
+        self.periods = PeriodBounds(scope, [frame for frame in frames if isinstance(frame, PeriodFrame)])
         self.edges = sorted({0, *(edge for frame in frames for edge in (frame.newest, frame.oldest + 1))})
-        self.pairs = Pairs(scope, moments, self.longest, self.edges)
+        self.pairs = Pairs(scope, moments, self.longest, self.edges, self.periods)
         self.columns = Columns(scope)
         self.waiting = Waiting(scope)
 
     def by_pairs(self) -> exp.Select:
         """The form ``pairs``: every aggregate over the pairs that lie in its own frame."""
         values = self._values(
-            {place: Direct(self.scope, call.frame, self.longest) for place, call in self.calls.items()}
+            {place: Direct(self.scope, self._inside(call.frame)) for place, call in self.calls.items()}
         )
         return self.pairs.in_buckets(self._rows(), [*values, *self.waiting.columns(rare=True)])
 
     def by_sorted_pairs(self) -> exp.Select:
         """The form ``sorted``: every aggregate as a window function over each moment's pairs."""
         values = self._values(
-            {place: OverSorted(self.scope, call.frame, self.longest) for place, call in self.calls.items()}
+            {place: OverSorted(self.scope, self._inside(call.frame)) for place, call in self.calls.items()}
         )
         return self.pairs.once_sorted(self._rows(), [*values, *self.waiting.columns(rare=True)])
+
+    def _inside(self, frame: Frame | PeriodFrame) -> list[exp.Expr]:
+        """The conditions that a pair lies in a frame, beside those of the join."""
+        if isinstance(frame, PeriodFrame):
+            return self.periods.inside(frame)
+        when, t = col(self.scope.event_time, self.scope.v), col(self.scope.t, self.scope.m)
+        inside: list[exp.Expr] = []
+        if frame.oldest < self.longest:
+            inside.append(when >= earlier(self.scope.dialect, t, frame.oldest))
+        if frame.newest:
+            inside.append(when.copy() <= earlier(self.scope.dialect, t.copy(), frame.newest))
+        return inside
 
     def by_bands(self) -> tuple[list[Cte], exp.Select]:
         """The form ``bands``: states of each band, then every aggregate from the states of the bands in its frame."""
@@ -207,7 +221,11 @@ class _Windows:
 
     def _from_bands(self, states: States) -> list[exp.Expr]:
         band, edges = self.pairs.band, self.edges
-        return self._values({place: Banded(states, band, edges, call.frame) for place, call in self.calls.items()})
+        reduces = {}
+        for place, call in self.calls.items():
+            assert isinstance(call.frame, Frame)  # a period has other bounds at each moment, and so no bands
+            reduces[place] = Banded(states, band, edges, call.frame)
+        return self._values(reduces)
 
     def _put_together(self, states: exp.Query, values: Sequence[exp.Expr]) -> tuple[list[Cte], exp.Select]:
         """The CTEs and the query that merge the states of bands into values.

@@ -28,7 +28,7 @@ from asknown.online.keys import column_encoder
 from asknown.online.lookups import keyed, rounds, without_missing
 from asknown.online.remote.documents import COMMIT, ON_DEMAND, PUSHES, SERVICE, VIEW, Placed, State
 from asknown.online.remote.store import Block, Get, Got, Key, RemoteStore, Span
-from asknown.online.request import Read, Request
+from asknown.online.request import Read, Request, answered_until
 from asknown.online.windows import Columns, Events, Tile, WindowAnswer, WindowFeatures
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ class RemotePlan:
         self._tell = (COMMIT, *(f"{PUSHES}{name}" for name in self._pushed)) if self._pushed else ()
         self._watermarks = [(read.stored.watermark.replace(tzinfo=None), read) for read in reads]
         self.earliest = max((watermark for watermark, _ in self._watermarks), default=datetime.min)
-        self._beyond = [
-            (read, beyond.replace(tzinfo=None)) for read in reads if (beyond := read.stored.beyond_at) is not None
-        ]
+        self._beyond = answered_until(request)
         self.beyond = min((at for _, at in self._beyond), default=datetime.max)
         self._tables = [_Table(read, state.views[read.stored.view.name]) for read in reads]
         self._on_demand = _on_demand(request)
@@ -79,7 +77,7 @@ class RemotePlan:
         """Refuses an instant that a view's table does not answer for."""
         for read, at in self._beyond:
             if instant >= at:
-                raise beyond_ahead(read.stored, instant)
+                raise beyond_ahead(read.stored, at, instant)
         for watermark, read in self._watermarks:
             if instant < watermark:
                 raise before_watermark(read.stored.view.name, watermark, instant)
@@ -250,7 +248,7 @@ class _Windows:
 
     def span(self, moment: int, *, whole: bool) -> Span:
         """The events that are needed at an instant; ``whole``: all those in the windows."""
-        features = self.features
+        features = self.features.at(moment)
         marks = tuple(moment - oldest for oldest, _ in features.frames) if self._marked and not whole else ()
         return Span(moment - features.oldest, moment - features.newest, marks)
 
@@ -280,12 +278,13 @@ class _Windows:
         if not blocks:
             return self._nothing
         starts = [start for start, _ in blocks]
-        oldest, newest = moment - self.features.oldest, moment - self.features.newest
+        features = self.features.at(moment)
+        oldest, newest = moment - features.oldest, moment - features.newest
         first = max(0, bisect_left(starts, oldest) - 1)
         head = self._reader.head(blocks[first][1])
-        if self.features.merges and head.last <= moment - self.features.latest:
+        if features.merges and head.last <= moment - features.latest:
             tiles = self._tiles(blocks, starts, moment)
-            if tiles is not None and self.features.merges_with(tiles, moment, loose):
+            if tiles is not None and features.merges_with(tiles, moment, loose):
                 return tiles
         if marked:
             return _ShortOfBlocks()
@@ -297,7 +296,7 @@ class _Windows:
         """The tile of each frame; None where one has no states."""
         tiles: list[Tile] = []
         read: dict[int, Tile] = {}
-        for oldest, _ in self.features.frames:
+        for oldest, _ in self.features.at(moment).frames:
             place = max(0, bisect_left(starts, moment - oldest) - 1)
             if place not in read:
                 data = blocks[place][1]

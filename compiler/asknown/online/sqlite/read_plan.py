@@ -25,7 +25,7 @@ from asknown.online.answer import (
     read_moments,
 )
 from asknown.online.codec import Convert, column_decoder, decoder, stored_key
-from asknown.online.request import Output, Read, Request
+from asknown.online.request import Output, Read, Request, answered_until
 from asknown.online.sqlite.lookup import Lookup, PlanFacts, lookup_columns, row_statement
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class ReadPlan:
         self._follows = bool(facts.pushed)
         self._watermarks = [(read.stored.watermark.replace(tzinfo=None), read) for read in request.reads]
         self.earliest = max((watermark for watermark, _ in self._watermarks), default=datetime.min)
-        self.beyond = min((at.replace(tzinfo=None) for _, at in _beyond(request)), default=datetime.max)
+        self._beyond = answered_until(request)
+        self.beyond = min((at for _, at in self._beyond), default=datetime.max)
         self._ttls = [_ttl(read) for read in request.reads]
         self._keys = [
             (column, stored_key(key.type, encode))
@@ -177,9 +178,9 @@ class ReadPlan:
 
     def check_instant(self, instant: datetime) -> None:
         """Refuses an instant that a view's table does not answer for."""
-        for read, at in _beyond(self.request):
-            if instant >= at.replace(tzinfo=None):
-                raise beyond_ahead(read.stored, instant)
+        for read, at in self._beyond:
+            if instant >= at:
+                raise beyond_ahead(read.stored, at, instant)
         for watermark, read in self._watermarks:
             if instant < watermark:
                 raise before_watermark(read.stored.view.name, watermark, instant)
@@ -284,11 +285,6 @@ def _ahead_read(read: Read) -> AheadRead | None:
     from asknown.online.sqlite.ahead import AheadRead  # few views have rows ahead
 
     return AheadRead(read.stored.view, lookup_columns(read))
-
-
-def _beyond(request: Request) -> list[tuple[Read, datetime]]:
-    """The reads of views that have rows too far ahead to be kept, and the instant at which the first counts."""
-    return [(read, read.stored.beyond_at) for read in request.reads if read.stored.beyond_at is not None]
 
 
 def _on_demand(request: Request) -> OnDemandFeatures | None:

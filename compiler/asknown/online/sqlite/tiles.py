@@ -196,13 +196,14 @@ class WindowRead:
         if key is None:
             return self._nothing, ()
         loose = self._fetch_loose(cursor, key, instant)
-        oldest, newest = instant - self.features.oldest, instant - self.features.newest
+        features = self.features.at(instant)
+        oldest, newest = instant - features.oldest, instant - features.newest
         if self._tile_query is not None:
             row = cursor.execute(self._tile_query, (*key, oldest)).fetchone()
             if row is not None:
-                if self.features.merges and row[1] <= instant - self.features.latest:  # every frame reaches the newest
+                if features.merges and row[1] <= instant - features.latest:  # every frame reaches the newest
                     tiles = self._fetch_tiles(cursor, key, instant, row)
-                    if self.features.merges_with(tiles, instant, loose):
+                    if features.merges_with(tiles, instant, loose):
                         return tiles, loose
                 rows = cursor.execute(self._tiles_query, (*key, row[0], newest)).fetchall()
                 packed = list(zip(*rows, strict=True))[4:] or self._nothing
@@ -219,7 +220,8 @@ class WindowRead:
         if self._loose_query is not None:
             rows = cursor.execute(self._loose_query, (*key, instant)).fetchall()
         if self._pushed_query is not None:
-            oldest, newest = instant - self.features.oldest, instant - self.features.newest
+            features = self.features.at(instant)
+            oldest, newest = instant - features.oldest, instant - features.newest
             pushed = cursor.execute(self._pushed_query, (*key, oldest, newest)).fetchall()
             rows = self.features.in_time_order([*rows, *pushed]) if len(pushed) > 1 or rows else pushed
         return list(zip(*rows, strict=True))
@@ -229,15 +231,17 @@ class WindowRead:
     ) -> tuple[Tile, ...]:
         """The tile of each frame, of which the longest has the one of ``row``."""
         assert self._tile_query is not None
+        features = self.features.at(instant)
         tile = self._tile(row)
-        tiles = []
-        for oldest, _ in self.features.frames:
-            if tile.later and oldest < self.features.oldest:
-                row = cursor.execute(self._tile_query, (*key, instant - oldest)).fetchone()
+        tiles = {}
+        # The longest first, because a tile that serves one frame may serve the shorter ones.
+        for frame in sorted(features.frames, reverse=True):
+            if tile.later and frame[0] < features.oldest:
+                row = cursor.execute(self._tile_query, (*key, instant - frame[0])).fetchone()
                 if row[2] != tile.later:
                     tile = self._tile(row)
-            tiles.append(tile)
-        return tuple(tiles)
+            tiles[frame] = tile
+        return tuple([tiles[frame] for frame in features.frames])
 
     def _tile(self, row: Sequence[Any]) -> Tile:
         _, last, later, after, *packed = row
