@@ -43,7 +43,7 @@ def bare_table(table: SourceTable) -> str | None:
 
 def source_query(table: SourceTable, dialect: Dialect) -> Statement:
     """The query of a source's rows as they are stored, each column in its type."""
-    columns = _stored_columns(table.read) if table.push is None else _declared_columns(table)
+    columns = _stored_columns(_read_by(table, dialect)) if table.push is None else _declared_columns(table)
     return Statement((), exp.select(*columns).from_(_relation(table, dialect)))
 
 
@@ -74,7 +74,7 @@ def source_cte(
     the dialect has a snippet ``stored.kind`` is read by that snippet. ``stored`` has the engine's own types of the
     columns that are cast to the types that the source declares for them.
     """
-    casts = _casts(table.read)
+    casts = _casts(_read_by(table, dialect))
     own = {name: stored_as(table, Column(name, kind), columns, dialect) for name, kind in (stored or {}).items()}
     casts |= own
     shown: list[exp.Expr] = [_read(column, casts.get(column.name), table.timezone, dialect) for column in columns]
@@ -185,12 +185,17 @@ def _relation(table: SourceTable, dialect: Dialect) -> exp.Expr:
     readers = dialect.relations.readers
     path = table.path if readers and (table.identifier is None or _reader(table.path, dialect)) else None
     if path is not None:
-        return _reading(path, dialect, at=table.at, read=table.read)
+        return _reading(path, dialect, at=table.at, read=_read_by(table, dialect))
     if table.identifier is not None:
         parsed = parse_one(table.identifier, into=exp.Table, dialect=dialect.sqlglot)
         assert isinstance(parsed, exp.Table)
         return parsed
     return exp.Table(this=ident(table.name), db=ident(table.source))  # dbt's rule: a source's name is a schema's
+
+
+def _read_by(table: SourceTable, dialect: Dialect) -> FileRead | None:
+    """How the files of a table are read. It was found out for DuckDB; other engines have readers of their own."""
+    return table.read if dialect.name == DUCKDB.name else None
 
 
 def file_query(path: str, dialect: Dialect, read: FileRead | None = None) -> str:
@@ -273,11 +278,12 @@ def _reading(path: str, dialect: Dialect, *, at: Where | None = None, read: File
     if reader is None:
         raise AsknownError(
             "no-data",
-            f"the format of '{path}' is unknown",
+            f"{dialect.name} has no reader for '{path}'",
             at=at,
             hint=f"files may end in {', '.join(sorted(dialect.relations.readers))}; name a table with 'identifier'",
         )
     if reader.endswith("."):
+        path = path.removesuffix("**/*.parquet")  # a folder, in which this reader finds the files itself
         return exp.Table(this=ident(path), db=ident(reader.removesuffix(".")))
     return exp.Table(this=exp.Anonymous(this=reader, expressions=[exp.Literal.string(path)]))
 
