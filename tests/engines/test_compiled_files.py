@@ -13,13 +13,13 @@ from asknown import AsknownError, FeatureStore
 FILES = {
     "one": (
         "data/t.parquet",
-        {"spark": r"FROM `parquet`\.`.*/data/t\.parquet`", "clickhouse": r"file\(\s*'.*t\.parquet'\)"},
+        {"spark": r"FROM `parquet`\.`.*/data/t\.parquet`", "clickhouse": r"file\(\s*'.*t\.parquet'"},
     ),
     "folder": (
         "data/days/",
-        {"spark": r"FROM `parquet`\.`.*/data/days/`", "clickhouse": r"file\(\s*'.*\*\.parquet'\)"},
+        {"spark": r"FROM `parquet`\.`.*/data/days/`", "clickhouse": r"file\(\s*'.*\*\.parquet'"},
     ),
-    "text": ("data/t.csv", {"clickhouse": r"file\(\s*'.*t\.csv'\)"}),
+    "text": ("data/t.csv", {"clickhouse": r"file\(\s*'.*t\.csv'"}),
 }
 
 

@@ -16,6 +16,7 @@ _OF_VALUES = ("Conversion Error", "Out of Range Error", "Invalid Input Error")
 _CSV = re.compile(
     r"(?P<kind>[\w ]+): CSV Error on Line: (?P<line>\d+)\nOriginal Line: (?P<text>.*)\n(?P<why>(?:.+\n?)+)"
 )
+_OF_SYSTEM = re.compile(r'^"?(pg_|duckdb_|sqlite_|pragma_|information_schema)')
 _FINER = re.compile(r"an instant must be a whole microsecond: (\S+ \S+)")
 _TWICE = re.compile(
     r'error in file "(?P<file>[^"]+)", in line (?P<line>\d+):.* has duplicate key "(?P<key>[^"]*)"', re.S
@@ -30,7 +31,8 @@ def translate(error: Exception) -> AsknownError:
     message = reason(error)
     hint = None
     if found := re.search(r"(?:Candidate bindings|Did you mean|Candidate functions):?\s*(.+)", text, re.S):
-        hint = "did you mean " + found[1].strip().splitlines()[0].strip()
+        candidate = found[1].strip().splitlines()[0].strip()
+        hint = None if _OF_SYSTEM.search(candidate) else f"did you mean {candidate}"
     if (of_values := _of_values(text)) is not None:
         return of_values
     if "No files found" in text or "Could not open" in text or "Cannot open" in text:
