@@ -56,8 +56,9 @@ def _of_values(text: str) -> AsknownError | None:
         return AsknownError(
             "file-value",
             f"an instant is not a whole microsecond, and is never rounded here: {found[1]}",
-            hint="in a frame: df[column] = df[column].dt.floor('us'); in a Parquet file of a source, this reads it as "
-            "text, which a model can shorten: columns: [{name: …, data_type: varchar}]",
+            hint="in a query: make_timestamp(epoch_ns(t) // 1000); in a frame: df[column] = "
+            "df[column].dt.floor('us'); in a source's Parquet file: declare the column's data_type as varchar, and "
+            "shorten the text in a model",
         )
     if found := _TWICE.search(text):
         message = f"{found['file']}, line {found['line']}: an object has the key '{found['key']}' twice"
