@@ -138,8 +138,9 @@ class Catalog:
                     f"'{model.name}' refers to feature view '{ref}', whose trailing windows would end at each event, "
                     "not at the instant asked for",
                     at=_reference(model, ref),
-                    hint=f"request the features of '{ref}' separately, as in {ref}:…; or move the SQL that both need "
-                    "into a model that both refer to",
+                    hint=f"request the features of '{ref}' separately, as in {ref}:…; or by another view's feature, "
+                    f"with lookup('{ref}', key='column') in the request() of an on-demand view; or move the SQL that "
+                    "both need into a model that both refer to",
                 )
 
     def refuse_windows_of_spine(self, name: str) -> None:
