@@ -19,7 +19,7 @@ from typing import Any
 
 from asknown.types import Kind, SqlType
 from asknown.values.counts import COUNTED, count_values, counts_finisher
-from asknown.values.order import sort_key
+from asknown.values.order import sort_key, sorter
 from asknown.values.ordered import (
     FINISH_RUNS,
     Runs,
@@ -284,21 +284,21 @@ def _string_agg(_kind: SqlType, _order: SqlType | None, second: Second) -> Final
 
 
 def _quantile(aggregate: str, kind: SqlType, number: float) -> Finalizer:
-    key = sort_key(kind)
+    ascending = sorter(kind)
     if aggregate == "quantile_disc" or kind.kind not in _NUMBERS:
         share = Fraction(Decimal(repr(number)))  # 0.9 is nine tenths
 
         def discrete(values: Values) -> Any:
             if not values:
                 return None
-            return _unsigned(sorted(values, key=key)[max(1, math.ceil(share * len(values))) - 1])
+            return _unsigned(ascending(values)[max(1, math.ceil(share * len(values))) - 1])
 
         return discrete
 
     def continuous(values: Values) -> Any:
         if not values:
             return None
-        ordered = sorted(values, key=key)
+        ordered = ascending(values)
         place = (len(ordered) - 1) * number
         below = math.floor(place)
         return _blend(float(ordered[below]), float(ordered[math.ceil(place)]), place - below)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from asknown.types import SqlType
-from asknown.values.order import sort_key
+from asknown.values.order import sorter
 
 Counts = Mapping[Any, int]
 """The number of rows of each value."""
@@ -45,10 +45,10 @@ def counts_finisher(name: str, kind: SqlType, number: int) -> FinishCounts:
         return len
     if name == "entropy":
         return _entropy
-    key, finish = sort_key(kind), _ORDERED[name]
+    ascending, finish = sorter(kind), _ORDERED[name]
 
     def finish_counts(counts: Counts) -> Any:
-        return finish([(value, counts[value]) for value in sorted(counts, key=key)], number)
+        return finish([(value, counts[value]) for value in ascending(counts)], number)
 
     return finish_counts
 

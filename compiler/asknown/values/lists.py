@@ -11,7 +11,7 @@ from typing import Any
 from asknown.types import SqlType
 from asknown.values.aggregates import finalizer
 from asknown.values.errors import EvaluationError
-from asknown.values.order import sort_key
+from asknown.values.order import sorter
 from asknown.values.sums import sum_decimals, sum_integers
 
 List = list[Any]
@@ -72,11 +72,11 @@ def _ranked(kind: SqlType) -> Function:
 def sort(kind: SqlType) -> Function:
     """The function that sorts lists of this type: ascending, NULLs last, zeros without a sign."""
     assert kind.element is not None
-    key = sort_key(kind.element)
+    ordered = sorter(kind.element)
     is_float = kind.element.kind == "float"
 
     def ascending(values: List) -> List:
-        there = sorted([value for value in values if value is not None], key=key)
+        there = ordered(value for value in values if value is not None)
         return [*(value + 0.0 if is_float else value for value in there), *[None] * (len(values) - len(there))]
 
     return ascending

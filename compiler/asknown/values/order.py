@@ -7,7 +7,7 @@ by their fixed format. The other types are decoded and compared here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cmp_to_key
 from math import copysign, isnan
 from typing import Any
@@ -44,6 +44,23 @@ def sort_key(kind: SqlType) -> Key | None:
     if kind.kind in _NESTED or kind.is_enum:
         return cmp_to_key(comparison(kind))
     return None
+
+
+def sorter(kind: SqlType) -> Callable[[Iterable[Any]], list[Any]]:
+    """The function that sorts values of this type as :func:`sort_key` says. It compares floats without a key."""
+    if kind.kind == "float":
+        return _sort_floats
+    key = sort_key(kind)
+    return lambda values: sorted(values, key=key)
+
+
+def _sort_floats(values: Iterable[float]) -> list[float]:
+    numbers: list[float] = []
+    not_numbers: list[float] = []
+    for value in values:
+        (numbers if value == value else not_numbers).append(value)  # noqa: PLR0124
+    numbers.sort()
+    return numbers + not_numbers
 
 
 def total_key(kind: SqlType) -> Key | None:
