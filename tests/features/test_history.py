@@ -38,6 +38,15 @@ REFUSED = {
     "by the name of the CTE": (f"with p(card, ts, m) as (select card, ts, count(*) over {{{{ last('1 hour') }}}} as n "
                                f"from {SOURCE}) select card, ts, m as f, max(m) over {{{{ last('1 day') }}}} as g "
                                "from p", "bad-window", "'m' is made of it"),
+    "the whole row": (f"with p as ({HOURLY}) select card, ts, to_json(p) as f, {MOST}2 from p",
+                      "bad-window", "'p' is made of it"),
+    "the whole row, through a CTE": (f"with p as ({HOURLY}), q as (select card, ts, n, x as r from p as x) "
+                                     f"select card, ts, to_json(r) as f, {MOST}2 from q",
+                                     "bad-window", "'r' is made of it"),
+    "a pattern": (f"with p as ({HOURLY}) select card, ts, columns('^n$') + 1 as f, {MOST}2 from p",
+                  "bad-window", "may be one of COLUMNS('^n$')"),
+    "a pattern in a CTE": (f"with p as ({HOURLY}), q as (select card, ts, n, columns('^n$') as 'm' from p) "
+                           f"select card, ts, m as f, {MOST}2 from q", "bad-window", "may be one of COLUMNS('^n$')"),
     "in the order": (f"with p as ({HOURLY}) select card, ts, max(cents) over (partition by card, n order by ts {HOUR}) "
                      "as f from p", "bad-window", "is made of it"),
     "ordered aggregate": (f"with p as (select *, first(cents) over {{{{ last('1 hour') }}}} as n from {SOURCE}) "

@@ -11,7 +11,8 @@ aggregates that do not depend on the order of the rows are allowed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from sqlglot import exp
 
@@ -19,6 +20,8 @@ from asknown.aggregates import AGGREGATES
 from asknown.errors import AsknownError
 from asknown.model.nodes import Model
 from asknown.model.windows import calls_of, is_trailing, place_of
+
+_Node = TypeVar("_Node", bound=exp.Expr)
 
 _ALLOWED = (
     *("count", "count_if", "count_distinct", "sum", "avg", "min", "max", "bool_and", "bool_or"),
@@ -31,7 +34,8 @@ def check_history(model: Model) -> None:
     """Checks the trailing windows inside the CTEs and subqueries of a view.
 
     Raises ``bad-window`` for an aggregate that depends on the order of rows, and for a column made of a window that
-    stands anywhere but in the arguments and filters of the view's own trailing windows.
+    stands anywhere but in the arguments and filters of the view's own trailing windows. A whole row of a relation, and
+    a pattern of names (``columns('…')``), may hold such a column.
     """
     windows = list(_inner_windows(model))
     if not windows:
@@ -45,16 +49,27 @@ def check_history(model: Model) -> None:
         named[_name_of(model, window)] = window
     _follow(tree, named)
     for select in tree.find_all(exp.Select):
-        for column in _columns_of(select):
-            found = named.get(column.name.casefold())
-            if found is not None and not _may_stand(column, select, tree):
-                raise _misplaced(model, found, column)
+        _check_columns(model, select, named)
+        _check_patterns(model, select, windows[0])
     for star in (item for item in tree.selects if item.is_star):
         inside = star.this if isinstance(star, exp.Column) else star
         left_out = {name.name.casefold() for name in inside.args.get("except_") or []}
         for name, window in named.items():
             if name not in left_out:
                 raise _misplaced(model, window, exp.column(name))
+
+
+def _check_columns(model: Model, select: exp.Select, named: Mapping[str, exp.Window]) -> None:
+    for column in _own(select, exp.Column):
+        found = named.get(column.name.casefold())
+        if found is not None and not _may_stand(column, select, model.tree):
+            raise _misplaced(model, found, column)
+
+
+def _check_patterns(model: Model, select: exp.Select, window: exp.Window) -> None:
+    for pattern in _own(select, exp.Columns):
+        if select is not model.tree or not _may_stand(pattern, select, model.tree):
+            raise _misplaced(model, window, pattern=pattern)
 
 
 def _inner_windows(model: Model) -> Iterator[exp.Window]:
@@ -114,6 +129,14 @@ def _made_of(tree: exp.Select) -> Iterator[tuple[str, list[str]]]:
             for one in changed if item.is_star else [item]:
                 yield one.alias_or_name.casefold(), [node.name.casefold() for node in one.find_all(exp.Column)]
                 yield one.alias_or_name.casefold(), [one.this.name.casefold()]
+    yield from _made_by_place(tree)
+    for relation in tree.find_all(exp.CTE, exp.Subquery, exp.Table):
+        if relation.alias_or_name:
+            yield relation.alias_or_name.casefold(), list(_in_whole_row(relation))
+
+
+def _made_by_place(tree: exp.Select) -> Iterator[tuple[str, list[str]]]:
+    """As :func:`_made_of`, where the place decides: in unions, and in lists of columns behind an alias."""
     for union in tree.find_all(exp.SetOperation):
         if not union.args.get("by_name"):
             for name, other in zip(union.left.named_selects, union.right.named_selects, strict=False):
@@ -125,11 +148,23 @@ def _made_of(tree: exp.Select) -> Iterator[tuple[str, list[str]]]:
                 yield name.name.casefold(), [other.casefold()]
 
 
-def _columns_of(select: exp.Select) -> Sequence[exp.Column]:
-    return [column for column in select.find_all(exp.Column) if column.find_ancestor(exp.Select) is select]
+def _in_whole_row(relation: exp.Expr) -> Iterator[str]:
+    """The names that a whole row of a relation is made of, in lower case: SQL may name the relation as a column."""
+    if isinstance(relation, exp.Table):
+        yield relation.name.casefold()
+        return
+    for select in relation.this.find_all(exp.Select):
+        yield from (name.casefold() for name in select.named_selects)
+        if select.is_star:
+            yield from (one.alias_or_name.casefold() for one in select.find_all(exp.Table, exp.Subquery))
 
 
-def _may_stand(column: exp.Column, select: exp.Select, outermost: exp.Select) -> bool:
+def _own(select: exp.Select, kind: type[_Node]) -> list[_Node]:
+    """The nodes of a kind that stand in a select and in none inside it."""
+    return [node for node in select.find_all(kind) if node.find_ancestor(exp.Select) is select]
+
+
+def _may_stand(column: exp.Expr, select: exp.Select, outermost: exp.Query) -> bool:
     """Whether a column made of a window that ends at each event may stand where it does."""
     node: exp.Expr = column
     window: exp.Window | None = None
@@ -145,8 +180,12 @@ def _may_stand(column: exp.Column, select: exp.Select, outermost: exp.Select) ->
     return select is not outermost or (window is not None and is_trailing(window, select))
 
 
-def _misplaced(model: Model, window: exp.Window, column: exp.Column | None = None) -> AsknownError:
+def _misplaced(
+    model: Model, window: exp.Window, column: exp.Column | None = None, *, pattern: exp.Columns | None = None
+) -> AsknownError:
     used = "" if column is None else f", and '{column.name}' is made of it"
+    if pattern is not None:
+        used = f", and its column may be one of {pattern.sql(model.dialect)}"
     name = "n" if column is None else column.name
     return AsknownError(
         "bad-window",
