@@ -38,14 +38,3 @@ def gives_all_columns(subject: Subject) -> Iterator[Found]:
                 subject.places.star(item),
                 "name the columns",
             )
-
-
-def cannot_be_placed(subject: Subject) -> Iterator[Found]:
-    """Columns whose source the lineage cannot tell."""
-    for columns in subject.model.tree.find_all(exp.Columns):
-        places = subject.places.words(("columns",))
-        yield Found(
-            subject.says(f"'{subject.model.name}' names columns by a pattern: {columns.sql(subject.model.dialect)}"),
-            places[0] if places else subject.places.start(),
-            "name the columns: lineage and this check cannot follow a pattern",
-        )

@@ -46,13 +46,6 @@ def selects_of(tree: exp.Expr) -> Iterator[exp.Select]:
     yield from tree.find_all(exp.Select)
 
 
-def own_nodes(select: exp.Select, *kinds: type[exp.Expr]) -> Iterator[exp.Expr]:
-    """The nodes of these kinds that stand in a select and in none inside it."""
-    for node in select.find_all(*kinds):
-        if node.find_ancestor(exp.Select) is select:
-            yield node
-
-
 def _follow(context: Context, query: exp.Expr, name: str, model: Model, steps: list[Step]) -> None:
     if isinstance(query, exp.Subquery):
         _follow(context, query.this, name, model, steps)
