@@ -164,7 +164,7 @@ class _Resolver:
             "bad-model",
             f"on-demand view '{self._model.name}' has no column '{node.sql('duckdb')}' in its request",
             at=place_of(self._model, node),
-            hint=f"{did_you_mean(node.name, known, what='columns')} Or name it: in request('view:feature'), "
+            hint=f"{did_you_mean(node.name, known, what='columns')}; or name it in request('view:feature'), "
             f"or in config(inputs={{'{node.name}': 'double'}}) if the request brings it",
         )
 

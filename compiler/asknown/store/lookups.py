@@ -111,12 +111,12 @@ def _missing(
     for lookup, _ in waiting:
         for _, name in lookup.keys:
             if name.casefold() not in columns and name.casefold() not in to_come:
-                known = [column.name for column in columns.values()]
+                nearest = did_you_mean(name, [column.name for column in columns.values()], what="columns")
                 return AsknownError(
                     "bad-model",
                     f"'{model.name}' looks up '{lookup.reference}' by '{name}', which its request does not have",
                     at=request_place(model),
-                    hint=f"{did_you_mean(name, known, what='columns')} Or name it: request('view:{name}', lookup(…))",
+                    hint=f"{nearest}; or name it in request('view:{name}', lookup(…))",
                 )
     circle = ", ".join(f"'{lookup.reference}'" for lookup, _ in waiting)
     return AsknownError(

@@ -68,7 +68,7 @@ def command(
 
     facets = Facets(owner, tag, entity, sql_type, service)
     if not (words or like or facets != ANY):
-        raise click.UsageError("give words to search for, or --like view:feature")
+        raise click.UsageError("give words to search for, a condition such as --owner, or --like view:feature")
     if like is not None:
         if words or facets != ANY:
             raise click.UsageError("--like takes no words and no other condition: give words, or --like view:feature")
@@ -89,14 +89,16 @@ def command(
     if reader.absent:
         say("nothing was applied yet: asknown apply")
     elif not hits:
-        say("no applied feature has all these words" if words else "no applied feature is such a one")
+        asked = [*(("has all these words",) if words else ()), *(("meets all conditions",) if facets != ANY else ())]
+        say(f"no applied feature {' and '.join(asked)}")
 
 
 def _refuse_unknown(facets: Facets, known: Mapping[str, Sequence[str]]) -> None:
     """Raises ``bad-value`` for the first condition that no applied feature meets, with what there is."""
     for name, values in known.items():
         value = getattr(facets, name)
-        if value is not None and value not in values and (name != "type" or value.upper() not in values):
+        there = map(str.lower, values) if name == "type" else values
+        if value is not None and (value.lower() if name == "type" else value) not in there:
             plural = {"entity": "entities"}.get(name, f"{name}s")
             raise AsknownError(
                 "bad-value",
