@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -105,18 +105,21 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
         on = [key_value(dialect, k, v, col(k.name, s)).eq(col(v.name, alias)) for k, v in keys]
         on.append(col(t, s).eq(col(scope.t, alias)))
         query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left", copy=False)
-    known = not_null(col(t, s))
-    statuses = {status.of.name: status for status in plan.statuses}
-    outputs = []
-    for output in plan.outputs:
-        value = _output(output, plan, writer, known, dialect)
-        outputs.append(named(value, output.name))
-        if output.name in statuses:
-            status = statuses[output.name]
-            outputs.append(named(_status(status, plan, value, writer), status.name))
-    query = query.select(*outputs, copy=False)
+    query = query.select(*_outputs(plan, writer, dialect), copy=False)
     query = query if row is None else query.order_by(col(row, s), copy=False)
     return Statement(tuple(ctes), query, comment=HEADER)
+
+
+def _outputs(plan: Plan, writer: _Writer, dialect: Dialect) -> Iterator[exp.Expr]:
+    """The features in the order of the request, each followed by its status if that is wanted."""
+    known = not_null(writer.t)
+    statuses = {status.of.name: status for status in plan.statuses}
+    for output in plan.outputs:
+        value = _output(output, plan, writer, known, dialect)
+        yield named(value, output.name)
+        if output.name in statuses:
+            status = statuses[output.name]
+            yield named(_status(status, plan, value, writer), status.name)
 
 
 def _extended(step: Extended, query: exp.Select, names: Names, kept: Sequence[str], writer: _Writer) -> Cte:
