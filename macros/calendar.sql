@@ -1,8 +1,8 @@
 {#
     current_period(unit, zone='UTC')
 
-    The window of the rows of this hour, day, week, month, quarter or year, up to the present instant. It is written
-    `this`, as in `this('month')`.
+    The window of the rows of this hour, day, week, month, quarter or year, up to the present instant. Write it as
+    `this`: `this('month')` is `current_period('month')`.
 
         sum(amount) over {{ current_period('month') }}, sum(amount) over {{ this('day', 'Europe/Berlin') }}
 
@@ -11,7 +11,7 @@
         sum(amount) over (partition by customer_id order by ordered_at
                           range between ordered_at - date_trunc('month', ordered_at) preceding and current row), …
 
-    zone     the time zone whose clocks and calendar count, by its IANA name; hours are those of UTC
+    `zone` is the IANA name of the time zone whose clocks and calendar count. Hours are always those of UTC.
 
     A week begins on Monday. A day begins at the first instant at which the zone's clocks show its date.
 #}
@@ -24,8 +24,8 @@
 {#
     previous(unit, zone='UTC')
 
-    The window of the rows of the whole hour, day, week, month, quarter or year before the present one: of its first
-    instant, and not of its end.
+    The window of the rows of the whole hour, day, week, month, quarter or year before the present one. The window
+    includes the first instant of that period and leaves out its end.
 
         sum(amount) over {{ previous('month') }} as amount_last_month
 
@@ -35,7 +35,7 @@
                           range between ordered_at - (date_trunc('month', ordered_at) - interval '1 month') preceding
                           and ordered_at - (date_trunc('month', ordered_at) - interval '1 microsecond') preceding)
 
-    zone     as of `this`
+    `zone` is as in `current_period`.
 #}
 {% macro previous(unit, zone='UTC') -%}
     ({%- if view.keys %}partition by {{ view.keys | join(', ') }} {% endif -%}
@@ -54,7 +54,8 @@
 
     renders to  ordered_at - date_trunc('month', ordered_at), ordered_at - (date_trunc('month', ordered_at) - interval '1 microsecond')
 
-    before   as much longer: '1 microsecond', or '1 month' of months, which is to the beginning of the one before
+    `before` makes the time longer: '1 microsecond', or '1 month' for months, which reaches back to the beginning of
+    the month before.
 #}
 {% macro since_period(unit, zone='UTC', before=none) -%}
     {%- if unit not in ['hour', 'day', 'week', 'month', 'quarter', 'year'] -%}

@@ -1,13 +1,15 @@
 {#
     stack()
 
-    The rows of the relations that it names, one under the other: names of CTEs, ref() or source(). Columns
+    The rows of several relations, one under the other. Its arguments are names of CTEs, ref() or source(). Columns
     meet by name; one that a relation does not have is NULL in its rows. The column `source` has the relation's name.
 
         from {{ stack('payments', 'disputes') }}
 
-    renders to  from (select *, 'payments' as source from payments
-                      union all by name select *, 'disputes' as source from disputes)
+    renders to
+
+        from (select *, 'payments' as source from payments
+              union all by name select *, 'disputes' as source from disputes)
 #}
 {% macro stack() -%}
     {%- if varargs | length < 2 or kwargs -%}
