@@ -141,7 +141,7 @@ CODES: dict[str, str] = {
     "not-pinned": "A reference names a view of another project, or a version, that asknown.lock does not have.",
     "bad-lock": "asknown.lock, or the copy of a closure that it pins, is damaged or missing.",
     "private-view": "A view of another project is used that is not public.",
-    "not-applied": "The registry is to be enforced, and a view that would be loaded is not what was applied.",
+    "not-applied": "The registry has `enforce: true`, and nobody has applied the version of a view to be loaded.",
     "unknown-project": "The registry has no project of this name.",
     "unknown-version": "The registry has no such version of a view, or no such revision.",
     "breaking": "The changes break what uses the applied versions, and --accept does not name them.",

@@ -46,7 +46,7 @@ class ProjectRegistry:
             versions = ", ".join(f"v{c.after} of '{c.view}'" for c in left)
             raise AsknownError(
                 "not-applied",
-                f"the registry is to be enforced, and nobody has applied {versions}",
+                f"the registry has 'enforce: true', and nobody has applied {versions}",
                 hint="asknown plan shows what differs, asknown apply records it",
             )
 
