@@ -12,7 +12,7 @@ from asknown.errors import AsknownError, Where
 
 @dataclass(frozen=True)
 class _Form:
-    """What a file is whose first bytes are ``magic``, and what to do with it."""
+    """The form of files that begin with the bytes ``magic``, and a hint for its user."""
 
     magic: bytes
     what: str

@@ -160,7 +160,7 @@ def before_watermark(view: str, watermark: datetime, instant: datetime) -> Askno
 
 
 def beyond_ahead(stored: StoredView, at: datetime, instant: datetime) -> AsknownError:
-    """The error for a read at an instant at or after ``at``: what counts from then on, the last load does not have.
+    """The error for a read at an instant at or after ``at``, from which on the last load has not all that counts.
 
     Both are naive, in UTC.
     """

@@ -168,7 +168,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Facets:
-    """What a search asks of each feature beside its words; None asks nothing.
+    """The conditions of a search beside its words; None is no condition.
 
     ``service`` is the name of a feature service of the feature's project that has it.
     """

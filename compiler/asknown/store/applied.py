@@ -1,4 +1,4 @@
-"""Reads what a catalogue says of a project's past: its revisions, versions, loads and results of checks."""
+"""Reads the history that a catalogue shows of a project: its revisions, versions, loads and results of checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Applied:
     results: dict[str, list[Result]] = field(default_factory=dict)  # of checks, the newest of each kind and view
 
     def facts_of_checks(self, view: str) -> Iterator[Fact]:
-        """The newest result of each check; where checks were kept, one that was never done is said as loud."""
+        """The newest result of each check; where checks were kept, one that never ran is named too."""
         if not self.revisions:
             return
         known = {result.kind: result for result in self.results.get(view, ())}
@@ -63,6 +63,6 @@ def read_applied(project: Project) -> Applied:
 
 
 def _of_view(revision: Revision, view: str, version: int) -> Revision:
-    """The line of a revision in a view's history: of what changed, it says the part of the view."""
+    """The line of a revision in a view's history, with the changes of this view alone."""
     changes = [part for part in revision.changes.split("; ") if re.match(rf"{re.escape(view)}[ :]", part)]
     return replace(revision, version=version, changes="; ".join(changes))

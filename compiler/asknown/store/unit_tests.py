@@ -68,7 +68,10 @@ def _run(typed: TypedCatalog, test: UnitTest) -> TestResult:
 
 
 def come_out(typed: TypedCatalog, test: UnitTest) -> CameOut:
-    """What a unit test expects and what comes out. Raises ``bad-test`` and the errors of what it tests."""
+    """Runs a unit test: returns the expected rows and those that came out.
+
+    Raises ``bad-test`` and the errors of what it tests.
+    """
     with TemporaryDirectory(prefix="asknown-") as folder, _Bench(typed, test, Path(folder)) as bench:
         return bench.come_out()
 
@@ -114,7 +117,7 @@ class _Bench:
         self._engine.close()
 
     def come_out(self) -> CameOut:
-        """What the test expects and what comes out."""
+        """Runs the test: returns the expected rows and those that came out."""
         catalog = self._over_given_rows()
         return self._of_model(catalog) if self._test.kind == "model" else self._of_features(catalog)
 

@@ -61,7 +61,7 @@ def period_start(dialect: Dialect, t: exp.Expr, period: Period, *, before: bool)
 
 
 def begin_of(dialect: Dialect, shown: exp.Expr, period: CalendarPeriod, *, back: int) -> exp.Expr:
-    """What clocks show when the unit of ``shown`` begins, or the one so many units ``back``."""
+    """The clock time at which the unit of ``shown`` begins, or the unit that lies ``back`` units before it."""
     if dialect.clock == "microseconds":
         return _begin_in_microseconds(dialect, shown, period, back)
     text = dialect.snippets["date_trunc"].replace(":unit", f"'{period.unit}'")  # a word to the parser, no value

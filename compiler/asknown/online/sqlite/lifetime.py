@@ -1,4 +1,4 @@
-"""Loads a view that keeps no events: from all of a key's events come its states, in one tile.
+"""Loads a view that keeps no events: one tile of each key has the states of all of its events.
 
 The events that a load brings are sorted in a temporary table. A key whose events are needed all the same has them in
 its tiles, as :mod:`asknown.online.tiles` says when; the table of events stays empty.
@@ -24,7 +24,7 @@ _KEYS_AT_ONCE = 500
 
 
 class LifetimeMerge:
-    """One load's way through a view's tiles, of which it writes what differs, and tells ``change`` of it."""
+    """Writes the tiles of one load that differ from a view's tiles, and reports them to ``change``."""
 
     def __init__(self, connection: sqlite3.Connection, view: OnlineView, change: Change) -> None:
         self._connection, self._change = connection, change
@@ -35,7 +35,7 @@ class LifetimeMerge:
         self._packed = [given.index(name) for name in self._table.packed]
 
     def merge(self, chunks: Iterable[StoredRows], on_rows: Callable[[int], None] | None) -> EventCounts:
-        """Makes the tiles those of the chunks, which have all events."""
+        """Replaces the tiles by those of the chunks, which bring all events of the view."""
         counts = EventCounts()
         insert = stage_events(self._connection, self._events)
         for chunk in chunks:
@@ -73,7 +73,7 @@ class LifetimeMerge:
         return {key: list(group) for key, group in groupby(rows, itemgetter(slice(self._width)))}
 
     def _write(self, wanted: dict[Row, list[Row]], held: dict[Row, list[Row]]) -> None:
-        """Puts tiles in the place of those that the keys have."""
+        """Replaces the tiles of keys whose tiles differ."""
         gone = [key for key in held if wanted.get(key) != held[key]]
         come = [key for key in wanted if held.get(key) != wanted[key]]
         name, columns = quote(self._table.name), self._table.columns

@@ -147,7 +147,7 @@ class ReadPlan:
     def _look_up(
         self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
     ) -> tuple[list[Found], list[list[Any]]]:
-        """What each read found, and the values of what is fetched: one read after those that it is looked up by."""
+        """The rows that each read found, and the fetched values. A read comes after those that it is looked up by."""
         from asknown.online.lookups import keyed, without_missing  # few requests look views up
 
         values: list[list[Any]] = [[] for _ in self.request.fetched]
@@ -263,7 +263,7 @@ class _Table:
 
 
 def _values(output: Output, found: Found, kept: list[list[Any]]) -> list[Any]:
-    """The values of one output, of what its read found."""
+    """The values of one output, taken from the rows that its read found."""
     if output.windowed:
         return [answer.values[output.place] for answer in found.windows]
     return kept[output.place]
