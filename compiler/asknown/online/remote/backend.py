@@ -112,7 +112,7 @@ class RemoteBackend:
         raise AsknownError(
             "online-server",
             f"the {self._address} changed during each of {_MOST_TRIES} attempts to read it",
-            hint="run fewer loads at one time",
+            hint="run fewer loads at one time, and push several rows in one call",
         )
 
     def _attempt_or_refuse(self, plan: RemotePlan, query: Query, instant: datetime) -> Answer | Moved | None:
