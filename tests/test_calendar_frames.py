@@ -182,6 +182,8 @@ REFUSED = (
      "{{ this('month') }}"),
     ("sum(x) over (partition by card order by ts range between ts - date_trunc('month', ts) preceding "
      "and interval '1 hour' preceding) as f", "{{ previous('month') }}"),
+    ("sum(x) over (partition by card order by ts range between ts - (ts at time zone 'a''b') preceding and current row)"
+     " as f", "{{ this('month') }}"),
 )  # fmt: skip
 
 

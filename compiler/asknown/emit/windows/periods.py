@@ -108,6 +108,6 @@ def _unsupported(dialect: Dialect, period: CalendarPeriod) -> Exception:
     return unsupported(
         dialect,
         f"frame over a {period}",
-        hint=f"{other}use a target of DuckDB for this view; a window of a fixed length is on every engine: "
+        hint=f"{other}use a target of DuckDB or Postgres for this view; a window of a fixed length is on every engine: "
         "over {{ last('30 days') }}",
     )
