@@ -24,11 +24,26 @@ from asknown.types import Column
 if TYPE_CHECKING:
     from asknown.online.on_demand import Computed
 
-_KeyedBy = tuple[Any, ...]
-"""A view, its alias, the request's columns for its keys where they differ, and what other keys are looked up by.
 
-The last pairs a key with the name of an input, or with the feature whose value it is: how its view is keyed, and name.
-"""
+@dataclass(frozen=True)
+class _KeyedBy:
+    """One read of a view: its alias, the request's columns for its keys where they differ, and what is looked up.
+
+    ``by`` pairs a key with the name of an input, or with the feature whose value it is.
+    """
+
+    view: str
+    alias: str | None
+    keys: tuple[tuple[str, str], ...]
+    by: tuple[tuple[str, str | _Value], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A feature's value, as one read of its view gives it."""
+
+    read: _KeyedBy
+    column: str
 
 
 @dataclass(frozen=True)
@@ -94,9 +109,9 @@ def _requested(
     for part in parts:
         computing = on_demand.get(part.view)
         known = _columns(_find_view(part.view, views).view) if computing is None else _on_demand_columns(computing)
-        keyed_by = (part.view, part.alias, tuple(sorted(part.keys.items())), ())
+        keyed_by = _KeyedBy(part.view, part.alias, tuple(sorted(part.keys.items())))
         for feature in _find_features(part, known):
-            same = (part.alias or part.view, keyed_by[0], keyed_by[2], feature.name)
+            same = (part.alias or part.view, keyed_by.view, keyed_by.keys, feature.name)
             if same not in seen:
                 seen.add(same)
                 needs = () if computing is None else tuple(_needed(computing, feature, part, views))
@@ -114,7 +129,7 @@ class _Reads:
             for source, keyed_by in one.needs:
                 columns.setdefault(keyed_by, {}).setdefault(source.column, Column(source.column, source.type))
         self._order = list(columns)
-        self._split = {by: _split(list(some.values()), views[by[0]].view) for by, some in columns.items()}
+        self._split = {by: _split(list(some.values()), views[by.view].view) for by, some in columns.items()}
         self.made = tuple(_read(by, *self._split[by], views) for by in columns)
 
     def output(self, name: str, reference: str, keyed_by: _KeyedBy, feature: Column) -> Output:
@@ -124,23 +139,24 @@ class _Reads:
         place = (derived if windowed else asof).index(feature.name)
         return Output(name, reference, self._order.index(keyed_by), place, feature, windowed)
 
-    def place(self, places: Mapping[tuple[_KeyedBy, str], int]) -> None:
+    def place(self, places: Mapping[_Value, int]) -> None:
         """Tells each read that is looked up where among the fetched features the values of its keys are."""
         placed = []
-        for read, (_, _, _, by) in zip(self.made, self._order, strict=True):
-            of = {_stand_in(key, source): places[source] for key, source in by if isinstance(source, tuple)}
-            inputs = tuple(source for _, source in by if isinstance(source, str))
-            placed.append(replace(read, by=tuple(of.items()), inputs=inputs) if by else read)
+        for read, keyed_by in zip(self.made, self._order, strict=True):
+            of = {_stand_in(key, source): places[source] for key, source in keyed_by.by if isinstance(source, _Value)}
+            inputs = tuple(source for _, source in keyed_by.by if isinstance(source, str))
+            placed.append(replace(read, by=tuple(of.items()), inputs=inputs) if keyed_by.by else read)
         self.made = tuple(placed)
 
-    def add_hidden(self, requested: Iterable[_Requested], fetched: list[Output]) -> dict[tuple[_KeyedBy, str], int]:
+    def add_hidden(self, requested: Iterable[_Requested], fetched: list[Output]) -> dict[_Value, int]:
         """Appends to ``fetched`` what only on-demand features need. Gives the place of each feature that is read."""
-        places: dict[tuple[_KeyedBy, str], int] = {}
+        places: dict[_Value, int] = {}
         for place, output in enumerate(fetched):
-            places.setdefault((self._order[output.read], output.column.name), place)
+            places.setdefault(_Value(self._order[output.read], output.column.name), place)
         for source, by in (need for one in requested for need in one.needs):
-            if (by, source.column) not in places:
-                places[by, source.column] = len(fetched)
+            value = _Value(by, source.column)
+            if value not in places:
+                places[value] = len(fetched)
                 reference = f"{source.view}:{source.column}"
                 fetched.append(self.output(source.column, reference, by, Column(source.column, source.type)))
         return places
@@ -151,7 +167,7 @@ def _needed(
 ) -> Iterator[tuple[StoredSource, _KeyedBy]]:
     """The features that one on-demand feature reads, and by which keys of the request."""
     one = next(f for f in computing.features if f.name == feature.name)
-    keyed: dict[str, tuple[_KeyedBy, str] | str] = {}
+    keyed: dict[str, _Value | str] = {}
     for source in computing.read_by(one):
         if source.view is None:
             keyed[source.name] = source.column
@@ -167,8 +183,8 @@ def _needed(
                 hint=f"asknown materialize {source.view}",
             )
         by = tuple((key, keyed[name]) for key, name in source.by)
-        keyed_by = (source.view, None, _keys_through(source, part.keys, view), by)
-        keyed[source.name] = keyed_by, source.column
+        keyed_by = _KeyedBy(source.view, None, _keys_through(source, part.keys, view), by)
+        keyed[source.name] = _Value(keyed_by, source.column)
         yield source, keyed_by
 
 
@@ -179,7 +195,7 @@ def _keys_through(source: StoredSource, outer: Mapping[str, str], view: OnlineVi
     return tuple(sorted((key, outer.get(name, name)) for key, name in pairs if outer.get(name, name) != key))
 
 
-def _compute(one: _Requested, places: Mapping[tuple[_KeyedBy, str], int]) -> Computed:
+def _compute(one: _Requested, places: Mapping[_Value, int]) -> Computed:
     from asknown.online.on_demand import Computed  # only requests that have on-demand features need it
 
     view, part = one.computing, one.part
@@ -193,7 +209,7 @@ def _compute(one: _Requested, places: Mapping[tuple[_KeyedBy, str], int]) -> Com
         )
     feature = next(f for f in view.features if f.name == one.feature.name)
     read = set(feature.columns)
-    where = {source.name: places[by, source.column] for source, by in one.needs if source.name in read}
+    where = {source.name: places[_Value(by, source.column)] for source, by in one.needs if source.name in read}
     return Computed(one.reference, view, feature, dict(part.keys), where)
 
 
@@ -205,17 +221,17 @@ def _split(features: list[Column], view: OnlineView) -> tuple[list[Column], list
 
 
 def _read(
-    keyed_by: tuple[Any, ...], asof: list[Column], derived: list[StoredFeature], views: Mapping[str, StoredView]
+    keyed_by: _KeyedBy, asof: list[Column], derived: list[StoredFeature], views: Mapping[str, StoredView]
 ) -> Read:
-    name, _, renamed, by = keyed_by
-    stored, mapping = views[name], dict(renamed)
-    mapping |= {key: source if isinstance(source, str) else _stand_in(key, source) for key, source in by}
+    name = keyed_by.view
+    stored, mapping = views[name], dict(keyed_by.keys)
+    mapping |= {key: source if isinstance(source, str) else _stand_in(key, source) for key, source in keyed_by.by}
     keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
     hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
     return Read(stored, tuple(keys), tuple(asof), tuple(hidden), tuple(derived))
 
 
-def _stand_in(key: str, source: tuple[_KeyedBy, str]) -> str:
+def _stand_in(key: str, source: _Value) -> str:
     """The name under which a read finds the values of a key that is another read's feature. No column has it."""
     return f"\0{key}={source!r}"
 

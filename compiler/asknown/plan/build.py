@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from asknown.dialects.dialect import Dialect
 from asknown.errors import AsknownError, did_you_mean
@@ -54,11 +54,11 @@ def build_plan(
     builder = _Builder(spine, look, dialect, options or PlanOptions())
     asked = [*requested, *needed_features(requested)]
     groups: dict[tuple[str, tuple[Column, ...]], list[RequestedFeature]] = {}
-    looked_up: dict[tuple[object, ...], list[RequestedFeature]] = {}
+    looked_up: dict[_ReadBy, list[RequestedFeature]] = {}
     for item in asked:
         if isinstance(item.view, FeatureView):
             if item.by:
-                looked_up.setdefault(_asked_by(item)[:-2] + _asked_by(item)[-1:], []).append(item)
+                looked_up.setdefault(_asked_by(item).read, []).append(item)
             else:
                 groups.setdefault((item.label, _spine_keys(spine, item)), []).append(item)
     for (_, keys), items in groups.items():
@@ -193,16 +193,33 @@ class _Builder:
         return value
 
 
-_AskedBy = tuple[Any, ...]
+@dataclass(frozen=True)
+class _ReadBy:
+    """One read of a view: its name, its label, the spine's columns for its keys, and what it is looked up by.
+
+    ``by`` pairs a key with the name of an input, or with the feature whose value it is.
+    """
+
+    view: str
+    label: str
+    keys: tuple[tuple[str, str], ...]
+    by: tuple[tuple[str, str | _AskedBy], ...]
+
+
+@dataclass(frozen=True)
+class _AskedBy:
+    """The identity of a requested value."""
+
+    read: _ReadBy
+    feature: str
 
 
 def _asked_by(item: RequestedFeature) -> _AskedBy:
-    """The identity of a requested value: the view, its label, its keys, the feature, and what it is looked up by."""
     by = tuple(
-        (key, _asked_by(source) if isinstance(source, RequestedFeature) else ("input", source.column.name.casefold()))
+        (key, _asked_by(source) if isinstance(source, RequestedFeature) else source.column.name.casefold())
         for key, source in item.by
     )
-    return item.view.name, item.label, item.keys, item.column.name, by
+    return _AskedBy(_ReadBy(item.view.name, item.label, item.keys, by), item.column.name)
 
 
 def needed_features(requested: Sequence[RequestedFeature]) -> list[RequestedFeature]:
