@@ -321,8 +321,15 @@ def plain_window(connection: duckdb.DuckDBPyConnection, world: World, window: Wi
     conditions = [f"{at} <= {t}" for at in (event, *rest)]
     conditions += [f"s.{quote(key)} = r.{quote(key)}" for key in view.keys]
     first, last = window.length + window.delay, window.delay
-    conditions.append(f"{event} {'>' if window.closed == 'right' else '>='} {t} - {first}")
-    conditions.append(f"{event} {'<' if window.closed == 'left' else '<='} {t} - {last}")
+    if (period := window.period) is None:
+        conditions.append(f"{event} {'>' if window.closed == 'right' else '>='} {t} - {first}")
+        conditions.append(f"{event} {'<' if window.closed == 'left' else '<='} {t} - {last}")
+    else:
+        local = f"timezone('{period.zone}', cast(s.{quote(world.timestamp)} as timestamptz))"
+        start = f"date_trunc('{period.unit}', {local})"
+        before = f"{start} - interval '1 {period.unit}'"
+        begin, end = (f"epoch_us(timezone('{period.zone}', {moment}))" for moment in (before, start))
+        conditions += [f"{event} >= {begin}", f"{event} < {end}"] if period.back else [f"{event} >= {end}"]
     plain = plain.replace("count(*)", "count(r.here)")
     rows = connection.execute(
         f'select s."#", {plain}, bool_or(s.{quote(world.timestamp)} is null) from spine s '

@@ -107,7 +107,7 @@ def _marked(
 
     names = [column.name for column in view.columns]
     wanted = [f"s.{name}" for name in staged.given] + [f"v.{quote(name)}" for name in names]
-    same = " AND ".join(f"v.{quote(key.name)} = s.{quote(key.name)}" for key in view.keys) or "TRUE"
+    same = " AND ".join(f"v.{quote(key.name)} = s.{quote(key.name)}" for key in view.keys) or "1"
     order = [f"s.{quote(name)}" for name in (*(key.name for key in view.keys), ahead.visible_at)]
     cursor = connection.cursor()
     cursor.execute(
@@ -144,7 +144,7 @@ def mark_newest(
     from asknown.online.order import RowOrder
 
     table = ahead.table
-    match = " AND ".join(f"{quote(column.name)} = ?" for column in view.keys) or "TRUE"
+    match = " AND ".join(f"{quote(column.name)} = ?" for column in view.keys) or "1"
     stored = ", ".join(quote(column.name) for column in view.columns)
     best = connection.execute(f"SELECT {stored} FROM {quote(view.name)} WHERE {match}", key).fetchone()
     order = f"{quote(ahead.visible_at)}, {quote(table.sequence)}"

@@ -98,7 +98,7 @@ def _chosen(table: EventTable, chosen: str, columns: Sequence[str]) -> str:
     """The condition that an event ``e`` is at one of the chosen places. It is looked up by the table's key."""
     place = ", ".join(table.place)
     if not columns:
-        return "TRUE"
+        return "1"
     same = " AND ".join(f"t.{name} = c.{name}" for name in columns)
     wanted = ", ".join(f"t.{name}" for name in table.place)
     return f"({place}) IN (SELECT {wanted} FROM {chosen} AS c CROSS JOIN {quote(table.name)} AS t WHERE {same})"

@@ -83,7 +83,7 @@ def rest_statement(view: OnlineView, *, after: bool) -> str:
     """The query for the keys behind a key, which is bound; for all keys, where ``after`` is False."""
     table = quote(view.name)
     if not view.keys:
-        return f"SELECT 1 FROM {table} WHERE {'FALSE' if after else 'TRUE'}"
+        return f"SELECT 1 FROM {table} WHERE {'0' if after else '1'}"
     keys, places = _list(view.keys), ", ".join("?" * len(view.keys))
     return f"SELECT {keys} FROM {table}{f' WHERE ({keys}) > ({places})' if after else ''}"
 

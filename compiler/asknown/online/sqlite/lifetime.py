@@ -77,7 +77,7 @@ class LifetimeMerge:
         gone = [key for key in held if wanted.get(key) != held[key]]
         come = [key for key in wanted if held.get(key) != wanted[key]]
         name, columns = quote(self._table.name), self._table.columns
-        match = " AND ".join(f"{key} = ?" for key in self._table.keys) or "TRUE"
+        match = " AND ".join(f"{key} = ?" for key in self._table.keys) or "1"
         self._connection.executemany(f"DELETE FROM {name} WHERE {match}", gone)
         rows: Sequence[Row] = [row for key in come for row in wanted[key]]
         self._connection.executemany(

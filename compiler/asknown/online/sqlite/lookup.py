@@ -97,7 +97,7 @@ def row_statement(request: Request, facts: PlanFacts) -> str | None:
     for i, read in enumerate(reads):
         view = read.stored.view
         match = " AND ".join(f"r{i}.{quote(key.name)} = ?" for key in view.keys)
-        joins.append(f"LEFT JOIN {quote(view.name)} AS r{i} ON {match or 'TRUE'}")
+        joins.append(f"LEFT JOIN {quote(view.name)} AS r{i} ON {match or '1'}")
     if facts.pushed:
         wanted.append(f"({_LAST_SEQ})")
     columns = ", ".join(wanted) or "NULL"  # on-demand features of inputs alone read no view

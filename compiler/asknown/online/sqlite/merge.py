@@ -58,7 +58,7 @@ def merge_rows(
 def delete_rows(connection: sqlite3.Connection, view: OnlineView, keys: Sequence[Any], change: Change) -> None:
     """Deletes the rows of these keys from the view's table, and tells ``change`` of it."""
     table = KeyedTable(connection, view)
-    match = " AND ".join(f"{quote(key.name)} = ?" for key in view.keys) or "TRUE"
+    match = " AND ".join(f"{quote(key.name)} = ?" for key in view.keys) or "1"
     for some in _pieces(keys):
         change.remove(table.look_up(some))
         connection.executemany(f"DELETE FROM {quote(view.name)} WHERE {match}", map(table.parameters, some))

@@ -65,7 +65,7 @@ class TableKeysAlone:
         view, connection = now.view, self.connection
         held = [view.name, *(() if now.ahead is None else (ahead_table(view).name,))]
         if not self.kept:
-            names = ", ".join(quote(key.name) for key in view.keys) or "TRUE"
+            names = ", ".join(quote(key.name) for key in view.keys) or "1"
             keys = " UNION ".join(f"SELECT {names} FROM {quote(name)}" for name in held)
             return max(0, self.count - int(connection.execute(f"SELECT count(*) FROM ({keys})").fetchone()[0]))
         gone = " AND ".join(f"NOT EXISTS (SELECT 1 FROM {quote(name)} AS t WHERE {_same(view)})" for name in held)

@@ -84,7 +84,7 @@ class TileWriter:
         self._name, self._width = quote(table.name), len(table.keys)
         self._columns = ", ".join(table.columns)
         self._insert = f"INSERT INTO {self._name} ({self._columns}) VALUES ({', '.join('?' * len(table.columns))})"
-        self._match = " AND ".join(f"{name} = ?" for name in table.keys) or "TRUE"
+        self._match = " AND ".join(f"{name} = ?" for name in table.keys) or "1"
         self._build = TileBuilder(view, list(table.packed), len(table.events.times))
         events = [*(column.name for column in table.events.keys), *table.events.times, table.events.sequence]
         events += [column.name for column in table.events.hidden]
