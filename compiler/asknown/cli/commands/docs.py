@@ -49,7 +49,9 @@ def command(session: Session, *, output: Path) -> None:
     for name, text in (("catalog.json", catalog), ("index.html", html)):
         with open_file(output / name) as file:
             file.write(text)
-    say(f"{output / 'index.html'} written, {len(html.encode()) / 1e6:.1f} MB")
+    size = len(html.encode())
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    say(f"{output / 'index.html'} written, {shown}")
     for fault in faults:
         show_error(fault)
     if faults:
