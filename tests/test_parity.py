@@ -51,6 +51,18 @@ def first_beyond(world: World, rows: Rows, watermark: datetime) -> datetime | No
     return None if first is None else oracle.instant(first).replace(tzinfo=None)
 
 
+def last_of_calendars(world: World, watermark: datetime) -> datetime:
+    """The last instant for which the load surely knows the calendars that windows of the views go by."""
+    periods = {
+        data.max_ahead
+        for data in world.views
+        for item in data.windows
+        for window in item.feature.windows
+        if window.period is not None
+    }
+    return min((watermark + timedelta(microseconds=ahead) for ahead in periods), default=datetime(9000, 1, 1))
+
+
 def instants_to_read(world: World, rows: Rows, watermark: datetime) -> list[datetime]:
     """Instants at which the online table has an answer.
 
@@ -62,7 +74,8 @@ def instants_to_read(world: World, rows: Rows, watermark: datetime) -> list[date
         for row in rows[data.view.name]:
             if (visible_at := oracle.visible_at(row, data.view)) is not None:
                 ends |= {visible_at, microseconds(row[data.view.event_time]) + data.view.ttl}
-    limit = microseconds(first_beyond(world, rows, watermark) or datetime(9000, 1, 1))
+    known = last_of_calendars(world, watermark)
+    limit = microseconds(min(first_beyond(world, rows, watermark) or known, known))
     later = sorted(end for end in ends if microseconds(watermark) <= end < limit - 1)
     chosen = [*later[:2], *later[len(later) // 2 : len(later) // 2 + 1], *later[-1:]]
     around = (oracle.instant(end + by).replace(tzinfo=None) for end in chosen for by in (0, 1))

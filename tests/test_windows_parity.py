@@ -16,7 +16,16 @@ import strategies
 import window_worlds
 from asknown import FeatureStore
 from small_windows import online_answers
-from test_parity import Rows, first_beyond, instants_to_read, offline_rows, project, read_online, rows_of
+from test_parity import (
+    Rows,
+    first_beyond,
+    instants_to_read,
+    last_of_calendars,
+    offline_rows,
+    project,
+    read_online,
+    rows_of,
+)
 from test_windows_historical import START, hot_rows, hot_world, reference
 from worlds import World, agrees, asked_features, exact, exact_rows, inexact_features, settled, write_project
 
@@ -35,7 +44,8 @@ def ends_of_frames(world: World, rows: Rows, watermark: datetime) -> list[dateti
                 event_time = oracle.microseconds(row[data.view.event_time])
                 ends |= {event_time + w.delay + length for w in windows for length in (0, w.length)}
     since = oracle.microseconds(watermark)
-    until = oracle.microseconds(first_beyond(world, rows, watermark) or datetime(9000, 1, 1)) - 1
+    known = last_of_calendars(world, watermark)
+    until = oracle.microseconds(min(first_beyond(world, rows, watermark) or known, known)) - 1
     chosen = sorted(end for end in ends if since <= end < until)
     some = {*chosen[:2], *chosen[len(chosen) // 2 : len(chosen) // 2 + 1], *chosen[-1:]}
     around = sorted({end + by for end in some for by in (-1, 0, 1) if end + by >= since})

@@ -159,7 +159,6 @@ def _names(node: exp.Expr, kinds: Sequence[str]) -> list[str]:
     traits += ["value"] if isinstance(node, exp.In) and node.args.get("query") and not _is_filter(node) else []
     traits += ["backslash"] if any(_has_backslash(value) for value in node.args.values()) else []
     traits += ["relation"] if isinstance(node.parent, exp.Table | exp.Unnest | exp.Explode) else []
-    traits += ["windowed"] if isinstance(node, exp.Filter) and isinstance(node.parent, exp.Window) else []
     traits += ["ignorenulls"] if isinstance(node.parent, exp.IgnoreNulls) else []
     traits += [value.casefold() for value in node.args.values() if isinstance(value, str) and not node.is_leaf()]
     if isinstance(node, exp.Literal):
