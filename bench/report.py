@@ -106,7 +106,7 @@ def preliminary(measured: Measurements) -> list[str]:
 
 
 def machine(found: dict[str, Any] | None) -> str:
-    """What it ran on."""
+    """The lines on the machine of a run."""
     if found is None:
         return "The run was cut short before it said what machine it was on."
     lines = [
@@ -177,7 +177,7 @@ def figures(present: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def differences(measured: Measurements, workload: Workload, size: str) -> list[str]:
-    """What the comparison of the rows found."""
+    """The lines on systems whose rows are the same, and on those whose rows differ."""
     found, same = [], []
     for line in measured.compared(workload.name, size):
         name = line["system"]

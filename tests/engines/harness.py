@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +13,29 @@ from typing import Any
 
 import pyarrow as pa
 
+import forked
 from asknown.engines.engine import open_engine
 from asknown.errors import Where
 from asknown.project.nodes import Target
 from asknown.project.options import Options
 from asknown.project.targets import read_target
 from asknown.project.yaml import read_yaml
+
+
+def run_asknown(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a folder, with more variables of the environment, and gives what came out."""
+    return subprocess.run(
+        [forked.asknown(), *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
 
 LIGHT = ("postgres",)
 """Engines that start in a second and need little to install."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import forked
 from engines.conftest import named_engines
-from engines.harness import Warehouse, kept_target
+from engines.harness import Warehouse, kept_target, run_asknown
 
 FILES = {
     "pyproject.toml": '[tool.asknown]\nname = "shop"\n',
@@ -90,16 +87,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, running: dict[str, W
 
 def asknown(folder: Path, *arguments: str, code: int = 0) -> str:
     """What a command prints on stdout."""
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [forked.asknown(), *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_asknown(arguments, folder)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout

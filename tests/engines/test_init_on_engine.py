@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
-import forked
 from engines.conftest import named_engines
-from engines.harness import Warehouse, kept_target
+from engines.harness import Warehouse, kept_target, run_asknown
 
 SPARED = {"spark": ("ls", "doctor", "check", "test")}
 """Commands that are left out where each takes a start of Spark; other tests have them."""
@@ -21,20 +18,8 @@ SPARED = {"spark": ("ls", "doctor", "check", "test")}
 
 @pytest.mark.parametrize("kind", named_engines())
 def test_what_init_makes_goes_all_the_way(kind: str, tmp_path: Path, running: dict[str, Warehouse]) -> None:
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
-
-    def shell(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [forked.asknown(), *words],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    made = shell(["init", "fresh_shop", "--target", kind], tmp_path)
+    environment: dict[str, str] = {}
+    made = run_asknown(["init", "fresh_shop", "--target", kind], tmp_path)
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "fresh_shop"
     readme = (folder / "README.md").read_text(encoding="utf-8")
@@ -51,7 +36,7 @@ def test_what_init_makes_goes_all_the_way(kind: str, tmp_path: Path, running: di
     said = ""
     for step in steps:
         if step[0] not in SPARED.get(kind, ()):
-            done = shell(step, folder)
+            done = run_asknown(step, folder, environment)
             assert done.returncode == 0, f"{step}: {done.stdout}{done.stderr}"
             assert "Traceback" not in done.stderr
             said = done.stdout
