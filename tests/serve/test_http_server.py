@@ -301,6 +301,12 @@ def test_a_new_token_is_printed_once_with_its_line(path: Path) -> None:
     assert token not in made.stderr
 
 
+def _workers(server: Server) -> list[int]:
+    """The processes that serve for it, by their numbers."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="utf-8")
+    return [int(pid) for pid in children.split() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def test_several_processes_serve_and_count_together(path: Path) -> None:
     with serving("--file", "online.db", "--workers", "2", folder=path.parent) as server:
         for _ in range(40):
@@ -317,12 +323,22 @@ def test_several_processes_serve_and_count_together(path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the processes in /proc")
 def test_a_process_that_dies_is_replaced(path: Path) -> None:
     with serving("--file", "online.db", "--workers", "2", folder=path.parent) as server:
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text(encoding="utf-8")
-        workers = [pid for pid in children.split() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        workers = _workers(server)
         assert len(workers) == 2
-        os.kill(int(workers[0]), signal.SIGKILL)
+        os.kill(workers[0], signal.SIGKILL)
         assert server.process.stderr is not None
         assert "another takes its place" in server.process.stderr.readline()
         for _ in range(10):
             assert server.request("POST", "/v1/features", ASK).status == 200
+        assert server.stop() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the processes in /proc")
+@pytest.mark.parametrize("seconds", [0, 0.001, 0.01, 0.3])
+def test_an_end_while_a_process_is_being_replaced(path: Path, seconds: float) -> None:
+    with serving("--file", "online.db", "--workers", "2", folder=path.parent) as server:
+        os.kill(_workers(server)[0], signal.SIGKILL)
+        assert server.process.stderr is not None
+        assert "another takes its place" in server.process.stderr.readline()
+        time.sleep(seconds)
         assert server.stop() == 0

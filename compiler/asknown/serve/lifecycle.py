@@ -101,8 +101,11 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins the drain; a second signal ends it. uvicorn's own would raise the signal again at the end."""
-        if self._application.state.draining:
+        """Begins the drain; a second signal ends it. Before the start there is nothing to drain.
+
+        uvicorn's own would raise the signal again at the end.
+        """
+        if self._application.state.draining or not self.started:
             self.should_exit = True
             return
         self._application.state.draining = True

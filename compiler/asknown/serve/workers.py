@@ -10,9 +10,9 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ from asknown.serve.lifecycle import run
 from asknown.serve.log import ServiceWriter
 
 if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
     from asknown.addresses import Address
     from asknown.online.nodes import Owner
     from asknown.project.nodes import ServiceLog
@@ -76,16 +78,21 @@ def run_workers(
 
 
 class _Workers:
+    """The processes that serve. A signal is only noted when it comes; the loop passes it on to all that then live.
+
+    A handler that passed it on itself would miss a process that is being started.
+    """
+
     def __init__(self, serving: Serving, listener: socket.socket, say: Callable[[str], None]) -> None:
         self._context = get_context("spawn")  # a fork would carry threads and connections along
         self._serving, self._listener, self._say = serving, listener, say
         self._ready = self._context.Semaphore(0)
-        self._processes: list[Any] = []
-        self._ending = False
+        self._processes: list[SpawnProcess] = []
+        self._signals: list[int] = []
 
     def run(self, number: int, on_ready: Callable[[], None]) -> None:
         """Starts the processes, and keeps so many alive until a signal comes."""
-        before = {one: signal.signal(one, self._end) for one in (signal.SIGTERM, signal.SIGINT)}
+        before = {one: signal.signal(one, self._note) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
             self._run(number, on_ready)
         finally:
@@ -96,33 +103,44 @@ class _Workers:
         for _ in range(number):
             self._start()
         waiting = number
-        while not self._ending and waiting:
+        while not self._signals and waiting:
             waiting -= self._ready.acquire(timeout=0.2)
             self._replace_dead()
-        if not self._ending:
+        if not self._signals:
             on_ready()
-        while not self._ending:
-            for process in list(self._processes):
-                process.join(0.2)
+        while not self._signals:
+            self._wait()
             self._replace_dead()
-        for process in self._processes:
-            process.join()
+        while self._alive():
+            self._pass_signals_on()  # a second one ends the drain
+            self._wait()
 
     def _start(self) -> None:
         process = self._context.Process(target=_work, args=(self._serving, self._listener, self._ready))
         process.start()
         self._processes.append(process)
 
+    def _alive(self) -> list[SpawnProcess]:
+        return [process for process in self._processes if process.is_alive()]
+
+    def _wait(self) -> None:
+        """Waits until a process ends, for 0.2 seconds at most: a signal is noticed after that."""
+        wait([process.sentinel for process in self._alive()], timeout=0.2)
+
     def _replace_dead(self) -> None:
         for process in [one for one in self._processes if not one.is_alive()]:
-            if self._ending:
+            if self._signals:
                 return
             self._processes.remove(process)
             self._say(f"process {process.pid} has ended with {process.exitcode}; another takes its place")
             self._start()
 
-    def _end(self, sig: int, _: FrameType | None) -> None:
-        self._ending = True
-        for process in self._processes:
-            with suppress(ProcessLookupError, AttributeError):
-                os.kill(process.pid, sig)
+    def _note(self, sig: int, _: FrameType | None) -> None:
+        self._signals.append(sig)
+
+    def _pass_signals_on(self) -> None:
+        signals, self._signals = self._signals, []
+        for process in self._alive():
+            for sig in signals:
+                if process.pid is not None:
+                    os.kill(process.pid, sig)
