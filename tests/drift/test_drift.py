@@ -154,3 +154,17 @@ def test_a_csv_is_read_as_it_is(tmp_path: Path) -> None:
     code, x = json.loads(done.stdout)
     assert (code["type"], code["min"], code["top"][0]) == ("string", "007", {"value": "007", "rows": 60})
     assert (x["type"], x["max"]) == ("double", 7.5)
+
+
+def test_zero_and_negative_zero_are_one_value() -> None:
+    values = [0.0] * 60 + [-0.0] * 40
+    (profile,) = profile_table(pa.table({"x": values}), ["x"])
+    assert (profile.distinct, profile.top) == (1, ((0.0, 100),))
+    (found,) = find_drift(pa.table({"x": values}), pa.table({"x": [0.0] * 100}), ["x"])
+    assert (found.psi, found.ks) == (0.0, 0.0)
+
+
+def test_a_million_rows_are_compared_within_the_threshold() -> None:
+    draw = np.random.default_rng(9)
+    found = find_drift(sample(draw, 1_000_000), sample(draw, 1_000_000), ["normal", "count", "sparse"])
+    assert [drift.verdict for drift in found] == ["same"] * 3

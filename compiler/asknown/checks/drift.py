@@ -11,7 +11,7 @@ threshold such as 0.1 raises an alarm in most comparisons of a hundred rows, and
 
 from __future__ import annotations
 
-import bisect
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,17 +95,12 @@ def _ks(counts: Sequence[tuple[int, int]], n: int, m: int) -> float:
 
 def _bins(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[list[int], list[int]]:
     """The rows of both samples by bin, in one order; the last bin is that of NULL."""
-    numeric = is_number(first.type) and is_number(second.type)
-    times = pa.types.is_timestamp(first.type) or pa.types.is_date(first.type)
-    counted = [_without_nan(column) if numeric else (counts_of(column), 0) for column in (first, second)]
-    (ours, our_nans), (theirs, their_nans) = counted
-    if numeric or (times and first.type == second.type):
-        edges = _edges(_added(ours, theirs))
-        return (
-            [*_in_edges(ours, edges), our_nans, first.null_count],
-            [*_in_edges(theirs, edges), their_nans, second.null_count],
-        )
-    ours, theirs = _by_text(ours), _by_text(theirs)
+    if is_number(first.type) and is_number(second.type):
+        first, second = (column.cast(pa.float64(), safe=False) for column in (first, second))
+        return _ordered_bins(first, second)
+    if first.type == second.type and (pa.types.is_timestamp(first.type) or pa.types.is_date(first.type)):
+        return _ordered_bins(first, second)
+    ours, theirs = _by_text(counts_of(first)), _by_text(counts_of(second))
     both = _added(ours, theirs)
     kept = sorted(sorted(both, key=lambda value: (-both[value], value))[:BINS])
     return (
@@ -122,6 +117,17 @@ def _bins(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[list[int], l
     )
 
 
+def _ordered_bins(first: pa.ChunkedArray, second: pa.ChunkedArray) -> tuple[list[int], list[int]]:
+    """The rows by ranges of values of about equal shares, then those with NaN and those with NULL."""
+    valid = [_split_nan(pc.drop_null(column)) for column in (first, second)]
+    edges = _edges(pa.chunked_array([*valid[0][0].chunks, *valid[1][0].chunks], first.type))
+    ours, theirs = (
+        [*_in_edges(values, edges), nans, column.null_count]
+        for (values, nans), column in zip(valid, (first, second), strict=True)
+    )
+    return ours, theirs
+
+
 def _added(first: dict[Any, int], second: dict[Any, int]) -> dict[Any, int]:
     """The counts in both samples together. Bins that one sample alone decided would differ more in the other."""
     return {value: first.get(value, 0) + second.get(value, 0) for value in {**first, **second}}
@@ -134,30 +140,30 @@ def _by_text(counts: dict[Any, int]) -> dict[Any, int]:
     return found
 
 
-def _without_nan(column: pa.ChunkedArray) -> tuple[dict[Any, int], int]:
-    values = pc.drop_null(column).cast(pa.float64(), safe=False)
-    nan = pc.is_nan(values)
-    return counts_of(values.filter(pc.invert(nan))), int(pc.sum(nan).as_py() or 0)
+def _split_nan(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
+    """The values without NaN, and how many NaN there were."""
+    if not pa.types.is_floating(values.type):
+        return values, 0
+    kept = values.filter(pc.invert(pc.is_nan(values)))
+    return kept, len(values) - len(kept)
 
 
-def _edges(counts: dict[Any, int]) -> list[Any]:
+def _edges(values: pa.ChunkedArray) -> list[pa.Scalar]:
     """The greatest value of each bin but the last, so that the bins have about equal shares."""
-    total, seen = sum(counts.values()), 0
-    edges: list[Any] = []
-    for value in sorted(counts):
-        seen += counts[value]
-        if seen >= total * (len(edges) + 1) / BINS and seen < total:
-            edges.append(value)
-            while seen >= total * (len(edges) + 1) / BINS:
-                edges.append(value)
-    return sorted(set(edges))
+    total = len(values)
+    if not total:
+        return []
+    ordered = values.take(pc.sort_indices(values))
+    places = (-(-total * part // BINS) - 1 for part in range(1, BINS))
+    edges = {ordered[place].as_py(): ordered[place] for place in places}
+    edges.pop(ordered[total - 1].as_py(), None)
+    return list(edges.values())
 
 
-def _in_edges(counts: dict[Any, int], edges: list[Any]) -> list[int]:
-    found = [0] * (len(edges) + 1)
-    for value, count in counts.items():
-        found[bisect.bisect_left(edges, value)] += count
-    return found
+def _in_edges(values: pa.ChunkedArray, edges: Sequence[pa.Scalar]) -> list[int]:
+    """The number of values of each bin: those up to the first edge, up to the next, …, and those beyond the last."""
+    up_to = [0, *(pc.sum(pc.less_equal(values, edge)).as_py() or 0 for edge in edges), len(values)]
+    return [after - before for before, after in itertools.pairwise(up_to)]
 
 
 def chi_square(share: float, degrees: int) -> float:

@@ -92,11 +92,14 @@ def comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def counts_of(column: pa.ChunkedArray) -> dict[Any, int]:
-    """How often each value of a column occurs, without NULL."""
+    """How often each value of a column occurs, without NULL. Zero and negative zero are one value."""
     if len(column) == column.null_count:
         return {}
-    counted = pc.value_counts(column).to_pylist()
-    return {pair["values"]: pair["counts"] for pair in counted if pair["values"] is not None}
+    found: dict[Any, int] = {}
+    for pair in pc.value_counts(column).to_pylist():
+        if pair["values"] is not None:
+            found[pair["values"]] = found.get(pair["values"], 0) + pair["counts"]
+    return found
 
 
 def is_number(kind: pa.DataType) -> bool:
