@@ -9,7 +9,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,15 @@ from typing import Any
 from asknown.serve import Application
 
 ASKNOWN = Path(sys.executable).with_name("asknown")
+PATIENCE = 60.0  # seconds that a test waits for what comes soon, on a machine that is slow
+
+
+def wait_until(is_true: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """Returns as soon as ``is_true()`` is; fails after the seconds."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Server:
 
     def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """One request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             connection.request(method, path, data, {"content-type": "application/json", **(headers or {})})
@@ -96,7 +106,7 @@ class Server:
     def stop(self) -> int:
         """Sends SIGTERM, and gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @contextmanager

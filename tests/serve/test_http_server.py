@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from asknown.serve.auth import digest
-from http_calls import ASKNOWN, Server, serving
+from http_calls import ASKNOWN, PATIENCE, Server, serving, wait_until
 from online_tables import NOON, load, make_view
 
 MOMENT = datetime(2013, 5, 1, 10)
@@ -35,12 +35,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_it_serves_a_file_without_a_project(path: Path) -> None:
-    with serving("--file", "online.db", folder=path.parent) as server:
+    with serving("--file", "online.db", "--drain", "0.5 seconds", folder=path.parent) as server:
         assert server.request("GET", "/readyz").status == 200
         assert server.request("POST", "/v1/features", ASK).json()["rows"] == [{"id": 8, "x": 0}]
         head = server.request("HEAD", "/livez")
         assert (head.status, head.headers["allow"]) == (405, "GET")
+        started = time.monotonic()
         assert server.stop() == 0
+        assert time.monotonic() - started >= 0.5  # the drain ends by itself, and not before
 
 
 class Readers:
@@ -86,7 +88,7 @@ class Readers:
 
 
 def test_a_drain_fails_no_request(path: Path) -> None:
-    with serving("--file", "online.db", "--drain", "1 second", folder=path.parent) as server:
+    with serving("--file", "online.db", "--drain", "1 minute", folder=path.parent) as server:
         unready = threading.Event()
 
         def watch() -> None:
@@ -95,28 +97,29 @@ def test_a_drain_fails_no_request(path: Path) -> None:
             unready.set()
 
         with Readers(server, 8, unready.is_set) as readers:
-            time.sleep(0.5)
+            wait_until(lambda: len(readers.answers) > 20)
             before = len(readers.answers)
             balancer = threading.Thread(target=watch)
             balancer.start()
             server.process.send_signal(signal.SIGTERM)
             balancer.join()
             assert server.request("POST", "/v1/features", ASK).status == 200  # who has not heard yet is served
-        assert server.process.wait(timeout=20) == 0
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=PATIENCE) == 0
         assert readers.failures == []
         assert {status for status, _ in readers.answers} == {200}
-        assert len(readers.answers) > before > 20
+        assert len(readers.answers) > before
 
 
 def test_while_it_drains_connections_are_not_kept(path: Path) -> None:
-    with serving("--file", "online.db", "--drain", "20 seconds", folder=path.parent) as server:
+    with serving("--file", "online.db", "--drain", "10 minutes", folder=path.parent) as server:
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        wait_until(lambda: server.request("GET", "/readyz").status != 200)
         answer = server.request("GET", "/readyz")
         assert (answer.status, answer.json()["code"]) == (503, "draining")
         assert server.request("GET", "/livez").headers["connection"] == "close"
         server.process.send_signal(signal.SIGTERM)  # the second ends the wait
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=PATIENCE) == 0
 
 
 def test_fifty_loads_while_serving_are_seen_and_fail_no_request(path: Path) -> None:
@@ -158,14 +161,14 @@ def test_half_requests_keep_nobody_else_waiting_and_are_closed(path: Path) -> No
     with serving("--file", "online.db", "--receive", "2 seconds", folder=path.parent) as server:
         open_ones = []
         for number in range(200):
-            one = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            one = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
             one.sendall(halves[number % len(halves)])
             open_ones.append(one)
         for _ in range(20):
             assert server.request("POST", "/v1/features", ASK).status == 200
         started = time.monotonic()
         answers = [drained(one) for one in open_ones]
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         assert all(answer == b"" or answer.startswith(b"HTTP/1.1 408") for answer in answers)
         assert sum(b'"code":"too-slow"' in answer for answer in answers) == 80
         assert server.request("GET", "/readyz").status == 200
@@ -187,23 +190,23 @@ def test_a_byte_now_and_then_does_not_lengthen_the_time(path: Path) -> None:
         one.sendall(b"POST /v1/features HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
         started = time.monotonic()
         try:
-            while time.monotonic() - started < 5:
+            while time.monotonic() - started < 30:
                 one.sendall(b" ")
                 time.sleep(0.1)
         except OSError:
             pass
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 15
         one.close()
 
 
 def test_a_connection_may_be_kept_longer_than_a_request_may_take(path: Path) -> None:
-    with serving("--file", "online.db", "--receive", "0.5 seconds", folder=path.parent) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-        for _ in range(3):
+    with serving("--file", "online.db", "--receive", "1 second", folder=path.parent) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        for pause in (1.5, 0):
             connection.request("GET", "/livez")
             assert connection.getresponse().read() == b'{"status":"ok"}'
             place = connection.sock
-            time.sleep(0.8)
+            time.sleep(pause)
         assert connection.sock is place
         connection.close()
 
@@ -249,7 +252,7 @@ def refused(*arguments: str, folder: Path, **environment: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
         env={**os.environ, **environment},
     )
     assert done.returncode == 1, done.stderr
@@ -311,12 +314,16 @@ def test_several_processes_serve_and_count_together(path: Path) -> None:
     with serving("--file", "online.db", "--workers", "2", folder=path.parent) as server:
         for _ in range(40):
             assert server.request("POST", "/v1/features", ASK).status == 200
-        time.sleep(0.6)
-        for _ in range(8):  # each process moves its counts when it is asked something
+
+        def counted() -> float:
+            """The requests in the metrics. A process adds its counts when it is asked something, twice a second."""
             server.request("GET", "/livez")
-        text = server.request("GET", "/metrics").body.decode()
-        (found,) = re.findall(r'^asknown_requests_total\{code="ok",endpoint="/v1/features"\} (\S+)', text, re.MULTILINE)
-        assert float(found) == 40
+            text = server.request("GET", "/metrics").body.decode()
+            pattern = r'^asknown_requests_total\{code="ok",endpoint="/v1/features"\} (\S+)'
+            return sum(map(float, re.findall(pattern, text, re.MULTILINE)))
+
+        wait_until(lambda: counted() >= 40)
+        assert counted() == 40
         assert server.stop() == 0
 
 

@@ -95,9 +95,9 @@ class _Server(uvicorn.Server):
         self._on_drain = on_drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()  # first, because a signal may come at any time
         await super().startup(sockets)
-        self._loop = asyncio.get_running_loop()
-        if self._on_ready is not None:
+        if self._on_ready is not None and self.started:
             self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -109,12 +109,15 @@ class _Server(uvicorn.Server):
             self.should_exit = True
             return
         self._application.state.draining = True
-        if self._on_drain is not None:
-            self._on_drain()
         if sig == signal.SIGINT or self._drain <= 0:
             self.should_exit = True
-        else:
-            self._loop.call_soon_threadsafe(self._loop.call_later, self._drain, self._stop)
+        self._loop.call_soon_threadsafe(self._begin_drain)
+
+    def _begin_drain(self) -> None:
+        """Says that the drain begins, outside of the handler, which may interrupt another line being written."""
+        if self._on_drain is not None:
+            self._on_drain()
+        self._loop.call_later(self._drain, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True
