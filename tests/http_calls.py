@@ -9,25 +9,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from asknown.serve import Application
+from waiting import PATIENCE
 
 ASKNOWN = Path(sys.executable).with_name("asknown")
-PATIENCE = 60.0  # seconds that a test waits for what comes soon, on a machine that is slow
-
-
-def wait_until(is_true: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Returns as soon as ``is_true()`` is; fails after the seconds."""
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True)

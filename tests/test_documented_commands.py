@@ -59,7 +59,7 @@ def serves(command: str, folder: Path) -> None:
     with process.stderr as stderr:
         assert "serving " in (line := stderr.readline()), f"$ {command}\n{line}{stderr.read()}"
         process.terminate()
-        assert process.wait(timeout=20) == 0, stderr.read()
+        assert process.wait(timeout=60) == 0, stderr.read()
 
 
 def reads_topic(command: str, folder: Path) -> None:

@@ -405,7 +405,7 @@ def test_the_server_stops_a_slow_statement(server: Server) -> None:
 
 def test_a_server_that_is_silent_is_away(server: Server) -> None:
     given = server.address("silent")
-    store = PostgresStore(StoreAddress(given.type, given.url, given.space, (("timeout", 0.1),)))
+    store = PostgresStore(StoreAddress(given.type, given.url, given.space, (("timeout", 0.5),)))
 
     def ask() -> Any:
         return store._run(lambda held: (held.connection.info.backend_pid, held.query(b"SELECT 1", [], prepare=True)))

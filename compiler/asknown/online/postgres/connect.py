@@ -22,6 +22,7 @@ from psycopg.types.string import StrBinaryDumper, StrDumper
 
 from asknown.addresses import StoreAddress
 from asknown.online.postgres.errors import read_dsn, unreachable
+from asknown.online.remote.forks import ForkedLock
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
@@ -205,7 +206,7 @@ class Connections:
         self._limited = limited
         self._local = threading.local()
         self._of_thread: WeakValueDictionary[int, Held] = WeakValueDictionary()
-        self._lock = threading.Lock()
+        self._lock = ForkedLock()
         self._closed = False
 
     def current(self) -> Held:

@@ -39,6 +39,16 @@ _open: dict[File, list[Library]] = {}
 _opening = threading.Lock()
 
 
+def _free_after_fork() -> None:
+    """Makes the lock free in a forked process, in which no other thread lives that could release it."""
+    global _opening  # noqa: PLW0603
+    _opening = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_free_after_fork)
+
+
 def connect(path: str, library: Library, *, still: bool = False) -> sqlite3.Connection:
     """A connection that can only read; of apsw, what this package needs of one. ``still``: the file cannot change."""
     escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

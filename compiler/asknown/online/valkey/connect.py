@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asknown.errors import AsknownError
+from asknown.online.remote.forks import ForkedLock
 from asknown.online.valkey.replies import ProtocolError, Replies, ReplyError
 
 Command = Sequence[bytes]
@@ -76,7 +77,7 @@ class Server:
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
         self._local = threading.local()
-        self._lock = threading.Lock()
+        self._lock = ForkedLock()
         self._open: list[weakref.ref[_Connection]] = []
         self._closed = False
         self._stopped: set[int] = set()
