@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from asknown.online.nodes import OnlineView
+from asknown.instants import to_microseconds
+from asknown.online.nodes import OnlineView, StoredView
 from asknown.online.reader import OnlineReader
 from asknown.online.report import LoadReport
+from asknown.online.sqlite import tile_update
+from asknown.online.sqlite import tiles as sqlite_tiles
 from asknown.online.sqlite.connect import Sessions
+from asknown.online.sqlite.layout import tile_table
+from asknown.online.sqlite.metadata import read_views
+from asknown.online.sqlite.names import quote
 from asknown.online.sqlite.reader import SQLiteBackend
+from asknown.online.sqlite.tile_update import _kept
 from asknown.online.sqlite.writer import open_writer
+from asknown.online.tiles import BEGINNING, TileBuilder
 from asknown.types import Column, SqlType, parse_type
 
 NOON = datetime(2013, 5, 1, 12, tzinfo=UTC)
@@ -123,6 +132,43 @@ def stored_rows(path: Path, view: str = "orders") -> list[tuple[Any, ...]]:
     rows = connection.execute(f'SELECT * FROM "{view}"').fetchall()
     connection.close()
     return rows
+
+
+def check_tiles(path: Path) -> None:
+    """Asserts that the tiles of each key are those of its events, without the newest and with some that have left."""
+    with closing(sqlite3.connect(path)) as connection:
+        for stored in read_views(connection, path).values():
+            if stored.view.windows is not None and not stored.view.windows.lifetime:
+                _check_tiles_of(connection, stored)
+
+
+def _check_tiles_of(connection: sqlite3.Connection, stored: StoredView) -> None:
+    view = stored.view
+    assert view.windows is not None
+    table, width = tile_table(view), len(view.keys)
+    build = TileBuilder(view, list(table.packed), len(table.events.times))
+    packed = ", ".join([*table.keys, *map(quote, table.packed)])
+    cut = to_microseconds(stored.watermark.replace(tzinfo=None)) - view.windows.longest
+    held: dict[Any, list[Any]] = {}
+    for row in connection.execute(f"SELECT * FROM {quote(table.name)} ORDER BY {', '.join(table.place)}"):
+        held.setdefault(row[:width], []).append(row[width:])
+    events: dict[Any, list[Any]] = {}
+    query = f"SELECT {packed} FROM {quote(table.events.name)} ORDER BY {', '.join(table.events.place)}"
+    for row in connection.execute(query):
+        events.setdefault(row[:width], []).append(row[width:])
+    for key, rows in events.items():
+        if key not in held:
+            is_busy = len(rows) >= sqlite_tiles.FEWEST
+            assert not is_busy or not [*build.tiles(list(zip(*rows, strict=True)))], "only a sum that is too large"
+    for key, some in held.items():
+        columns = _kept(build.codes, [tile[5:] for tile in some], BEGINNING, 2**63 - 1)
+        assert repr([*build.tiles(columns)]) == repr(some)
+        inside = [row for row in zip(*columns, strict=True) if row[0] >= cut]
+        assert repr(events[key][: len(inside)]) == repr(inside)
+        newer = events[key][len(inside) :]
+        assert stored.stale_tiles or (not newer and len(inside) == len(columns[0]))
+        assert len(newer) <= tile_update.MOST_NEWER
+        assert all(row[0] > columns[0][-1] for row in newer)
 
 
 def sessions_of(reader: OnlineReader) -> Sessions:

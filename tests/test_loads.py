@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -161,8 +161,11 @@ def load_again(folder: Path, state: State) -> None:
         store.materialize(until=state.watermark, allow_shrink=True)
 
 
-def dump(folder: Path) -> dict[str, list[str]]:
-    """Every table of the online file, with its rows in a fixed order; of the metadata all but what names the load."""
+def dump(folder: Path, without: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Every table of the online file, with its rows in a fixed order; of the metadata all but what names the load.
+
+    ``without`` are further columns of the metadata to leave out.
+    """
     with closing(sqlite3.connect(folder / "online.db")) as connection:
         connection.row_factory = sqlite3.Row
         tables = [name for (name,) in connection.execute("select name from sqlite_schema where type = 'table'")]
@@ -170,7 +173,7 @@ def dump(folder: Path) -> dict[str, list[str]]:
         for name in tables:
             quoted = '"' + name.replace('"', '""') + '"'
             rows = [dict(row) for row in connection.execute(f"select * from {quoted}")]
-            ignored = ("load_id", "loaded_at", "hash") if name.startswith("_asknown") else ()
+            ignored = ("load_id", "loaded_at", "hash", *without) if name.startswith("_asknown") else ()
             found[name] = sorted(repr({k: v for k, v in row.items() if k not in ignored}) for row in rows)
         return found
 

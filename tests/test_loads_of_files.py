@@ -2,7 +2,8 @@
 
 Hypothesis makes up a world whose sources are folders of Parquet files, and what happens to them: files come
 with late rows, are edited, are replaced by others of the same size and time of change, and go. After each load the
-online table is compared, hashes included, with the first load of the same files into another table.
+online table is compared, hashes included, with the first load of the same files into another table. Tiles may be those
+of earlier events: they must fit the events, and give the same answers.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ from hypothesis import strategies as st
 
 import strategies
 import window_worlds
-from asknown import FeatureStore
+from asknown import AsknownError, FeatureStore
+from asknown.online import tiles
 from asknown.online.report import LoadReport
+from asknown.online.sqlite import tile_update
+from asknown.online.sqlite import tiles as sqlite_tiles
 from asknown.store import source_files
+from online_tables import check_tiles
 from test_loads import AHEAD, EXAMPLES, dump
-from test_parity import MICROSECOND, rows_of
-from worlds import ViewData, World, arrow_table, write_project
+from test_parity import MICROSECOND, read_online, rows_of
+from worlds import ViewData, World, arrow_table, exact_rows, write_project
 
 Fate = Literal["new", "edited", "disguised", "touched", "gone", "none"]
 FATES: tuple[Fate, ...] = ("new", "new", "new", "new", "edited", "disguised", "touched", "gone", "none")
@@ -124,9 +129,34 @@ def load(folder: Path, watermark: datetime) -> list[LoadReport]:
         return store.materialize(until=watermark, allow_shrink=True)
 
 
-def content(folder: Path) -> dict[str, list[str]]:
-    """The online file's tables, without what the loads noted of the files."""
-    return {name: rows for name, rows in dump(folder).items() if name != "_asknown_loads"}
+def has_stale_tiles(folder: Path) -> bool:
+    with closing(sqlite3.connect(folder / "online.db")) as connection:
+        (stale,) = connection.execute("SELECT count(*) FROM _asknown_views WHERE stale_tiles").fetchone()
+        return bool(stale)
+
+
+def content(folder: Path, *, tiled: bool = True) -> dict[str, list[str]]:
+    """The online file's tables, without what the loads noted of the files, and without tiles where they may differ."""
+    found = dump(folder, () if tiled else ("tiles_hash", "stale_tiles"))
+    return {
+        name: rows
+        for name, rows in found.items()
+        if name != "_asknown_loads" and (tiled or not name.endswith(".tiles"))
+    }
+
+
+def answers(folder: Path, world: World, instants: Sequence[datetime]) -> list[Any]:
+    """The answers to the world's request at each of the instants, or the code of the error."""
+    found: list[Any] = []
+    with closing(FeatureStore(folder)) as store:
+        for at in instants:
+            try:
+                rows, response = read_online(store, world, at)
+            except AsknownError as error:
+                found.append(error.code)
+            else:
+                found.append((exact_rows(rows), response.statuses(), response.event_timestamps()))
+    return found
 
 
 def counts(report: LoadReport) -> tuple[Any, ...]:
@@ -150,7 +180,13 @@ def run(world: World, steps: list[Step]) -> None:
                 event(f"{step.fate}: {report.read}")
                 if step.fate in ("edited", "disguised", "gone") and number:
                     assert report.read != "new files"
-            assert content(kept) == content(anew), [report.words for report in reports]
+            stale = has_stale_tiles(kept)
+            event(f"stale tiles: {stale}")
+            assert content(kept, tiled=not stale) == content(anew, tiled=not stale), [r.words for r in reports]
+            check_tiles(kept / "online.db")
+            if stale:
+                instants = [step.watermark + later * strategies.STEP for later in (0, 1, 3, 9)]
+                assert answers(kept, now, instants) == answers(anew, now, instants)
             assert [*map(counts, reports)] == [*map(counts, first)]
             for report in reports:
                 assert report.rows_seen == report.new + report.changed + report.unchanged + report.skipped_null
@@ -167,10 +203,19 @@ def test_as_of_views_are_those_of_a_load_of_all_rows(history: tuple[World, list[
         run(*history)
 
 
-@given(history=histories(window_worlds.worlds(max_views=1, online=True)), whole=st.sampled_from((64, 1 << 20)))
+@given(
+    history=histories(window_worlds.worlds(max_views=1, online=True)),
+    whole=st.sampled_from((64, 1 << 20)),
+    sizes=st.sampled_from(((1, 1, 1), (1, 2, 9), (2, 3, 2), (2, 5, 40), (32, 128, 32))),
+)
 @settings(max_examples=EXAMPLES)
-def test_windowed_views_are_those_of_a_load_of_all_rows(history: tuple[World, list[Step]], whole: int) -> None:
-    with files_hashed_up_to(whole):
+def test_windowed_views_are_those_of_a_load_of_all_rows(
+    history: tuple[World, list[Step]], whole: int, sizes: tuple[int, int, int]
+) -> None:
+    with files_hashed_up_to(whole), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_tiles, "FEWEST", sizes[0])
+        patch.setattr(tiles, "LENGTH", sizes[1])
+        patch.setattr(tile_update, "MOST_NEWER", sizes[2])
         run(*history)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -17,13 +18,13 @@ from hypothesis import strategies as st
 
 from asknown.online import tiles
 from asknown.online.reader import OnlineReader
-from asknown.online.sqlite import layout
+from asknown.online.sqlite import layout, tile_update
 from asknown.online.sqlite import tiles as sqlite_tiles
 from asknown.online.sqlite.writer import open_writer
 from asknown.online.tiles import code_of, pack, unpack
 from asknown.online.windows import states_of
 from asknown.types import parse_type
-from online_tables import NOON, dump, make_batch, stored_rows
+from online_tables import NOON, check_tiles, dump, make_batch, stored_rows
 from test_online_windows import DAY, call, event_batch, load, read, windowed
 
 HIDDEN = {
@@ -110,6 +111,14 @@ def answers(path: Path, at: datetime, features: list[str]) -> Any:
     return rows, response.statuses(), response.event_timestamps()
 
 
+def answers_of(path: Path, at: datetime, features: list[str]) -> Any:
+    """The answers for three keys."""
+    with OnlineReader(path) as reader:
+        response = reader.get_online_features(features, [{"id": key} for key in (1, 2, 3)], at=at)
+    rows = {name: exactly(column) for name, column in response.to_dict().items()}
+    return rows, response.statuses(), response.event_timestamps()
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=EVENTS,
@@ -153,31 +162,46 @@ def some_events(pick: random.Random, around: datetime) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.parametrize("seed", [*range(24), 58, 162, 192])
-def test_tiles_that_a_load_adds_to_are_those_of_all_events(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", [*range(40), 58, 162, 192])
+def test_tiles_that_a_load_adds_to_give_what_those_of_all_events_give(tmp_path: Path, seed: int) -> None:
     pick = random.Random(seed)
-    later, sizes = pick.randrange(12), pick.choice([(1, 1), (1, 2), (2, 3), (4, 128)])
-    view, at = windowed({name: CALLS[name] for name in ("sum_1 4", "last_4 3", "rows 2")}, HIDDEN), NOON + later * TICK
+    fewest, length, newer = pick.choice([(1, 1, 0), (1, 2, 1), (1, 2, 9), (2, 3, 2), (2, 5, 40), (4, 128, 9)])
+    names = [*("sum_1 4", "last_4 3", "rows 2"), *pick.sample(sorted(CALLS), 5)]
+    view = windowed({name: CALLS[name] for name in names}, HIDDEN)
 
     def newest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return list({row["id"]: row for row in sorted(rows, key=lambda row: row["ts"])}.values())
 
-    old, new = some_events(pick, NOON), some_events(pick, at)
-    cut = at.replace(tzinfo=None) - 9 * TICK
-    paths = [tmp_path / "added.db", tmp_path / "whole.db"]
+    paths, rows, at = [tmp_path / "added.db", tmp_path / "whole.db"], some_events(pick, NOON), NOON
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_tiles, "FEWEST", sizes[0])
-        patch.setattr(tiles, "LENGTH", sizes[1])
-        load(paths[0], view, old, newest(old))
-        with open_writer(paths[0]) as writer:
-            batches = [make_batch(view, newest(new))], [event_batch(view, new)]
-            writer.add(view, *batches, [], watermark=at, max_ahead=DAY)
-            added = writer.stored()["orders"]
-        load(paths[1], view, [row for row in [*old, *new] if row["ts"] >= cut], newest([*old, *new]), watermark=at)
-    with open_writer(paths[1]) as writer:
-        assert writer.stored()["orders"].hashes == added.hashes
-    for part in ("orders", "orders.events", "orders.tiles"):
-        assert dump(paths[0], part) == dump(paths[1], part)
+        patch.setattr(sqlite_tiles, "FEWEST", fewest)
+        patch.setattr(tiles, "LENGTH", length)
+        patch.setattr(tile_update, "MOST_NEWER", newer)
+        load(paths[0], view, rows, newest(rows))
+        for _ in range(pick.randrange(1, 4)):
+            at += pick.randrange(4) * TICK
+            new = some_events(pick, at)[: pick.randrange(1, 12)]
+            rows = [*rows, *new]
+            with open_writer(paths[0]) as writer:
+                batches = [make_batch(view, newest(new))], [event_batch(view, new)]
+                writer.add(view, *batches, [], watermark=at, max_ahead=DAY)
+                added = writer.stored()["orders"]
+            check_tiles(paths[0])
+        inside = [row for row in rows if row["ts"] >= at.replace(tzinfo=None) - 9 * TICK]
+        load(paths[1], view, inside, newest(rows), watermark=at)
+        with open_writer(paths[1]) as writer:
+            whole = writer.stored()["orders"]
+        assert replace(added.hashes, tiles=None) == replace(whole.hashes, tiles=None)
+        if not added.stale_tiles:
+            assert added.hashes.tiles == whole.hashes.tiles
+        for part in ("orders", "orders.events"):
+            assert dump(paths[0], part) == dump(paths[1], part)
+        for later in (0, 1, 3, 6, 10):
+            for asked in ([f"orders:{name}" for name in names], *([f"orders:{name}"] for name in names)):
+                found = [answers_of(path, at + later * TICK, asked) for path in paths]
+                assert found[0] == found[1]
+        load(paths[0], view, inside, newest(rows), watermark=at)
+    assert dump(paths[0], "orders.tiles") == dump(paths[1], "orders.tiles")
 
 
 def test_only_busy_keys_have_tiles(tmp_path: Path) -> None:

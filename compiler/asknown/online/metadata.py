@@ -50,6 +50,7 @@ def view_row(stored: StoredView) -> dict[str, Any]:
         "ahead_hash": stored.hashes.ahead,
         "beyond": stored.beyond or None,
         "beyond_at": None if stored.beyond_at is None else spell_instant(stored.beyond_at),
+        **({"stale_tiles": 1} if stored.stale_tiles else {}),
     }
 
 
@@ -85,6 +86,7 @@ def read_view(row: dict[str, Any]) -> StoredView:
         row.get("ahead"),
         row.get("beyond") or 0,
         None if beyond_at is None else read_instant(beyond_at),
+        stale_tiles=bool(row.get("stale_tiles")),
     )
 
 

@@ -239,7 +239,7 @@ class StoredView:
     ``events`` is the number of rows that its windows are computed from; None where it has no windows. ``ahead`` is the
     number of rows that become visible after the watermark; None where there are none. ``beyond`` rows become
     visible after all of these, the first at ``beyond_at``: they are not stored. ``pushes`` is None for a view that only
-    loads update.
+    loads update. ``stale_tiles``: since the tiles of some keys were made, a few events of these keys have come or left.
     """
 
     view: OnlineView
@@ -253,6 +253,7 @@ class StoredView:
     beyond: int = 0
     beyond_at: datetime | None = None
     pushes: StoredPushes | None = None
+    stale_tiles: bool = False
 
     def describe(self) -> dict[str, Any]:
         """The facts a person or a program asks for, as plain values by name."""

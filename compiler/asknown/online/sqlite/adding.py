@@ -2,7 +2,8 @@
 
 For a view whose sources have lost no row since its last load (:mod:`asknown.store.reading` finds out). The tables are
 then, to the bit, what a load of all rows would have made them: rows dated ahead that have become visible join the
-others, and events leave that no window reaches any more.
+others, and events leave that no window reaches any more. Tiles alone may be those of earlier events
+(:mod:`asknown.online.sqlite.tile_update`): they give the same answers.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Adding:
         return touched
 
     def _add_events(self, batches: Iterable[Any]) -> None:
-        """Adds the events, removes those that no window reaches any more, and makes the tiles of their keys anew."""
+        """Adds the events, removes those that no window reaches any more, and updates the tiles of their keys."""
         view, connection, stored = self._view, self._connection, self._added.stored
         assert view.windows is not None and stored.hashes.events is not None and stored.hashes.tiles is not None
         table, change = layout.event_table(view), Change()
@@ -148,16 +149,18 @@ class Adding:
         before = change.removed
         gather(connection, table, change)
         tiled = Change()
+        stale = stored.stale_tiles
         if update is None:
             write_tiles(connection, view, tiled)
-        else:
-            update.write(tiled, cut)
+            stale = False
+        elif update.write(tiled, cut):
+            stale = True
         hashes = replace(
             stored.hashes, events=change.apply(stored.hashes.events), tiles=tiled.apply(stored.hashes.tiles)
         )
         self._added.events = (change.added - (change.removed - before), before)
         total = (stored.events or 0) + change.added - change.removed
-        self._added.stored = replace(stored, events=total, hashes=hashes)
+        self._added.stored = replace(stored, events=total, hashes=hashes, stale_tiles=stale)
 
     def _times(self) -> list[str]:
         """The names that the view's times have in the table of rows ahead."""

@@ -175,6 +175,11 @@ def add_offsets(connection: sqlite3.Connection) -> None:
     )
 
 
+def add_stale_tiles(connection: sqlite3.Connection) -> None:
+    """Step 11: tiles that a few events came or left behind. A release that does not know of them must not read them."""
+    connection.execute("ALTER TABLE _asknown_views ADD COLUMN stale_tiles INTEGER")  # 1: some are; NULL: none
+
+
 MIGRATIONS: tuple[Step, ...] = (
     create_metadata,
     add_windows,
@@ -186,6 +191,7 @@ MIGRATIONS: tuple[Step, ...] = (
     index_ids_by_source,
     add_loads,
     add_offsets,
+    add_stale_tiles,
 )
 LAYOUT = len(MIGRATIONS)
 

@@ -275,7 +275,11 @@ def _window_read(read: Read) -> WindowRead | None:
     from asknown.online.sqlite.tiles import WindowRead  # half of what a reader can import, and most requests do without
 
     return WindowRead(
-        read.stored.view, read.windowed, ahead=bool(read.stored.ahead), pushed=read.stored.pushes is not None
+        read.stored.view,
+        read.windowed,
+        ahead=bool(read.stored.ahead),
+        pushed=read.stored.pushes is not None,
+        stale=read.stored.stale_tiles,
     )
 
 

@@ -1,7 +1,12 @@
-"""Makes the tiles of keys that have lost old events or got new ones, from their tiles and their new events.
+"""Brings the tiles of keys up to date that have lost old events or got new ones.
 
-The tiles are then, to the bit, those that a load of all events makes. A key's events before its first new one are
-unpacked from its tiles, so that the table of events is read from there on only.
+A key whose events have changed little keeps its tiles. Up to :data:`MOST_NEWER` events may be newer than all events of
+its tiles: a read takes them from the table of events. And an eighth of the events of its first tile may have left:
+they are older than every window. So a load that brings each key an event now and then rewrites few tiles. A load of all
+events makes all tiles anew where a load before it has kept some like this.
+
+The other keys' tiles are made anew: to the bit those that a load of all events makes. A key's events before its first
+new one are unpacked from its tiles, so that the table of events is read from there on only.
 """
 
 from __future__ import annotations
@@ -20,6 +25,10 @@ from asknown.online.sqlite.layout import free_name, tile_table
 from asknown.online.sqlite.names import quote
 from asknown.online.tiles import BEGINNING, TileBuilder, unpack
 
+MOST_NEWER = 32
+"""The events of a key that may be newer than those of its tiles. A read of a key without tiles takes as many."""
+
+_LEFT = 8  # where one in so many events of a key's first tile has left, its tiles are made anew
 _TABLE = 'temp."_asknown_tiled"'
 _NEVER = 2**63 - 1
 _KEYS_AT_ONCE = 1_000
@@ -58,11 +67,15 @@ class TileUpdate:
                 first[key] = time
         self._connection.executemany(self._insert, ((*key, time) for key, time in first.items()))
 
-    def write(self, change: Change, cut: int) -> None:
-        """Makes the tiles of these keys, and tells ``change`` of it. Events before ``cut`` (microseconds) have left."""
+    def write(self, change: Change, cut: int) -> bool:
+        """Brings the tiles of these keys up to date, and tells ``change`` of it: whether some keep those they have.
+
+        Events before ``cut`` (microseconds) have left.
+        """
         connection, table, name = self._connection, self._table, quote(self._table.name)
         has_tiles = f"EXISTS (SELECT 1 FROM {name} AS x WHERE {self._same('x', _TABLE)})"
         connection.execute(f"UPDATE {_TABLE} SET {self._since} = {BEGINNING} WHERE NOT {has_tiles}")
+        any_stay = self._leave_out(cut)
         build = TileBuilder(self._view, list(table.packed), len(table.events.times))
         places = slice(self._width + 2)
         match = " AND ".join(f"{column} = ?" for column in table.place)
@@ -85,6 +98,43 @@ class TileUpdate:
             change.remove(before)
             change.add(after)
         connection.execute(f"DROP TABLE {_TABLE}")
+        return any_stay
+
+    def _leave_out(self, cut: int) -> bool:
+        """Takes out the keys that keep their tiles: whether there were any. Of others, new events begin behind a tile.
+
+        The tiles of a key stay if all of its new events are newer than theirs.
+        """
+        table, events = self._table, self._table.events
+        listed = ", ".join(f"t.{key}" for key in table.keys)
+        times = f"x.{quote(table.packed[events.event_time])}"  # of 8 bytes each
+        left = f"substr({times}, 1 + length({times}) / {8 * _LEFT} * 8, 8)"
+        start, number = table.place[-2:]
+        last = f"x.{quote(table.own['last'])}"
+        newer = (
+            f"SELECT count(*) FROM {quote(events.name)} AS e "
+            f"WHERE {self._same('e', 't')} AND e.{quote(events.event_time)} > {last}"
+        )
+        query = (
+            f"SELECT {listed}, t.{self._since}, {last}, {left}, ({newer})\n"
+            f"FROM {_TABLE} AS t CROSS JOIN {quote(table.name)} AS x\n"
+            f"WHERE {self._same('x', 't')} AND x.{start} = {BEGINNING} AND x.{number} = 0 AND "
+        )
+        match = " AND ".join(f"{key} = ?" for key in table.keys)
+        width, any_stay = self._width, False
+        for bounds in list(self._pages()):
+            stay, begin = list[Row](), list[Row]()
+            for row in self._connection.execute(query + self._within(bounds), bounds):
+                key, (since, newest, oldest, count) = row[:width], row[width:]
+                is_new = since > newest and int.from_bytes(oldest, "little", signed=True) >= cut
+                if is_new and count <= MOST_NEWER:
+                    stay.append(key)
+                elif since > newest + 1:
+                    begin.append((newest + 1, *key))
+            self._connection.executemany(f"DELETE FROM {_TABLE} WHERE {match}", stay)
+            self._connection.executemany(f"UPDATE {_TABLE} SET {self._since} = ? WHERE {match}", begin)
+            any_stay = any_stay or bool(stay)
+        return any_stay
 
     def _pages(self) -> Iterator[list[Any]]:
         """Bounds of the keys, in order: the key behind which a page begins (none for the first), and its last key."""

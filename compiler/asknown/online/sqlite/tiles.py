@@ -167,9 +167,18 @@ class WindowRead:
     """Fetches what the features of one request need of one view's events: the events, or tiles of them."""
 
     def __init__(
-        self, view: OnlineView, features: Sequence[StoredFeature], *, ahead: bool, pushed: bool = False
+        self,
+        view: OnlineView,
+        features: Sequence[StoredFeature],
+        *,
+        ahead: bool,
+        pushed: bool = False,
+        stale: bool = False,
     ) -> None:
-        """``ahead`` says whether the view has rows dated ahead, and ``pushed`` whether it follows pushes."""
+        """``ahead`` says whether the view has rows dated ahead, and ``pushed`` whether it follows pushes.
+
+        ``stale``: some keys have events that are newer than all events of their tiles.
+        """
         assert view.windows is not None
         events, tiles = event_table(view), tile_table(view)
         self.features = WindowFeatures(view, features, events.times, full_column_decoder)
@@ -187,6 +196,7 @@ class WindowRead:
 
             self._loose_query = loose_statement(view, columns)
         self._pushed_query = scan_statement(pushed_table(view), columns) if pushed else None
+        self._stale = stale
 
     def fetch(self, cursor: sqlite3.Cursor, key: Sequence[Any] | None, instant: int) -> tuple[Events, Columns]:
         """The data for a key's features at ``instant`` (microseconds), and events beside it: no tile has those.
@@ -201,16 +211,22 @@ class WindowRead:
         if self._tile_query is not None:
             row = cursor.execute(self._tile_query, (*key, oldest)).fetchone()
             if row is not None:
-                if features.merges and row[1] <= instant - features.latest:  # every frame reaches the newest
+                last = row[1]
+                newer = cursor.execute(self._events_query, (*key, last + 1, newest)).fetchall() if self._stale else []
+                if features.merges and last <= instant - features.latest:  # every frame reaches the newest
                     tiles = self._fetch_tiles(cursor, key, instant, row)
-                    if features.merges_with(tiles, instant, loose):
-                        return tiles, loose
+                    beside = self._beside(newer, loose) if newer else loose
+                    if features.merges_with(tiles, instant, beside):
+                        return tiles, beside
                 rows = cursor.execute(self._tiles_query, (*key, row[0], newest)).fetchall()
                 packed = list(zip(*rows, strict=True))[4:] or self._nothing
-                return [
+                columns = [
                     list(chain.from_iterable([unpack(code, some) for some in column]))
                     for code, column in zip(self._codes, packed, strict=True)
-                ], loose
+                ]
+                if newer:
+                    columns = [[*old, *more] for old, more in zip(columns, zip(*newer, strict=True), strict=True)]
+                return columns, loose
         rows = cursor.execute(self._events_query, (*key, oldest, newest)).fetchall()
         return list(zip(*rows, strict=True)) or self._nothing, loose
 
@@ -224,6 +240,11 @@ class WindowRead:
             oldest, newest = instant - features.oldest, instant - features.newest
             pushed = cursor.execute(self._pushed_query, (*key, oldest, newest)).fetchall()
             rows = self.features.in_time_order([*rows, *pushed]) if len(pushed) > 1 or rows else pushed
+        return list(zip(*rows, strict=True))
+
+    def _beside(self, newer: list[Any], loose: Columns) -> Columns:
+        """The events that are newer than those of the key's tiles, together with the loose ones, by their times."""
+        rows = self.features.in_time_order([*newer, *zip(*loose, strict=True)]) if loose else newer
         return list(zip(*rows, strict=True))
 
     def _fetch_tiles(

@@ -160,12 +160,12 @@ class OnlineWriter(Writer):
         if view.windows.lifetime:
             counts = LifetimeMerge(self.connection, view, tiled).merge(given, on_rows)
         else:
-            remake = held.hashes.tiles is None or lack_states(self.connection, view)
+            remake = held.hashes.tiles is None or held.stale_tiles or lack_states(self.connection, view)
             merge = EventMerge(self.connection, view, change, tiled, remake=remake)
             merge.expire(to_microseconds(held.watermark.replace(tzinfo=None)) - view.windows.longest)
             counts = merge.merge(given, on_rows)
         hashes = replace(held.hashes, events=self._changed(hashed, change), tiles=self._changed(tiles_hash, tiled))
-        return counts, replace(held, hashes=hashes)
+        return counts, replace(held, hashes=hashes, stale_tiles=False)
 
     def _write_ahead(self, held: StoredView, rows: Iterator[tuple[Any, ...]]) -> StoredView:
         some = [*islice(rows, 1)]
