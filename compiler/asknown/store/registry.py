@@ -10,8 +10,9 @@ from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.registry.nodes import NextRevision, Revision, Run
 from asknown.store.check import errors_of_views
-from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking, roll_back
+from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking
 from asknown.store.registry_copies import open_registry, publish_registry
+from asknown.store.revisions import roll_back
 from asknown.store.typed_catalog import TypedCatalog
 from asknown.store.versions import history_of, revision_at
 

@@ -13,8 +13,8 @@ from asknown.errors import AsknownError
 from asknown.plan.request import read_request
 from asknown.project.nodes import Project
 from asknown.registry.nodes import Result, Run
-from asknown.store.comparison import user
 from asknown.store.registry_copies import open_registry
+from asknown.store.revisions import user
 from asknown.store.versions import has_version
 
 if TYPE_CHECKING:
