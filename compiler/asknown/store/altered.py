@@ -12,7 +12,8 @@ from asknown.model.nodes import FeatureView, Model
 from asknown.project.nodes import ModelDoc, Project, SourceTable
 from asknown.project.push import SEQUENCE
 from asknown.store.landing import has_landed
-from asknown.store.typed_catalog import TypedCatalog, relations_of
+from asknown.store.relations import relations_of
+from asknown.store.typed_catalog import TypedCatalog
 
 SourceKey = tuple[str, str]
 

@@ -48,7 +48,7 @@ def build_on_demand(model: Model, catalog: TypedCatalog, path: Sequence[str]) ->
     written = read_items(model, columns)
     refuse_duplicate_columns(model, [name for name, _ in written])
     plain = [column.column for column in columns]
-    types = catalog.describe_request(model, plain)
+    types = catalog.types.of_request(model, plain)
     items, features = [], []
     for (name, expression), described in zip(written, types, strict=True):
         feature = Column(name, described.type)

@@ -145,7 +145,7 @@ def _of_text(text: str, catalog: TypedCatalog, renderer: Renderer) -> Relation:
     catalog.check_unknown(parsed)
     model = catalog.informed(parsed)
     try:
-        columns = catalog.describe(model, model.sql)
+        columns = catalog.types.of_query(model, model.sql)
     except AsknownError as error:
         raise AsknownError(error.code, f"the spine's SQL: {error.message}", hint=error.hint) from None
     sql = model_text(model, catalog.engine.dialect)
@@ -187,8 +187,8 @@ def _of_file(path: str, catalog: TypedCatalog) -> Relation:
             path = str(here.resolve())
     relations = catalog.engine.dialect.relations
     if relations.readers and relations.files_in_order:
-        return _of_sql(catalog.file_query(path), catalog, repeatable=True)
-    return _of_data(catalog.read_file(path), catalog)
+        return _of_sql(catalog.types.file_query(path), catalog, repeatable=True)
+    return _of_data(catalog.types.read_file(path), catalog)
 
 
 def _of_data(data: pa.Table, catalog: TypedCatalog) -> Relation:

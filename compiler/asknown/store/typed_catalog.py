@@ -1,37 +1,24 @@
-"""Gets the types of models from the engine, and builds the CTEs of a query over them."""
+"""Completes a project's models and views with their types, and builds the CTEs of queries over them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from asknown.catalog.catalog import Catalog
 from asknown.catalog.fingerprint import fingerprint
 from asknown.dialects.dialect import Dialect
 from asknown.emit.feature_types import with_sums
 from asknown.emit.load import compile_call_types
-from asknown.emit.models import (
-    bare_table,
-    file_query,
-    model_cte,
-    relation_query,
-    request_cte,
-    source_cte,
-    source_name,
-    translated,
-    typed_cte,
-)
+from asknown.emit.models import bare_table, source_cte, source_name, translated
 from asknown.emit.probe import compile_sample
-from asknown.emit.statement import Body, Cte, Statement, with_ctes, write
+from asknown.emit.statement import Cte, with_ctes, write
 from asknown.emit.translate.prune import Names, both, columns_read, prune
-from asknown.emit.unknown_types import Misuse, is_unsized, stands_for
-from asknown.emit.warehouse_tables import warehouse_tables
+from asknown.emit.unknown_types import Misuse, is_unsized
 from asknown.engines.engine import Engine
-from asknown.engines.input_files import inspect_file
-from asknown.errors import AsknownError, Where
+from asknown.errors import AsknownError
 from asknown.lint.rules import REFUSALS, search
 from asknown.model.contract import check_model, check_view
 from asknown.model.lineage import Lineage
@@ -41,15 +28,13 @@ from asknown.model.stacks import refuse_two_types, spell_out, stacks_of
 from asknown.model.total_order import with_total_order
 from asknown.model.view import build_view, refuse_duplicate_columns
 from asknown.plan.rules import Sample
-from asknown.project.nodes import SourceTable
 from asknown.store.on_demand import build_on_demand
+from asknown.store.relations import refuse_hidden, refuse_unbuilt, relations_of, sources_of
 from asknown.store.rounding_calls import may_round, rounding_calls
 from asknown.store.sources import SourceTables
+from asknown.store.type_queries import TypeQueries, find_word
 from asknown.store.unknown_columns import count_digits, refuse_misuse, unknown_error, unknown_features
 from asknown.types import Column, SqlType
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _Fact = TypeVar("_Fact")
 
@@ -78,7 +63,13 @@ class TypedCatalog:
         self._engine = engine
         self._type_engine = type_engine
         self._refusals = refusals
-        self._takes_built = built
+        self.types = TypeQueries(
+            models,
+            self.sources,
+            engine if type_engine is None else type_engine,
+            self.ctes if type_engine is None and built else None,
+            translates=type_engine is not None,
+        )
         self._columns: dict[str, tuple[Column, ...]] = {}
         self._views: dict[str, FeatureView] = {}
         self._on_demand: dict[str, OnDemandView] = {}
@@ -107,12 +98,12 @@ class TypedCatalog:
                 columns,
                 self.project.entities,
                 repeatable=all(self.models.is_repeatable(ref) for ref in model.rendered.refs),
-                describe=lambda tree: self.describe(model, tree),
+                describe=lambda tree: self.types.of_query(model, tree),
             )
             if view.lifted is not None and any(item.computes for item in view.lifted.items):
                 view = replace(view, lifted=replace(view.lifted, call_types=tuple(self.call_types(view))))
-            dialect, doc = self._types.dialect, self.project.docs.get(name)
-            view = with_sums(view, doc, lambda query: self._types.describe(write(query, dialect)), dialect)
+            dialect, doc = self.types.engine.dialect, self.project.docs.get(name)
+            view = with_sums(view, doc, lambda query: self.types.engine.describe(write(query, dialect)), dialect)
             if doc is not None:
                 check_view(view, doc)
             self._views[name] = view
@@ -130,12 +121,6 @@ class TypedCatalog:
                 check_view(view, self.project.docs[name])
             self._on_demand[name] = view
         return self._on_demand[name]
-
-    def describe_request(self, model: Model, columns: Sequence[Column]) -> tuple[Column, ...]:
-        """The columns of an on-demand view over a request with these ``columns``."""
-        dialect = self._types.dialect
-        ctes = (request_cte(columns, dialect), Cte(model.name, model.sql))
-        return self._described(model, Statement(ctes, relation_query(model.name, dialect)))
 
     def _refuse(self, view: Model) -> None:
         """Raises the first refusal of a view by rule 11."""
@@ -184,16 +169,22 @@ class TypedCatalog:
         """
         closure = self.models.closure(names)
         if dialect is None:
-            self._require_built(closure)
+            refuse_unbuilt(closure, self._built_models)
         dialect = dialect or self.engine.dialect
-        keys = _sources_of(closure, sources)
+        keys = sources_of(closure, sources)
         tables = [(self.sources.located(key), self.sources.columns(key), self.sources.stored(key)) for key in keys]
         if dialect.ctes.sees_later:
-            _refuse_hidden([table for table, _, _ in tables], closure, dialect)
+            refuse_hidden([table for table, _, _ in tables], closure, dialect)
         informed = [self.informed(model) for model in closure]
         return [source_cte(table, columns, dialect, stored) for table, columns, stored in tables] + translated(
             informed, dialect, read, self._model_ctes
         )
+
+    def _built_models(self) -> frozenset[str]:
+        """The models that the engine has built."""
+        if self._built is None:
+            self._built = frozenset(self.engine.built())
+        return self._built
 
     @property
     def is_offline(self) -> bool:
@@ -225,14 +216,8 @@ class TypedCatalog:
         if self._type_engine is None or not stacks_of(model.tree):
             return model
         if model.name not in self._stacked:
-            self._stacked[model.name] = spell_out(model, partial(self._columns_of, model))
+            self._stacked[model.name] = spell_out(model, partial(self.types.of_part, model))
         return self._stacked[model.name]
-
-    def _columns_of(self, model: Model, query: Body) -> tuple[Column, ...]:
-        """The columns of a query that stands in a model."""
-        ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
-        whole = Statement((*ctes, Cte(model.name, query)), relation_query(model.name, self._types.dialect))
-        return self._described(model, whole)
 
     def _calls_in(self, model: Model) -> tuple[Call, ...] | None:
         """The model's calls of functions that round; None where nobody tells."""
@@ -241,7 +226,7 @@ class TypedCatalog:
         return self._calls[model.sql]
 
     def _find_calls(self, model: Model) -> tuple[Call, ...] | None:
-        return rounding_calls(model, self._tables(model), self._types)
+        return rounding_calls(model, self._tables(model), self.types.engine)
 
     def _ordered(self, model: Model) -> Model:
         if not model.is_feature_view:
@@ -281,9 +266,9 @@ class TypedCatalog:
         if view.lifted is not None and view.lifted.call_types:
             return view.lifted.call_types
         rendered = view.model.rendered
-        ctes = self._typed_ctes(rendered.refs, rendered.sources)
-        statement = compile_call_types(view, ctes, self.reserved_names(), self._types.dialect)
-        return [kind for _, kind in self._types.describe(write(statement, self._types.dialect))]
+        ctes = self.types.ctes(rendered.refs, rendered.sources)
+        statement = compile_call_types(view, ctes, self.reserved_names(), self.types.engine.dialect)
+        return [kind for _, kind in self.types.engine.describe(write(statement, self.types.engine.dialect))]
 
     def reserved_names(self) -> list[str]:
         """The names of the models, the sources and their tables, which no generated CTE may have."""
@@ -309,29 +294,13 @@ class TypedCatalog:
         names = frozenset(column.name.casefold() for column in (*view.keys, view.event_time))
         return self.ctes_of_views([view], columns={view.name: names})
 
-    @property
-    def _types(self) -> Engine:
-        """The engine that says which types a query has."""
-        return self.engine if self._type_engine is None else self._type_engine
-
-    def _typed_ctes(self, names: Iterable[str], sources: Iterable[tuple[str, str]] = ()) -> list[Cte]:
-        """The CTEs that a query over the models ``names`` needs in the engine that gives types."""
-        if self._type_engine is None and self._takes_built:
-            return self.ctes(names, sources=sources)
-        closure = self.models.closure(names)
-        tables = self.sources.tables
-        typed = [
-            typed_cte(source_name(tables[key]), self.sources.columns(key)) for key in _sources_of(closure, sources)
-        ]
-        return typed + [model_cte(model, self._types.dialect, built=False) for model in closure]
-
     def _describe(self, model: Model) -> tuple[Column, ...]:
         if model.is_on_demand:
             return self.on_demand(model.name).features
         self.check_unknown(model)
         for stack in stacks_of(model.tree):
-            refuse_two_types(model, stack, partial(self._columns_of, model))
-        columns = self._described(model, with_ctes(self._typed_ctes([model.name]), model.name))
+            refuse_two_types(model, stack, partial(self.types.of_part, model))
+        columns = self.types.describe(model, with_ctes(self.types.ctes([model.name]), model.name))
         upstream = {ref: self._columns[ref] for ref in model.rendered.refs}
         sources = self.project.sources
         upstream |= {source_name(sources[key]): self.sources.columns(key) for key in model.rendered.sources}
@@ -340,19 +309,6 @@ class TypedCatalog:
         if not model.is_feature_view and model.name in self.project.docs:
             check_model(columns, self.project.docs[model.name])
         return columns
-
-    def _described(self, model: Model, statement: Statement) -> tuple[Column, ...]:
-        """The columns of a query. The place of an error in it is in the model."""
-        try:
-            described = self._types.describe(write(statement, self._types.dialect))
-        except AsknownError as error:
-            if error.at is not None or error.code == "lost-connection":
-                raise
-            message, hint = f"in model '{model.name}': {error.message}", error.hint
-            if error.code == "no-data" and self.translates and warehouse_tables(model):
-                hint = "declare the table as a source, and write {{ source('…', '…') }}; a model is {{ ref('…') }}"
-            raise AsknownError(error.code, message, at=_blame(model, error.message), hint=hint) from None
-        return tuple(Column(name, stands_for(kind)) for name, kind in described)
 
     def check_unknown(self, model: Model) -> None:
         """Raises ``unsupported-type`` where a model computes with a column whose type only the engine knows."""
@@ -379,73 +335,8 @@ class TypedCatalog:
             ctes = self.ctes([] if sources else [found.relation], sources=sources)
             digits = count_digits(found, ctes, self._engine)
         engine = "its engine" if self._engine is None else self._engine.dialect.name
-        at = _blame(model, f"'{found.column}'")
+        at = find_word(model, f"'{found.column}'")
         return unknown_error(found, f"in model '{model.name}': ", at, digits, engine)
-
-    def describe(self, model: Model, tree: Body) -> tuple[Column, ...]:
-        """The columns of a query in the models' dialect that reads the same models and sources as ``model``."""
-        dialect = self._types.dialect
-        ctes = self._typed_ctes(model.rendered.refs, model.rendered.sources)
-        statement = Statement((*ctes, Cte(model.name, tree)), relation_query(model.name, dialect))
-        return tuple(Column(n, stands_for(k)) for n, k in self._types.describe(write(statement, dialect)))
-
-    def file_query(self, path: str) -> str:
-        """The query that reads a spine's file."""
-        path, read = self.sources.files.read(
-            path, f"spine {path}", partial(inspect_file, self._types, path), again=True
-        )
-        return file_query(path, self._types.dialect, read)
-
-    def read_file(self, path: str) -> pa.Table:
-        """The rows of a file, for an engine that reads none itself."""
-        return self._types.stream(self.file_query(path)).read_all()
-
-    def _require_built(self, closure: Sequence[Model]) -> None:
-        materialized = [m for m in closure if m.rendered.config.materialized != "ephemeral"]
-        if not materialized:
-            return
-        if self._built is None:
-            self._built = frozenset(self.engine.built())
-        for model in materialized:
-            if model.name not in self._built:
-                raise AsknownError(
-                    "no-data",
-                    f"model '{model.name}' is materialized as a {model.rendered.config.materialized}, "
-                    "and has not been built in this target",
-                    at=model.rendered.where(model.rendered.config_line or 1),
-                    hint=f"run: asknown run {model.name}",
-                )
-
-
-def relations_of(
-    views: Iterable[FeatureView], refs: Iterable[str] = (), sources: Iterable[tuple[str, str]] = ()
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """The models and sources that the rows of some views are read from, after ``refs`` and ``sources``.
-
-    For a view with windows they are those of its select, which its step of the plan brings without the windows.
-    """
-    names, tables = list(refs), list(sources)
-    for view in views:
-        if view.lifted is None:
-            names.append(view.name)
-        else:
-            names += view.model.rendered.refs
-            tables += view.model.rendered.sources
-    return names, tables
-
-
-def _refuse_hidden(tables: Iterable[SourceTable], closure: Iterable[Model], dialect: Dialect) -> None:
-    """Raises ``name-clash`` for a source's table that the engine would take for the model of that name."""
-    models = {model.name.casefold() for model in closure}
-    for table in tables:
-        if (name := bare_table(table)) is not None and name.casefold() in models:
-            raise AsknownError(
-                "duplicate-name",
-                f"source '{source_name(table)}' reads the table '{name}', and {dialect.name} would read the model "
-                "of that name",
-                at=table.at,
-                hint=f"say where the table is: identifier: schema.{name}",
-            )
 
 
 def _where_alike(pairs: Iterable[tuple[str, _Fact]]) -> dict[str, _Fact]:
@@ -454,18 +345,3 @@ def _where_alike(pairs: Iterable[tuple[str, _Fact]]) -> dict[str, _Fact]:
     for name, fact in pairs:
         found.setdefault(name, set()).add(fact)
     return {name: next(iter(facts)) for name, facts in found.items() if len(facts) == 1}
-
-
-def _sources_of(closure: Iterable[Model], more: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys([*more, *(source for model in closure for source in model.rendered.sources)]))
-
-
-def _blame(model: Model, message: str) -> Where:
-    """The line of the model with the name that the engine's message quotes, else its first line."""
-    for name in re.findall(r"\"([^\"]+)\"|'([^']+)'|name (\w+) does", message):
-        word = next(filter(None, name))
-        pattern = re.compile(rf"(?<![\w]){re.escape(word)}(?![\w])", re.IGNORECASE)
-        for number, line in enumerate(model.sql.splitlines(), start=1):
-            if found := pattern.search(line):
-                return model.rendered.where(number, found.start() + 1)
-    return model.rendered.where(1)
