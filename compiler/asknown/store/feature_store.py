@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.references import list_references
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, did_you_mean
 from asknown.online.answer import OnlineResponse
-from asknown.online.reader import OnlineReader
-from asknown.paths import check_count, check_path
-from asknown.project import load_project
-from asknown.project.nodes import Project
-from asknown.store.turns import Turns, in_turn
+from asknown.paths import check_count
+from asknown.store.sessions import Sessions
+from asknown.store.turns import in_turn
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from asknown.catalog.catalog import Catalog
     from asknown.catalog.lineage import Edge
-    from asknown.dialects.dialect import Dialect
-    from asknown.engines.engine import Engine
     from asknown.lint.nodes import Finding
     from asknown.model.nodes import FeatureView, OnDemandView
     from asknown.online.report import Check, Inspection, LoadReport
@@ -36,10 +29,9 @@ if TYPE_CHECKING:
     from asknown.store.push_paths import PushPath
     from asknown.store.registry import ProjectRegistry
     from asknown.store.retrieval import RetrievalJob
-    from asknown.store.typed_catalog import TypedCatalog
 
 
-class FeatureStore:
+class FeatureStore(Sessions):
     """A project's features: training sets as of the past, and the online table as of now.
 
     ``path`` is the project's folder or any below it; ``target`` one of the profile's outputs (default: the profile's
@@ -49,14 +41,8 @@ class FeatureStore:
     """
 
     def __init__(self, path: str | Path = ".", target: str | None = None) -> None:
-        check_path(path, "path")
-        self.project: Project = self._with_pins(load_project(path, target=target))
+        super().__init__(path, target)
         self._plan_options: PlanOptions | None = None  # tests and benchmarks force forms; the results are the same
-        self._reader: OnlineReader | None = None
-        self._frozen: list[FeatureStore] = []  # stores of requested versions
-        self._offline: dict[str, TypedCatalog] = {}  # by dialect, to write its SQL without a connection
-        self._pushes: PushWriter | None = None
-        self._turns = Turns()
         self.unrecorded: str | None = None
         """Why the registry does not know of the last load, if it should."""
 
@@ -85,15 +71,15 @@ class FeatureStore:
         column ``<feature>__status`` beside it, as of an online read: PRESENT, NULL_VALUE, NOT_FOUND or OUTSIDE_MAX_AGE.
         Raises AsknownError.
         """
+        from asknown.store.training import make_job, record_files
+
         requested = list_references(features)
         frozen, features = self._at_versions(features)
         if frozen is not None:
             job = frozen.get_historical_features(
                 entity_df, features, full_feature_names, timestamp=timestamp, statuses=statuses
             )
-            return self._recorded(job, entity_df, requested)
-        from asknown.store.training import make_job
-
+            return record_files(job, self._catalog, requested, entity_df)
         if any(table.push is not None for table in self.project.sources.values()):
             from asknown.store.landing import land_all
 
@@ -107,21 +93,7 @@ class FeatureStore:
             statuses=statuses,
             options=self._plan_options,
         )
-        return self._recorded(job, entity_df, requested)
-
-    def _recorded(self, job: RetrievalJob, spine: Any, features: Sequence[str]) -> RetrievalJob:
-        """The job, which tells the registry of the Parquet files that it writes."""
-
-        def record(path: Path) -> str | None:
-            if not self.project.profile.registry.is_kept:
-                return None
-            from asknown.store.runs import record_training
-
-            named = str(spine) if isinstance(spine, str | Path) else type(spine).__name__
-            return record_training(self._catalog, features, named, path)
-
-        job.record = record
-        return job
+        return record_files(job, self._catalog, requested, entity_df)
 
     @in_turn
     def compile_model(self, name: str, *, dialect: str | None = None) -> str:
@@ -398,16 +370,6 @@ class FeatureStore:
 
         return lineage_of(self._typed, self._typed.asked(view))
 
-    @property
-    def typed_catalog(self) -> TypedCatalog:
-        """The project's models with the types of their columns."""
-        return self._typed
-
-    @property
-    def catalog(self) -> Catalog:
-        """The project's models by name."""
-        return self._catalog
-
     @in_turn
     def columns(self, model: str) -> list[tuple[str, str]]:
         """The (name, type) of each column of a model."""
@@ -417,60 +379,6 @@ class FeatureStore:
         return [(column.name, column.type.name) for column in self._typed.columns(name)]
 
     # -- inside ------------------------------------------------------------------------------------------------------
-
-    def _with_pins(self, project: Project) -> Project:
-        """The project with its pinned views; the SQL of most projects names none, and stays unparsed."""
-        if not project.pins and not any({"@", "."} & set(name) for name in _uses(project)):
-            return project
-        from asknown.catalog.pins import with_pins
-
-        return with_pins(project)
-
-    def _with_pins_named(self, names: Sequence[str]) -> list[str]:
-        from asknown.project.pins import with_pins_named
-
-        return with_pins_named(self.project, names)
-
-    @cached_property
-    def _catalog(self) -> Catalog:
-        from asknown.catalog.catalog import Catalog
-
-        return Catalog(self.project)
-
-    @cached_property
-    def _engine(self) -> Engine:
-        from asknown.engines.engine import open_engine
-
-        return open_engine(self.project.profile.target, self.project.settings.root)
-
-    @property
-    def _typed(self) -> TypedCatalog:
-        """The typed catalog; a new one where a source's files have changed since, or the connection has ended."""
-        from asknown.engines.engine import Connected
-        from asknown.store.type_engine import open_catalog
-
-        engine = self.__dict__.get("_engine")
-        if isinstance(engine, Connected) and not engine.is_open():
-            self._disconnect()
-        typed: TypedCatalog | None = self.__dict__.get("_opened")
-        if typed is None or not typed.sources.files.are_unchanged():
-            typed = self._opened = open_catalog(self._catalog, self._engine)
-        return typed
-
-    def _compiling(self, name: str | None) -> tuple[TypedCatalog, Dialect | None]:
-        """The catalog to compile with, and the dialect called ``name``; None for the target's own."""
-        from asknown.dialects.registry import find_dialect
-        from asknown.store.type_engine import locks_file, open_offline
-
-        if name is None:
-            return self._typed, None
-        dialect = find_dialect(name)
-        typed = self._offline.get(dialect.name)
-        if typed is None or not typed.sources.files.are_unchanged():
-            typed = open_offline(self._catalog, dialect)
-            if not locks_file(self.project.profile.target):
-                self._offline[dialect.name] = typed
-        return typed, dialect
 
     def _require_view(self, name: str) -> None:
         if not self._catalog.is_view(name):
@@ -484,64 +392,3 @@ class FeatureStore:
         from asknown.store.materialize import online_views
 
         return online_views(self._catalog)
-
-    def _abandon(self) -> tuple[object, ...]:
-        """The sessions of the process before a fork, which this one leaves alone."""
-        self._reader = self._pushes = None
-        offline, self._offline = self._offline, {}
-        return (self.__dict__.pop("_engine", None), self.__dict__.pop("_opened", None), offline)
-
-    def _online(self) -> OnlineReader:
-        if self._reader is None:
-            from asknown.online.nodes import Owner
-
-            online = self.project.profile.online
-            self._reader = OnlineReader(online.address, owner=Owner(online.project, online.target))
-        return self._reader
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    @in_turn
-    def close(self) -> None:
-        """Closes the engine and the online table. The store opens them again when it needs them."""
-        self._close_reader()
-        if self._pushes is not None:
-            self._pushes.close()
-            self._pushes = None
-        while self._frozen:
-            self._frozen.pop().close()
-        self._disconnect()
-
-    def _disconnect(self) -> None:
-        engine = self.__dict__.pop("_engine", None)
-        self.__dict__.pop("_opened", None)
-        self._offline.clear()
-        if engine is not None:
-            engine.close()
-
-    def __reduce__(self) -> NoReturn:
-        """Refuses to be pickled, as for a process that is spawned: sessions and threads stay in this one."""
-        raise AsknownError(
-            "engine",
-            "a FeatureStore cannot be sent to another process",
-            hint="make one there, of the same folder; or give tables, which can be sent",
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _uses(project: Project) -> Iterator[str]:
-    """The views that the project's services and exposures name."""
-    for service in project.services.values():
-        yield from (line.view for line in service.features)
-    for exposure in project.exposures.values():
-        yield from exposure.uses

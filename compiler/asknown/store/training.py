@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.catalog import Catalog
@@ -66,6 +67,21 @@ class Planned:
     plan: Plan
     requested: tuple[RequestedFeature, ...]
     views: tuple[FeatureView, ...]
+
+
+def record_files(job: RetrievalJob, catalog: Catalog, features: Sequence[str], spine: Any) -> RetrievalJob:
+    """The job, which tells the registry, where one is kept, of the Parquet files that it writes."""
+
+    def record(path: Path) -> str | None:
+        if not catalog.project.profile.registry.is_kept:
+            return None
+        from asknown.store.runs import record_training
+
+        named = str(spine) if isinstance(spine, str | Path) else type(spine).__name__
+        return record_training(catalog, features, named, path)
+
+    job.record = record
+    return job
 
 
 def plan_request(
