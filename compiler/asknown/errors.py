@@ -102,6 +102,7 @@ CODES: dict[str, str] = {
     "spine-key": "The spine lacks a key column of an entity.",
     "spine-time": "The spine's instant is missing, ambiguous, or not a timestamp.",
     "request-input": "An input of an on-demand view is missing, unknown, or of the wrong type.",
+    "lookup-too-many": "A view is looked up by a list of more keys than are looked up at once.",
     "key-type": "A key is given with another type than the feature view's key has.",
     "file-value": "A value in a file, or the types of several files, cannot be read exactly.",
     "no-data": "A file or table that a source names cannot be found.",

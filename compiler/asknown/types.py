@@ -65,6 +65,11 @@ class SqlType:
         return self.kind == "integer" and self.bits + (not self.signed) > 64
 
     @property
+    def listed(self) -> SqlType:
+        """The type of a list of values of this type."""
+        return SqlType(f"{self.name}[]", "list", element=self)
+
+    @property
     def is_enum(self) -> bool:
         """Whether this is an ENUM, whose members order as they were declared."""
         return self.kind == "text" and self.name.upper().startswith("ENUM(")

@@ -27,6 +27,17 @@ select customer_id, ordered_at, _arrived, note as last_note, amount from {{ sour
 select note, ordered_at, _arrived, customer_id as last_customer, count(*) over {{ last('7 days') }} as n
 from {{ source('shop', 'orders') }}
 """,
+    "habits": """
+{{ config(entity='customer', event_time='ordered_at', known_at='_arrived') }}
+select customer_id, ordered_at, _arrived, list(note) over {{ last('3 days') }} as notes
+from {{ source('shop', 'orders') }}
+""",
+    "listed": """
+{{ config(inputs={'many': 'varchar[]'}) }}
+select n as counts, last_customer as others, m_n as given, amount as amounts
+from {{ request('habits', lookup('notes', note='notes'), lookup('notes:n', note='many', prefix='m_'),
+    lookup('customers:amount', customer_id='last_customer')) }}
+""",
     "looked": """
 {{ config(inputs={'given': 'varchar'}) }}
 select n as orders, given_n as given_orders, coalesce(given_n, -1) as counted, their_amount, amount
@@ -36,6 +47,8 @@ from {{ request('customers:last_note', 'customers:amount', lookup('notes', note=
 """,
 }
 FEATURES = ("orders", "given_orders", "counted", "their_amount", "amount")
+LISTED = ("counts", "others", "given", "amounts")
+MANY = (["a", "nobody", None, "b"], [], None)
 ROWS = [{"customer_id": key, "given": given} for key in (1, 2, 3, 9, None) for given in ("a", "nobody", None)]
 
 
@@ -60,6 +73,26 @@ def served(store: FeatureStore, at: datetime) -> list[dict[str, Any]]:
     found = store.get_online_features(["looked"], ROWS, at=at).rows()
     assert [store.get_online_features(["looked"], [row], at=at).rows()[0] for row in ROWS] == found
     return [{name: row[name] for name in FEATURES} for row in found]
+
+
+def listed(store: FeatureStore, at: datetime) -> list[dict[str, Any]]:
+    """The answers for lists of keys, for all rows together; those for each row alone are the same."""
+    rows = [{"customer_id": row["customer_id"], "many": many} for row in ROWS for many in MANY]
+    found = store.get_online_features(["listed"], rows, at=at).rows()
+    assert [store.get_online_features(["listed"], [row], at=at).rows()[0] for row in rows] == found
+    return [{name: row[name] for name in LISTED} for row in found]
+
+
+def trained_lists(folder: Path, at: datetime) -> list[dict[str, Any]]:
+    rows = [(row["customer_id"], many) for row in ROWS for many in MANY]
+    spine = pa.table({
+        "customer_id": pa.array([key for key, _ in rows], pa.int64()),
+        "many": pa.array([many for _, many in rows], pa.list_(pa.string())),
+        "event_timestamp": pa.array([at] * len(rows), pa.timestamp("us")),
+    })  # fmt: skip
+    with FeatureStore(folder) as store:
+        found = store.get_historical_features(spine, ["listed"]).to_arrow().to_pylist()
+    return [{name: row[name] for name in LISTED} for row in found]
 
 
 def trained(folder: Path, at: datetime) -> list[dict[str, Any]]:
@@ -94,6 +127,7 @@ def check(store: FeatureStore, folder: Path) -> None:
     first = max(last, *(view.watermark.replace(tzinfo=None) for view in stored))
     for at in (first, first + timedelta(hours=3), first + timedelta(days=25)):
         assert served(store, at) == trained(folder, at)
+        assert listed(store, at) == trained_lists(folder, at)
 
 
 def test_a_push_between_two_rounds_is_seen_by_both_or_by_none(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

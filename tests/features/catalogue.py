@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import reduce
 from itertools import pairwise
+from operator import add
 from typing import Any
 
 from features import loops as l
@@ -159,6 +161,29 @@ def _cards_at_the_last_merchant(rows: list[Row], card: int, t: Any) -> int | Non
     return None if last is None else len({row["card"] for row in there})
 
 
+def _most_cards_at_a_merchant(rows: list[Row], card: int, t: Any) -> int | None:
+    seen = [row for row in rows if row["ts"] <= t]
+    week = inside(seen, t, days(7))
+    merchants = set(values([row for row in week if row["card"] == card], "merchant"))
+    return max((len({row["card"] for row in week if row["merchant"] == m}) for m in merchants), default=None)
+
+
+def _mean_vector(rows: list[Row], card: int, t: Any) -> list[float] | None:
+    seen = [row for row in rows if row["ts"] <= t]
+    last = ordered([row for row in seen if row["card"] == card], "merchant")[-3:]
+    if not last:
+        return None
+    vectors = [
+        max(
+            (row["ts"], [float(row["cents"] or 0), row["balance"] or 0.0])
+            for row in seen
+            if row["merchant"] == merchant
+        )[1]
+        for merchant in last
+    ]
+    return [reduce(add, column) / len(vectors) for column in zip(*vectors, strict=True)]
+
+
 def _edges(row: Row) -> list[Row]:
     other = None if row["cents"] is None else 1 + row["cents"] % 4
     return [{**row, "other": other}, {**row, "card": other, "other": row["card"]}]
@@ -214,6 +239,11 @@ FEATURES = (
             looked_up=("lookup('merchants11', merchant='last_merchant')", "merchants11",
                        "count(distinct card) over {{ last('7 days') }} as cards_7d"),
             over=_cards_at_the_last_merchant),
+    Feature(10, "The most cards at any merchant of 7 days", "list_max(cards_7d)", lambda r, t: None, "Fraud",
+            base="list(distinct merchant) over {{ last('7 days') }} as merchants_7d",
+            looked_up=("lookup('merchants10', merchant='merchants_7d')", "merchants10",
+                       "count(distinct card) over {{ last('7 days') }} as cards_7d"),
+            over=_most_cards_at_a_merchant),
     Feature(12, "The requested amount against the mean of 30 days", "amount / nullif(avg_30d, 0)",
             lambda r, t: l.over(AMOUNT, l.mean(values(inside(r, t, days(30)), "amount"))), "Fraud",
             base="avg(amount) over {{ last('30 days') }} as avg_30d", inputs={"amount": "double"}),
@@ -255,6 +285,13 @@ FEATURES = (
             [x["merchant"] for x in sorted(inside(r, t, days(30)), key=lambda x: (
                 x["ts"], x["merchant"] is None, x["merchant"] or "", x["amount"] is None, x["amount"] or 0))
              if (x["amount"] or 0) > 2][-3:][::-1], "Recommendation"),
+    Feature(23, "The mean vector of the last 3 merchants",
+            "list_transform(vec[1], lambda v_, i_: list_reduce(list_transform(vec, lambda w_: w_[i_]), "
+            "lambda a_, b_: a_ + b_) / len(vec))", lambda r, t: None, "Recommendation",
+            base="(list(merchant) over {{ last('ever') }})[-3:] as last_3",
+            looked_up=("lookup('merchants23', merchant='last_3')", "merchants23",
+                       "[coalesce(cents, 0)::double, coalesce(balance, 0.0)] as vec"),
+            over=_mean_vector),
     Feature(28, "Spend of 30 days", "sum(amount) over {{ last('30 days') }}",
             lambda r, t: l.added(values(inside(r, t, days(30)), "amount")), "Churn"),
     Feature(29, "Days inactive", "date_diff('day', ts, asked_at)",
@@ -395,9 +432,7 @@ REFUSED: dict[int, tuple[str, str]] = {
 """By number: a spelling that is refused, and a word of the reason or the hint."""
 
 GAPS: dict[int, str] = {
-    10: "lookup() by a list is not there yet: look up one element, in a view of its own",
     22: "exponential decay from the moment of asking is not there yet",
-    23: "lookup() by a list is not there yet: look up one element, in a view of its own",
     24: "ranks among all entities: a daily snapshot as a plain model",
     25: "as row 12, with two views",
     41: "rows dated ahead: tests/test_online_ahead.py",

@@ -59,23 +59,33 @@ def latest(rows: list[Row], t: datetime, ttl: float, columns: tuple[str, ...]) -
     return max(tied, key=lambda row: [(row[c] is not None, row[c] or 0) for c in columns], default={})
 
 
+def card_row(rows: list[Row], key: Any, t: datetime) -> Row:
+    """What view cards says of a card."""
+    mine = [row for row in rows if key is not None and row["card"] == key]
+    return latest(mine, t, 30, ("merchant", "cents"))
+
+
+def merchant_row(rows: list[Row], key: Any, t: datetime) -> Row:
+    """What view merchants says of a merchant, that is looked up."""
+    seen = [row for row in rows if row["ts"] <= t]
+    there = [row for row in inside(seen, t, days(7)) if row["merchant"] == key]
+    cents = [row["cents"] for row in there if row["cents"] is not None]
+    if key is None:
+        return {"n": None, "spent": None, "last_card": None}
+    return {
+        "n": len(there), "spent": sum(cents) if cents else None,
+        "last_card": latest([row for row in rows if row["merchant"] == key], t, 10, ("card",)).get("card"),
+    }  # fmt: skip
+
+
 def loop(rows: list[Row], card: Any, shop: Any, t: datetime) -> dict[str, Any]:
     """What each feature must be, by plain loops."""
 
     def of_card(key: Any) -> Row:
-        mine = [row for row in rows if key is not None and row["card"] == key]
-        return latest(mine, t, 30, ("merchant", "cents"))
+        return card_row(rows, key, t)
 
     def of_merchant(key: Any) -> Row:
-        seen = [row for row in rows if row["ts"] <= t]
-        there = [row for row in inside(seen, t, days(7)) if row["merchant"] == key]
-        cents = [row["cents"] for row in there if row["cents"] is not None]
-        if key is None:
-            return {"n": None, "spent": None, "last_card": None}
-        return {
-            "n": len(there), "spent": sum(cents) if cents else None,
-            "last_card": latest([row for row in rows if row["merchant"] == key], t, 10, ("card",)).get("card"),
-        }  # fmt: skip
+        return merchant_row(rows, key, t)
 
     own = of_card(card)
     place = of_merchant(own.get("merchant"))
@@ -131,6 +141,7 @@ def test_serving_gives_what_the_loops_give_after_late_rows_and_edits(folder: Pat
                 assert [{name: row[name] for name in NAMES} for row in found] == wanted
                 one = store.get_online_features(["looked", "through"], keys[:1], at=t).rows()
                 assert {name: one[0][name] for name in NAMES} == wanted[0]
+            assert store.get_online_features(["looked", "through"], [], at=watermark).rows() == []
         assert not store.doctor().findings
 
 
@@ -185,9 +196,14 @@ def asks(call: str, select: str = "n") -> str:
     return f"{{{{ config(inputs={{'shop': 'varchar'}}) }}}}\nselect {select} as f from {{{{ {call} }}}}"
 
 
-LISTS = "{{ config(entity='card', event_time='ts') }} select card, ts, list(merchant) over {{ last('7 days') }} as l "
+LISTS = (
+    "{{ config(entity='card', event_time='ts') }} select card, ts, list(merchant) over {{ last('7 days') }} as l, "
+    "list(card) over {{ last('7 days') }} as cs "
+)
+PAIRS = "{{ config(entity=['card', 'merchant'], event_time='ts') }} select card, merchant, ts, cents as n "
 REFUSED = {
-    "a list": (asks("request('lists', lookup('merchants', merchant='l'))"), "bad-model", "[-1]"),
+    "a list of another type": (asks("request('lists', lookup('cards', card='l'))", "cents"), "key-type", "BIGINT"),
+    "two lists": (asks("request('lists', lookup('pairs', merchant='l', card='cs'))"), "bad-model", "two lists"),
     "an on-demand feature": (asks("request('looked:n', lookup('cards', card='n'))", "cents"), "bad-model", "on-demand"),
     "an on-demand view": (asks("request('cards', lookup('looked', card='cents'))"), "bad-model", "which has no rows"),
     "the instant": (asks("request('cards', lookup('merchants', merchant='asked_at'))"), "bad-model", "the instant"),
@@ -216,7 +232,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_lookups_that_are_refused(name: str, tmp_path: Path) -> None:
     text, code, word = REFUSED[name]
-    write(tmp_path / "shop", make_rows(), wrong=text, lists=f"{LISTS} from {SOURCE}")
+    write(tmp_path / "shop", make_rows(), wrong=text, lists=f"{LISTS} from {SOURCE}", pairs=f"{PAIRS} from {SOURCE}")
     spine = pa.table({"card": [1], "shop": ["m1"], "event_timestamp": pa.array([START], pa.timestamp("us"))})
     with FeatureStore(tmp_path / "shop") as store, pytest.raises(AsknownError) as refused:
         store.get_historical_features(spine, ["wrong"])
@@ -233,3 +249,17 @@ def test_an_error_names_the_values_that_were_looked_up(tmp_path: Path) -> None:
         with pytest.raises(AsknownError) as refused:
             store.get_historical_features(spine, ["wrong"]).to_arrow()
         assert "n = " in refused.value.message
+
+
+def test_hindsight_is_counted_for_views_that_are_read_by_keys_of_the_spine(tmp_path: Path) -> None:
+    """A lookup reads views at keys that only the query knows."""
+    cards = CARDS_VIEW.replace("event_time='ts'", "event_time='ts', known_at='known'").replace("ts,", "ts, known,")
+    merchants = MERCHANTS_VIEW.replace("event_time='ts'", "event_time='ts', known_at='known'")
+    text = (
+        "{{ config(inputs={}) }} select last_card as f "
+        "from {{ request('cards', lookup('merchants:last_card', merchant='last_merchant')) }}"
+    )
+    write(tmp_path / "shop", make_rows(), text, cards=cards, merchants=merchants.replace("ts,", "ts, known,"))
+    spine = pa.table({"card": [1], "event_timestamp": [WATERMARKS[1]]})
+    with FeatureStore(tmp_path / "shop") as store:
+        assert list(store.get_historical_features(spine, ["looked"]).hindsight()) == ["cards"]

@@ -110,9 +110,9 @@ def _origin(
             return ["asked_at"], None
         case InputColumn():
             return ["input"], None
-        case FeatureColumn(view, label, keys, asked, by) if by:
+        case FeatureColumn(view, label, keys, asked, by, each) if by:
             plain, order = _origin(replace(column, origin=FeatureColumn(view, label, keys, asked)), found)
-            return ["lookup", *plain, by], order
+            return ["lookup", *plain, by, *([] if each is None else [each])], order
         case FeatureColumn(view, label, keys, asked):
             prints = found(view)
             if asked.name in prints:

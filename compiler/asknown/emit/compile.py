@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from sqlglot import exp
@@ -12,43 +12,32 @@ from asknown.dialects.dialect import Dialect
 from asknown.emit.asof.fetch import fetch_rows
 from asknown.emit.asof.match import match_moments
 from asknown.emit.asof.scope import AsOfScope
-from asknown.emit.feature_types import fits
+from asknown.emit.elements import Elements, elements_cte, gathered_cte
 from asknown.emit.identifiers import Names
 from asknown.emit.keys import key_value
 from asknown.emit.models import ViewRows
 from asknown.emit.snippets import cast, snippet
 from asknown.emit.sql import all_of, col, earlier, ident, instant, is_finer, named, not_null, table
 from asknown.emit.statement import Cte, Statement
-from asknown.emit.translate.define import define
-from asknown.emit.translate.items import rewrite_item
+from asknown.emit.step_values import ValueWriter
 from asknown.emit.translate.rewrite import place_of_column
 from asknown.emit.windows.windows import window_ctes
-from asknown.model.nodes import FeatureView, WindowCall
 from asknown.plan.nodes import (
     AsOfJoin,
     Derived,
-    DerivedValue,
     Extended,
-    Fetched,
-    LookedUp,
+    Gathered,
     Output,
     Plan,
     Spine,
-    SpineInstant,
-    SpineValue,
     Status,
+    Step,
     TrailingWindow,
-    Value,
-    WindowValue,
+    Unnested,
 )
-from asknown.types import Column, SqlType, parse_type
+from asknown.types import Column
 
 HEADER = "Written by asknown. Session: time zone UTC."
-
-_TIMESTAMP = parse_type("TIMESTAMP")
-
-_Joined = Mapping[int, tuple[str, AsOfScope]]
-"""By a step's place in the plan: the alias of its CTE in the final SELECT, and its scope."""
 
 
 def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence[str], dialect: Dialect) -> Statement:
@@ -62,55 +51,123 @@ def compile_training(plan: Plan, models: Sequence[Cte], reserved_names: Sequence
     ``models`` are the CTEs that the views and the spine read. ``reserved_names`` are all names that a user gave to
     things that a query can name.
     """
-    extended = [column for step in plan.steps if isinstance(step, Extended) for column, _ in step.columns]
     columns = (
-        [c.name for c in (*plan.spine.columns, *extended)]
+        [c.name for c in (*plan.spine.columns, *_added(plan))]
         + [o.name for o in plan.outputs]
         + [s.name for s in plan.statuses]
     )
     # ClickHouse takes the table in given.x for a column called given.
     names = Names([*reserved_names, *(cte.name for cte in models), *columns])
     inside = Names(columns)
-    row = inside.fresh("row") if plan.spine.relation.ordered else None
+    ordered = plan.spine.relation.ordered
+    row = inside.fresh("row") if ordered or any(isinstance(step, Unnested) for step in plan.steps) else None
     spines, spine, t = spine_ctes(plan.spine, names, inside, dialect, row=row)
-    rows = ViewRows(names, dialect, plan.columns_read)
-    ctes = [*models, *spines]
-    s = inside.fresh("s")
-    query = exp.select(*[col(column.name, s) for column in plan.spine.columns]).from_(table(spine, s))
-    joined: dict[int, tuple[str, AsOfScope]] = {}
-    given = [column.name for column in plan.spine.columns]
-    writer = _Writer(plan, joined, s, col(t, s), dialect)
-    moments: dict[tuple[str, tuple[Column, ...]], tuple[AsOfScope, str]] = {}
-    for place, join in enumerate(plan.steps):
-        if isinstance(join, Derived):
-            continue
-        if isinstance(join, Extended):
-            kept = [*([] if row is None else [row]), t, *given]
-            ctes.append(_extended(join, query, names, kept, writer))
-            given += [column.name for column, _ in join.columns]
-            spine = ctes[-1].name
-            query.set("from_", exp.From(this=table(spine, s)))
-            continue
-        ctes += rows.of(join.view)
-        if (join.label, join.keys) not in moments:
-            source = rows.name(join.view)
-            scope = AsOfScope(join.view, join.label, source, names=names, bounds=plan.spine.bounds, dialect=dialect)
-            ctes.append(moments_cte(join, scope, spine, t))
-            moments[join.label, join.keys] = scope, ctes[-1].name
-        scope, asking = moments[join.label, join.keys]
-        ctes += _step_ctes(join, scope, asking)
-        alias = inside.fresh(join.label if isinstance(join, AsOfJoin) else f"{join.label}_windows")
-        joined[place] = alias, scope
+    joins = _Joins(plan, names, inside, dialect, spine=spine, row=row, t=t)
+    for place, step in enumerate(plan.steps):
+        joins.add(place, step)
+    query = joins.query.select(*_outputs(plan, joins.writer, dialect), copy=False)
+    query = query.order_by(col(row, joins.s), copy=False) if ordered and row is not None else query
+    return Statement((*models, *spines, *joins.ctes), query, comment=HEADER)
+
+
+def _added(plan: Plan) -> Iterator[Column]:
+    """The columns that steps add beside the spine's."""
+    for step in plan.steps:
+        match step:
+            case Extended(columns) | Gathered(_, columns):
+                yield from (column for column, _ in columns)
+            case Unnested():
+                yield step.element
+
+
+class _Joins:
+    """The CTEs of the steps so far, and the query that joins them to the spine, whose alias is ``s``.
+
+    ``row`` and ``t`` are the names of the spine's row numbers and instants.
+    """
+
+    def __init__(
+        self, plan: Plan, names: Names, inside: Names, dialect: Dialect, *, spine: str, row: str | None, t: str
+    ) -> None:
+        self._plan = plan
+        self._names = names
+        self._inside = inside
+        self._dialect = dialect
+        self._spine = spine
+        self._row = row
+        self._t = t
+        self._rows = ViewRows(names, dialect, plan.columns_read)
+        self._moments: dict[tuple[str, tuple[Column, ...]], tuple[AsOfScope, str]] = {}
+        self._given = [column.name for column in plan.spine.columns]
+        self._elements: Elements | None = None
+        self.s = inside.fresh("s")
+        self.ctes: list[Cte] = []
+        self.query = exp.select(*[col(name, self.s) for name in self._given]).from_(table(spine, self.s))
+        self.writer = ValueWriter(plan, {}, {}, self.s, col(t, self.s), dialect)
+
+    def add(self, place: int, step: Step) -> None:
+        """Adds one step, which stands at a place of the plan."""
+        match step:
+            case Derived():
+                pass  # the final SELECT has it
+            case Extended():
+                self._extend(step)
+            case Unnested():
+                self._unnest(step)
+            case Gathered():
+                self._gather(place, step)
+            case AsOfJoin() | TrailingWindow():
+                self._join(place, step)
+            case _:
+                assert_never(step)
+
+    def _join(self, place: int, join: AsOfJoin | TrailingWindow) -> None:
+        self.ctes += self._rows.of(join.view)
+        if (join.label, join.keys) not in self._moments:
+            source, bounds = self._rows.name(join.view), self._plan.spine.bounds
+            scope = AsOfScope(join.view, join.label, source, names=self._names, bounds=bounds, dialect=self._dialect)
+            self.ctes.append(moments_cte(join, scope, self._spine, self._t))
+            self._moments[join.label, join.keys] = scope, self.ctes[-1].name
+        scope, asking = self._moments[join.label, join.keys]
+        self.ctes += _step_ctes(join, scope, asking)
+        alias = self._inside.fresh(join.label if isinstance(join, AsOfJoin) else f"{join.label}_windows")
+        self.writer.joined[place] = alias, scope
         keys = zip(join.keys, join.view.keys, strict=True)
-        on = [key_value(dialect, k, v, col(k.name, s)).eq(col(v.name, alias)) for k, v in keys]
-        on.append(col(t, s).eq(col(scope.t, alias)))
-        query = query.join(table(ctes[-1].name, alias), on=all_of(on), join_type="left", copy=False)
-    query = query.select(*_outputs(plan, writer, dialect), copy=False)
-    query = query if row is None else query.order_by(col(row, s), copy=False)
-    return Statement(tuple(ctes), query, comment=HEADER)
+        on = [key_value(self._dialect, k, v, col(k.name, self.s)).eq(col(v.name, alias)) for k, v in keys]
+        on.append(self.writer.t.copy().eq(col(scope.t, alias)))
+        found = table(self.ctes[-1].name, alias)
+        self.query = self.query.join(found, on=all_of(on), join_type="left", copy=False)
+
+    def _extend(self, step: Extended) -> None:
+        kept = [*([] if self._row is None else [self._row]), self._t, *self._given]
+        self.ctes.append(_extended(step, self.query, self._names, kept, self.writer))
+        self._given += [column.name for column, _ in step.columns]
+        self._spine = self.ctes[-1].name
+        self.query.set("from_", exp.From(this=table(self._spine, self.s)))
+
+    def _unnest(self, step: Unnested) -> None:
+        """Goes on with a query over the elements of lists."""
+        assert self._row is not None
+        self._elements = Elements(step, self.query, self._spine, self.s, self._row, self._inside.fresh("place"))
+        self.ctes.append(elements_cte(self._elements, self._names, self._t, self._dialect))
+        self._spine = self.ctes[-1].name
+        self.query = exp.select().from_(table(self._spine, self.s))
+
+    def _gather(self, place: int, step: Gathered) -> None:
+        """Joins the lists of what was found for the elements to the query over the spine's rows, and goes on there."""
+        elements = self._elements
+        assert elements is not None
+        values = [(column.name, self.writer.value(value)) for column, value in step.columns]
+        self.ctes.append(gathered_cte(elements, self.query, values, self._names, self._dialect))
+        alias = self._inside.fresh(f"{step.unnested.label}_lists")
+        self.writer.gathered[place] = alias
+        on = col(elements.row, self.s).eq(col(elements.row, alias))
+        found = table(self.ctes[-1].name, alias)
+        self.query = elements.outer.join(found, on=on, join_type="left", copy=False)
+        self._spine, self._elements = elements.spine, None
 
 
-def _outputs(plan: Plan, writer: _Writer, dialect: Dialect) -> Iterator[exp.Expr]:
+def _outputs(plan: Plan, writer: ValueWriter, dialect: Dialect) -> Iterator[exp.Expr]:
     """The features in the order of the request, each followed by its status if that is wanted."""
     known = not_null(writer.t)
     statuses = {status.of.name: status for status in plan.statuses}
@@ -122,7 +179,7 @@ def _outputs(plan: Plan, writer: _Writer, dialect: Dialect) -> Iterator[exp.Expr
             yield named(_status(status, plan, value, writer), status.name)
 
 
-def _extended(step: Extended, query: exp.Select, names: Names, kept: Sequence[str], writer: _Writer) -> Cte:
+def _extended(step: Extended, query: exp.Select, names: Names, kept: Sequence[str], writer: ValueWriter) -> Cte:
     """The spine's columns ``kept`` and those that a step adds, with values of the steps that are joined so far."""
     rows = query.copy()
     added = [named(writer.value(value), column.name) for column, value in step.columns]
@@ -142,7 +199,7 @@ def _step_ctes(join: AsOfJoin | TrailingWindow, scope: AsOfScope, moments: str) 
     assert_never(join)
 
 
-def _output(output: Output, plan: Plan, writer: _Writer, known: exp.Expr, dialect: Dialect) -> exp.Expr:
+def _output(output: Output, plan: Plan, writer: ValueWriter, known: exp.Expr, dialect: Dialect) -> exp.Expr:
     """A column of the result, in the type of the model's SQL."""
     match plan.steps[output.step]:
         case Derived() as derived:
@@ -154,12 +211,14 @@ def _output(output: Output, plan: Plan, writer: _Writer, known: exp.Expr, dialec
             value = col(output.column.name, writer.joined[output.step][0])
             if model.dialect == dialect.sqlglot:
                 return value
-        case TrailingWindow() | Extended():
+        case Gathered() as gathered:
+            return writer.listed(output.step, output.column.name, gathered.unnested.key)
+        case TrailingWindow() | Extended() | Unnested():
             raise AssertionError(f"'{output.name}' reads a step that gives no feature")
     return cast(dialect, value, output.column.type, at=place_of_column(model, output.column.name))
 
 
-def _status(status: Status, plan: Plan, value: exp.Expr, writer: _Writer) -> exp.Expr:
+def _status(status: Status, plan: Plan, value: exp.Expr, writer: ValueWriter) -> exp.Expr:
     """The status of an output whose value is ``value``, as an online read gives it (rule 9)."""
     missing = exp.Is(this=value.copy(), expression=exp.null())
     cases = [exp.If(this=missing, true=exp.Literal.string("NULL_VALUE"))]
@@ -174,97 +233,6 @@ def _status(status: Status, plan: Plan, value: exp.Expr, writer: _Writer) -> exp
             cases.insert(0, exp.If(this=exp.not_(young), true=exp.Literal.string("OUTSIDE_MAX_AGE")))
         cases.insert(0, exp.If(this=absent, true=exp.Literal.string("NOT_FOUND")))
     return exp.Case(ifs=cases, default=exp.Literal.string("PRESENT"))
-
-
-@dataclass(frozen=True)
-class _Writer:
-    """Writes the expressions of derived steps, over the columns of the CTEs that are joined to the spine ``s``.
-
-    ``t`` is the spine's instant in its canonical form.
-    """
-
-    plan: Plan
-    joined: _Joined
-    s: str
-    t: exp.Expr
-    dialect: Dialect
-
-    def derived(self, derived: Derived, *conditions: exp.Expr) -> exp.Expr:
-        """The expression of a derived step; NULL where one of the ``conditions`` does not hold."""
-        value, feature = self._expression(derived), derived.narrowed
-        fitting = None if feature is None else fits(self.dialect, value, feature, derived.model)
-        checked = [*conditions, *([] if fitting is None else [fitting])]
-        return exp.Case(ifs=[exp.If(this=all_of(checked), true=value)]) if checked else value
-
-    def _expression(self, derived: Derived) -> exp.Expr:
-        dialect, model = self.dialect, derived.model
-        kinds = {name: self._kind(value) for name, value in derived.inputs.items()}
-        types = {name.casefold(): kind for name, kind in kinds.items() if kind is not None}
-        expression = derived.expression.copy()
-        if model.dialect == dialect.sqlglot and (derived.call_types or derived.feature is not None):
-            by_name = {name: kind for name, kind in kinds.items() if kind is not None and not name.startswith("@")}
-            expression = define(expression, dialect, derived.call_types, by_name)
-        feature = None if derived.feature is None else derived.feature.name
-        expression = rewrite_item(expression, dialect, model, types, feature)
-        inputs = {name.casefold(): value for name, value in derived.inputs.items()}
-
-        def put(node: exp.Expr) -> exp.Expr:
-            name = f"@{node.name}" if isinstance(node, exp.Parameter) else node.name.casefold()
-            value = inputs.get(name) if isinstance(node, exp.Parameter | exp.Column) else None
-            return node if value is None else self.value(value)
-
-        return expression.transform(put)
-
-    def value(self, value: Value) -> exp.Expr:
-        """A value that an expression reads: a column of a CTE or of the spine, or another derived expression."""
-        match value:
-            case Fetched():
-                return col(value.column.name, self.joined[value.step][0])
-            case WindowValue():
-                alias, scope = self.joined[value.step]
-                result: exp.Expr = col(scope.call(value.place), alias)
-                empty = value.call.aggregate.empty
-                return result if empty is None else exp.Coalesce(this=result, expressions=[exp.Literal.number(empty)])
-            case SpineValue(column, kind):
-                given = col(column.name, self.s)
-                if column.type == kind:
-                    return given
-                if column.type.kind == "timestamptz":
-                    return exp.paren(instant(self.dialect, given, column.type))
-                return cast(self.dialect, given, kind)
-            case SpineInstant():
-                timestamp = self.dialect.clock == "timestamp"
-                return self.t.copy() if timestamp else snippet(self.dialect, "from_microseconds", x=self.t.copy())
-            case LookedUp(inner_value, keys, _):
-                there = all_of([not_null(col(key.name, self.s)) for key in keys])
-                return exp.paren(exp.Case(ifs=[exp.If(this=there, true=self.value(inner_value))]))
-            case DerivedValue(step, kind):
-                inner = self.plan.steps[step]
-                assert isinstance(inner, Derived)
-                written = self.derived(inner)
-                native = inner.model.dialect == self.dialect.sqlglot and inner.narrowed is None
-                return exp.paren(written) if native else cast(self.dialect, written, kind)
-        assert_never(value)
-
-    def _kind(self, value: Value) -> SqlType | None:
-        """A type of the kind that a value has, where that is plain."""
-        match value:
-            case Fetched(_, column):
-                return column.type
-            case LookedUp(inner, _, _):
-                return self._kind(inner)
-            case WindowValue():
-                return _kind_of(value.call, self.joined[value.step][1].view)
-            case SpineValue(_, kind) | DerivedValue(_, kind):
-                return kind
-            case SpineInstant():
-                return _TIMESTAMP
-        assert_never(value)
-
-
-def _kind_of(call: WindowCall, view: FeatureView) -> SqlType | None:
-    """A type of the kind that a window's value has, where that is plain."""
-    return call.aggregate.result_type(None if call.value is None else view.column(call.value).type)
 
 
 def spine_ctes(

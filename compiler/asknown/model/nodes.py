@@ -218,7 +218,8 @@ class FeatureColumn:
     """A column of a view: a feature, or one of a feature view's times.
 
     ``keys`` pairs the view's key columns with those of the request, where they differ. ``by`` pairs those that are
-    looked up with the inputs and features of the request whose values they are.
+    looked up with the inputs and features of the request whose values they are. ``each`` is the key that is looked up
+    by every element of a list: the column of the request is then a list of the values of ``column``.
     """
 
     view: FeatureView | OnDemandView
@@ -226,6 +227,7 @@ class FeatureColumn:
     keys: tuple[tuple[str, str], ...]
     column: Column
     by: tuple[tuple[str, str], ...] = ()
+    each: str | None = None
 
 
 Origin = KeyColumn | AskedAt | InputColumn | FeatureColumn

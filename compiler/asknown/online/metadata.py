@@ -132,7 +132,7 @@ def on_demand_row(view: OnlineOnDemand) -> dict[str, Any]:
 
 def _source(source: StoredSource) -> dict[str, Any]:
     written = {**asdict(source), "type": source.type.name}
-    return written if source.by else {name: value for name, value in written.items() if name != "by"}
+    return {name: value for name, value in written.items() if value or name not in ("by", "each")}
 
 
 def read_on_demand(row: dict[str, Any]) -> OnlineOnDemand:
@@ -150,6 +150,7 @@ def read_on_demand(row: dict[str, Any]) -> OnlineOnDemand:
                 s["view"],
                 tuple(map(tuple, s["keys"])),
                 tuple(map(tuple, s.get("by", ()))),
+                s.get("each"),
             )
             for s in json.loads(row["sources"])
         ),

@@ -140,7 +140,8 @@ class StoredSource:
 
     ``column`` is the name of the key or input in a request, or of the feature in ``view``. ``keys`` pairs the view's
     keys with those of the request, where they differ. Where the view is looked up, ``by`` pairs keys of it with the
-    sources, by name, whose values they are: inputs, and features of views.
+    sources, by name, whose values they are: inputs, and features of views. ``each`` is the key that is looked up by
+    every element of a list: ``type`` is then that of a list of the feature's values.
     """
 
     name: str
@@ -150,6 +151,7 @@ class StoredSource:
     view: str | None = None
     keys: tuple[tuple[str, str], ...] = ()
     by: tuple[tuple[str, str], ...] = ()
+    each: str | None = None
 
 
 @dataclass(frozen=True)

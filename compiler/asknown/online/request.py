@@ -172,7 +172,8 @@ class Read:
 
     A view that is looked up has keys that are no columns of the request: ``by`` pairs the names that stand for them
     with the places, among what the request fetches, of the features whose values they are. ``inputs`` are the columns
-    of those that are inputs. A key that is NULL gives NULL features, counts included.
+    of those that are inputs. A key that is NULL gives NULL features, counts included. ``each`` is the name among these
+    that stands for a list: its elements are looked up one by one, and the features are lists.
     """
 
     stored: StoredView
@@ -182,6 +183,7 @@ class Read:
     windowed: tuple[StoredFeature, ...] = ()
     by: tuple[tuple[str, int], ...] = ()
     inputs: tuple[str, ...] = ()
+    each: tuple[str, Encode] | None = None
 
     @property
     def is_looked_up(self) -> bool:

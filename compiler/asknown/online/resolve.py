@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.catalog.references import ServiceReference, UnknownReference, ViewReference, parse_reference
 from asknown.errors import AsknownError, did_you_mean
-from asknown.online.keys import key_encoder
+from asknown.online.keys import Encode, key_encoder
 from asknown.online.nodes import (
     OnlineOnDemand,
     OnlineService,
@@ -19,7 +19,7 @@ from asknown.online.nodes import (
     StoredView,
 )
 from asknown.online.request import Output, Read, Request
-from asknown.types import Column
+from asknown.types import Column, SqlType
 
 if TYPE_CHECKING:
     from asknown.online.on_demand import Computed
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 class _KeyedBy:
     """One read of a view: its alias, the request's columns for its keys where they differ, and what is looked up.
 
-    ``by`` pairs a key with the name of an input, or with the feature whose value it is.
+    ``by`` pairs a key with the name of an input, or with the feature whose value it is. ``each`` is the key, and the
+    type, of one that is a list, of which each element is looked up.
     """
 
     view: str
     alias: str | None
     keys: tuple[tuple[str, str], ...]
     by: tuple[tuple[str, str | _Value], ...] = ()
+    each: tuple[str, SqlType] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ class _Reads:
             if one.computing is None:
                 columns.setdefault(one.keyed_by, {}).setdefault(one.feature.name, one.feature)
             for source, keyed_by in one.needs:
-                columns.setdefault(keyed_by, {}).setdefault(source.column, Column(source.column, source.type))
+                kind = source.type if source.each is None else source.type.element
+                assert kind is not None
+                columns.setdefault(keyed_by, {}).setdefault(source.column, Column(source.column, kind))
         self._order = list(columns)
         self._split = {by: _split(list(some.values()), views[by.view].view) for by, some in columns.items()}
         self.made = tuple(_read(by, *self._split[by], views) for by in columns)
@@ -174,8 +178,9 @@ def _needed(
             continue
         view = _find_view(source.view, views).view
         found = {column.name: column for column in _columns(view).values()}.get(source.column)
-        if found is None or found.type != source.type:
-            there = "is not there" if found is None else f"is {found.type}"
+        kind = None if found is None else found.type if source.each is None else found.type.listed
+        if found is None or kind != source.type:
+            there = "is not there" if found is None else f"is {kind}"
             raise AsknownError(
                 "online-stale",
                 f"on-demand view '{computing.name}' reads '{source.view}:{source.column}' as {source.type}, "
@@ -183,7 +188,8 @@ def _needed(
                 hint=f"asknown materialize {source.view}",
             )
         by = tuple((key, keyed[name]) for key, name in source.by)
-        keyed_by = _KeyedBy(source.view, None, _keys_through(source, part.keys, view), by)
+        each = None if source.each is None else (source.each, computing.source(dict(source.by)[source.each]).type)
+        keyed_by = _KeyedBy(source.view, None, _keys_through(source, part.keys, view), by, each)
         keyed[source.name] = _Value(keyed_by, source.column)
         yield source, keyed_by
 
@@ -228,7 +234,17 @@ def _read(
     mapping |= {key: source if isinstance(source, str) else _stand_in(key, source) for key, source in keyed_by.by}
     keys = ((mapping.get(k.name, k.name), key_encoder(k.type, view=name, column=k.name)) for k in stored.view.keys)
     hidden = dict.fromkeys(column for feature in derived for column in feature.columns)
-    return Read(stored, tuple(keys), tuple(asof), tuple(hidden), tuple(derived))
+    each = None if keyed_by.each is None else _each(*keyed_by.each, mapping, keyed_by)
+    return Read(stored, tuple(keys), tuple(asof), tuple(hidden), tuple(derived), each=each)
+
+
+def _each(key: str, kind: SqlType, mapping: Mapping[str, str], keyed_by: _KeyedBy) -> tuple[str, Encode]:
+    """Under which name a read finds lists of keys, and how a list becomes one of its type."""
+    if isinstance(dict(keyed_by.by)[key], str):
+        from asknown.online.inputs import input_encoder  # few requests look views up by lists
+
+        return mapping[key], input_encoder(kind, view=keyed_by.view, column=mapping[key])
+    return mapping[key], lambda values: values
 
 
 def _stand_in(key: str, source: _Value) -> str:

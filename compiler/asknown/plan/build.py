@@ -24,6 +24,8 @@ from asknown.plan.nodes import (
     DerivedValue,
     Extended,
     Fetched,
+    Gathered,
+    Listed,
     LookedUp,
     Output,
     Plan,
@@ -32,6 +34,7 @@ from asknown.plan.nodes import (
     SpineValue,
     Step,
     TrailingWindow,
+    Unnested,
     Value,
     WindowValue,
 )
@@ -68,7 +71,7 @@ def build_plan(
     results = [builder.values.get(_asked_by(item)) or builder.on_demand(item) for item in requested]
     outputs = []
     for item, value in zip(requested, results, strict=True):
-        assert not isinstance(value, LookedUp), "nobody requests what is looked up"
+        assert not isinstance(value, LookedUp | Listed), "nobody requests what is looked up"
         outputs.append(Output(item.output, item.column, value.step))
     return Plan(spine, tuple(builder.steps), tuple(outputs))
 
@@ -85,7 +88,7 @@ class _Builder:
         self._options = options
         self._names = {column.name.casefold() for column in spine.columns}
         self.steps: list[Step] = []
-        self.values: dict[_AskedBy, Fetched | DerivedValue | LookedUp] = {}
+        self.values: dict[_AskedBy, Fetched | DerivedValue | LookedUp | Listed] = {}
 
     def read(self, items: Sequence[RequestedFeature], keys: tuple[Column, ...]) -> None:
         """Adds the steps that read features of one view by these keys."""
@@ -97,9 +100,15 @@ class _Builder:
         first = items[0]
         columns: dict[str, tuple[Column, Value]] = {}
         for key, source in first.by:
-            kind = source.column.type
-            columns[key] = Column(self._fresh(f"{first.label}_{key}"), kind), self._source(source)
+            value = self._source(source)
+            kind = value.column.type if isinstance(value, Listed) else source.column.type
+            columns[key] = Column(self._fresh(f"{first.label}_{key}"), kind), value
         self.steps.append(Extended(tuple(columns.values())))
+        lists = None if first.each is None else columns[first.each]
+        if first.each is not None and lists is not None:
+            assert lists[0].type.element is not None
+            element = Column(self._fresh(f"{lists[0].name}_element"), lists[0].type.element)
+            columns[first.each] = element, lists[1]
         renamed = dict(first.keys)
         keys = tuple(
             columns[key.name][0]
@@ -108,8 +117,20 @@ class _Builder:
             for key in first.view.keys
         )
         new, sources = tuple(column for column, _ in columns.values()), tuple(value for _, value in columns.values())
-        for item, value in zip(items, self._read(items, keys), strict=True):
-            self.values[_asked_by(item)] = LookedUp(value, new, sources)
+        unnested = None
+        if lists is not None:
+            kept = dict.fromkeys(column for column in (*keys, *new) if column != element)
+            unnested = Unnested(first.label, lists[0], element, tuple(kept))
+            self.steps.append(unnested)
+        found = [LookedUp(value, new, sources) for value in self._read(items, keys)]
+        if unnested is None:
+            self.values |= {_asked_by(item): value for item, value in zip(items, found, strict=True)}
+            return
+        names = [Column(item.column.name, item.column.type.listed) for item in items]
+        place = len(self.steps)
+        self.steps.append(Gathered(unnested, tuple(zip(names, found, strict=True))))
+        for item, column in zip(items, names, strict=True):
+            self.values[_asked_by(item)] = Listed(place, column, unnested.key)
 
     def _source(self, source: RequestedFeature | InputKey) -> Value:
         if isinstance(source, InputKey):
@@ -256,7 +277,7 @@ def _read(view: OnDemandView, origin: FeatureColumn, keys: tuple[tuple[str, str]
     pairs = ((key.name, own.get(key.name, key.name)) for key in origin.view.keys if key.name not in dict(by))
     renamed = ((key, outer.get(name, name)) for key, name in pairs)
     differing = tuple((key, name) for key, name in renamed if key != name)
-    return RequestedFeature(origin.view, origin.label, differing, origin.column, "", by)
+    return RequestedFeature(origin.view, origin.label, differing, origin.column, "", by, origin.each)
 
 
 def _source_of(view: OnDemandView, name: str, keys: tuple[tuple[str, str], ...]) -> RequestedFeature | InputKey:

@@ -9,10 +9,13 @@ from asknown.plan.nodes import (
     Derived,
     Extended,
     Fetched,
+    Gathered,
+    Listed,
     LookedUp,
     Plan,
     SpineValue,
     TrailingWindow,
+    Unnested,
     Value,
 )
 
@@ -34,6 +37,11 @@ def explain_plan(plan: Plan) -> str:
                 lines += [f"windows before each moment: {_title(step)}", *_common(step), *_windows(step)]
             case Derived():
                 pass  # it makes no CTE
+            case Unnested():
+                lines.append(f"for each element of {step.key.name}, as {step.element.name}:")
+            case Gathered():
+                shown = ", ".join(column.name for column, _ in step.columns)
+                lines.append(f"of all elements of {step.unnested.key.name}, in its order: lists of {shown}")
             case Extended():
                 pairs = (f"{column.name} = {_source(value)}" for column, value in step.columns)
                 lines.append(f"beside each moment, to look up by: {', '.join(pairs)}")
@@ -45,6 +53,8 @@ def _source(value: Value) -> str:
     match value:
         case LookedUp(inner, _, _):
             return _source(inner)
+        case Listed(_, column, _):
+            return f"a list of {column.name}"
         case Fetched(_, column):
             return column.name
         case SpineValue(column, _):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from asknown.errors import AsknownError, did_you_mean
-from asknown.plan.nodes import Derived, Extended, Plan, Spine, SpineValue
+from asknown.plan.nodes import AsOfJoin, Derived, Extended, Plan, Spine, SpineValue, TrailingWindow
 from asknown.types import Column, Kind, SqlType
 
 Conversion = Literal["same", "widens", "checked"]
@@ -89,6 +89,6 @@ def unread_columns(plan: Plan) -> list[str]:
     }
     extended = [value for step in plan.steps if isinstance(step, Extended) for _, value in step.columns]
     inputs |= {value.column.name for value in extended if isinstance(value, SpineValue)}
-    keys = {key.name for step in plan.steps if not isinstance(step, Derived | Extended) for key in step.keys}
+    keys = {key.name for step in plan.steps if isinstance(step, AsOfJoin | TrailingWindow) for key in step.keys}
     read = inputs | keys | {plan.spine.instant.name}
     return [column.name for column in plan.spine.columns if column.name not in read] if inputs else []

@@ -177,7 +177,19 @@ class LookedUp:
     sources: tuple[Value, ...]
 
 
-Value = Fetched | WindowValue | SpineValue | SpineInstant | DerivedValue | LookedUp
+@dataclass(frozen=True)
+class Listed:
+    """The values that ``step`` gathers as ``column``, one for each element of a list: NULL where the list is.
+
+    ``key`` is the spine's column that has the list.
+    """
+
+    step: int
+    column: Column
+    key: Column
+
+
+Value = Fetched | WindowValue | SpineValue | SpineInstant | DerivedValue | LookedUp | Listed
 """A value that the expression of a derived step reads."""
 
 
@@ -185,6 +197,28 @@ Value = Fetched | WindowValue | SpineValue | SpineInstant | DerivedValue | Looke
 class Extended:
     """Adds to the spine's rows ``columns`` with values of earlier steps, which keys of later steps are looked up by."""
 
+    columns: tuple[tuple[Column, Value], ...]
+
+
+@dataclass(frozen=True)
+class Unnested:
+    """Begins a lookup by lists: the steps up to the next :class:`Gathered` read a row for each element of each list.
+
+    ``key`` is the spine's column of lists, and ``element`` the name and type of its elements; ``kept`` are the spine's
+    columns that these steps read as well.
+    """
+
+    label: str
+    key: Column
+    element: Column
+    kept: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Ends a lookup by lists: ``columns`` are lists of the values of the steps since ``unnested``, in its order."""
+
+    unnested: Unnested
     columns: tuple[tuple[Column, Value], ...]
 
 
@@ -208,7 +242,7 @@ class Derived:
     narrowed: Column | None = None
 
 
-Step = AsOfJoin | TrailingWindow | Derived | Extended
+Step = AsOfJoin | TrailingWindow | Derived | Extended | Unnested | Gathered
 """Steps refer to each other by their places in the plan. A step comes after the steps that it reads."""
 
 
@@ -295,7 +329,7 @@ def _width(step: Step) -> int:
             return max((_LEAST_WIDTH, *places))
         case TrailingWindow():
             return max(len(step.calls), _LEAST_WIDTH)
-        case Derived() | Extended():
+        case Derived() | Extended() | Unnested() | Gathered():
             return 0
     assert_never(step)
 

@@ -41,7 +41,8 @@ class InputKey:
 class RequestedFeature:
     """One requested feature: its view, the keys to join by, and the name of its column in the result.
 
-    ``by`` pairs keys of the view that are looked up with the feature or input that their value is.
+    ``by`` pairs keys of the view that are looked up with the feature or input that their value is; ``each`` is the one
+    of them that every element of a list is looked up as.
     """
 
     view: View
@@ -50,6 +51,7 @@ class RequestedFeature:
     column: Column
     output: str
     by: tuple[tuple[str, RequestedFeature | InputKey], ...] = ()
+    each: str | None = None
 
 
 def read_request(

@@ -37,6 +37,7 @@ STATUS: dict[str, int] = {
     "bad-value": 422,
     "name-clash": 422,
     "request-input": 422,
+    "lookup-too-many": 422,
     "engine": 422,
     "push-source": 422,
     "push-view": 422,

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError
 from asknown.instants import read_instant
-from asknown.plan.nodes import Derived, DerivedValue, Fetched, LookedUp, Output, Plan, SpineInstant, SpineValue, Value
+from asknown.plan.nodes import (
+    Derived,
+    DerivedValue,
+    Fetched,
+    Listed,
+    LookedUp,
+    Output,
+    Plan,
+    SpineInstant,
+    SpineValue,
+    Value,
+)
 from asknown.types import Column, SqlType
 from asknown.values.errors import EvaluationError
 
@@ -78,7 +89,7 @@ class _Leaves:
             while name in taken:
                 name = f"_{name}"
             match value.value if isinstance(value, LookedUp) else value:
-                case Fetched(step, column):
+                case Fetched(step, column) | Listed(step, column, _):
                     self.outputs.setdefault((step, column.name), Output(name, column, step))
                 case DerivedValue(step, kind):
                     self.outputs.setdefault(step, Output(name, Column(name, kind), step))
@@ -104,7 +115,7 @@ class _Leaves:
 
     def _value(self, value: Value, row: Mapping[str, Any]) -> Any:
         match value:
-            case Fetched(step, column):
+            case Fetched(step, column) | Listed(step, column, _):
                 return _as_value(row[self.outputs[step, column.name].name], column.type)
             case LookedUp(inner, _, sources):
                 missing = any(self._value(source, row) is None for source in sources)
@@ -127,6 +138,8 @@ def _as_value(value: Any, kind: SqlType) -> Any:
     """A value of the result as one of its type: Arrow has wide integers as decimals, the spine narrower types."""
     if value is None:
         return None
+    if kind.kind == "list" and kind.element is not None:
+        return [_as_value(one, kind.element) for one in value]
     if kind.kind == "timestamp" and isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day)
     if kind.kind == "timestamp" and isinstance(value, datetime):

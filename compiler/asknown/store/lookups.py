@@ -32,8 +32,10 @@ def looked_up(model: Model, catalog: TypedCatalog, columns: Mapping[str, Request
         waiting.remove(ready)
         lookup, (view, features) = ready
         keys, by = _keys(model, lookup, view, columns)
+        each = _key_of_lists(model, lookup, by, columns)
         for name, label, column in features:
-            yield RequestColumn(lookup.prefix + name, column.type, FeatureColumn(view, label, keys, column, by))
+            kind = column.type if each is None else column.type.listed
+            yield RequestColumn(lookup.prefix + name, kind, FeatureColumn(view, label, keys, column, by, each))
 
 
 _Found = tuple[FeatureView, list[tuple[str, str, Column]]]
@@ -84,10 +86,8 @@ def _keys(
                 raise _refused(model, lookup, column, "an on-demand feature", "name an input, or a feature of a view")
             case _:
                 by.append((key.name, column.name))
-        if column.type.kind == "list":
-            hint = "look up one value: select an element in the view, as in (list(x) over …)[-1]"
-            raise _refused(model, lookup, column, f"a list ({column.type})", hint)
-        if not comparable(column.type, key.type):
+        given = column.type.element or column.type
+        if not comparable(given, key.type):
             raise AsknownError(
                 "key-type",
                 f"'{model.name}' looks up '{lookup.reference}' by '{column.name}', which is {column.type}, and the key "
@@ -96,6 +96,23 @@ def _keys(
                 hint=f"cast it to {key.type} in the view that it comes from",
             )
     return tuple(of_request), tuple(by)
+
+
+def _key_of_lists(
+    model: Model, lookup: LookupCall, by: tuple[tuple[str, str], ...], columns: Mapping[str, RequestColumn]
+) -> str | None:
+    """The key that is looked up by the elements of a list. Raises ``bad-model`` if there are several."""
+    lists = [(key, name) for key, name in by if columns[name.casefold()].type.kind == "list"]
+    if len(lists) > 1:
+        shown = " and ".join(f"'{name}'" for _, name in lists)
+        raise AsknownError(
+            "bad-model",
+            f"'{model.name}' looks up '{lookup.reference}' by two lists, {shown}, and which elements belong together "
+            "is not said",
+            at=request_place(model),
+            hint="look it up by one list, and by one element of the other, as in (list(x) over …)[-1]",
+        )
+    return lists[0][0] if lists else None
 
 
 def _refused(model: Model, lookup: LookupCall, column: RequestColumn, what: str, hint: str) -> AsknownError:

@@ -184,7 +184,7 @@ def _inputs(model: Model, columns: Sequence[RequestColumn]) -> Iterator[Column]:
 
 def _spell(column: RequestColumn) -> str:
     match column.origin:
-        case FeatureColumn(view, label, _, feature, _):
+        case FeatureColumn(view, label, _, feature):
             return f"{label}:{feature.name}" if label == view.name else f"{label}:{feature.name} (of '{view.name}')"
         case KeyColumn():
             return f"the key '{column.name}'"

@@ -195,6 +195,8 @@ class RetrievalJob:
         for place, step in enumerate(self.plan.steps):
             if not isinstance(step, AsOfJoin) or step.view.known_at is None or place in self.plan.steps_of_statuses:
                 continue
+            if not set(step.keys) <= set(self.plan.spine.columns):
+                continue  # it is looked up by values of other steps
             alone = replace(self.plan, steps=(step,), outputs=(), statuses=())
             statement = compile_hindsight(alone, self._models, self._reserved_names, self._engine.dialect)
             ((rows,),) = self._engine.rows(write(statement, self._engine.dialect))

@@ -62,7 +62,7 @@ class _Sources:
                 pairs = ((key, name) for key, name in _renamed(origin, keys).items() if key not in looked_up)
                 renamed = tuple((key, name) for key, name in pairs if key != name)
                 source = StoredSource(column.name, column.type, "feature", origin.column.name, read.name, renamed, by)
-                source = replace(source, origin="lookup") if by else source
+                source = replace(source, origin="lookup", each=origin.each) if by else source
             case FeatureColumn(OnDemandView() as other) as origin:
                 return self.tree(other, other.item(origin.column.name).tree, _renamed(origin, keys))
         return ("column", kind, self._name(source))

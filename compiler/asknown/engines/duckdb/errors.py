@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from asknown.errors import AsknownError
+from asknown.values import key_lists
 
 RAISED = "Invalid Input Error: asknown: "
 """How DuckDB's message begins where SQL of ours raised the error."""
@@ -35,6 +36,8 @@ def translate(error: Exception) -> AsknownError:
         hint = None if _OF_SYSTEM.search(candidate) else f"did you mean {candidate}"
     if (of_values := _of_values(text)) is not None:
         return of_values
+    if message.startswith(key_lists.RAISED):
+        return key_lists.too_many(message.removeprefix(key_lists.RAISED))
     if "No files found" in text or "Could not open" in text or "Cannot open" in text:
         return AsknownError("no-data", message, hint="correct the path in the source; it is relative to the project")
     if re.search(r"Table with name .* does not exist", text):

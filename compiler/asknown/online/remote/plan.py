@@ -25,7 +25,7 @@ from asknown.online.answer import (
 )
 from asknown.online.codec import column_decoder, full_column_decoder, stored_key
 from asknown.online.keys import column_encoder
-from asknown.online.lookups import keyed, rounds, without_missing
+from asknown.online.lookups import as_asked, keyed, rounds
 from asknown.online.remote.documents import COMMIT, ON_DEMAND, PUSHES, SERVICE, VIEW, Placed, State
 from asknown.online.remote.store import Block, Get, Got, Key, RemoteStore, Span
 from asknown.online.request import Read, Request, answered_until
@@ -101,8 +101,8 @@ class RemotePlan:
         rows: dict[int, Found] = {}
         told: tuple[str | None, ...] | None = None
         for places in self._rounds:
-            given = {place: keyed(self.request.reads[place], columns, values) for place in places}
-            gets = [self._tables[place].get(given[place], count, moment, whole=whole) for place in places]
+            by = {place: keyed(self.request.reads[place], columns, values, count) for place in places}
+            gets = [self._tables[p].get(by[p].columns, by[p].count, moment, whole=whole) for p in places]
             fetched = store.fetch(self.facts, self._tell, gets)
             if fetched is None or told not in (None, tuple(fetched.told)):
                 return None  # between two rounds, no load and no push may have come
@@ -118,7 +118,7 @@ class RemotePlan:
                 for at_place, (read, column, windowed) in enumerate(self._places):
                     if read == place:
                         some = [one.values[column] for one in rows[place].windows] if windowed else kept[column]
-                        values[at_place] = without_missing(self.request.reads[place], given[place], some)
+                        values[at_place] = as_asked(self.request.reads[place], by[place], some)
         if self._on_demand is not None:
             values += self._on_demand.for_rows(values, columns, count, instant)
             values = [values[place] for place in self.request.shown]

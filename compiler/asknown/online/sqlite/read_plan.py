@@ -148,17 +148,17 @@ class ReadPlan:
         self, cursor: Any, columns: Mapping[str, Sequence[Any]], count: int, instant: datetime
     ) -> tuple[list[Found], list[list[Any]]]:
         """The rows that each read found, and the fetched values. A read comes after those that it is looked up by."""
-        from asknown.online.lookups import keyed, without_missing  # few requests look views up
+        from asknown.online.lookups import as_asked, keyed  # few requests look views up
 
         values: list[list[Any]] = [[] for _ in self.request.fetched]
         rows = []
         for place, (table, read) in enumerate(zip(self._tables, self.request.reads, strict=True)):
-            given = keyed(read, columns, values)
-            found, kept = table.read(cursor, given, count, instant)
+            by = keyed(read, columns, values, count)
+            found, kept = table.read(cursor, by.columns, by.count, instant)
             rows.append(found)
             for at, output in enumerate(self.request.fetched):
                 if output.read == place:
-                    values[at] = without_missing(read, given, _values(output, found, kept))
+                    values[at] = as_asked(read, by, _values(output, found, kept))
         return rows, values
 
     def after_pushes(self, cursor: Any, instant: datetime, *, latest: bool) -> datetime:
