@@ -144,6 +144,18 @@ MOVES = {
         f"select k, ts, x as a, unnest(l) + 1 as b from {T}",
         f"select k, ts, x as a, unnest([y, z, x]) + 1 as b from {T}",
     ),
+    "a function that sqlglot does not know": (
+        f"select k, ts, x as a, generate_subscripts(l, 1) as b from {T}",
+        f"select k, ts, x as a, generate_subscripts([y, z], 1) as b from {T}",
+    ),
+    "unnest in a list": (
+        f"select k, ts, x as a, list_reverse([unnest(l)]) as b from {T}",
+        f"select k, ts, x as a, list_reverse([unnest([y, z])]) as b from {T}",
+    ),
+    "a function's number in a group": (
+        f"select k, ts, max(x) as a, list_slice(l, 1, 2) as b from {T} group by k, ts, list_slice(l, 1, 2)",
+        f"select k, ts, max(x) as a, list_slice(l, 1, 3) as b from {T} group by k, ts, list_slice(l, 1, 3)",
+    ),
     "unnest in a CTE": (
         f"with c as (select k, ts, x, unnest(l) as b from {T}) select k, ts, x as a, b from c",
         f"with c as (select k, ts, x, unnest([y, z]) as b from {T}) select k, ts, x as a, b from c",
@@ -209,6 +221,16 @@ STAYS = {
     "what a stack has beside": (
         _stack("z").replace("y as q from", "x as q from"),
         _stack("z"),
+    ),
+    "another item with a function of lists": (
+        f"select k, ts, x as a, list_reverse(l) as b from {T}",
+        f"select k, ts, x as a, list_sort(list_reverse(l)) as b from {T}",
+    ),
+    "another item with a frame of the calendar": (
+        f"select k, ts, x as a, sum(y) over (partition by k order by ts range between to_hours(1) preceding and "
+        f"current row) as b from {T}",
+        f"select k, ts, x as a, sum(y) over (partition by k order by ts range between to_hours(2) preceding and "
+        f"current row) as b from {T}",
     ),
     "a window by its name": (
         f"select k, ts, avg(x) over ({DAY}) as a, y as b from {T}",

@@ -28,6 +28,7 @@ from asknown.model.nodes import (
     RequestColumn,
     View,
 )
+from asknown.model.total_order import items_by_row
 from asknown.project.nodes import SourceTable
 
 
@@ -36,8 +37,9 @@ class FeatureFingerprint:
     """``values`` changes when a value may differ. ``sql`` is what it was made of, for search and for messages.
 
     ``rows`` is ``values`` without the ttl, and ``unnamed`` is that without the feature's own name. ``order`` hashes
-    the as-of features before this one, which break ties before it does (rule 3); it is None for a feature of trailing
-    windows alone. ``whole`` says why the whole view's SQL stands for the feature's, and is empty where it does not.
+    the as-of features before this one, which break ties before it does (rule 3), and the others too where the view has
+    windows over rows; it is None for a feature of trailing windows alone. ``whole`` says why the whole view's SQL
+    stands for the feature's, and is empty where it does not.
     """
 
     values: str
@@ -68,12 +70,17 @@ def fingerprint_features(
     ttls = {name: view.ttl if _reads_newest(view, name) else None for name in rows}
     values = {name: rows[name] if ttls[name] is None else _hash([rows[name], ttls[name]]) for name in rows}
     found: dict[str, FeatureFingerprint] = {}
-    before: list[str] = []
+    before: list[str] = []  # the as-of features
+    every: list[str] = []
+    by_row = items_by_row(view.model)
     for name, (sql, why) in spelled.items():
         newest = _reads_newest(view, name)
-        order = _hash(before) if newest else None
+        # Which of the rows that tie gets which value of such an item follows all items up to it and to this feature.
+        # An item of this kind has those up to itself in its own SQL.
+        order = _hash(every if by_row and name.casefold() not in by_row else before) if newest else None
         unnamed = _hash([facts, sql.replace(f'"{name.casefold()}"', '"?"')])
         found[name] = FeatureFingerprint(values[name], rows[name], unnamed, order, sql, why)
+        every.append(rows[name])
         if newest:
             before.append(rows[name])
     return found

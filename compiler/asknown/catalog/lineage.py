@@ -19,6 +19,7 @@ from asknown.model.nodes import AskedAt, FeatureColumn, FeatureView, InputColumn
 from asknown.project.nodes import SourceTable
 
 Role = Literal["value", "filter", "join", "group", "key", "time", "row"]
+_SEVERAL_ROWS = (exp.Explode, exp.Unnest, exp.UDTF, exp.ExplodingGenerateSeries)
 ROLES: tuple[Role, ...] = ("value", "filter", "join", "group", "key", "time", "row")
 
 
@@ -200,7 +201,9 @@ class _Tracer:
             for item in [distinct] if distinct.args.get("on") else query.selects:
                 self._expression(scope, item, "group")
         for item in query.selects:
-            if item.find(exp.Explode, exp.Unnest, exp.UDTF, exp.ExplodingGenerateSeries) is not None:
+            if item.find(*_SEVERAL_ROWS) is not None or any(
+                call.name.casefold() == "generate_subscripts" for call in item.find_all(exp.Anonymous)
+            ):
                 self._expression(scope, item, "row")
 
     def _ordered(self, scope: Scope, query: exp.Query) -> None:

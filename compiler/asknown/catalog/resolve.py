@@ -21,6 +21,37 @@ VIEW = "v_"
 """The alias of the view's own select in the resolved SQL."""
 RAISED = (SqlglotError, KeyError, ValueError, AttributeError, TypeError, RecursionError)
 """The errors that sqlglot's optimizer may raise at SQL that it does not understand."""
+_CALL = "call"
+# DuckDB's functions that sqlglot does not know and that give one value for one row.
+_SCALAR = {
+    *("age", "array_aggregate", "array_apply", "array_extract", "array_has_any", "array_indexof", "array_pop_back"),
+    *("array_pop_front", "array_push_back", "array_push_front", "array_reduce", "array_resize", "array_reverse_sort"),
+    *("array_select", "array_sort", "array_transform", "array_unique", "array_value", "array_where", "array_zip"),
+    *("bar", "base64", "bin", "bit_count", "bit_position", "cardinality", "century", "constant_or_null"),
+    *("damerau_levenshtein", "date_part", "date_sub", "datepart", "datesub", "days_in_month", "decade", "divide"),
+    *("element_at", "epoch_ns", "epoch_us", "era", "even", "fdiv", "fmod", "format_bytes", "from_binary", "gamma"),
+    *("gcd", "grade_up", "greatest_common_divisor", "hamming", "hash", "isfinite", "isoyear", "jaccard"),
+    *("jaro_similarity", "json_array_length", "json_contains", "json_exists", "json_value", "julian", "lcm"),
+    *("least_common_multiple", "left_grapheme", "length_grapheme", "lgamma", "list_aggr", "list_aggregate"),
+    *("list_any_value", "list_apply", "list_avg", "list_bit_and", "list_bit_or", "list_bit_xor", "list_bool_and"),
+    *("list_bool_or", "list_cat", "list_cosine_similarity", "list_count", "list_dot_product", "list_element"),
+    *("list_entropy", "list_extract", "list_first", "list_grade_up", "list_has_all", "list_histogram"),
+    *("list_indexof", "list_inner_product", "list_intersect", "list_kurtosis", "list_kurtosis_pop", "list_last"),
+    *("list_mad", "list_median", "list_mode", "list_pack", "list_position", "list_product", "list_reduce"),
+    *("list_resize", "list_reverse", "list_reverse_sort", "list_select", "list_sem", "list_skewness", "list_slice"),
+    *("list_sort", "list_stddev_pop", "list_stddev_samp", "list_string_agg", "list_sum", "list_unique"),
+    *("list_var_pop", "list_var_samp", "list_where", "list_zip", "make_timestamp_ms", "make_timestamp_ns"),
+    *("make_timestamptz", "map_concat", "map_contains", "map_contains_entry", "map_contains_value", "map_entries"),
+    *("map_extract", "map_extract_value", "map_values", "md5_number", "microsecond", "millennium", "millisecond"),
+    *("mismatches", "multiply", "nanosecond", "nextafter", "nfc_normalize", "octet_length", "ord", "parse_dirname"),
+    *("parse_dirpath", "parse_filename", "prefix", "printf", "regexp_escape", "right_grapheme", "round_even"),
+    *("roundbankers", "row", "set_bit", "signbit", "strip_accents", "strlen", "struct_concat", "struct_contains"),
+    *("struct_extract_at", "struct_has", "struct_insert", "struct_keys", "struct_position", "struct_update"),
+    *("struct_values", "substring_grapheme", "subtract", "suffix", "timezone", "timezone_hour", "timezone_minute"),
+    *("to_base", "to_centuries", "to_decades", "to_hours", "to_json", "to_microseconds", "to_millennia"),
+    *("to_milliseconds", "to_minutes", "to_months", "to_quarters", "to_seconds", "to_weeks", "to_years"),
+    *("try_strptime", "unbin", "url_decode", "url_encode", "weekday", "yearweek"),
+}
 
 
 def resolve_view(
@@ -75,7 +106,19 @@ def only(qualified: exp.Select, view: FeatureView, feature: str) -> exp.Select:
     others = {column.name.casefold() for column in view.features} - {feature.casefold()}
     tree = qualified.copy()
     tree.set("expressions", [item for item in tree.selects if item.alias_or_name.casefold() not in others])
-    return pushdown_projections(tree)
+    if view.model.dialect != "duckdb":
+        return pushdown_projections(tree)
+    for call in list(tree.find_all(exp.Anonymous)):
+        if call.name.casefold() in _SCALAR or (isinstance(call.parent, exp.Window) and call.arg_key == "this"):
+            # sqlglot keeps a column that calls a function unknown to it, which might give several rows.
+            known = exp.Array(expressions=call.expressions)
+            known.meta[_CALL] = call.name
+            call.replace(known)
+    tree = pushdown_projections(tree)
+    for array in list(tree.find_all(exp.Array)):
+        if _CALL in array.meta:
+            array.replace(exp.Anonymous(this=array.meta[_CALL], expressions=array.expressions))
+    return tree
 
 
 def _plain(tree: exp.Query) -> exp.Query:

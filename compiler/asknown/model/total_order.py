@@ -7,7 +7,7 @@ order. Rows that tie in all columns that a select reads are the same to it, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -40,8 +40,23 @@ def function_of(window: exp.Window) -> exp.Expr:
     return function
 
 
-def with_total_order(model: Model, lineage: Lineage) -> Model:
-    """The model with every window over rows in a total order; the same model where it has none."""
+def items_by_row(model: Model) -> set[str]:
+    """The names, in lower case, of the items of a model's select that have a window over rows that may tie."""
+    windows = [window for window, select in _orderable(model.tree) if select is model.tree]
+    return {
+        item.alias_or_name.casefold()
+        for item in model.tree.selects
+        if any(node is window for window in windows for node in item.find_all(exp.Window))
+    }
+
+
+def with_total_order(model: Model, lineage: Lineage, *, identity: Collection[str] | None = None) -> Model:
+    """The model with every window over rows in a total order; the same model where it has none.
+
+    ``identity`` are the names, in lower case, of a view's keys and times. Where they are given, the order in an item of
+    the view's own select has none of the features after this item. Among rows of one key and time, these only decide
+    which row gets which of the item's values, so the greatest is the same without them.
+    """
     if not any(_orderable(model.tree)):
         return model
     tree = model.tree.copy()
@@ -51,7 +66,8 @@ def with_total_order(model: Model, lineage: Lineage) -> Model:
         present = {_text(term.this if isinstance(term, exp.Ordered) else term) for term in order}
         present |= {_text(term) for term in partition}
         more = []
-        for value in _deciding(select, model, lineage):
+        items = select.expressions if identity is None or select is not tree else _until(window, select, identity)
+        for value in _deciding(select, items, model, lineage):
             if _text(value) not in present:
                 present.add(_text(value))
                 more.append(exp.Ordered(this=value.copy(), desc=descending, nulls_first=not descending))
@@ -71,10 +87,23 @@ def _orderable(tree: exp.Query) -> Iterator[tuple[exp.Window, exp.Select]]:
             yield window, select
 
 
-def _deciding(select: exp.Select, model: Model, lineage: Lineage) -> Iterator[exp.Expr]:
-    """The expressions that distinguish the rows of a select: its created-at time first, then what its items read."""
+def _until(window: exp.Window, select: exp.Select, identity: Collection[str]) -> list[exp.Expr]:
+    """The items up to the one that the window stands in, and of the others those of ``identity``; all for QUALIFY."""
+    items: list[exp.Expr] = select.expressions
+    place = next((place for place, item in enumerate(items) if item is window or _has(item, window)), len(items))
+    return [item for at, item in enumerate(items) if at <= place or item.alias_or_name.casefold() in identity]
+
+
+def _has(item: exp.Expr, window: exp.Window) -> bool:
+    return any(node is window for node in item.find_all(exp.Window))
+
+
+def _deciding(select: exp.Select, of: Sequence[exp.Expr], model: Model, lineage: Lineage) -> Iterator[exp.Expr]:
+    """The expressions that distinguish the rows of a select: its created-at time first, then what the items ``of`` it
+    read, and its QUALIFY.
+    """
     created_at = (model.rendered.config.created_at or "").casefold()
-    items = sorted(select.expressions, key=lambda item: not created_at or item.alias_or_name.casefold() != created_at)
+    items = sorted(of, key=lambda item: not created_at or item.alias_or_name.casefold() != created_at)
     computed = {
         item.alias.casefold()
         for item in select.expressions
@@ -87,8 +116,11 @@ def _deciding(select: exp.Select, model: Model, lineage: Lineage) -> Iterator[ex
             yield from _starred(item, select, model, lineage)
             continue
         for value in _leaves(item.unalias()):
-            names = [c.name.casefold() for c in value.find_all(exp.Column) if not c.table]
-            if not any(name in computed for name in names) and value.find(exp.Column) is not None:
+            read = list(value.find_all(exp.Column))
+            own = [column for column in read if column.table or column.name.casefold() not in computed]
+            if len(own) < len(read):  # with an item of this select, which has a window or is read where it stands
+                yield from own
+            elif read:
                 yield value
 
 
@@ -99,7 +131,8 @@ def _leaves(value: exp.Expr) -> Iterator[exp.Expr]:
     if value.find(exp.Window) is None:
         yield value
     elif isinstance(value, exp.Window):
-        yield from function_of(value).iter_expressions()
+        for argument in function_of(value).iter_expressions():  # one under DISTINCT, or ordered, is no value itself
+            yield from argument.iter_expressions() if isinstance(argument, exp.Distinct | exp.Order) else [argument]
         if isinstance(value.this, exp.Filter):
             yield value.this.expression.this
     else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asknown.catalog.catalog import Catalog
@@ -19,7 +20,9 @@ from asknown.changes.nodes import (
 )
 from asknown.emit.probe import compile_ties
 from asknown.emit.statement import write
+from asknown.model.lineage import Lineage
 from asknown.model.nodes import FeatureView, Model, OnDemandView, View
+from asknown.model.total_order import with_total_order
 from asknown.project.nodes import Project, Service, Terms
 from asknown.registry.nodes import (
     Meaning,
@@ -76,7 +79,11 @@ def fingerprints_of(typed: TypedCatalog, view: View) -> dict[str, FeatureFingerp
         return fingerprint_on_demand(view, lambda other: fingerprints_of(typed, other))
     closure = typed.models.closure([view.name])
     columns = {key: typed.sources.columns(key) for key in _sources(closure)}
-    return fingerprint_features(view, closure, typed.project.sources, columns)
+    # As written: for some engines, and where there is none, a view's stacks are spelled out.
+    below = {model.name: model for model in closure}
+    identity = {column.name.casefold() for column in (*view.keys, *view.times)}
+    written = with_total_order(below[view.name], Lineage(below, typed.known), identity=identity)
+    return fingerprint_features(replace(view, model=written), closure, typed.project.sources, columns)
 
 
 def lineage_of(typed: TypedCatalog, view: View) -> dict[str, tuple[Edge, ...]]:
@@ -131,16 +138,28 @@ def _made_of(model: Model) -> Body:
 
 
 def causes_of(parts: Iterable[tuple[str, str, str]], before: Body, models: Catalog) -> Iterator[Place]:
+    """The changes among ``parts`` (kind, name, file) to the models of a project; see :func:`places_of`."""
+
+    def made_of(name: str) -> Body | None:
+        return _made_of(models.model(name)) if name in models.project.models else None
+
+    return places_of(parts, before, made_of)
+
+
+def places_of(
+    parts: Iterable[tuple[str, str, str]], before: Body, after: Callable[[str], Body | None]
+) -> Iterator[Place]:
     """The changes among ``parts`` (kind, name, file): macros stand for models whose templates are as they were.
 
-    ``before`` says what the models of the applied version were made of, by name; older versions do not.
+    ``before`` says what the models of the older version were made of, by name, which the oldest ones do not; ``after``
+    says it of a model of the newer one.
     """
     for kind, name, file in parts:
         old = before.get(name) if kind == "model" else None
-        if old is None or name not in models.project.models:
+        new = after(name) if old is not None else None
+        if old is None or new is None:
             yield Place(kind, name, file)
             continue
-        new = _made_of(models.model(name))
         macros = [use for use in new["macros"] if use not in old["macros"]]
         if old["template"] != new["template"] or not macros:
             yield Place(kind, name, file)
