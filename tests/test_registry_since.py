@@ -174,3 +174,36 @@ def test_enforce_is_true_or_false(shop: Path) -> None:
         "shop:\n  outputs: {dev: {type: duckdb}}\n  registry: {enforce: oui}\n", encoding="utf-8"
     )
     assert "'enforce' of 'registry'" in run("plan", code=1)
+
+
+def test_two_revisions_are_compared_without_the_files(revisions: None) -> None:
+    Path("models/orders.sql").write_text("this is no SQL", encoding="utf-8")
+    assert plan("--since", "1", "--until", "2") == [("twice", "values", 1, 2)]
+    assert plan("--since", "2", "--until", "3") == [("note", "new", 2, 3)]
+    said = run("plan", "--since", "1", "--until", "2")
+    assert "From revision 1 of shop" in said and " to revision 2 " in said
+    assert "models/orders.sql" in said, "the cause"
+    assert "1 view changed (1 with other values), 1 is unchanged." in said
+    assert "Nothing changed: 2 views are unchanged." in run("plan", "--since", "2", "--until", "2")
+
+
+def test_an_until_without_a_since_or_before_it_is_refused(revisions: None) -> None:
+    assert "say with --since where it begins" in run("plan", "--until", "2", code=2)
+    said = run("plan", "--since", "3", "--until", "2", code=1)
+    assert "revision 2 came before revision 3" in said and "--since 2 --until 3" in said
+
+
+def test_the_values_of_two_revisions_are_counted(revisions: None) -> None:
+    spine = Path("spine.csv")
+    spine.write_text("customer_id,event_timestamp\n1,2024-01-02 00:00\n1,2024-01-03 00:00\n", encoding="utf-8")
+    edit("amount * 3", "amount * 4")
+    records = json.loads(run("plan", "--since", "1", "--until", "2", "--diff", str(spine), "--format", "json"))
+    found = {r["feature"]: (r["changed"], r["first"]) for r in records if r["kind"] == "diff"}
+    assert found["last_amount"] == (0, None)
+    assert found["twice"][0] == 2 and (found["twice"][1]["before"], found["twice"][1]["after"]) == (11.0, 16.5)
+
+
+def test_a_single_revision_is_named_alone(shop: Path) -> None:
+    run("apply", "--yes")
+    said = run("plan", "--since", "7", code=1)
+    assert "its only revision is 1 of " in said and " to 1" not in said

@@ -45,7 +45,7 @@ VIEWS = {
     f"from {T}) select k, ts, a, b, p from s",
     "grouped": f"select k, ts, a % 2 as half, lag(sum(b)) {OVER} as p from {T} group by k, ts, a % 2",
     "sideways": f"select k, ts, lag(a) {OVER} as p, p * 10 + b as q from {T}",
-    "beside_distinct": f"select k, ts, count(distinct b) over (partition by k order by ts range between interval 1 hour "
+    "beside_distinct": "select k, ts, count(distinct b) over (partition by k order by ts range between interval 1 hour "
     f"preceding and current row) as c, lag(a) {OVER} as p from {T}",
     "filtered": f"select k, ts, b from {T} qualify lag(a) {OVER} is null",
 }

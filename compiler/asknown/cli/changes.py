@@ -49,10 +49,13 @@ def against(changes: ProjectChanges) -> str:
     if base is None:
         return f"Nothing of {changes.project} was applied yet, target {changes.target}."
     commit = f", {base.git_commit[:7]}" if base.git_commit else ""
+    known = f"revision {base.n} of {changes.project} ({base.at[:10]}, {base.author}{commit})"
+    if changes.reached is not None:
+        to = changes.reached
+        commit = f", {to.git_commit[:7]}" if to.git_commit else ""
+        return f"From {known} to revision {to.n} ({to.at[:10]}, {to.author}{commit})."
     other = "" if base.target == changes.target else f" (applied with target {base.target})"
-    return f"Against revision {base.n} of {changes.project} ({base.at[:10]}, {base.author}{commit}), target " + (
-        f"{changes.target}{other}."
-    )
+    return f"Against {known}, target {changes.target}{other}."
 
 
 def _view(view: ViewChange, consumers: Sequence[Consumer]) -> Iterator[str]:
@@ -108,7 +111,13 @@ def _feature(change: FeatureChange, width: int) -> str:
     line = f"{_MARKS.get(change.kind, '~')} {change.feature.ljust(width)}  {change.kind}"
     if change.kind == "order":
         tied = change.tied_rows
-        line += "" if tied is None else f"  may change: {tied:,} tied rows" if tied else "  unchanged: no tied rows"
+        line += (
+            "  may change where rows tie"
+            if tied is None
+            else f"  may change: {tied:,} tied rows"
+            if tied
+            else "  unchanged: no tied rows"
+        )
     elif change.alike:
         line += f"  already exists as {change.alike}"
     elif change.kind == "renamed":
@@ -140,7 +149,8 @@ def _short(text: str) -> str:
 
 def _counted(changes: ProjectChanges) -> str:
     if changes.nothing:
-        return f"Nothing to do: {changes.unchanged} views are unchanged."
+        said = "Nothing to do" if changes.reached is None else "Nothing changed"
+        return f"{said}: {_views(changes.unchanged, 'is', 'are')} unchanged."
     breaking = changes.breaking
     counts = {
         "breaking": len(breaking),
@@ -148,8 +158,14 @@ def _counted(changes: ProjectChanges) -> str:
         "new": sum(view.kinds == ("new",) for view in changes.views),
     }
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    changed = f"{len(changes.views)} views change" if len(changes.views) != 1 else "1 view changes"
-    return f"{changed}{f' ({said})' if said else ''}, {changes.unchanged} are unchanged."
+    verbs = ("changes", "change") if changes.reached is None else ("changed", "changed")
+    changed = _views(len(changes.views), *verbs)
+    rest = f"{changes.unchanged} {'is' if changes.unchanged == 1 else 'are'}"
+    return f"{changed}{f' ({said})' if said else ''}, {rest} unchanged."
+
+
+def _views(count: int, one: str, several: str) -> str:
+    return f"{count} view {one}" if count == 1 else f"{count} views {several}"
 
 
 def change_records(changes: ProjectChanges) -> Iterator[dict[str, Any]]:

@@ -36,6 +36,8 @@ from asknown.store.typed_catalog import TypedCatalog
 class ProjectChanges:
     """The changes that an apply would record, against the revision ``base`` (None: nothing was applied yet).
 
+    With ``reached``, they are those that were recorded after ``base`` up to that revision.
+
     ``consumers`` maps each changed view to the feature services and exposures that read it; ``unchanged`` counts the
     other views. ``exposures`` names those that were declared, changed or taken out, ``pins`` likewise the pinned views
     of other projects; ``warnings`` say which of these are deprecated.
@@ -51,6 +53,7 @@ class ProjectChanges:
     exposures: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    reached: Revision | None = None
 
     @property
     def nothing(self) -> bool:

@@ -35,22 +35,28 @@ class FeatureDiff:
     first: tuple[dict[str, Any], Any, Any] | None
 
 
-def diff_values(store: FeatureStore, changes: Sequence[ViewChange], spine: Any, rows: int) -> list[FeatureDiff]:
-    """The differences of each feature that both versions of a changed view have, over the first ``rows`` of a spine."""
+def diff_values(
+    store: FeatureStore, changes: Sequence[ViewChange], spine: Any, rows: int, *, applied: bool = False
+) -> list[FeatureDiff]:
+    """The differences of each feature that both versions of a changed view have, over the first ``rows`` of a spine.
+
+    The newer version is the one in the project's files, or with ``applied`` the registry's.
+    """
     found: list[FeatureDiff] = []
     is_model = isinstance(spine, str) and spine in store.project.models
     table: pa.Table | None = store.preview(spine, rows) if is_model else None
     for change in changes:
         if change.before is None or change.after is None:
             continue
-        now = store.lineage(change.view)
+        later = store.at_version(f"{change.view}@v{change.after}")[0] if applied else store
+        now = later.lineage(change.view)
         before, view = store.at_version(f"{change.view}@v{change.before}")
         shared = [name for name in before.lineage(view) if name in now]
         if not shared:
             continue
         asked = [f"{change.view}:{name}" for name in shared]
         given = spine if table is None else table
-        new = store.get_historical_features(given, asked, full_feature_names=True).to_arrow()
+        new = later.get_historical_features(given, asked, full_feature_names=True).to_arrow()
         if table is None:
             table = new.select(new.column_names[: -len(shared)]).slice(0, rows)
         new = new.slice(0, rows)

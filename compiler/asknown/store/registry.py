@@ -9,6 +9,7 @@ from asknown.catalog.catalog import Catalog
 from asknown.errors import AsknownError
 from asknown.project.nodes import Project
 from asknown.registry.nodes import NextRevision, Revision, Run
+from asknown.store.between import changes_between
 from asknown.store.check import errors_of_views
 from asknown.store.comparison import Comparison, ProjectChanges, refuse_breaking
 from asknown.store.registry_copies import open_registry, publish_registry
@@ -29,15 +30,20 @@ class ProjectRegistry:
         self.unpublished: str | None = None
         """Why the copy of the registry was not published after the last revision, if it should have been."""
 
-    def changes(self, since: Any = None) -> ProjectChanges:
+    def changes(self, since: Any = None, until: Any = None) -> ProjectChanges:
         """The changes that :meth:`apply` would record: views, features and services, each with its kind.
 
         ``since`` compares with an older state than the newest: the number of a revision; or an instant, or a duration
-        such as ``"7 days"`` before now, for the revision that was the newest then.
+        such as ``"7 days"`` before now, for the revision that was the newest then. With ``until``, in the same forms,
+        the changes are those from ``since`` to that revision, and the project's files do not count.
         Only views whose SQL or config differs are typed; a project without changes asks no engine.
         """
         with open_registry(self._place) as reader:
             base = None if since is None else revision_at(reader, self._name, since)
+            if until is not None:
+                if base is None:
+                    raise AsknownError("bad-value", "until without since", hint="say which revision to begin with")
+                return changes_between(reader, self._project, base, revision_at(reader, self._name, until))
             return Comparison(self._catalog, self._typed, reader, base).changes
 
     def require_applied(self, views: Collection[str]) -> None:

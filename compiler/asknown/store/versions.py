@@ -158,7 +158,10 @@ def revision_at(reader: RegistryReader, project: str, since: Any) -> Revision:
         found = next((revision for revision in revisions if read_instant(revision.at, "at") <= moment), None)
         missing = f"'{project}' had no revision at {moment.isoformat(sep=' ', timespec='seconds')} UTC"
     if found is None:
-        hint = f"its revisions: {oldest.n} of {oldest.at} to {newest.n} of {newest.at}; asknown history lists them"
+        if newest is oldest:
+            hint = f"its only revision is {oldest.n} of {oldest.at}"
+        else:
+            hint = f"its revisions: {oldest.n} of {oldest.at} to {newest.n} of {newest.at}; asknown history lists them"
         raise AsknownError("unknown-version", missing, hint=hint)
     return found
 

@@ -27,6 +27,11 @@ COLUMNS = ("view", "feature", "kind", "from", "to", "before", "after", "tied_row
     help="Compare with this revision, or with the newest one at this instant, instead of the newest of all.",
 )
 @click.option(
+    "--until",
+    metavar="REVISION|INSTANT|DURATION",
+    help="With --since: compare with this revision, in place of the project's files.",
+)
+@click.option(
     "--diff",
     "spine",
     metavar="SPINE",
@@ -38,7 +43,16 @@ COLUMNS = ("view", "feature", "kind", "from", "to", "before", "after", "tied_row
 )
 @format_option()
 @click.pass_obj
-def command(session: Session, *, check: bool, since: str | None, spine: str | None, rows: int, kind: Format) -> None:
+def command(
+    session: Session,
+    *,
+    check: bool,
+    since: str | None,
+    until: str | None,
+    spine: str | None,
+    rows: int,
+    kind: Format,
+) -> None:
     """Show what would change against the registry.
 
     Compares each view with its applied version, feature by feature. Names the cause of each change, the feature
@@ -59,15 +73,18 @@ def command(session: Session, *, check: bool, since: str | None, spine: str | No
       asknown plan --check --format json
       asknown plan --diff flights_spine
       asknown plan --since 1
+      asknown plan --since 1 --until 3
     """
+    if until is not None and since is None:
+        raise click.UsageError("--until says where a comparison ends: say with --since where it begins")
     with session.open_store() as store:
-        changes = store.registry.changes(since)
+        changes = store.registry.changes(since, until)
         differences: list[FeatureDiff] = []
         if spine is not None:
             from asknown.store.diff import diff_values
 
             with working("comparing values"):
-                differences = diff_values(store, changes.views, spine, rows)
+                differences = diff_values(store, changes.views, spine, rows, applied=until is not None)
     if kind == "json":
         write_json(itertools.chain(change_records(changes), diff_records(differences)))
     elif kind == "csv":
