@@ -258,6 +258,13 @@ class AsknownError(Exception):
         return "\n".join(parts)
 
 
+def _none_of(what: str) -> str:
+    owner, _, plural = what.rpartition(" ")
+    if owner not in ("its", "the spine's"):
+        return f"there are no {what}"
+    return f"{'it' if owner == 'its' else 'the spine'} has no {plural}"
+
+
 def did_you_mean(name: str, known: Iterable[str], *, what: str = "") -> str:
     """A sentence that says what exists: the nearest names first, else the whole (short) list.
 
@@ -271,6 +278,6 @@ def did_you_mean(name: str, known: Iterable[str], *, what: str = "") -> str:
     if near:
         return "did you mean " + " or ".join(f"'{folded[n]}'" for n in near) + "?"
     if not names:
-        return f"there are no {what}" if what else ""
+        return _none_of(what) if what else ""
     shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
     return f"{what or 'known'}: {shown}"

@@ -191,12 +191,15 @@ def keeps_exactly(kind: SqlType) -> bool:
 def require_exact(kind: SqlType, *, column: str, view: str) -> None:
     """Refuses a feature whose type cannot be kept exactly."""
     if not keeps_exactly(kind):
+        hint = f"cast it in the model, as in: cast({column} as {_nearest(kind)}) as {column}"
+        if kind.name.upper().startswith("MAP("):
+            hint = "write map_entries(…) around it: a list of its keys and values"
+        elif kind.name.upper() == "INTERVAL":
+            hint = f"make it a number of seconds in the model, as in: epoch({column}) as {column}"
         raise AsknownError(
             "unsupported-type",
             f"feature '{column}' of '{view}' has type {kind}, which cannot be kept exactly",
-            hint="write map_entries(…) around it: a list of its keys and values"
-            if kind.name.upper().startswith("MAP(")
-            else f"cast it in the model, as in: cast({column} as {_nearest(kind)}) as {column}",
+            hint=hint,
         )
 
 

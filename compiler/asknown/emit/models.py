@@ -248,6 +248,9 @@ def _casts(read: FileRead | None) -> dict[str, exp.Expr]:
         if written == "nanoseconds":
             casts[name] = snippet(DUCKDB, "instant.other", x=value)
             continue
+        if written is not None and written.startswith("duration."):
+            casts[name] = snippet(DUCKDB, written, x=value)
+            continue
         if written == "comma":
             value = exp.func("replace", value, exp.Literal.string(","), exp.Literal.string("."), dialect="duckdb")
         elif written is not None:

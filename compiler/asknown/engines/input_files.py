@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asknown.engines.arrow_schema import PERIOD, find_durations
 from asknown.engines.file_forms import check_folder
 from asknown.engines.json_files import inspect_json
 from asknown.engines.text_files import QueryRunner, TextFile, arguments_sql, inspect_text
@@ -123,12 +124,63 @@ def inspect_parquet(
             _check_union(engine, leaves, at)
     described = engine.rows(f"DESCRIBE SELECT * FROM READ_PARQUET({_literal(path)}{arguments_sql(arguments)})")
     texts = {name.casefold() for name, kind in declared.items() if parse_type(kind).kind == "text"}
-    casts = [
+    casts: list[tuple[str, str, str | None]] = [
         (str(name), "VARCHAR", None) if name.casefold() in texts else (str(name), "TIMESTAMP", "nanoseconds")
         for name, kind, *_ in described
         if kind in _NANOSECONDS
     ]
+    durations = _durations(engine, path, leaves, declared, at)
+    casts += [
+        (str(name), "INTERVAL", f"duration.{durations[name.casefold()]}")
+        for name, kind, *_ in described
+        if kind == "BIGINT" and name.casefold() in durations
+    ]
     return FileRead("read_parquet", tuple(sorted(arguments.items())), tuple(casts))
+
+
+def _durations(
+    engine: QueryRunner, path: str, leaves: Sequence[_Leaf], declared: Mapping[str, str], at: Where | None
+) -> dict[str, str]:
+    """The units of the columns that hold durations, by name. A column whose type is declared is left out.
+
+    Raises ``file-value`` for durations inside of lists and structs, for periods, and where files disagree.
+    """
+    query = f"SELECT file_name, value FROM PARQUET_KV_METADATA({_literal(path)}) WHERE key = 'ARROW:schema'"
+    rows = engine.rows(query)
+    schemas = {value: find_durations(value) for value in {value for _, value in rows}}
+    stored = {str(file): schemas[value] for file, value in rows}
+    plain = {name.casefold() for name in declared}
+    units: dict[str, dict[str, str]] = {}  # by the column's name: by the unit, a file
+    for file, found in stored.items():
+        for parts, unit in found.items():
+            column, name = parts[0].casefold(), ".".join(parts)
+            if column in plain:
+                continue
+            if unit == PERIOD or len(parts) > 1:
+                what = "periods" if unit == PERIOD else "durations inside of a list or struct"
+                raise AsknownError(
+                    "file-value",
+                    f"{file}: column '{name}' has {what}, which Parquet keeps as plain integers",
+                    at=at,
+                    hint="write it as instants: df[name].dt.to_timestamp()"
+                    if unit == PERIOD
+                    else "write it as a number of seconds",
+                )
+            units.setdefault(column, {}).setdefault(unit, file)
+    for leaf in leaves:
+        column = leaf.path[0].casefold()
+        if column in units and column not in {parts[0].casefold() for parts in stored.get(leaf.file, {})}:
+            units[column].setdefault(leaf.kind, leaf.file)
+    for column, files in units.items():
+        if len(files) > 1:
+            (first, one), (second, other), *_ = files.items()
+            raise AsknownError(
+                "file-value",
+                f"column '{column}' has durations in the unit {first} in {one}, and {second} in {other}",
+                at=at,
+                hint="write all files in one unit",
+            )
+    return {column: next(iter(files)) for column, files in units.items()}
 
 
 def _check_complete(engine: QueryRunner, path: str, columns: Mapping[str, str], at: Where | None) -> None:

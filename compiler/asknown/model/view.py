@@ -152,11 +152,12 @@ def _key(model: Model, find: Callable[[str, str], Column], entity: Entity, key: 
     assert isinstance(key, Key)
     column = find(key.name, f"key of entity '{entity.name}'")
     if column.type.kind not in KEY_KINDS:
+        wanted = "bigint" if column.type.kind == "float" else "varchar"
         raise AsknownError(
             "unsupported-type",
             f"key '{column.name}' of '{model.name}' has type {column.type}, whose values do not compare reliably",
             at=at,
-            hint=f"cast it in the model, as in: cast({column.name} as bigint) as {column.name}",
+            hint=f"cast it in the model, as in: cast({column.name} as {wanted}) as {column.name}",
         )
     if key.data_type is not None and not comparable(parse_type(key.data_type), column.type):
         raise AsknownError(

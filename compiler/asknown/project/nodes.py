@@ -118,7 +118,8 @@ class FileRead:
     """How DuckDB reads files: a table function, its named arguments, and the types that columns are cast to.
 
     A cast is (column, type, format of its dates or None); the format ``nanoseconds`` is a timestamp in these, which
-    must be a whole microsecond, and ``comma`` a number with a comma before its fraction.
+    must be a whole microsecond, ``comma`` a number with a comma before its fraction, and ``duration.ns`` an integer
+    that counts this unit.
     """
 
     function: str

@@ -57,10 +57,23 @@ def read_spine(raw: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp
     else:
         relation = _locate(raw, catalog, renderer)
     _refuse_alike(relation.columns)
+    _refuse_durations(relation.columns)
     instant = find_instant(relation.columns, timestamp)
     if isinstance(raw, str | Path) and not relation.repeatable:
         return Spine(relation, instant)  # its rows may differ when it runs again, so no measurement would hold
     return Spine(relation, instant, _measure(relation, instant, catalog))
+
+
+def _refuse_durations(columns: Sequence[Column]) -> None:
+    """Refuses a column of durations, which not every frame and file that a training set goes to can keep."""
+    for column in columns:
+        if column.type.name.partition("[")[0] == "INTERVAL":
+            raise AsknownError(
+                "spine",
+                f"the spine's column '{column.name}' is a duration",
+                hint=f"make it a number of seconds: epoch({column.name}) as {column.name} in SQL, "
+                "df[name].dt.total_seconds() in pandas",
+            )
 
 
 def _log_of(raw: Any, catalog: TypedCatalog) -> Path | None:

@@ -40,6 +40,16 @@ _NANOSECONDS = (
 )
 
 
+def _durations() -> dict[str, str]:
+    """SQL of the interval that an integer ``:x`` is which counts a unit. Intervals have microseconds."""
+    written = {f"duration.{unit}": f"TO_MICROSECONDS(:x * {n})" for unit, n in (("s", 10**6), ("ms", 1000), ("us", 1))}
+    written["duration.ns"] = (
+        "CASE WHEN :x % 1000 <> 0 THEN CAST(ERROR('a duration must be a whole microsecond: ' || CAST(:x AS TEXT) || "
+        "' ns') AS INTERVAL) ELSE TO_MICROSECONDS(:x // 1000) END"
+    )
+    return written
+
+
 def _roundings() -> dict[str, str]:
     """SQL of ``round(x, n)`` and ``round_even(x, n)`` of a float ``:x``, in operations that IEEE 754 defines.
 
@@ -71,6 +81,7 @@ DUCKDB = Dialect(
         "instant.date": "CAST(:x AS TIMESTAMP)",
         "instant.text": "CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
         "instant.other": _NANOSECONDS,
+        **_durations(),
         "try_instant": "TRY_CAST(:x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
         "try_cast": "TRY_CAST(:x AS :type)",
         "from_zone": ":x AT TIME ZONE :zone AT TIME ZONE 'UTC'",
