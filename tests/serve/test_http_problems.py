@@ -251,7 +251,7 @@ def test_a_read_that_takes_too_long_is_stopped(path: Path, monkeypatch: pytest.M
 
         question = Ask(("a",), {"id": [1, 2]}, False, None, lambda: {})
         with pytest.raises(ProblemError, match=r"longer than 0\.2 seconds"):
-            await app.state.read(question)
+            await app.state.read_aside(question)
         for _ in range(100):
             await asyncio.sleep(0.02)
             if stopped:

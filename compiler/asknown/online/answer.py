@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from asknown.errors import AsknownError
-from asknown.instants import from_microseconds
+from asknown.instants import from_microseconds, in_utc
 from asknown.types import Kind, SqlType
 
 if TYPE_CHECKING:
@@ -47,8 +47,12 @@ class Found:
         oldest = self.oldest
         if oldest is None or min(filter(None, self.moments), default=oldest) >= oldest:
             return columns
-        young = [moment is not None and moment >= oldest for moment in self.moments]
-        return [[value if kept else None for value, kept in zip(column, young, strict=True)] for column in columns]
+        old = [place for place, moment in enumerate(self.moments) if moment is not None and moment < oldest]
+        kept: list[Any] = [list(column) for column in columns]
+        for column in kept:
+            for place in old:
+                column[place] = None
+        return kept
 
     def statuses(self) -> list[Status]:
         """The status of each row's features, before their own NULLs are considered."""
@@ -109,7 +113,7 @@ class Answer:
 
     def event_timestamps(self) -> dict[str, list[datetime | None]]:
         """For each output the event time of each row, aware."""
-        moments = [[_in_utc(moment) for moment in found.moments] for found in self._found]
+        moments = [[_aware(moment) for moment in found.moments] for found in self._found]
         return {
             output.name: [None] * len(values)
             if output.computed
@@ -118,6 +122,18 @@ class Answer:
             else list(moments[output.read])
             for output, values in zip(self.outputs, self.values, strict=True)
         }
+
+    def moments_of(self, row: int) -> list[datetime | None]:
+        """The event time, aware, of each output of one row."""
+        moments = [_aware(found.moments[row]) if found.moments else None for found in self._found]
+        return [
+            None
+            if output.computed
+            else _moment(self._found[output.read].windows[row].newest(output.place))
+            if output.windowed
+            else moments[output.read]
+            for output in self.outputs
+        ]
 
 
 def earliest(instant: datetime, ttl: timedelta | None) -> datetime | None:
@@ -203,11 +219,11 @@ def decode_all(column: Column, decode: Callable[[Column], list[Any]] | None) -> 
 
 
 def _moment(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _in_utc(from_microseconds(microseconds))
+    return None if microseconds is None else _aware(from_microseconds(microseconds))
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else in_utc(moment)
 
 
 Status = Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]
@@ -252,7 +268,7 @@ class OnlineResponse:
     @property
     def at(self) -> datetime:
         """The instant of the read, aware, in UTC."""
-        return self._answer.instant.replace(tzinfo=UTC)
+        return in_utc(self._answer.instant)
 
     @property
     def seq(self) -> int:

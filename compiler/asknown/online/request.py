@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asknown.catalog.references import list_references
 from asknown.errors import AsknownError, did_you_mean
-from asknown.instants import EPOCH, from_microseconds, read_instant
+from asknown.instants import EPOCH, EPOCH_IN_UTC, from_microseconds, read_instant
 from asknown.online.keys import Encode
 from asknown.online.nodes import StoredFeature, StoredSource, StoredView
 from asknown.types import Column, SqlType
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from asknown.online.on_demand import Computed
 
 EntityRows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
-
-_EPOCH_IN_UTC = EPOCH.replace(tzinfo=UTC)
 
 MISSING: Final = object()
 """Stands where a row does not give a column that other rows give."""
@@ -138,7 +136,7 @@ class Query:
 
 def make_query(features: str | Sequence[str], entity_rows: EntityRows, full_names: bool) -> Query:
     """The query that the arguments of :meth:`OnlineReader.get_online_features` make."""
-    references = tuple(features) if type(features) is list else list_references(features)
+    references = tuple(features) if type(features) in (list, tuple) else list_references(features)
     if type(entity_rows) is list and len(entity_rows) == 1 and type(entity_rows[0]) is dict:
         return Query(references, full_names, entity_rows[0].copy())
     columns = as_columns(entity_rows)
@@ -150,7 +148,7 @@ def make_query(features: str | Sequence[str], entity_rows: EntityRows, full_name
 def read_at(at: datetime | str | None) -> datetime:
     """The instant of a read, naive, in UTC; the current time for None."""
     if at is None:
-        return EPOCH + (datetime.now(UTC) - _EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
+        return EPOCH + (datetime.now(UTC) - EPOCH_IN_UTC)  # replace(tzinfo=None) takes three times as long
     return read_instant(at, "at")
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from asknown.instants import EPOCH, from_microseconds
+from asknown.instants import EPOCH, EPOCH_IN_UTC, from_microseconds
 from asknown.online.request import as_columns
-from asknown.serve.read import Counts
+from asknown.serve.metrics import Counts
 from asknown.serve.wire import encode
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def statuses_of(prepared: Prepared, answer: Answer) -> tuple[list[list[Status]], Counts]:
     """The statuses of each output, and their counts. Outputs of one read share a list where none is NULL."""
     found: list[list[Status]] = []
-    counts: Counts = {}
+    counts: dict[tuple[str, str], int] = {}
     reads: dict[int, _Base] = {}
     for output, view, values in zip(answer.outputs, prepared.views, answer.values, strict=True):
         nulls = values.count(None)
@@ -45,7 +45,7 @@ def statuses_of(prepared: Prepared, answer: Answer) -> tuple[list[list[Status]],
         _add(counts, base.view, "NULL_VALUE", base.nulls)
         for status in ABSENT if base.absent else ():
             _add(counts, base.view, status, base.statuses.count(status) * base.outputs)
-    return found, counts
+    return found, tuple(counts.items())
 
 
 class _Base:
@@ -61,7 +61,7 @@ class _Base:
         self.outputs = self.nulls = 0
 
 
-def _add(counts: Counts, view: str, status: str, number: int) -> None:
+def _add(counts: dict[tuple[str, str], int], view: str, status: str, number: int) -> None:
     if number:
         counts[view, status] = counts.get((view, status), 0) + number
 
@@ -124,6 +124,8 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
 def write_feast(prepared: Prepared, response: OnlineResponse, columns: Mapping[str, Sequence[Any]]) -> Written:
     """Feast's JSON: one result for each column of the request, then for each feature."""
+    if len(response) == 1:
+        return _write_feast_row(prepared, response.answer, columns)
     answer = response.answer
     statuses, counts = statuses_of(prepared, answer)
     count = len(response)
@@ -135,6 +137,19 @@ def write_feast(prepared: Prepared, response: OnlineResponse, columns: Mapping[s
     names = [*map(encode, columns), *prepared.keys_of_json]
     body = b'{"metadata":{"feature_names":[%b]},"results":[%b],"status":true}' % (b",".join(names), b",".join(parts))
     return Written(body, statuses, counts)
+
+
+def _write_feast_row(prepared: Prepared, answer: Answer, columns: Mapping[str, Sequence[Any]]) -> Written:
+    """The answer to one row, the most frequent request: one call writes it."""
+    statuses = prepared.statuses_of_row(answer)
+    values = prepared.written_row(answer, "feast")
+    results = [{"values": c, "statuses": ("PRESENT",), "event_timestamps": (EPOCH_IN_UTC,)} for c in columns.values()]
+    results += [
+        {"values": (value,), "statuses": status, "event_timestamps": (moment or EPOCH_IN_UTC,)}
+        for value, status, moment in zip(values, statuses.by_output, answer.moments_of(0), strict=True)
+    ]
+    body = {"metadata": {"feature_names": [*columns, *prepared.names]}, "results": results, "status": True}
+    return Written(encode(body), statuses.by_output, statuses.counts)
 
 
 _RESULT = b'{"values":%b,"statuses":%b,"event_timestamps":%b}'
@@ -173,22 +188,17 @@ def write_rows(prepared: Prepared, response: OnlineResponse, rows: Sequence[Mapp
 
 
 def _write_row(prepared: Prepared, response: OnlineResponse, row: Mapping[str, Any]) -> Written:
-    """The answer to one row, the most frequent request."""
-    answer = response.answer
-    if [None] in answer.values:
-        statuses, counts = statuses_of(prepared, answer)
-        said = encode(dict(zip(prepared.names, [status for (status,) in statuses], strict=True)))
-    else:
-        statuses, counts, said = prepared.all_present
-    values = zip(prepared.names, [column[0] for column in prepared.written(answer, "v1")], strict=True)
-    times = zip(prepared.keys_of_json, _times(answer, None), strict=True)
-    body = b'{"rows":[%b],"statuses":[%b],"event_timestamps":[{%b}],%b}' % (
-        encode({**row, **dict(values)}),
-        said,
-        b",".join([b"%b:%b" % (key, text[1:-1]) for key, text in times]),
-        _tail(response),
-    )
-    return Written(body, statuses, counts)
+    """The answer to one row, the most frequent request: one call writes it."""
+    answer, names = response.answer, prepared.names
+    statuses = prepared.statuses_of_row(answer)
+    body = {
+        "rows": [{**row, **dict(zip(names, prepared.written_row(answer, "v1"), strict=True))}],
+        "statuses": [statuses.json],
+        "event_timestamps": [dict(zip(names, answer.moments_of(0), strict=True))],
+        "at": response.at,
+        "seq": response.seq,
+    }
+    return Written(encode(body), statuses.by_output, statuses.counts)
 
 
 def _by_row(names: Sequence[str], columns: Sequence[Sequence[Any]], count: int) -> list[dict[str, Any]]:

@@ -30,9 +30,6 @@ Scope = MutableMapping[str, Any]
 
 log = logging.getLogger("asknown.serve")
 
-_HEADERS = frozenset(
-    (b"accept", b"authorization", b"content-encoding", b"content-length", b"content-type", b"idempotency-key")
-) | {b"traceparent", b"x-request-id"}
 _LONGEST_ID = 64  # characters of a request's id
 _JSON = b"application/json"
 
@@ -106,29 +103,14 @@ class Application:
         await self.state.shutdown()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._live(receive, send)
-        else:  # a WebSocket: none is served here
+            return
+        if scope["type"] != "http":  # a WebSocket: none is served here
             await send({"type": "websocket.close", "code": 1000})
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            done = "startup" if message["type"] == "lifespan.startup" else "shutdown"
-            try:
-                await (self.startup() if done == "startup" else self.shutdown())
-            except Exception as error:
-                await send({"type": f"lifespan.{done}.failed", "message": str(error)})
-                raise
-            await send({"type": f"lifespan.{done}.complete"})
-            if done == "shutdown":
-                return
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         started = perf_counter()
-        headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = self._request_id(headers.get(b"x-request-id"))
         endpoint: Endpoint | None = None
         code, status = "ok", 200
@@ -160,21 +142,32 @@ class Application:
             sent.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": body})
-        metrics().request(endpoint.path if endpoint else "", code, perf_counter() - started)
+        metrics().request(endpoint.path if endpoint else "", code, started, perf_counter())
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            done = "startup" if message["type"] == "lifespan.startup" else "shutdown"
+            try:
+                await (self.startup() if done == "startup" else self.shutdown())
+            except Exception as error:
+                await send({"type": f"lifespan.{done}.failed", "message": str(error)})
+                raise
+            await send({"type": f"lifespan.{done}.complete"})
+            if done == "shutdown":
+                return
 
     async def _work(self, endpoint: Endpoint, call: Call) -> Reply:
-        if endpoint.light:
-            if not endpoint.public and not self._tokens.open:
-                call.token = self._tokens.find(call.headers.get(b"authorization"))
-            return await endpoint.handler(self.state, call)
-        if self._working >= self.state.limits.concurrency:
+        if not endpoint.light and self._working >= self.state.limits.concurrency:
             raise ProblemError(
                 "overloaded", f"The server works on {self._working} requests, and takes no more.", hint="try again"
             )
+        if not endpoint.public and not self._tokens.open:
+            call.token = self._tokens.find(call.headers.get(b"authorization"))
+        if endpoint.light:
+            return await endpoint.handler(self.state, call)
         self._working += 1
         try:
-            if not endpoint.public and not self._tokens.open:
-                call.token = self._tokens.find(call.headers.get(b"authorization"))
             return await endpoint.handler(self.state, call)
         finally:
             self._working -= 1

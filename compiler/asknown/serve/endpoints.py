@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from asknown.errors import AsknownError
-from asknown.serve.answers import Written, write_columns, write_feast, write_rows
+from asknown.serve.answers import write_columns, write_feast, write_rows
 from asknown.serve.app import Call, Endpoint, Reply
 from asknown.serve.auth import reads_something, require
 from asknown.serve.describe import ARROW, describe_service, openapi
-from asknown.serve.limits import Limits, read_body
+from asknown.serve.limits import read_body
 from asknown.serve.metrics import CONTENT_TYPE as PROMETHEUS
 from asknown.serve.metrics import expose, metrics
 from asknown.serve.problems import ProblemError
@@ -31,16 +31,14 @@ _feast = msgspec.json.Decoder(FeastRequest)
 _features = msgspec.json.Decoder(FeaturesRequest)
 
 
-async def _json(call: Call, limits: Limits, decoder: msgspec.json.Decoder[T]) -> tuple[bytes, T]:
-    """The body of a request, and what it says."""
-    kind = call.headers.get(b"content-type", b"application/json")
+def _check_json(headers: Mapping[bytes, bytes]) -> None:
+    """Refuses a body that is said to be other than JSON."""
+    kind = headers.get(b"content-type", b"application/json")
     if kind not in _JSON and (kind := kind.partition(b";")[0].strip().lower()) not in _JSON:
         raise ProblemError("wrong-content", f"The body is {kind.decode('latin-1')}.", hint="send application/json")
-    encoding = call.headers.get(b"content-encoding", b"identity")
+    encoding = headers.get(b"content-encoding", b"identity")
     if encoding != b"identity" and encoding.lower() != b"identity":
         raise ProblemError("wrong-content", f"The body is {encoding.decode('latin-1')}.", hint="send it uncompressed")
-    body = await read_body(call.receive, limits.body, call.headers.get(b"content-length"))
-    return body, _decode(decoder, body)
 
 
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -57,7 +55,9 @@ def _require_reading(call: Call, references: Sequence[str]) -> None:
 
 async def get_online_features(state: State, call: Call) -> Reply:
     """Feast's ``POST /get-online-features``."""
-    body, asked = await _json(call, state.limits, _feast)
+    _check_json(call.headers)
+    body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
+    asked = _decode(_feast, body)
     references = _references(asked.feature_service, asked.features, "feature_service")
     _require_reading(call, references)
     ask = Ask(
@@ -69,9 +69,10 @@ async def get_online_features(state: State, call: Call) -> Reply:
     )
     _check_lengths(asked.entities)
     state.limits.check_rows(ask.count)
-    prepared, response = await state.read(ask)
+    reading = state.reading
+    prepared, response = await state.read_aside(ask) if reading.takes_long(ask) else reading.read(ask)
     written = write_feast(prepared, response, asked.entities)
-    _count(asked.feature_service or "", written, ask.count)
+    metrics().read(asked.feature_service or "", len(response), written.counts)
     if state.logs:
         state.log(ask, call, prepared, response, written)
     return Reply(written.body)
@@ -79,7 +80,9 @@ async def get_online_features(state: State, call: Call) -> Reply:
 
 async def features(state: State, call: Call) -> Reply:
     """``POST /v1/features``: JSON in the layout of the request, or Arrow."""
-    body, asked = await _json(call, state.limits, _features)
+    _check_json(call.headers)
+    body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
+    asked = _decode(_features, body)
     references = _references(asked.service, asked.features, "service")
     _require_reading(call, references)
     if (asked.rows is None) == (asked.columns is None):
@@ -97,7 +100,8 @@ async def features(state: State, call: Call) -> Reply:
     ask = Ask(references, rows, asked.full_names, asked.at, exactly)
     state.limits.check_rows(ask.count)
     as_arrow = _wants_arrow(call.headers.get(b"accept"))
-    prepared, response = await state.read(ask)
+    reading = state.reading
+    prepared, response = await state.read_aside(ask) if reading.takes_long(ask) else reading.read(ask)
     if as_arrow:
         from asknown.serve.arrow import write_arrow
 
@@ -106,7 +110,7 @@ async def features(state: State, call: Call) -> Reply:
         written = write_columns(prepared, response, rows)
     else:
         written = write_rows(prepared, response, rows)
-    _count(asked.service or "", written, ask.count)
+    metrics().read(asked.service or "", len(response), written.counts)
     if state.logs:
         state.log(ask, call, prepared, response, written)
     return Reply(written.body, ARROW.encode() if as_arrow else b"application/json")
@@ -162,12 +166,6 @@ def _wants_arrow(accept: bytes | None) -> bool:
     raise ProblemError(
         "not-acceptable", "The answer can be JSON or Arrow.", hint=f"Accept: application/json, or {ARROW}"
     )
-
-
-def _count(service: str, written: Written, rows: int) -> None:
-    found = metrics()
-    found.rows(service, rows)
-    found.values(written.counts)
 
 
 async def services(state: State, call: Call) -> Reply:

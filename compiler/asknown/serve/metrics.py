@@ -7,11 +7,10 @@ to files in the folder ``PROMETHEUS_MULTIPROC_DIR``, and any of them gives the s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _EVERY = 0.5  # seconds between two moves of the counts to Prometheus' own
+
+Counts = tuple[tuple[tuple[str, str], int], ...]
+"""How many values of a read have each status, by view and status."""
 
 
 class Metrics:
@@ -49,29 +51,26 @@ class Metrics:
         self._log_rows = counter("asknown_log_rows", "Rows of the log of served features.", "service", "outcome")
         self._observe: dict[str, Callable[[float], None]] = {}
         self._pending: dict[tuple[Counter, tuple[str, ...]], int] = {}
+        self._reads: dict[tuple[str, int, Counts], int] = {}
         self._lock = Lock()
         self._next = 0.0
 
-    def request(self, endpoint: str, code: str, seconds: float) -> None:
-        """Counts one answer; ``code`` is ``ok`` or the problem's code."""
+    def request(self, endpoint: str, code: str, began: float, ended: float) -> None:
+        """Counts one answer; ``code`` is ``ok`` or the problem's code, and the times are seconds of one clock."""
         self._add(self._requests, (endpoint, code), 1)
         observe = self._observe.get(endpoint)
         if observe is None:
             observe = self._observe[endpoint] = self._seconds.labels(endpoint).observe
-        observe(seconds)
-        now = monotonic()
-        if now >= self._next:
-            self._next = now + _EVERY
+        observe(ended - began)
+        if ended >= self._next:
+            self._next = ended + _EVERY
             self.flush()
 
-    def rows(self, service: str, count: int) -> None:
-        """Counts entity rows."""
-        self._add(self._rows, (service,), count)
-
-    def values(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Counts values, given by view and status."""
-        for labels, count in counts.items():
-            self._add(self._values, labels, count)
+    def read(self, service: str, rows: int, counts: Counts) -> None:
+        """Counts one read of so many entity rows, and its values. Equal reads are counted together."""
+        read = (service, rows, counts)
+        with self._lock:
+            self._reads[read] = self._reads.get(read, 0) + 1
 
     def push_rows(self, source: str, outcome: str, count: int) -> None:
         """Counts pushed rows by what became of them."""
@@ -91,8 +90,13 @@ class Metrics:
         """Moves what was counted to where Prometheus reads it."""
         with self._lock:
             pending, self._pending = self._pending, {}
+            reads, self._reads = self._reads, {}
         for (counter, labels), count in pending.items():
             counter.labels(*labels).inc(count)
+        for (service, rows, counts), times in reads.items():
+            self._rows.labels(service).inc(rows * times)
+            for labels, count in counts:
+                self._values.labels(*labels).inc(count * times)
 
 
 @cache

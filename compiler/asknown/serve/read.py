@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from asknown.errors import AsknownError
 from asknown.online.request import Request
 from asknown.online.resolve import resolve
 from asknown.serve.limits import Limits
+from asknown.serve.metrics import Counts
 from asknown.serve.wire import (
     Convert,
     ConvertColumn,
@@ -28,6 +28,7 @@ from asknown.serve.wire import (
     encode,
     needs_decimals,
     reader_of,
+    value_writer,
 )
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from asknown.types import SqlType
 
 Rows = list[dict[str, Any]] | dict[str, list[Any]]
-
-Counts = dict[tuple[str, str], int]
-"""How many values of each view have each status."""
 
 _MOST_SHAPES = 256  # as many as the reader keeps plans
 
@@ -89,6 +87,14 @@ class Fields:
         return {name: convert for name, convert in found.items() if convert is not None}
 
 
+class RowStatuses(msgspec.Struct, frozen=True, gc=False):
+    """The statuses of one row: by output, how many of each there are, and their JSON."""
+
+    by_output: list[list[Status]]
+    counts: Counts
+    json: msgspec.Raw
+
+
 @dataclass
 class Prepared:
     """The facts that the requests of one shape share, for one state of the table.
@@ -105,7 +111,9 @@ class Prepared:
     converters: dict[str, Convert] = field(default_factory=dict)
     decimals: bool = False
     writers: dict[Layout, list[ConvertColumn | None]] = field(default_factory=dict)
+    value_writers: dict[Layout, list[Convert | None]] = field(default_factory=dict)
     keys_of_json: list[bytes] = field(default_factory=list)
+    of_rows: dict[tuple[Status, ...], RowStatuses] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.converters = self.fields.converters()
@@ -123,14 +131,30 @@ class Prepared:
         self.names = tuple(output.name for output in outputs)
         self.keys_of_json = [msgspec.json.encode(name) for name in self.names]
         self.writers = {}
-        self.__dict__.pop("all_present", None)
+        self.value_writers = {}
+        self.of_rows = {}
 
-    @cached_property
-    def all_present(self) -> tuple[list[list[Status]], Counts, bytes]:
-        """The statuses of one row that has every value, their counts, and their JSON."""
-        present: Status = "PRESENT"
-        counts = {(view, "PRESENT"): number for view, number in Counter(self.views).items()}
-        return [[present] for _ in self.names], counts, encode(dict.fromkeys(self.names, present))
+    def statuses_of_row(self, answer: Answer) -> RowStatuses:
+        """The statuses of an answer to one row. Few different ones occur, so each is kept."""
+        bases = [found.statuses()[0] if found.moments else None for found in answer.found]
+        said: tuple[Status, ...] = tuple(
+            "PRESENT"
+            if value is not None
+            else "NULL_VALUE"
+            if output.computed or output.windowed or (base := bases[output.read]) is None or base == "PRESENT"
+            else base
+            for (value,), output in zip(answer.values, answer.outputs, strict=True)
+        )
+        known = self.of_rows.get(said)
+        if known is None:
+            if len(self.of_rows) >= _MOST_SHAPES:
+                self.of_rows.clear()
+            known = self.of_rows[said] = RowStatuses(
+                [[status] for status in said],
+                tuple(Counter(zip(self.views, said, strict=True)).items()),
+                msgspec.Raw(encode(dict(zip(self.names, said, strict=True)))),
+            )
+        return known
 
     def written(self, answer: Answer, layout: Layout) -> list[Sequence[Any]]:
         """The columns of an answer, as :data:`encode` takes them."""
@@ -140,6 +164,17 @@ class Prepared:
             self.writers[layout] = writers
         return [
             column if write is None else write(column) for column, write in zip(answer.values, writers, strict=True)
+        ]
+
+    def written_row(self, answer: Answer, layout: Layout) -> list[Any]:
+        """The values of an answer to one row, as :data:`encode` takes them."""
+        writers = self.value_writers.get(layout)
+        if writers is None:
+            writers = [value_writer(output.column.type, layout) for output in answer.outputs]
+            self.value_writers[layout] = writers
+        return [
+            value if write is None or value is None else write(value)
+            for (value,), write in zip(answer.values, writers, strict=True)
         ]
 
     def convert(self, ask: Ask) -> Rows:
@@ -190,7 +225,7 @@ class Reading:
         while True:
             try:
                 response = self.reader.get_online_features(
-                    list(ask.references), prepared.convert(ask), at=ask.at, full_feature_names=ask.full_names
+                    ask.references, prepared.convert(ask), at=ask.at, full_feature_names=ask.full_names
                 )
             except AsknownError:
                 if resolved:

@@ -76,14 +76,11 @@ class State:
             self._reading.reader.close()
             self._reading = None
 
-    async def read(self, ask: Ask) -> tuple[Prepared, OnlineResponse]:
-        """The answer to a request. One that takes long is read in a thread, for so long as the limits say."""
-        reading = self.reading
-        if not reading.takes_long(ask):
-            return reading.read(ask)
+    async def read_aside(self, ask: Ask) -> tuple[Prepared, OnlineResponse]:
+        """The answer to a request that takes long, read in a thread, for so long as the limits say."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.limits.threads, "asknown-read")
-        return await _in_thread(self._threads, reading, ask, self.limits.read)
+        return await _in_thread(self._threads, self.reading, ask, self.limits.read)
 
     async def aside(self, look: Callable[[], _T]) -> _T:
         """The findings of ``look`` in the table, in a thread where a server has it: the loop does not wait for one."""

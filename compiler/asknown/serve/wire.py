@@ -190,13 +190,14 @@ def column_writer(kind: SqlType, layout: Layout) -> ConvertColumn | None:
     """A function from a column of values to what :data:`encode` writes rightly; None if the two are the same."""
     if kind.kind == "float":
         return _floats_v1 if layout == "v1" else _floats_feast
-    write = _writer(kind, layout)
+    write = value_writer(kind, layout)
     if write is None:
         return None
     return lambda column: [None if value is None else write(value) for value in column]
 
 
-def _writer(kind: SqlType, layout: Layout) -> Convert | None:
+def value_writer(kind: SqlType, layout: Layout) -> Convert | None:
+    """A function from one value, not None, to what :data:`encode` writes rightly; None if the two are the same."""
     match kind.kind:
         case "integer":
             return str if kind.is_wide and kind.bits > 64 else None
@@ -205,10 +206,10 @@ def _writer(kind: SqlType, layout: Layout) -> Convert | None:
         case "decimal":
             return _digits if layout == "v1" else _number
         case "list" if kind.element is not None:
-            inner = _writer(kind.element, layout)
+            inner = value_writer(kind.element, layout)
             return None if inner is None else lambda values: [None if v is None else inner(v) for v in values]
         case "struct":
-            fields = {name: _writer(field, layout) for name, field in kind.fields}
+            fields = {name: value_writer(field, layout) for name, field in kind.fields}
             return lambda value: {
                 name: item if item is None or (write := fields.get(name)) is None else write(item)
                 for name, item in value.items()
