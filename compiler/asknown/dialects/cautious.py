@@ -219,6 +219,7 @@ COUNTS = {
         ("regr_slope", "regr_intercept", "corr", "covar_pop", "covar_samp", "skewness", "kurtosis", "kurtosis_pop"),
         "this engine adds raw powers, which cancel: compute it from sum(x), sum(x * x) of decimals, and count(x)",
     ),
+    **dict.fromkeys(("median.decimal", "quantile_cont.decimal"), "it rounds as DuckDB alone does: cast x to double"),
 }
 MODES = {"mode": f"which of several equally frequent values it returns is not documented: {_EACH}", **COUNTS}
 """The hints for aggregates that need every value, or each value's count."""

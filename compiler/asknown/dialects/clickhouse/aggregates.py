@@ -98,7 +98,6 @@ _LEAST = "arraySort(l_e -> l_e.1, :value)[1].1"
 _OF_LEAST = let("l_y", _LEAST, "arrayFilter(l_e -> l_e.1 = l_y, :value)")
 _JOINED = "arrayStringConcat(arrayMap(l_e -> assumeNotNull(l_e.2), arraySort(:value)), :separator)"
 
-_QUANTILES = ("median", "quantile_cont", "quantile_disc")
 _VARIANCES = ("var_pop", "var_samp", "stddev_pop", "stddev_samp")
 
 # ``:key`` are the terms of an order without direction, lowest first. There is no list(): an Array is never NULL.
@@ -123,8 +122,8 @@ AGGREGATES = {
     "arg_max": "argMax(tuple(:x), tuple(:y, :key))",
     "arg_min": "groupArray(tuple(:y, tuple(:key), :x))",
     "string_agg.text": "groupArray(tuple(tuple(:key), :x))",
-    **dict.fromkeys(_QUANTILES, "groupArray(:x)"),
-    **{f"{name}.float": f"groupArray({UNSIGNED})" for name in _QUANTILES},
+    **dict.fromkeys(("median.integer", "quantile_cont.integer", "quantile_disc"), "groupArray(:x)"),
+    **{f"{name}.float": f"groupArray({UNSIGNED})" for name in ("median", "quantile_cont", "quantile_disc")},
     "median.text": "groupArray(:x)",
     "median.boolean": "groupArray(:x)",
     "quantile_disc.uuid": "groupArray(toString(:x))",
@@ -138,9 +137,9 @@ FINALIZERS = {
     "arg_max": _LAST,
     "arg_min": f"if(empty(:value), NULL, {let('l_f', _OF_LEAST, 'arrayReverseSort(l_e -> l_e.2, l_f)[1].3')})",
     "string_agg.text": f"if(empty(:value), NULL, {_JOINED})",
-    **dict.fromkeys(("median", "median.float"), continuous("0.5")),
+    **dict.fromkeys(("median.integer", "median.float"), continuous("0.5")),
     **dict.fromkeys(("median.text", "median.boolean"), discrete("0.5")),
-    **dict.fromkeys(("quantile_cont", "quantile_cont.float"), continuous(":share")),
+    **dict.fromkeys(("quantile_cont.integer", "quantile_cont.float"), continuous(":share")),
     **dict.fromkeys(("quantile_disc", "quantile_disc.float"), discrete(":share")),
     "quantile_disc.uuid": f"toUUID({discrete(':share')})",
     "var_pop": _POP,

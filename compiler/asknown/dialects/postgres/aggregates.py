@@ -72,7 +72,7 @@ AGGREGATES = {
     "mode.float": f"MODE() WITHIN GROUP (ORDER BY {_UNSIGNED})",
     "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
     # These need the condition that :x is not NULL, as first, last and list have it.
-    **dict.fromkeys(("median", "quantile_cont", "quantile_disc"), _LISTED),
+    **dict.fromkeys(("median.integer", "quantile_cont.integer", "quantile_disc"), _LISTED),
     **{f"{name}.text": _LISTED_TEXT for name in ("median", "quantile_disc")},
     **{f"{name}.float": _LISTED_FLOATS for name in ("median", "quantile_cont", "quantile_disc")},
     **{
@@ -89,10 +89,10 @@ AGGREGATES = {
 FINALIZERS = {
     "first": "(:value)[1]",
     "last": "(:value)[CARDINALITY(:value)]",
-    "median": _MEDIAN,
+    "median.integer": _MEDIAN,
     "median.float": _MEDIAN,
     "median.text": "(SELECT l[(CARDINALITY(l) + 1) / 2] FROM (SELECT :value AS l) AS listed)",
-    "quantile_cont": _BETWEEN,
+    "quantile_cont.integer": _BETWEEN,
     "quantile_cont.float": _BETWEEN,
     "quantile_disc": _DISCRETE,
     "quantile_disc.float": _DISCRETE,

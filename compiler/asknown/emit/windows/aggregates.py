@@ -44,7 +44,7 @@ def _of_values(
     x = rows.column(value.name)
     name = call.aggregate.name
     paired = call.aggregate.paired
-    if paired and name not in scope.dialect.aggregates.templates:
+    if name in ("arg_min", "arg_max") and name not in scope.dialect.aggregates.templates:
         template = aggregate_template(scope, "last", value)
     else:
         template = aggregate_template(scope, name, value)
