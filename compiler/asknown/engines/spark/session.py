@@ -8,11 +8,12 @@ import os
 import shutil
 import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from asknown.dialects.spark import SETTINGS
+from asknown.engines.spark.driver import start_driver
 from asknown.engines.spark.errors import first_line
 from asknown.errors import AsknownError
 from asknown.project.nodes import Target
@@ -161,11 +162,15 @@ def _join_or_start(target: SparkTarget, *, writable: bool) -> SparkSession:
 
     running = pyspark.SparkContext._active_spark_context is not None
     builder = pyspark.sql.SparkSession.builder
+    settings: dict[str, str] = {}
     if not running:
         _require_java(target)
-        for name, value in _start_settings(target, writable=writable).items():
+        settings = _start_settings(target, writable=writable)
+        for name, value in settings.items():
             builder = builder.config(name, value)
     try:
+        if settings and not _asks_for_connect(settings):
+            start_driver(settings)
         session = builder.getOrCreate()
     except Exception as error:
         raise AsknownError(
@@ -184,6 +189,14 @@ def _join_or_start(target: SparkTarget, *, writable: bool) -> SparkSession:
             hint="stop it first: spark.stop()",
         )
     return session.newSession()
+
+
+def _asks_for_connect(settings: Mapping[str, str]) -> bool:
+    """Whether pyspark would make a client of Spark Connect, and so start no driver of its own here."""
+    from pyspark.util import is_remote_only
+
+    mode = settings.get("spark.api.mode", os.environ.get("SPARK_API_MODE", ""))
+    return is_remote_only() or "SPARK_REMOTE" in os.environ or mode.lower() == "connect"
 
 
 def _require_java(target: SparkTarget) -> None:
