@@ -40,19 +40,38 @@ def gather(connection: sqlite3.Connection, table: EventTable, change: Change) ->
     Events of one key and event time are numbered anew, so that the table is as if all had come at once.
     """
     columns = table.place[:-1]
-    listed, source = ", ".join(columns), quote(table.name)
+    listed, target = ", ".join(columns), quote(table.name)
     connection.execute(f"DROP TABLE IF EXISTS {_PLACES}")
     connection.execute(
         f"CREATE TEMP TABLE {_PLACES.removeprefix('temp.')} ({listed}, PRIMARY KEY ({listed})) WITHOUT ROWID"
     )
-    connection.execute(f"INSERT INTO {_PLACES} SELECT DISTINCT {listed} FROM {_GIVEN}")
-    same = " AND ".join(f"e.{name} = p.{name}" for name in columns)
-    wanted = ", ".join(f"e.{name}" for name in table.given)
+    at_place = " AND ".join(f"e.{name} = g.{name}" for name in columns)
     connection.execute(
-        f"INSERT INTO {_GIVEN} SELECT {wanted} FROM {_PLACES} AS p CROSS JOIN {source} AS e WHERE {same}"
+        f"INSERT OR IGNORE INTO {_PLACES} SELECT {listed} FROM {_GIVEN} AS g "
+        f"WHERE EXISTS (SELECT 1 FROM {target} AS e WHERE {at_place})"
     )
-    merge_events(connection, table, change, within=(_PLACES, columns))
+    alone = f"({listed}) NOT IN (SELECT {listed} FROM {_PLACES})"
+    if not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {_PLACES})").fetchone()[0]:
+        alone = ""
+    _insert_numbered(connection, table, change, alone)
+    if alone:
+        connection.execute(f"DELETE FROM {_GIVEN} WHERE {alone}")
+        same = " AND ".join(f"e.{name} = p.{name}" for name in columns)
+        wanted = ", ".join(f"e.{name}" for name in table.given)
+        connection.execute(
+            f"INSERT INTO {_GIVEN} SELECT {wanted} FROM {_PLACES} AS p CROSS JOIN {target} AS e WHERE {same}"
+        )
+        merge_events(connection, table, change, within=(_PLACES, columns))
+    else:
+        connection.execute(f"DROP TABLE {_GIVEN}")
     connection.execute(f"DROP TABLE {_PLACES}")
+
+
+def _insert_numbered(connection: sqlite3.Connection, table: EventTable, change: Change, where: str = "") -> None:
+    """Inserts staged events, all or those ``where`` says, numbered, and tells ``change`` of it."""
+    _tell_signs(connection)
+    target, listed = quote(table.name), ", ".join(table.columns)
+    _tell(connection, f"INSERT INTO {target} ({listed})\n{_numbered(table, where)}\nRETURNING {listed}", change.add)
 
 
 def merge_events(
@@ -70,7 +89,7 @@ def merge_events(
     target = quote(table.name)
     listed = ", ".join(table.columns)
     if connection.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {target})").fetchone()[0]:
-        _tell(connection, f"INSERT INTO {target} ({listed})\n{_numbered(table)}\nRETURNING {listed}", change.add)
+        _insert_numbered(connection, table, change)
     else:
         connection.execute(f"DROP TABLE IF EXISTS {_SORTED}")
         connection.execute(create_numbered(_SORTED, table))
@@ -167,15 +186,16 @@ def _rest_of_order(table: EventTable) -> list[str]:
     return order
 
 
-def _numbered(table: EventTable) -> str:
-    """The query for the staged events with their numbers, in the table's order."""
+def _numbered(table: EventTable, where: str = "") -> str:
+    """The query for the staged events, or those ``where`` says, with their numbers, in the table's order."""
     keys = [quote(c.name) for c in table.keys]
     times = [quote(time) for time in table.times]
     hidden = [quote(c.name) for c in table.hidden]
     order = _rest_of_order(table)
     by = ", ".join([*keys, times[0]])
     number = f"row_number() OVER (PARTITION BY {by}{' ORDER BY ' if order else ''}{', '.join(order)})"
-    return f"SELECT {', '.join([*keys, *times, number, *hidden])}\nFROM {_GIVEN}"
+    chosen = f" WHERE {where}" if where else ""
+    return f"SELECT {', '.join([*keys, *times, number, *hidden])}\nFROM {_GIVEN}{chosen}"
 
 
 def _same_values(table: EventTable) -> list[str]:

@@ -73,8 +73,6 @@ class TileUpdate:
         Events before ``cut`` (microseconds) have left.
         """
         connection, table, name = self._connection, self._table, quote(self._table.name)
-        has_tiles = f"EXISTS (SELECT 1 FROM {name} AS x WHERE {self._same('x', _TABLE)})"
-        connection.execute(f"UPDATE {_TABLE} SET {self._since} = {BEGINNING} WHERE NOT {has_tiles}")
         any_stay = self._leave_out(cut)
         build = TileBuilder(self._view, list(table.packed), len(table.events.times))
         places = slice(self._width + 2)
@@ -101,9 +99,9 @@ class TileUpdate:
         return any_stay
 
     def _leave_out(self, cut: int) -> bool:
-        """Takes out the keys that keep their tiles: whether there were any. Of others, new events begin behind a tile.
+        """Takes out the keys that keep their tiles: whether there were any.
 
-        The tiles of a key stay if all of its new events are newer than theirs.
+        Of the others, all events that are newer than their tiles count as new; all events, where they have no tiles.
         """
         table, events = self._table, self._table.events
         listed = ", ".join(f"t.{key}" for key in table.keys)
@@ -117,8 +115,8 @@ class TileUpdate:
         )
         query = (
             f"SELECT {listed}, t.{self._since}, {last}, {left}, ({newer})\n"
-            f"FROM {_TABLE} AS t CROSS JOIN {quote(table.name)} AS x\n"
-            f"WHERE {self._same('x', 't')} AND x.{start} = {BEGINNING} AND x.{number} = 0 AND "
+            f"FROM {_TABLE} AS t LEFT JOIN {quote(table.name)} AS x\n"
+            f"ON {self._same('x', 't')} AND x.{start} = {BEGINNING} AND x.{number} = 0 WHERE "
         )
         match = " AND ".join(f"{key} = ?" for key in table.keys)
         width, any_stay = self._width, False
@@ -126,11 +124,14 @@ class TileUpdate:
             stay, begin = list[Row](), list[Row]()
             for row in self._connection.execute(query + self._within(bounds), bounds):
                 key, (since, newest, oldest, count) = row[:width], row[width:]
-                is_new = since > newest and int.from_bytes(oldest, "little", signed=True) >= cut
-                if is_new and count <= MOST_NEWER:
-                    stay.append(key)
-                elif since > newest + 1:
-                    begin.append((newest + 1, *key))
+                if newest is None:
+                    begin.append((BEGINNING, *key))
+                elif since > newest:
+                    few_left = int.from_bytes(oldest, "little", signed=True) >= cut
+                    if few_left and count <= MOST_NEWER:
+                        stay.append(key)
+                    else:
+                        begin.append((newest + 1, *key))
             self._connection.executemany(f"DELETE FROM {_TABLE} WHERE {match}", stay)
             self._connection.executemany(f"UPDATE {_TABLE} SET {self._since} = ? WHERE {match}", begin)
             any_stay = any_stay or bool(stay)
