@@ -171,6 +171,26 @@ def test_a_terminal_gets_colour_and_lines_that_fit(terminal: Callable[..., str])
     assert "\x1b[31m" in terminal("show", "nothing", columns=60)
 
 
+def test_a_terminal_obeys_nothing_in_files(terminal: Callable[..., str], project: Path) -> None:
+    evil = "\x1b]0;owned\x07"
+    (project / "models" / "evil.sql").write_text(
+        "{{ config(entity='customer', event_time='ts') }}\n"
+        f"select 1 as customer_id,\ttimestamp '2024-01-01' as ts, '{evil}' as x -- {evil}\r\n"
+    )
+    spine = "select 1 as customer_id, timestamp '2024-01-05' as event_timestamp"
+    for words in (
+        ("compile", "evil"),
+        ("compile", "evil", "--spine", spine),
+        ("train", "evil", "--spine", spine, "--format", "csv"),
+        ("train", "evil", "--spine", spine, "--format", "json"),
+    ):
+        shown = terminal(*words, columns=200)
+        assert "owned" in shown
+        assert "\x1b]" not in shown
+        assert "\\r" not in shown
+    assert f"-- {evil}" in asknown("compile", "evil").stdout
+
+
 def test_no_color_is_kept(terminal: Callable[..., str]) -> None:
     assert "\x1b" not in terminal("ls", columns=60, NO_COLOR="1")
     assert "\x1b" not in terminal("show", "nothing", columns=60, NO_COLOR="1")

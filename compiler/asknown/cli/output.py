@@ -17,7 +17,7 @@ import click
 from asknown.cli.progress import has_colour
 from asknown.cli.table import lay_out, terminal_width
 from asknown.cli.values import as_text
-from asknown.cli.writing import open_file, open_stdout
+from asknown.cli.writing import open_file, open_stdout, safe_for
 from asknown.engines.json_values import as_json
 
 Format = Literal["table", "json", "csv"]
@@ -84,18 +84,19 @@ class _Counted:
 
 
 def _write_json(out: TextIO, records: Iterable[dict[str, Any]]) -> None:
-    before = "["
+    before, write = "[", safe_for(out)
     for record in records:
-        out.write(f"{before}\n  {json.dumps(as_json(record), ensure_ascii=False, allow_nan=False)}")
+        write(f"{before}\n  {json.dumps(as_json(record), ensure_ascii=False, allow_nan=False)}")
         before = ","
-    out.write("[]\n" if before == "[" else "\n]\n")
+    write("[]\n" if before == "[" else "\n]\n")
 
 
 def _write_csv(out: TextIO, columns: Sequence[str], rows: Rows) -> None:
-    out.write(",".join(_quote(name) for name in columns) + "\n")
+    write = safe_for(out)
+    write(",".join(_quote(name) for name in columns) + "\n")
     for row in rows:
         line = ",".join("" if value is None else _quote(as_text(value)) for value in row)
-        out.write((line or '""') + "\n")  # readers skip an empty line
+        write((line or '""') + "\n")  # readers skip an empty line
 
 
 def _quote(text: str) -> str:

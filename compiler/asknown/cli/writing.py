@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from asknown.cli.streams import give_up
-from asknown.errors import AsknownError
+from asknown.errors import AsknownError, printable
 from asknown.project.files import is_file
 
 if TYPE_CHECKING:
@@ -60,4 +60,15 @@ def open_file(path: Path) -> Iterator[TextIO]:
 def write_text(text: str, path: Path | None) -> None:
     """Writes the text, as lines, to the file ``path``, or to stdout if that is None."""
     with open_stdout() if path is None else open_file(path) as out:
-        out.write(text if text.endswith("\n") else f"{text}\n")
+        safe_for(out)(text if text.endswith("\n") else f"{text}\n")
+
+
+def safe_for(out: TextIO) -> Callable[[str], int]:
+    """The function that writes to ``out``; at a terminal, with control characters of the data as escapes.
+
+    A terminal obeys them: a comment of a model or a value could set its title or hide a line. A file or a pipe gets
+    the text as it is.
+    """
+    if not out.isatty():
+        return out.write
+    return lambda text: out.write("\t".join(map(printable, text.replace("\r\n", "\n").split("\t"))))
