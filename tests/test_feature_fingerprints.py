@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asknown.catalog import resolve
 from asknown.catalog.features import FeatureFingerprint, fingerprint_features
 from asknown.errors import Where
 from asknown.model.nodes import FeatureView
@@ -45,6 +46,25 @@ def make_view(sql: str, features: tuple[str, ...], ttl: int | None = None) -> Fe
     listed = tuple(Column(name, double) for name in features)
     columns = (*COLUMNS[:2], *listed)
     return FeatureView("v", model, (COLUMNS[0],), COLUMNS[1], None, None, listed, listed, columns, ttl, repeatable=True)
+
+
+@pytest.mark.parametrize("few", [1, 3])
+def test_the_size_of_a_view_is_no_part_of_its_fingerprints(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features are taken from ever narrower queries; each must come out as from the query of all."""
+    names = tuple(f"g{i}" for i in range(40))
+    windows = ", ".join(f"sum(x) filter (where y > {i}) over ({DAY}) + z as {name}" for i, name in enumerate(names))
+    made = ", ".join(f"x * {i} + y as {name}" for i, name in enumerate(names))
+    listed = ", ".join(names)
+    below = f"with c as (select k, ts, {made} from {T}), d as (select distinct k, ts, {listed} from c)"
+    stacked = f"select k, ts, {listed} from d union all select k, ts, {listed} from c order by g7"
+    for sql in (f"select k, ts, {windows} from {T}", f"{below} select k, ts, {listed} from ({stacked})"):
+        view = make_view(sql, names)
+        given = view, [view.model], {("s", "t"): SOURCE}, {("s", "t"): COLUMNS}
+        monkeypatch.setattr(resolve, "_FEW", 1_000)
+        at_once = fingerprint_features(*given)
+        monkeypatch.setattr(resolve, "_FEW", few)
+        assert fingerprint_features(*given) == at_once
+        assert all(found.sql and not found.whole for found in at_once.values())
 
 
 # -- what moves `a` though only `b` was edited -----------------------------------------------------------------------

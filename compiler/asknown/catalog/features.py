@@ -16,7 +16,7 @@ from typing import Any, assert_never
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from asknown.catalog.resolve import RAISED, SourceColumns, only, resolve_view
+from asknown.catalog.resolve import RAISED, SourceColumns, narrowed, only, resolve_view
 from asknown.model.nodes import (
     AskedAt,
     FeatureColumn,
@@ -62,9 +62,11 @@ def fingerprint_features(
     expanded, reason = resolve_view(view, below, sources, columns)
     spelled = {}
     types = _types(sources, columns)
-    for feature in view.features:
-        sql, why = _of_one(expanded, view, feature.name, types) if expanded is not None else ("", reason)
-        spelled[feature.name] = (sql or _whole(view, below, types, feature.name), why)
+    names = [feature.name for feature in view.features]
+    queries = dict(narrowed(expanded, view, names)) if expanded is not None else {}
+    for name in names:
+        sql, why = _of_one(queries[name], view, name, types) if name in queries else ("", reason)
+        spelled[name] = (sql or _whole(view, below, types, name), why)
     facts = _facts(view, sources, columns, [*below, view.model])
     rows = {name: _hash([facts, sql]) for name, (sql, _) in spelled.items()}
     ttls = {name: view.ttl if _reads_newest(view, name) else None for name in rows}
@@ -169,7 +171,7 @@ def _of_one(
     Comments in front have the types of the columns that it reads: the same SQL over other types gives other values.
     """
     try:
-        tree = only(qualified, view, feature)
+        tree = only(qualified, view, [feature])
         read = sorted(set(_columns_read(tree, types)))
         _rename(tree)
     except RAISED as error:

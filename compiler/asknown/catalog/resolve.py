@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -21,6 +21,7 @@ VIEW = "v_"
 """The alias of the view's own select in the resolved SQL."""
 RAISED = (SqlglotError, KeyError, ValueError, AttributeError, TypeError, RecursionError)
 """The errors that sqlglot's optimizer may raise at SQL that it does not understand."""
+_FEW = 8  # features that are taken one by one from one query
 _CALL = "call"
 # DuckDB's functions that sqlglot does not know and that give one value for one row.
 _SCALAR = {
@@ -101,9 +102,27 @@ def _is_alias(column: exp.Column) -> bool:
     return isinstance(clause, exp.Order) and query is not None and column.name in query.named_selects
 
 
-def only(qualified: exp.Select, view: FeatureView, feature: str) -> exp.Select:
-    """The resolved SQL of one feature, without the columns on any level that it does not read."""
-    others = {column.name.casefold() for column in view.features} - {feature.casefold()}
+def narrowed(qualified: exp.Select, view: FeatureView, features: Sequence[str]) -> Iterator[tuple[str, exp.Select]]:
+    """Each feature with a query that has it and at most seven others, from which :func:`only` takes it.
+
+    Each half of the features gets a query of its own, and so on: to take a thousand features one by one from the
+    query of all of them would copy a million columns.
+    """
+    if len(features) <= _FEW:
+        yield from ((feature, qualified) for feature in features)
+        return
+    middle = len(features) // 2
+    for part in (features[:middle], features[middle:]):
+        try:
+            narrow = only(qualified, view, part)
+        except RAISED:
+            narrow = qualified
+        yield from narrowed(narrow, view, part)
+
+
+def only(qualified: exp.Select, view: FeatureView, features: Sequence[str]) -> exp.Select:
+    """The resolved SQL of some features, without the columns on any level that they do not read."""
+    others = {column.name.casefold() for column in view.features} - {feature.casefold() for feature in features}
     tree = qualified.copy()
     tree.set("expressions", [item for item in tree.selects if item.alias_or_name.casefold() not in others])
     if view.model.dialect != "duckdb":
