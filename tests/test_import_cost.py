@@ -144,6 +144,7 @@ def test_a_dialect_is_imported_alone(report: Path) -> None:
     assert {module for module in modules if module.startswith("asknown.dialects.")} == {
         "asknown.dialects.dialect",
         "asknown.dialects.duckdb",
+        "asknown.dialects.duckdb.list_sums",
         "asknown.dialects.duckdb.moments",
         "asknown.dialects.duckdb.sums",
         "asknown.dialects.registry",

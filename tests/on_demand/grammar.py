@@ -74,6 +74,8 @@ FORMS = {
         "power(N, 0.5)",
         "atan2(N, N)", "round(N, 1)", "round(N, 2)", "cast(I as double)", "cast(D as double)", "cast(S as double)",
         "try_cast(S as double)", "cast(B as double)", "epoch(T)", "epoch(A)", "epoch(T - T)", "extract(epoch from T)",
+        "list_sum([N, N])", "list_sum([N, N, 1e16, N, -1e16])", "list_sum(list_transform(M, lambda x_: x_ * N))",
+        "list_sum(list_filter([N, N, N], lambda x_: x_ > N))",
         "coalesce(N, N)", "nullif(N, N)", "nullif(N, 0)", "case when B then N else N end", "least(N, N)",
         "greatest(N, 0.0)",
         "greatest(N, I)", "case I when 1 then N when 7 then N end", "if(B, N, N)", "coalesce(N, I)",

@@ -302,6 +302,7 @@ _STRICT: dict[str, Callable[[SqlType, list[SqlType]], Function]] = {
     "list_min": lambda _, types: lists.extreme("min", types[0]),
     "list_max": lambda _, types: lists.extreme("max", types[0]),
     "list_sum": lambda kind, types: lists.total(types[0], kind),
+    "exact list_sum": lambda *_: lists.total_of_doubles,
     "list_transform": lambda *_: lists.transformed,
     "list_transform by place": lambda *_: lists.transformed_by_place,
     "list_filter": lambda *_: lists.filtered,

@@ -5,6 +5,7 @@ A function that an author writes, ``lambda x_: …``, arrives here as a Python f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,10 @@ from asknown.types import SqlType
 from asknown.values.aggregates import finalizer
 from asknown.values.errors import EvaluationError
 from asknown.values.order import sorter
-from asknown.values.sums import sum_decimals, sum_integers
+from asknown.values.sums import sum_decimals, sum_floats, sum_integers
+
+LARGEST_ADDED = 2.0**960
+"""Doubles in a list are added if they are smaller. No sum of them is beyond a double, whatever the order."""
 
 List = list[Any]
 Function = Callable[..., Any]
@@ -101,6 +105,14 @@ def total(kind: SqlType, result: SqlType) -> Function:
         return found
 
     return added
+
+
+def total_of_doubles(values: List) -> float | None:
+    """The exact sum of doubles, rounded once (rule 5); NULLs are left out."""
+    there = [value for value in values if value is not None]
+    if any(math.isfinite(value) and abs(value) >= LARGEST_ADDED for value in there):
+        raise EvaluationError("list_sum() of a double from 2^960 on")
+    return sum_floats(there)
 
 
 def transformed(values: List, function: Function) -> List:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from asknown.dialects.dialect import AggregateRules, CteRules, Dialect, NameRules, PlanRules, RelationRules
+from asknown.dialects.duckdb.list_sums import EXACT_LIST_SUM
 from asknown.dialects.duckdb.moments import bind, moments, pair_moments
 from asknown.dialects.duckdb.sums import EXACT_SUMS
 
@@ -107,6 +108,7 @@ DUCKDB = Dialect(
         "raise": "CASE WHEN :condition THEN ERROR(:message) ELSE TRUE END",
         "is_odd_float": "NOT ISFINITE(:x)",
         **_roundings(),
+        "list_sum.double": EXACT_LIST_SUM,
         "list_contains": "CASE WHEN LEN(:list) = 0 THEN FALSE ELSE :x END",
         "unsigned": "LIST_TRANSFORM(:x, LAMBDA z_ : z_ + 0e0)",
         # DuckDB 2.0.0 converts some large HUGEINTs to other doubles than the nearest; text becomes the nearest.

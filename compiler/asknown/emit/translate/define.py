@@ -20,6 +20,7 @@ from asknown.model.expressions.loose import (
     Membership,
     Rounding,
     Signed,
+    Summed,
     Widening,
     loosely_defined,
 )
@@ -60,6 +61,8 @@ def _defined(part: Loose, dialect: Dialect) -> exp.Expr:
             return snippet(dialect, f"in_years.{kind.kind}", x=node)
         case Signed(node):
             return snippet(dialect, "unsigned", x=node)
+        case Summed(node):
+            return snippet(dialect, "list_sum.double", x=node.expressions[0])
         case Membership(node):
             return snippet(dialect, "list_contains", x=node, list=node.this)
 

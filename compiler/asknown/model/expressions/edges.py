@@ -128,6 +128,7 @@ _EXPRESSIONS = (
     *("l[1]", "l[-1]", "l[i]", "l[1:1]", "l[-2:]", "l[j:k]", "l || l", "list_reverse(l)", "list_sort(l)"),
     *("list_sort(m)", "list_position(l, 'x')", "list_position(m, x)", "list_min(m)", "list_max(m)", "list_max(l)"),
     *("flatten([l, l])", "[x, y]", "[s, r]", "{'a': i, 'b': s}", "list_sum([i, j])", "list_sum([p, p])"),
+    *("list_sum(m)", "list_sum([y, 1e16, y, -1e16, 1e-300])"),
     *("list_transform(l, lambda e_: length(e_))", "list_transform(m, lambda e_, i_: e_ * i_)"),
     *("list_filter(l, lambda e_: e_ <> 'x')", "list_filter(l, lambda e_, i_: i_ < 2)"),
     *("list_reduce([x, y], lambda a_, b_: a_ + b_)", "list_reduce(l, lambda a_, b_: a_ || b_, s)"),

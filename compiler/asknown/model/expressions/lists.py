@@ -12,6 +12,7 @@ from asknown.model.expressions.arithmetic import Write, Writer, operation
 from asknown.model.expressions.types import (
     BIGINT,
     BOOLEAN,
+    DOUBLE,
     HUGEINT,
     INTEGER,
     NULL,
@@ -165,13 +166,10 @@ def _extreme(name: str) -> Write:
 
 
 def _sum(writer: Writer, node: exp.Expr) -> Part:
-    """list_sum(l), of whole numbers and decimals."""
+    """list_sum(l), of numbers."""
     values, element = _list(writer, node.expressions[0], "list_sum")
-    if element.kind == "float":
-        raise NotPortableError(
-            "list_sum() of doubles depends on the engine's order of addition: "
-            "write list_reduce(l, lambda a_, b_: a_ + b_), which adds from the left"
-        )
+    if element == DOUBLE:
+        return operation("exact list_sum", DOUBLE, values)
     if element.kind not in ("integer", "decimal") or element.name == "UHUGEINT":
         raise NotPortableError(f"list_sum() of a {values.type} is not supported")
     result = HUGEINT if element.kind == "integer" else parse_type(f"DECIMAL(38,{element.scale})")

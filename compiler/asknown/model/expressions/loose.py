@@ -57,7 +57,14 @@ class Signed:
     node: exp.Expr
 
 
-Loose = Rounding | Widening | Logarithm | Later | Membership | Signed
+@dataclass(frozen=True)
+class Summed:
+    """``list_sum`` of a list of doubles, at ``node``, which engines round after each addition."""
+
+    node: exp.Expr
+
+
+Loose = Rounding | Widening | Logarithm | Later | Membership | Signed | Summed
 
 
 def loosely_defined(
@@ -81,6 +88,9 @@ def loosely_defined(
             case ("list_sort" | "list_min" | "list_max", _, (_, "DOUBLE[]", *_) as values):
                 node = writer.nodes[id(values)][1]
                 found.setdefault(id(node), Signed(node))
+            case ("exact list_sum", *_):
+                node = writer.nodes[id(part)][1]
+                found.setdefault(id(node), Summed(node))
             case ("round", _, _, (_, _, int(places))):
                 node = writer.nodes[id(part)][1]
                 found.setdefault(id(node), Rounding(node, places))

@@ -200,6 +200,7 @@ _INSTEAD = {
     ("md5", "md5digest", "sha", "sha2", "hash", "sha256", "levenshtein", "jaccard"): _BELOW,
     ("timetostr", "strptime", "strtotime", "format", "printf", "dayname", "monthname"): "write extract(… from x)",
     ("age", "monthsbetween"): "write date_diff('day', a, b)",
+    ("list_avg", "list_mean"): "write list_sum(l) / len(l), and leave NULLs out by list_filter before",
 }
 """By the keys or names of functions: what to write instead."""
 
