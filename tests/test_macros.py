@@ -256,6 +256,68 @@ def test_last_distinct_gives_each_value_at_its_last_occurrence() -> None:
         write("last_distinct('amount', 0, '3 hours')")
 
 
+def test_rows_of_keeps_columns_of_a_windows_rows() -> None:
+    assert over_sequence("rows_of('amount', '1 hour')", (4, None, 2)) == [
+        [{"amount": 4}],
+        [{"amount": 4}, {"amount": None}],
+        [{"amount": None}, {"amount": 2}],
+    ]
+    assert write("rows_of(['order', 'b'], '1 day', closed='left')").startswith(
+        "list({'order': \"order\", 'b': b}) over ("
+    )
+    with pytest.raises(AsknownError, match="names of the columns"):
+        write("rows_of([], '1 hour')")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("count_of('l')", 4),
+        ("count_of('l', where='row_.x > least')", 2),
+        ("count_of('l', where='row_.x > 9')", 0),
+        ("sum_of('l', 'row_.x * 2', where='row_.x > least')", 14.0),
+        ("sum_of('l', 'row_.x', where='row_.x > 9')", None),
+        ("avg_of('l', 'row_.x')", 3.0),
+        ("avg_of('l', 'row_.x', where='row_.x > 9')", None),
+        ("min_of('l', 'row_.x')", 2.0),
+        ("max_of('l', 'row_.x', where='row_.x < 4')", 3.0),
+        ("filtered_rows('l', where='row_.x = least')", [{"x": 2.0}]),
+        ("values_of('l', 'row_.x')", [2.0, 3.0, None, 4.0]),
+    ],
+)
+def test_aggregates_over_rows_of_a_list(expression: str, value: Any) -> None:
+    rows = "[{'x': 2e0}, {'x': 3e0}, {'x': null}, {'x': 4e0}] as l, 2 as least"
+    assert run(f"select {write(expression)} from (select {rows})") == [(value,)]
+
+
+def test_an_aggregate_over_a_null_list() -> None:
+    expressions = ("count_of('l')", "sum_of('l', 'row_.x')", "avg_of('l', 'row_.x')", "max_of('l', 'row_.x')")
+    sql = ", ".join(map(write, expressions))
+    assert run(f"select {sql} from (select null::struct(x double)[] as l)") == [(0, None, None, None)]
+
+
+def test_a_decayed_sum_loses_half_in_each_half_life() -> None:
+    """At each landing, an hour apart: of 8, 0, NULL and 8, with a half life of an hour; and of rows of two periods."""
+    sums, decayed = write("decaying_sum('amount', '1 hour')"), write("decayed('s')")
+    with duckdb.connect() as connection:
+        connection.execute("create table landings (carrier varchar, landed_at timestamp, amount int)")
+        rows = [(START + timedelta(hours=hour), amount) for hour, amount in enumerate((8, 0, None, 8))]
+        begin = datetime(1970, 1, 1) + (START - datetime(1970, 1, 1)) // timedelta(hours=32) * timedelta(hours=32)
+        later = begin + timedelta(days=320)
+        rows += [(later + timedelta(hours=hour), 4) for hour in (-33, -1, 0)]
+        connection.executemany("insert into landings values ('UA', ?, ?)", rows)
+        inner = f"select *, landed_at as asked_at, {sums} as s from landings"
+        found = connection.execute(f"select {decayed} from ({inner}) order by asked_at").fetchall()
+    # The fifth row lies in the period before the one before the last row's.
+    assert [value for (value,) in found] == [8.0, 4.0, 2.0, 9.0, 4.0, 4.0 + 4.0 * 2.0**-32, 4.0 + 2.0]
+
+
+@pytest.mark.parametrize("half_life", ["600 days", "0 hours"])
+def test_a_half_life_is_not_too_long(half_life: str) -> None:
+    with pytest.raises(AsknownError, match="up to 570 days"):
+        write(f"decaying_sum('amount', '{half_life}')")
+
+
 # -- time ----------------------------------------------------------------------------------------------------------
 
 

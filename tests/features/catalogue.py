@@ -51,8 +51,14 @@ class Feature:
         return f"f{self.number}"
 
 
-AMOUNT = 12.5
-"""The amount of each request."""
+AMOUNT, MERCHANT = 12.5, "m1"
+"""The amount and the merchant of each request."""
+
+
+def _quotient(numbers: list[float | None]) -> float | None:
+    """The sum, rounded, divided by the number of values."""
+    there = [x for x in numbers if x is not None]
+    return l.over(l.added(there), len(there)) if there else None
 
 
 def _seconds(later: Any, earlier: Any) -> float | None:
@@ -247,6 +253,30 @@ FEATURES = (
     Feature(12, "The requested amount against the mean of 30 days", "amount / nullif(avg_30d, 0)",
             lambda r, t: l.over(AMOUNT, l.mean(values(inside(r, t, days(30)), "amount"))), "Fraud",
             base="avg(amount) over {{ last('30 days') }} as avg_30d", inputs={"amount": "double"}),
+    Feature(13, "Payments above the requested amount, 30 days",
+            "{{ count_of('payments_30d', where='row_.amount > amount') }}",
+            lambda r, t: len([x for x in values(inside(r, t, days(30)), "amount") if x > AMOUNT]),
+            "Fraud", base="{{ rows_of('amount', '30 days') }} as payments_30d", inputs={"amount": "double"}),
+    Feature(106, "What was spent at the requested merchant, 30 days",
+            "{{ sum_of('payments_30d', 'row_.amount', where='row_.merchant = merchant') }}",
+            lambda r, t: l.added(values([x for x in inside(r, t, days(30)) if x["merchant"] == MERCHANT], "amount")),
+            "Fraud", base="{{ rows_of(['amount', 'merchant'], '30 days') }} as payments_30d",
+            inputs={"merchant": "varchar"}),
+    Feature(107, "The mean payment at this hour of the day, 28 days",
+            "{{ avg_of('payments_28d', 'row_.amount', where='hour(row_.ts) = hour(asked_at)') }}",
+            lambda r, t: _quotient([x["amount"] for x in inside(r, t, days(28)) if x["ts"].hour == t.hour]),
+            "Fraud", base="{{ rows_of(['ts', 'amount'], '28 days') }} as payments_28d"),
+    Feature(108, "Spend of 30 days, older payments less, as known",
+            "{{ sum_of('payments_30d', 'row_.amount * exp(-epoch(asked_at - row_.ts) / 259200)') }}",
+            lambda r, t: l.added([x["amount"] * math.exp(-_seconds(t, x["ts"]) / 259200)
+                                  for x in inside(r, t, days(30)) if x["amount"] is not None]),
+            "Fraud", base="{{ rows_of(['ts', 'amount'], '30 days') }} as payments_30d", known=True),
+    Feature(109, "The greatest payment of an hour or less before asking at the requested merchant",
+            "{{ max_of('payments_1h', 'row_.cents', where='row_.merchant = merchant') }}",
+            lambda r, t: max(values([x for x in inside(r, t, timedelta(hours=1)) if x["merchant"] == MERCHANT],
+                                    "cents"), default=None),
+            "Fraud", base="{{ rows_of(['cents', 'merchant'], '1 hour') }} as payments_1h",
+            inputs={"merchant": "varchar"}),
     Feature(14, "Declined payments in a row", "{{ streak('declined', 'ever') }}",
             lambda r, t: l.streak(l.flags(r, _declined)), "Fraud"),
     Feature(15, "The most payments of an hour, 7 days", "max(in_hour) over {{ last('7 days') }}",
@@ -273,6 +303,17 @@ FEATURES = (
             lambda r, t: l.last_distinct(ordered(inside(r, t, days(30)), "merchant"), 3), "Recommendation"),
     Feature(21, "The 2 most frequent categories of 30 days", "{{ top_k('category', 2, '30 days') }}",
             lambda r, t: l.most_frequent(values(inside(r, t, days(30)), "category"), 2), "Recommendation"),
+    Feature(22, "Clicks, of which each counts half as much after 3 days", "{{ decayed('clicks_3d') }}",
+            lambda r, t: l.decayed([(x["ts"], None if x["clicked"] is None else int(x["clicked"])) for x in r], t,
+                                   days(3)),
+            "Recommendation", base="{{ decaying_sum('clicked::int', '3 days') }} as clicks_3d"),
+    Feature(110, "The mean amount, of which each counts half as much after 2 hours, as known",
+            "{{ decayed('spent_2h') }} / {{ decayed('paid_2h') }}",
+            lambda r, t: l.over(*(l.decayed(pairs, t, timedelta(hours=2)) for pairs in (
+                [(x["ts"], x["amount"]) for x in r], [(x["ts"], None if x["amount"] is None else 1) for x in r]))),
+            "Recommendation", known=True,
+            base="{{ decaying_sum('amount', '2 hours') }} as spent_2h, "
+            "{{ decaying_sum('case when amount is not null then 1 end', '2 hours') }} as paid_2h"),
     Feature(26, "How often each category occurred in 30 days",
             "map_entries(histogram(category) over {{ last('30 days') }})",
             lambda r, t: l.histogram(values(inside(r, t, days(30)), "category")), "Recommendation"),
@@ -410,9 +451,13 @@ FEATURES = (
 )  # fmt: skip
 
 REFUSED: dict[int, tuple[str, str]] = {
-    13: ("{{ config(entity='card', event_time='ts', inputs={'amount': 'double'}) }} select card, ts, count(*) filter "
-         "(where p.amount > request.amount) over {{ last('30 days') }} as f13 "
-         "from {{ source('shop', 'payments') }} as p cross join {{ request() }}", "inputs"),
+    125: ("{{ config(entity='card', event_time='ts', inputs={'amount': 'double'}) }} select card, ts, count(*) filter "
+         "(where p.amount > request.amount) over {{ last('30 days') }} as f125 "
+         "from {{ source('shop', 'payments') }} as p cross join {{ request() }}",
+          "{{ rows_of(['amount'], '30 days') }}"),
+    126: ("sum(amount) filter (where merchant = {{ input('merchant') }}) over {{ last('30 days') }}", "rows_of"),
+    127: ("sum(amount * exp(-epoch(asked_at - ts) / 3600)) over {{ last('30 days') }}", "rows_of"),
+    128: ("count(*) filter (where merchant = request.merchant) over {{ last('30 days') }}", "rows_of"),
     115: ("max(count(*) over (partition by card order by ts range interval '1 hour' preceding)) "
          "over {{ last('7 days') }}", "MAX(inside) OVER {{ last('7 days') }} AS f115 FROM nested"),
     116: ("{{ config(entity='card', event_time='ts') }} with p as (select *, count(*) over {{ last('1 hour') }} as n "
@@ -432,7 +477,6 @@ REFUSED: dict[int, tuple[str, str]] = {
 """By number: a spelling that is refused, and a word of the reason or the hint."""
 
 GAPS: dict[int, str] = {
-    22: "exponential decay from the moment of asking is not there yet",
     24: "ranks among all entities: a daily snapshot as a plain model",
     25: "as row 12, with two views",
     41: "rows dated ahead: tests/test_online_ahead.py",

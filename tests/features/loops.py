@@ -103,6 +103,24 @@ def added(numbers: list[float]) -> float | None:
     return math.fsum(numbers) + 0.0 if numbers else None
 
 
+def decayed(pairs: list[tuple[datetime, float | None]], t: datetime, half: timedelta) -> float | None:
+    """The sum of values that lose half of their weight in each half life, in periods of 32 of them."""
+    micro = timedelta(microseconds=1)
+    length, period = half // micro, 32 * (half // micro)
+
+    def at(moment: datetime) -> tuple[int, int]:
+        return divmod((moment - datetime(1970, 1, 1)) // micro, period)
+
+    number, since = at(t)
+    parts = []
+    for back in (0, 1):
+        own = [(at(ts)[1], x) for ts, x in pairs if at(ts)[0] == number - back and x is not None]
+        total = added([x * 2.0 ** (place / length) for place, x in own])
+        if total is not None:
+            parts.append(total * 2.0 ** (-(since + back * period) / length))
+    return parts[0] + parts[1] if len(parts) == 2 else next(iter(parts), None)
+
+
 def flags(rows: list[Row], met: Callable[[Row], bool | None]) -> list[bool]:
     """Whether each row meets a condition; of ties, those that do not first."""
     marked = sorted((row["ts"], met(row) is True) for row in rows)

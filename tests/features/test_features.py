@@ -17,13 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from asknown import AsknownError, FeatureStore
-from features.catalogue import AMOUNT, FEATURES, GAPS, REFUSED, Feature
+from features.catalogue import AMOUNT, FEATURES, GAPS, MERCHANT, REFUSED, Feature
 from features.data import CARDS, START, UNSEEN, Row, as_table, edit, make_rows
 
 ROWS = make_rows()
 LATER = edit(ROWS)
 COOKBOOK = Path(__file__).parents[2] / "docs" / "cookbook.md"
-MERCHANT = "m1"
 WATERMARKS = (START + timedelta(days=20, hours=3), START + timedelta(days=45))
 AFTER = (timedelta(0), timedelta(minutes=40), timedelta(days=3), timedelta(days=25), timedelta(days=40))
 

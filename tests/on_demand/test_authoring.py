@@ -91,7 +91,7 @@ MISTAKES = {
     "no config": ("select 1 as x from {{ request() }}", "bad-model", "is not an on-demand view"),
     "entity too": (
         "{{ config(entity='customer', inputs={}) }} select 1 as x from {{ request() }}",
-        "not-yet",
+        "bad-config",
         "entity and inputs",
     ),
     "a ttl": ("{{ config(inputs={}, ttl='3 days') }} select 1 as x from {{ request() }}", "bad-config", "ttl"),

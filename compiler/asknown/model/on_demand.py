@@ -112,7 +112,10 @@ def portable_item(
 
 def _refuse_rows(model: Model, name: str, value: exp.Expr) -> None:
     """Refuses what needs more than one row."""
-    instead = "put it into a feature view, as in: avg(x) over {{ last('7 days') }}, and name that feature in request()"
+    instead = (
+        "put it into a feature view, as in: avg(x) over {{ last('7 days') }}, and name that feature in request(); "
+        "over a list that rows_of made, write {{ sum_of('rows_30d', 'row_.x') }}"
+    )
     for node in value.walk():
         what = (
             "a subquery" if isinstance(node, exp.Query)

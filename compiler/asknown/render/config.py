@@ -9,7 +9,7 @@ from typing import Any
 from asknown.durations import microseconds
 from asknown.errors import AsknownError, did_you_mean
 from asknown.project.nodes import Entity
-from asknown.render.errors import RenderError
+from asknown.render.errors import ROWS_AND_REQUEST, RenderError
 from asknown.render.nodes import ASKED_AT, ViewConfig
 from asknown.types import Kind, SqlType, parse_type
 
@@ -50,9 +50,9 @@ def read_config(model: str, arguments: Mapping[str, Any], entities: Mapping[str,
     config = ViewConfig(**values)
     if config.inputs is not None and config.entity is not None:
         raise RenderError(
-            "not-yet",
-            "config() has entity and inputs: a feature view will take inputs of the request, and does not yet",
-            hint="take entity out, and name this view's features in an on-demand view: request('view:feature')",
+            "bad-config",
+            "config() has entity and inputs, but a feature view is computed before anybody asks",
+            hint=f"take inputs out; {ROWS_AND_REQUEST}",
             needle=_assignment("inputs"),
         )
     if config.entity is None:

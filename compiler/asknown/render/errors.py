@@ -180,6 +180,12 @@ def _by_message(message: str, known: Known) -> RenderError | None:
     return None
 
 
+ROWS_AND_REQUEST = (
+    "keep the rows of the window in this view, {{ rows_of(['amount'], '30 days') }} as rows_30d, and compare them "
+    "with the request in an on-demand view: {{ count_of('rows_30d', where='row_.amount > amount') }}"
+)
+"""The hint where a feature view reads the request, which on-demand views do."""
+
 # What dbt's templates know of the run that renders them.
 _OF_A_RUN = ("run_started_at", "invocation_id", "modules")
 
@@ -191,6 +197,10 @@ def _unknown_name(name: str, known: Known) -> RenderError:
         hint = f"a model is named with ref('{name}')"
     elif name in _OF_A_RUN:
         hint = "a model has the same SQL in every run: docs/leaks.md says what to write instead of the clock"
+    elif name in ("input", "inputs", "asked_at"):
+        hint = (
+            f"inputs of the request and asked_at are columns of an on-demand view; in a feature view {ROWS_AND_REQUEST}"
+        )
     else:
         hint = did_you_mean(name, known.names, what="macros and functions")
     return RenderError("undefined", f"'{name}' is not defined", hint=hint, needle=rf"\b{re.escape(name)}\b")

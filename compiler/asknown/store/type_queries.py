@@ -16,12 +16,15 @@ from asknown.engines.engine import Engine
 from asknown.engines.input_files import inspect_file
 from asknown.errors import AsknownError, Where
 from asknown.model.nodes import Model
+from asknown.render.errors import ROWS_AND_REQUEST
 from asknown.store.relations import sources_of
 from asknown.store.sources import SourceTables
 from asknown.types import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_OF_REQUEST = re.compile(r'(?:column "asked_at"|[Tt]able "request") not found')
 
 
 class Ctes(Protocol):
@@ -71,6 +74,8 @@ class TypeQueries:
             if error.at is not None or error.code == "lost-connection":
                 raise
             message, hint = f"in model '{model.name}': {error.message}", error.hint
+            if model.is_feature_view and _OF_REQUEST.search(error.message):
+                hint = f"only an on-demand view reads the request; {ROWS_AND_REQUEST}"
             if error.code == "no-data" and self._translates and warehouse_tables(model):
                 hint = "declare the table as a source, and write {{ source('…', '…') }}; a model is {{ ref('…') }}"
             raise AsknownError(error.code, message, at=find_word(model, error.message), hint=hint) from None
