@@ -75,7 +75,12 @@ def test_everything_has_a_page(shop: Path) -> None:
     assert Link("exposure", "Q1 <report>").anchor in page.ids
     for fact in ("money", "public", "from 2999-12-31 on", "javascript:window.broken=3", "Bo & co"):
         assert fact in page.text
-    for words in ("average of amount over the 7 days up to the asking instant", "raw.orders.amount", "bigint", SERVICE):
+    for words in (
+        "average of amount over the 7 days up to the asking instant",
+        "what it is, from raw.orders",
+        "bigint",
+        SERVICE,
+    ):
         assert words in page.text
     for example in ("get_historical_features", "asknown train orders", "{{ ref('stg_orders') }}", "curl"):
         assert example in page.text

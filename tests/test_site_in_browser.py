@@ -14,7 +14,16 @@ from browser import DESKTOP, PHONE, Browser, find_chromium, open_browser
 from site_project import HOSTILE, write_project
 
 PICTURES = Path(__file__).parents[1] / ".tmp" / "site"
-PAGES = ("", "all", "view/orders", "on-demand/against_usual", "model/stg_orders", "source/raw.orders", "list/service")
+PAGES = (
+    "",
+    "all",
+    "asking",
+    "view/orders",
+    "on-demand/against_usual",
+    "model/stg_orders",
+    "source/raw.orders",
+    "list/service",
+)
 SHOWN = "[...document.querySelectorAll('main > section')].filter(s => s.checkVisibility()).map(s => s.id)"
 # The texts with less contrast than 4.5 to 1 against what lies behind them (WCAG AA).
 PALE = """(() => {
@@ -90,9 +99,9 @@ def test_each_page_is_shown_alone_and_readable(
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_a_link_to_a_feature_shows_its_view_and_marks_it(browser: Browser, site: Path, scripts: bool) -> None:
     browser.show(DESKTOP, scripts=scripts)
-    browser.open(site, "feature/orders/avg_amount_7d")
+    browser.open(site, "orders:avg_amount_7d")
     assert browser.ask(SHOWN) == ["view/orders"]
-    assert browser.ask("document.querySelector('tr:target a').textContent") == "avg_amount_7d"
+    assert browser.ask("document.querySelector('tr:target td').textContent") == "avg_amount_7d"
     text = browser.ask("document.querySelector('main').innerText")
     for feature in ("last_amount", "<u>odd</u> 'name'", "avg_amount_7d", "large_7d"):
         assert feature in text
@@ -121,11 +130,23 @@ def test_the_search_works_by_keyboard(browser: Browser, site: Path) -> None:
     assert browser.ask("document.activeElement.id") == "q"
     browser.press("Enter", "Enter")
     assert browser.ask(SHOWN) == ["view/orders"]
-    assert browser.ask("location.hash") == "#feature/orders/avg_amount_7d"
+    assert browser.ask("location.hash") == "#orders:avg_amount_7d"
     browser.press("/", "nothing like it")
     assert browser.ask("document.getElementById('count').textContent") == "0 found"
     browser.press("Escape")
     assert browser.ask(SHOWN) == ["view/orders"]
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_the_page_of_all_features_names_each_below_its_view(browser: Browser, site: Path, scripts: bool) -> None:
+    browser.show(DESKTOP, scripts=scripts)
+    browser.open(site, "all")
+    text = browser.ask("document.getElementById('all').innerText")
+    for feature in ("last_amount", "<u>odd</u> 'name'", "avg_amount_7d", "large_7d"):
+        assert feature in text
+    links = browser.ask("[...document.querySelectorAll('#all a')].map(a => a.getAttribute('href'))")
+    assert "#view/orders" in links
+    assert ("#orders:avg_amount_7d" in links) is scripts
 
 
 @pytest.mark.parametrize("words", ["orders:avg", "growth <team>", 'a"b', "<u>odd", "\\", "(", "*", "{{"])

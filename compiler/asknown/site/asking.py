@@ -22,27 +22,15 @@ def ask_for_features(
 
 
 def _examples(name: str, row: dict[str, Any], feature: str | None, *, online: bool) -> Iterator[Example]:
-    python = [
-        "from asknown import FeatureStore",
-        "",
-        'with FeatureStore(".") as store:',
-        f"    job = store.get_historical_features(spine, [{_quoted(name)}])  # {', '.join(row)}, event_timestamp",
-        "    training = job.to_df()",
-    ]
-    shell = [
-        f"asknown train {shlex.quote(name)} --spine spine.parquet -o train.parquet",
-        f"asknown compile {shlex.quote(name)} > training.sql",
-    ]
+    python = [f"store.get_historical_features(spine, [{_quoted(name)}])  # {', '.join(row)}, event_timestamp"]
+    shell = [f"asknown train {shlex.quote(name)} --spine spine.parquet -o train.parquet"]
     if online:
         given = ", ".join(f"{_quoted(key)}: {_python(value)}" for key, value in row.items())
-        python.append(f"    row = {{{given}}}")
-        python.append(f"    now = store.get_online_features([{_quoted(name)}], [row]).to_dict()")
+        python.append(f"store.get_online_features([{_quoted(name)}], [{{{given}}}])")
         shell.append("asknown get " + " ".join([shlex.quote(name), *(shlex.quote(f"{k}={v}") for k, v in row.items())]))
     yield Example("Python", "\n".join(python))
     if feature is not None:
-        yield Example(
-            "SQL", f"-- in an on-demand view\nselect {feature} from {{{{ request({_single(f'{name}:{feature}')}) }}}}"
-        )
+        yield Example("SQL on demand", f"select {feature} from {{{{ request({_single(f'{name}:{feature}')}) }}}}")
     yield Example("Shell", "\n".join(shell))
     if online:
         body = f'{{"features": [{_quoted(name)}], "rows": [{json.dumps(row)}]}}'

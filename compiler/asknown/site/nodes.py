@@ -38,8 +38,8 @@ class Link:
         """The part of the address after the ``#``. Other characters than letters, digits and ``_.-`` are written in
         hexadecimal, so that two names never share one.
         """
-        parts = ["feature", self.name, self.feature] if self.feature else [self.kind, self.name]
-        return "/".join("".join(map(_escape, part)) for part in parts)
+        name = "".join(map(_escape, self.name))
+        return f"{name}:{''.join(map(_escape, self.feature))}" if self.feature else f"{self.kind}/{name}"
 
 
 def _escape(character: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -14,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from asknown.site.drawing import draw_lineage, make_graph
-from asknown.site.nodes import HEADINGS, Link, Page, PageKind, Site
+from asknown.site.nodes import HEADINGS, Feature, Link, Page, PageKind, Site
 
 
 def write_html(site: Site) -> str:
@@ -43,6 +44,9 @@ def write_html(site: Site) -> str:
         link_to=lambda kind, name: Link(kind, name).anchor,
         exists=lambda link: Link(link.kind, link.name) in known,
         size=lambda page: sum(_features_in(link, sizes, whole=page.link.kind == "service") for link in page.contents),
+        only_table=_only_table,
+        is_told=_is_told,
+        bare=lambda columns, table: [column.removeprefix(f"{table}.") for column in columns] if table else columns,
         draw=lambda page: draw_lineage(graph, page.link),
         style=_read("site.css"),
         script=script,
@@ -78,6 +82,20 @@ def _text(value: str) -> str:
 def _features_in(link: Link, sizes: Mapping[Link, int], *, whole: bool) -> int:
     """The features that a line of a service names: one, or all of the view's. (Other lists count their things.)"""
     return sizes.get(link, 1) if whole else 1
+
+
+def _only_table(page: Page) -> str:
+    """The table that all features of a page come from, as ``source.table``; an empty text if they have several."""
+    origins = (*page.shared, *(origin for feature in page.features for origin in feature.origins))
+    tables = {column.rpartition(".")[0] for origin in origins for column in origin.columns}
+    return tables.pop() if len(tables) == 1 else ""
+
+
+def _is_told(feature: Feature) -> bool:
+    """Whether a feature's words name all columns that its values come from, and nothing but values is to be told."""
+    words = set(re.findall(r"\w+", feature.words))
+    columns = {column.rpartition(".")[2] for origin in feature.origins for column in origin.columns}
+    return columns <= words and all(origin.role == "value" for origin in feature.origins) and not feature.uncertain
 
 
 def _facets(pages: Iterable[Page]) -> list[tuple[str, list[str]]]:

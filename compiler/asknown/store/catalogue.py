@@ -232,7 +232,7 @@ class _Gathering:
     def _model_facts(self, model: Model) -> Iterator[Fact]:
         config = model.rendered.config
         yield Fact("file", (model.rendered.shown,))
-        if not model.is_on_demand:
+        if config.materialized != "ephemeral":
             yield Fact("materialized", (config.materialized,))
         doc = self.project.docs.get(model.name)
         if doc is not None:

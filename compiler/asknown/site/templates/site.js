@@ -11,16 +11,18 @@
   function read() {
     const all = [];
     for (const page of document.querySelectorAll(".thing")) {
-      const { kind, name, owner = "", tag = "", entity = "" } = page.dataset;
+      const { owner = "", tag = "", entity = "" } = page.dataset;
+      const kind = page.id.split("/", 1)[0];
+      const name = page.querySelector("h1").firstChild.textContent.trim();
       const lead = page.querySelector(".lead")?.textContent ?? "";
       const shared = { owner: [owner], tag: tag.split("\n"), entity: entity.split("\n") };
       const about = `${owner} ${tag} ${entity}`;
       all.push(entry(name, kind, `#${page.id}`, lead, about, shared));
       for (const row of page.querySelectorAll("tr[id]")) {
-        const texts = [...row.querySelectorAll("td p")].slice(0, 2).map((p) => p.textContent);
-        const type = row.lastElementChild.textContent;
-        const feature = row.querySelector("a").textContent;
-        all.push(entry(feature, `feature of ${name}`, `#${row.id}`, texts.join(" · "), `${name} ${type} ${about}`, shared));
+        const [feature, , type] = [...row.children].map((cell) => cell.textContent.trim());
+        const said = [...row.children[1].childNodes].filter((node) => !node.matches?.("details, p:not([class])"));
+        const text = said.map((node) => node.textContent.trim()).filter(Boolean).join(" · ");
+        all.push(entry(feature, `feature of ${name}`, `#${row.id}`, text, `${name} ${type} ${about}`, shared));
       }
     }
     return all;
@@ -85,6 +87,21 @@
     stop();
   }
 
+  // The names on the page of all features become links to them. Without a script each stands below its view's link.
+  function link() {
+    for (const names of $("all").querySelectorAll("p")) {
+      const view = $(names.previousElementSibling.querySelector("a")?.hash.slice(1));
+      const rows = view ? [...view.querySelectorAll("tr[id]")] : [];
+      const links = rows.map((row) => {
+        const one = document.createElement("a");
+        one.href = `#${row.id}`;
+        one.textContent = row.firstElementChild.textContent;
+        return [one, " "];
+      });
+      if (links.length) names.replaceChildren(...links.flat());
+    }
+  }
+
   input.addEventListener("input", search);
   for (const one of facets) one.addEventListener("change", search);
   form.addEventListener("submit", (event) => {
@@ -95,8 +112,10 @@
   window.addEventListener("hashchange", () => {
     leave();
     const target = $(decodeURIComponent(location.hash.slice(1)));
+    if (target?.id === "all") link();
     if (target?.classList.contains("page")) window.scrollTo(0, 0);
   });
+  if (location.hash === "#all") link();
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea");
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
