@@ -63,6 +63,26 @@ def test_loads_and_training_sets_are_kept_with_their_versions(shop: Path) -> Non
     assert len(runs("orders")) == 5
 
 
+def test_a_load_has_a_digest_of_what_is_online(shop: Path) -> None:
+    run("apply", "--yes")
+    run("materialize", "--until", "2024-02-01")
+    first = runs()[0]["content"]
+    assert first
+    run("materialize", "--until", "2024-02-01")
+    run("materialize", "--until", "2024-02-01", "--full-refresh")
+    assert [one["content"] for one in runs()] == [first] * 3
+    orders = Path("orders.csv")
+    orders.write_text(orders.read_text(encoding="utf-8").replace("1.0", "1.5"), encoding="utf-8")
+    run("materialize", "--until", "2024-02-01")
+    assert runs()[0]["content"] != first
+    orders.write_text(orders.read_text(encoding="utf-8").replace("1.5", "1.0"), encoding="utf-8")
+    run("materialize", "--until", "2024-02-01")
+    assert runs()[0]["content"] == first
+    Path("online.db").unlink()
+    run("materialize", "--until", "2024-02-01")
+    assert runs()[0]["content"] == first, "a table of its own"
+
+
 def test_a_registry_of_the_first_layout_is_read_and_gets_its_tables(shop: Path) -> None:
     run("apply", "--yes")
     with sqlite3.connect("registry.db") as connection:

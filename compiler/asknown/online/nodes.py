@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 from asknown.periods import CalendarPeriod, Period, Starts
@@ -218,6 +219,17 @@ class Hashes:
     tiles: str | None = None
     ahead: str | None = None
     pushed: str | None = None
+
+    def digest(self, features: Sequence[str]) -> str | None:
+        """One hash of all these, for a view with these features, and without tiles, which are made of events.
+
+        None where the table keeps none. A table that is not there counts as an empty one.
+        """
+        if self.rows is None:
+            return None
+        nothing = "0" * 16
+        parts = [self.rows, self.events or nothing, self.ahead or nothing, self.pushed or nothing, *features]
+        return sha256("\n".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

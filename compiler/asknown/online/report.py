@@ -28,7 +28,8 @@ class LoadReport:
 
     ``read`` says what was read of the view's sources. Where that is not all, the counts are those that a load of all
     rows would report. ``why`` is the reason for which all was read, None for a first load; ``files`` and ``files_read``
-    count the files of the sources, where they are known.
+    count the files of the sources, where they are known. ``digest`` is a hash of all that the table has of the view
+    after the load: the same content gives the same digest. None where the table keeps no hashes.
     """
 
     view: str
@@ -53,6 +54,7 @@ class LoadReport:
     why: str | None = None
     files: int | None = None
     files_read: int | None = None
+    digest: str | None = None
 
     @property
     def words(self) -> str | None:

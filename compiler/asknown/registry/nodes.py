@@ -132,8 +132,8 @@ class Run:
     """A load of the online table (``kind`` is ``load``), or a training set (``train``).
 
     ``views`` have their versions, as ``orders@v3``, where the files were what was applied. A load has a ``watermark``,
-    an instant in UTC, and says what it ``read``; a training set has the ``features`` asked for, the spine, the file and
-    the hash of its content.
+    an instant in UTC, says what it ``read``, and has the digest of the view's content online; a training set has the
+    ``features`` asked for, the spine, the file and the hash of its content.
     """
 
     kind: str

@@ -277,7 +277,15 @@ class _ViewLoad:
             report = self._add(writer, reading)
         if isinstance(writer, AddingWriter):
             writer.note(self.view.name, reading.note())
-        return replace(report, read=reading.read, why=reading.why, files=reading.count, files_read=reading.count_read)
+        held = writer.stored()[self.view.name]
+        return replace(
+            report,
+            read=reading.read,
+            why=reading.why,
+            files=reading.count,
+            files_read=reading.count_read,
+            digest=held.hashes.digest([column.name for column in held.view.features]),
+        )
 
     def _find_reading(self, writer: LoadWriter, options: LoadOptions) -> Reading:
         name = self.view.name

@@ -34,6 +34,7 @@ def record_loads(catalog: Catalog, reports: Sequence[LoadReport]) -> str | None:
             report.rows_total,
             watermark=report.watermark.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             read=report.words or "full",
+            digest=report.digest,
         )
         for report in reports
     ]
