@@ -214,6 +214,66 @@ def test_a_log_of_another_definition_is_not_replayable(shop: Path) -> None:
     assert set(found["orders:units"]) == {"equal"}
 
 
+def _edit(shop: Path, name: str, before: str, after: str) -> None:
+    model = shop / "models" / f"{name}.sql"
+    assert before in model.read_text()
+    model.write_text(model.read_text().replace(before, after))
+
+
+def _apply(shop: Path) -> None:
+    with FeatureStore(shop) as store:
+        assert store.registry.apply(accept=["orders"]) is not None
+
+
+def test_a_log_of_an_applied_definition_is_replayed_by_it(shop: Path) -> None:
+    """Also where several came in between, and the type of a feature is another one today."""
+    _apply(shop)
+    log = log_reads(shop)
+    _edit(shop, "orders", "amount, units", "amount * 2 as amount, units")
+    _apply(shop)
+    _edit(shop, "orders", "amount * 2 as amount, units", "amount::varchar as amount, units + 1 as units")
+    _edit(shop, "orders", "'7 days'", "'8 days'")
+    _apply(shop)
+    found = replayed(shop, log)
+    assert {tuple(counts) for counts in outcomes(found).values()} == {("equal",)}
+    assert found.versions == ("orders@v1",)
+    execute(shop, "update orders set amount = amount + 1 where customer = 7")
+    counted = outcomes(replayed(shop, log))
+    assert counted["orders:amount"]["bug"] == 1 and counted["orders:units"] == {"equal": 40}
+    done = CliRunner().invoke(main, ["verify", "--log", str(log), "--project", str(shop)])
+    assert "were replayed by orders@v1" in done.stderr
+
+
+def test_a_log_of_two_definitions_is_replayed_by_each(shop: Path) -> None:
+    _apply(shop)
+    log = log_reads(shop)
+    _edit(shop, "orders", "amount, units", "amount * 2 as amount, units")
+    _apply(shop)
+    with FeatureStore(shop) as store:
+        store.materialize(until=NOON)
+    log_reads(shop)
+    insert(shop, "10", "- interval 2 hour", "- interval 1 hour")
+    found = replayed(shop, log)
+    assert outcomes(found)["orders:amount"] == {"equal": 80}
+    assert found.versions == ("orders@v1",)
+
+
+def test_a_log_of_another_expression_on_demand_is_replayed_by_it(shop: Path) -> None:
+    _apply(shop)
+    log = shop / "asked.jsonl"
+    with closing(OnlineReader(shop / "online.db", log=log, sample=1)) as reader:
+        for customer in range(40):
+            reader.get_online_features(["asked"], [{"customer": customer, "y": 1.5}], at=LATER)
+    assert outcomes(replayed(shop, log)) == {"asked:more": {"equal": 40}}
+    _edit(shop, "asked", "spent + y", "spent - y")
+    assert outcomes(replayed(shop, log))["asked:more"]["equal"] == 40
+    _edit(shop, "orders", "'7 days'", "'1 day'")
+    _apply(shop)
+    found = replayed(shop, log)
+    assert outcomes(found)["asked:more"]["equal"] == 40
+    assert found.versions == ("asked@v1",)
+
+
 def test_columns_that_are_hidden_cannot_be_compared(shop: Path) -> None:
     log = shop / "reads.jsonl"
     with closing(OnlineReader(shop / "online.db", log=log, sample=1, hash=["customer"])) as reader:

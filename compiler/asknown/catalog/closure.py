@@ -240,7 +240,8 @@ def thaw(
             table = thawed_source(objects[digest], Where(shown(body["name"])), project.profile.target)
             today = project.sources.get((table.source, table.name))
             if today is not None and today.path == table.path:
-                table = replace(table, push=today.push)  # its files may have landed rows, whose numbers nobody reads
+                # Its files may have landed rows, whose numbers nobody reads. When rows were loaded is no definition.
+                table = replace(table, push=today.push, loaded_at_field=today.loaded_at_field)
             known = (columns or {}).get((table.source, table.name))
             if known is not None:
                 table = replace(table, columns=tuple(ColumnDoc(name, "", kind, table.at) for name, kind in known))

@@ -138,7 +138,8 @@ class LogVerification(Compared):
 
     ``hidden`` rows have keys or inputs that the log hashed or left out, and ``torn`` lines of the log cannot be read.
     ``unknown`` names logged features that the project no longer has. ``oldest`` is the greatest age that a load had
-    when one of the values that lag was read.
+    when one of the values that lag was read. ``versions`` names the applied versions by which reads were replayed that
+    saw loads of other definitions than today's.
     """
 
     rows: int
@@ -148,3 +149,4 @@ class LogVerification(Compared):
     torn: int = 0
     unknown: tuple[str, ...] = ()
     oldest: timedelta | None = None
+    versions: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,19 @@ class LoggedReads:
 
     def __len__(self) -> int:
         return len(self.served_at)
+
+    def take(self, rows: Sequence[int]) -> LoggedReads:
+        """Some of the rows, in this order."""
+        return replace(
+            self,
+            given=self.given.take(pa.array(rows, pa.int64())),
+            served_at=[self.served_at[row] for row in rows],
+            seqs=[self.seqs[row] for row in rows],
+            requests=[self.requests[row] for row in rows],
+            values={name: [values[row] for row in rows] for name, values in self.values.items()},
+            statuses={name: [values[row] for row in rows] for name, values in self.statuses.items()},
+            loads=lambda row: self.loads(rows[row]),
+        )
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from asknown.checks.verify import (
 from asknown.emit.altered import SeenBy
 from asknown.emit.compile import compile_training
 from asknown.emit.statement import Cte, write
+from asknown.errors import AsknownError
 from asknown.model.nodes import FeatureView
 from asknown.online.log_values import from_json
 from asknown.online.served_log import SERVED_AT
@@ -52,7 +53,7 @@ def verify_log(
     on_step: Callable[[str], None] | None = None,
 ) -> LogVerification:
     """The comparison of the reads in a log, each with training at its own instant, over what it could see."""
-    torn, hidden, rows, unknown = Torn(), 0, 0, dict[str, None]()
+    torn, hidden, rows, unknown, versions = Torn(), 0, 0, dict[str, None](), dict[str, None]()
     found: list[FeatureVerification] = []
     moments: list[datetime] = []
     ages: list[timedelta] = []
@@ -66,6 +67,7 @@ def verify_log(
         replay = _Replay(facts, reads)
         found += replay.compare()
         unknown.update(dict.fromkeys(replay.unknown))
+        versions |= replay.versions
         ages += replay.ages
         rows += len(reads)
         moments += [min(reads.served_at), max(reads.served_at)]
@@ -78,23 +80,28 @@ def verify_log(
         torn.lines,
         tuple(unknown),
         max(ages, default=None),
+        tuple(versions),
     )
 
 
 class _Replay:
     """One part of a log. ``unknown`` are logged outputs that the project no longer has; ``ages`` those of loads that
-    lagged.
+    lagged; ``versions`` the applied versions by which values were replayed that other definitions had given.
     """
 
     def __init__(self, facts: ReplayFacts, reads: LoggedReads) -> None:
         self._facts, self._catalog, self._reads = facts, facts.catalog, reads
-        self._asked = list(reads.references)
+        project = facts.catalog.project
+        self._asked = [
+            one for one in reads.references if one in project.services or one.partition(":")[0] in project.models
+        ]
         items = self._plan(reads.given).requested
         self._items = {item.output: item for item in items if item.output in reads.values}
         self.unknown = [name for name in reads.values if name not in self._items]
         self._views = {name: _views_of(item) for name, item in self._items.items()}
         self._near = {name: _nearness(item) for name, item in self._items.items()}
         self._loads: dict[int, dict[str, SeenLoad]] = {}
+        self.versions: dict[str, None] = {}
         self.ages: list[timedelta] = []
 
     def compare(self) -> list[FeatureVerification]:
@@ -111,9 +118,50 @@ class _Replay:
             gone = sum(reads.values[name][row] is not None for row in places)
             found[name].add_equal(equal, present - gone)
         outcomes = self._classify(differing)
+        past = self._under_past_definitions(outcomes)
         for (row, name), outcome in outcomes.items():
-            found[name].add(self._example(row, name, outcome, today[name][row]))
+            said, answer = past.get((row, name), (outcome, today[name][row]))
+            found[name].add(self._example(row, name, said, answer))
         return list(found.values())
+
+    def _under_past_definitions(self, outcomes: Mapping[Place, Outcome]) -> dict[Place, tuple[Outcome, Answer]]:
+        """The outcomes and answers of values that were served by another definition than today's, where the registry
+        has it. Nothing says which definition an on-demand feature had, so each that gives the value may be it.
+        """
+        found: dict[Place, tuple[Outcome, Answer]] = {}
+        waiting: dict[tuple[str, bool, tuple[tuple[str, str | None], ...]], list[Place]] = {}
+        for (row, name), outcome in outcomes.items():
+            view = self._items[name].view
+            marks = tuple((one, load.fingerprint) for one, load in sorted(self._load(row).items()))
+            sure = isinstance(view, FeatureView)  # its load says which definition it had
+            if outcome == "not replayable" or (outcome == "bug" and not sure):
+                waiting.setdefault((view.name, sure, marks), []).append((row, name))
+        for (view_name, sure, _), places in waiting.items():
+            left = places
+            for past in self._facts.past.of(view_name, self._load(places[0][0])):
+                wanted = ("equal", "lag", "late", "bug") if sure else ("equal", "lag", "late")
+                replayed = self._replayed(past.catalog, left)
+                told = {place: one for place, one in replayed.items() if one[0] in wanted}
+                found |= told
+                self.versions |= dict.fromkeys([past.shown] if told else ())
+                left = [place for place in left if place not in told]
+                if not left:
+                    break
+        return found
+
+    def _replayed(self, catalog: TypedCatalog, places: Sequence[Place]) -> dict[Place, tuple[Outcome, Answer]]:
+        """The outcomes and answers of some places by the definitions of another catalog; none if it lacks them."""
+        rows = sorted({row for row, _ in places})
+        number = {row: place for place, row in enumerate(rows)}
+        try:
+            replay = _Replay(self._facts.beside(catalog), self._reads.take(rows))
+        except AsknownError:
+            return {}
+        asked = [(number[row], name) for row, name in places if name in replay._items]
+        trained = replay._train(range(len(rows)), None, {name for _, name in asked}) if asked else {}
+        differing = [(row, name) for row, name in asked if not replay._agrees(row, name, trained[name][row])]
+        classes = replay._classify(differing) if differing else {}
+        return {(rows[row], name): (classes.get((row, name), "equal"), trained[name][row]) for row, name in asked}
 
     def _example(self, row: int, name: str, outcome: Outcome, training: Answer) -> Example:
         reads = self._reads

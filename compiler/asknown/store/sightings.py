@@ -8,12 +8,11 @@ from datetime import datetime
 from itertools import islice, product
 
 from asknown.emit.altered import SeenBy
-from asknown.errors import AsknownError
 from asknown.model.nodes import FeatureView
 from asknown.store.altered import SourceKey, load_times, sources_of
 from asknown.store.landed import Landed
 from asknown.store.logged import SeenLoad
-from asknown.store.materialize import stored_for_online
+from asknown.store.past_definitions import PastDefinitions, fingerprint_online
 from asknown.store.push_paths import paths_from
 from asknown.store.training import needs_of
 from asknown.store.typed_catalog import TypedCatalog
@@ -74,7 +73,13 @@ class ReplayFacts:
     def __init__(self, catalog: TypedCatalog) -> None:
         self.catalog = catalog
         self.landed = Landed(catalog)
+        self.past = PastDefinitions(catalog)
         self._views: dict[str, ViewFacts] = {}
+        self._others: dict[int, ReplayFacts] = {}
+
+    def beside(self, catalog: TypedCatalog) -> ReplayFacts:
+        """The facts about other definitions of the same project; each catalog's are found once."""
+        return self._others.setdefault(id(catalog), ReplayFacts(catalog))
 
     def kinds(self, references: tuple[str, ...]) -> dict[str, SqlType]:
         """The types of the keys and inputs that some references need."""
@@ -90,7 +95,7 @@ class ReplayFacts:
             paths = list(paths_from(catalog, view))
             self._views[view.name] = ViewFacts(
                 load_times(catalog, view),
-                _fingerprint(catalog, view),
+                fingerprint_online(catalog, view),
                 bool(paths) and all(path.why_not is None for path in paths),
                 all(table.static or table.push is not None or table.loaded_at_field is not None for table in tables),
             )
@@ -115,10 +120,3 @@ class ReplayFacts:
             sure=told and current and len({load.load_id for _, load in pairs if load is not None}) <= 1,
             declared=all(fact.declared for fact, _ in pairs),
         )
-
-
-def _fingerprint(catalog: TypedCatalog, view: FeatureView) -> str | None:
-    try:
-        return stored_for_online([view], catalog)[0].fingerprint
-    except AsknownError:  # it can no longer be loaded, so no load of it is of this definition
-        return None

@@ -80,6 +80,10 @@ class TypedCatalog:
         self._calls: dict[str, tuple[Call, ...] | None] = {}
         self._model_ctes: dict[tuple[str, Dialect], Cte] = {}
 
+    def beside(self, models: Catalog) -> TypedCatalog:
+        """The catalog of other models on the same engines."""
+        return TypedCatalog(models, self._engine, self._type_engine, refusals=self._refusals)
+
     @property
     def engine(self) -> Engine:
         """The engine that has the rows."""

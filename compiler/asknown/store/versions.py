@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +65,22 @@ def frozen_catalog(catalog: Catalog, names: Sequence[str], reader: RegistryReade
         for view in _views_of(name, project) if not has_version(name) else ():
             if view in now.views:
                 _add(roots, view, now.views[view])
-    objects = reach(roots.values(), lambda digest: now.objects.get(digest) or reader.object(digest))
+    return catalog_of(catalog, roots, shown, now, reader.object), plain
+
+
+def catalog_of(
+    catalog: Catalog, roots: Mapping[str, str], shown: Mapping[str, str], now: Frozen, read: Callable[[str], Body]
+) -> Catalog:
+    """A catalog in which the views ``roots`` are the objects with these hashes.
+
+    ``now`` is the project as it is, plain models included, and ``read`` gives an object of the registry; ``shown``
+    names the versions in messages. The project's other models are there too, unless they stand on another one.
+    """
+    project = catalog.project
+    objects = reach(roots.values(), lambda digest: now.objects.get(digest) or read(digest))
     tag = ", ".join(shown.values())
     frozen = thaw(roots, objects, project, lambda model: shown.get(model, f"{model} in {tag}"))
-    return _beside(frozen, catalog, now, objects), plain
+    return _beside(frozen, catalog, now, objects)
 
 
 def _add(roots: dict[str, str], view: str, digest: str) -> None:

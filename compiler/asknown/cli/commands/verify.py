@@ -32,8 +32,8 @@ _LOG_HINTS: dict[Outcome, str] = {
     "bug": "a row of a source that was edited in place after the read looks like this too",
     "lag": "the sources had newer rows than the load that was read: load more often",
     "late": "rows reached the sources after the read, and training sees them",
-    "not replayable": "a definition has changed since, two loads were read together, or a source does not say when its "
-    "rows were loaded (declare loaded_at_field)",
+    "not replayable": "a definition has changed since, which the registry does not have, two loads were read together, "
+    "or a source does not say when its rows were loaded (declare loaded_at_field)",
 }
 _SHOWN = 10  # examples
 
@@ -142,6 +142,8 @@ def _notes(found: LogVerification) -> Iterator[str]:
     if found.oldest is not None:
         seconds = int(found.oldest.total_seconds())
         yield f"the oldest load that lagged was {spell(seconds * 1_000_000)} behind its read"
+    if found.versions:
+        yield f"reads of loads with other definitions than today's were replayed by {', '.join(found.versions)}"
     if found.hidden:
         yield f"{found.hidden:,} rows cannot be compared, because the log hashes or leaves out keys or inputs of them"
     if found.unknown:
