@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 
 from asknown import AsknownError, FeatureStore
 from asknown.cli.group import main
+from asknown.serve.wire import reader_of
+from asknown.types import parse_type
 
 FINE = "2024-01-02 00:00:00.1234567"
 EXACT = "2024-01-02 00:00:00.123456000"
@@ -131,3 +134,12 @@ def test_a_view_with_windows_is_no_spine(store: FeatureStore) -> None:
     with pytest.raises(AsknownError) as caught:
         store.get_historical_features(entity_df="v", features="v").to_arrow()
     assert caught.value.code == "windows-below" and "'v'" in caught.value.message
+
+
+@pytest.mark.parametrize("is_input", [False, True])
+def test_a_request_over_http_names_it(is_input: bool) -> None:
+    read = reader_of(parse_type("timestamp"), "opened", is_input=is_input)
+    assert read is not None and read(EXACT) == datetime(2024, 1, 2, 0, 0, 0, 123456)
+    with pytest.raises(AsknownError, match="opened") as caught:
+        read(FINE)
+    assert FINE in caught.value.message

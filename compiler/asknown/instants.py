@@ -41,6 +41,13 @@ def is_finer(text: str) -> bool:
     return re.search(FINER, text) is not None
 
 
+def parse_moment(text: str) -> datetime:
+    """The instant that an ISO text writes, aware if it has a zone. Raises ValueError for one that would be rounded."""
+    if is_finer(text):
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
 def to_microseconds(moment: datetime) -> int:
     """The microseconds from 1970 to a naive instant in UTC."""
     return (moment - EPOCH) // MICROSECOND

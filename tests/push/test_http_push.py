@@ -110,6 +110,13 @@ BAD: list[tuple[Any, str, dict[str, str]]] = [
     (7, "bad-request", {}),
     (b"[", "bad-request", {}),
     (b"abc", "bad-request", {"content_type": "application/vnd.apache.arrow.stream"}),
+    (json.dumps([row(1)]).replace('"order_id"', '"amount": 1, "order_id"').encode(), "bad-request", {}),
+    (
+        json.dumps(row(1)).replace('"order_id"', '"amount" : 1, "order_id"').encode(),
+        "bad-request",
+        {"content_type": "application/x-ndjson"},
+    ),
+    ([row(1) | {"ordered_at": "2024-01-01T00:00:00.1234567Z"}], "push-row", {}),
     (b"a,b", "wrong-content", {"content_type": "text/csv"}),
     (b"", "wrong-content", {"content_encoding": "gzip"}),
 ]
@@ -127,6 +134,10 @@ def test_other_mistakes(app: Application) -> None:
     assert post(app, [row(1)], where="/v1/push/nothing").json()["code"] == "unknown-source"
     assert post(app, {"push_source_name": "nothing", "df": {}}, where="/push").json()["code"] == "unknown-source"
     assert post(app, {"df": {}}, where="/push").json()["code"] == "bad-request"
+    twice = b'{"push_source_name": "orders", "df": {"order_id": ["a"], "order_id": ["b"]}}'
+    assert post(app, twice, where="/push").json()["code"] == "bad-request"
+    assert post(app, b"", where="/push", content_type="text/csv").json()["code"] == "wrong-content"
+    assert post(app, b"", where="/push", content_encoding="gzip").json()["code"] == "wrong-content"
     uneven = {"push_source_name": "orders", "df": {"order_id": ["a", "b"], "amount": [1]}}
     assert post(app, uneven, where="/push").json()["code"] == "bad-value"
     assert spent(app) == 10.0

@@ -524,6 +524,7 @@ models:
     ("push_rules", "code", "said"),
     [
         ("{event_time: ordered_at, known_at: a}", "missing-key", "lacks 'land'"),
+        ("{id: order_id}", "missing-key", "lacks 'event_time', 'known_at', 'land'"),
         ("{event_time: ordered_at, known_at: a, land: data/orders, colour: red}", "unknown-key", "has no key 'colour'"),
         ("{event_time: ordered, known_at: a, land: data/orders}", "push-source", "'ordered', which is not among"),
         ("{id: no, event_time: ordered_at, known_at: a, land: data/orders}", "push-source", "'no', which is not"),

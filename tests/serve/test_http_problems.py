@@ -67,6 +67,11 @@ CALLS: list[tuple[str, str, str, Any, int]] = [
     ("bad-request", "POST", "/v1/features", b'{"features": ["\xff"]}', 400),
     ("bad-request", "POST", "/v1/features", b'{"features": ["a"], "rows": [{"id": NaN}]}', 400),
     ("bad-request", "POST", "/v1/features", b'{"features": ["a"], "rows": [{"id": 1e999}]}', 400),
+    ("bad-request", "POST", "/v1/features", b'{"features":["a"],"rows":[{"id":8,"id":9}]}', 400),
+    ("bad-request", "POST", "/v1/features", b'{"features":["a"],"rows":[{"id" : 8, "id"\n: 9}]}', 400),
+    ("bad-request", "POST", "/v1/features", b'{"features":["a"],"rows":[{"id":8}],"rows":[{"id":9}]}', 400),
+    ("bad-request", "POST", "/v1/features", b'{"features":["a"],"columns":{"id":[8],"id":[9]}}', 400),
+    ("bad-request", "POST", "/get-online-features", b'{"features":["a"],"entities":{"id":[8],"id":[9]}}', 400),
     ("bad-request", "POST", "/v1/features", b"[" * 100_000, 400),
     ("bad-request", "POST", "/v1/features", [], 400),
     ("bad-request", "POST", "/v1/features", ask(rows=3), 400),
@@ -110,7 +115,7 @@ def test_a_mistake_of_the_caller(path: Path, mistake: tuple[str, str, str, Any, 
     said = problem(answer)
     assert (answer.status, said["code"]) == (status, code), said
     assert said["status"] == status == STATUS[code]
-    assert said["title"] and said["request_id"] == answer.headers["x-request-id"]
+    assert said["title"] and said["hint"] and said["request_id"] == answer.headers["x-request-id"]
     assert "retry-after" not in answer.headers
 
 

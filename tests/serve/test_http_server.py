@@ -176,6 +176,16 @@ def test_half_requests_keep_nobody_else_waiting_and_are_closed(path: Path) -> No
         assert server.stop() == 0
 
 
+def test_what_is_no_http_gets_a_problem_too(path: Path) -> None:
+    with serving("--file", "online.db", folder=path.parent) as server:
+        for sent in (b"\x16\x03\x01\r\n\r\n", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n"):
+            one = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+            one.sendall(sent)
+            answer = drained(one)
+            assert answer.startswith(b"HTTP/1.1 400") and b"application/problem+json" in answer, answer
+            assert b'"code":"bad-request"' in answer and b'"hint"' in answer
+
+
 def drained(one: socket.socket) -> bytes:
     """What comes until the connection is closed."""
     found = b""

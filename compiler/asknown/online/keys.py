@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from asknown.errors import AsknownError
-from asknown.instants import is_finer
+from asknown.instants import parse_moment
 from asknown.types import Kind, SqlType
 
 if TYPE_CHECKING:
@@ -271,9 +271,7 @@ def _parse_uuid(text: str) -> UUID:
 
 
 def _parse_instant(text: str) -> datetime:
-    if is_finer(text):
-        raise ValueError(text)
-    moment = datetime.fromisoformat(text)
+    moment = parse_moment(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 

@@ -349,7 +349,7 @@ def missing_key(column: str, view: str, columns: Sequence[str], row: int | None 
     return AsknownError(
         "spine-key",
         f"{whose} has no key '{column}', which '{view}' is read by",
-        hint=did_you_mean(column, columns, what="its columns") or f"give '{column}' in every row",
+        hint=did_you_mean(column, columns, what="its columns") if columns else f"give '{column}' in every row",
     )
 
 

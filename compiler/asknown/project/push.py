@@ -35,6 +35,7 @@ def read_push(
     if value is None:
         return None
     reader = Reader(value, f"'push' of {what}", KEYS)
+    reader.require(("event_time", "known_at", "land"), hint=_EXAMPLE)
     event_time = reader.text("event_time", hint=_EXAMPLE)
     known_at = reader.text("known_at", hint=_EXAMPLE)
     land = reader.text("land", hint=_EXAMPLE)

@@ -56,6 +56,13 @@ class Reader:
             raise AsknownError("bad-name", f"'{key}' of {self.what} is blank", at=self.place(key))
         return text
 
+    def require(self, keys: Collection[str], *, hint: str | None = None) -> None:
+        """Raises ``missing-key``, which names all of ``keys`` that are absent."""
+        missing = [key for key in keys if self.value(key) is None]
+        if missing:
+            lacks = ", ".join(f"'{key}'" for key in missing)
+            raise AsknownError("missing-key", f"{self.what} lacks {lacks}", at=self.at, hint=hint)
+
     def integer(self, key: str, *, least: int | None = None) -> int | None:
         """The whole number of ``key``, at least ``least``, or None."""
         value = self.value(key)

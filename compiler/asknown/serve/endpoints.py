@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -20,32 +20,10 @@ from asknown.serve.metrics import expose, metrics
 from asknown.serve.problems import ProblemError
 from asknown.serve.read import Ask
 from asknown.serve.state import State
-from asknown.serve.wire import FeastRequest, FeaturesRequest
-
-T = TypeVar("T")
-
-# A form is what curl -d says of JSON; nothing here trusts a browser's cookies, so it opens no door.
-_JSON = (b"application/json", b"application/x-www-form-urlencoded", b"text/json")
+from asknown.serve.wire import FeastRequest, FeaturesRequest, check_json, read_body_as
 
 _feast = msgspec.json.Decoder(FeastRequest)
 _features = msgspec.json.Decoder(FeaturesRequest)
-
-
-def _check_json(headers: Mapping[bytes, bytes]) -> None:
-    """Refuses a body that is said to be other than JSON."""
-    kind = headers.get(b"content-type", b"application/json")
-    if kind not in _JSON and (kind := kind.partition(b";")[0].strip().lower()) not in _JSON:
-        raise ProblemError("wrong-content", f"The body is {kind.decode('latin-1')}.", hint="send application/json")
-    encoding = headers.get(b"content-encoding", b"identity")
-    if encoding != b"identity" and encoding.lower() != b"identity":
-        raise ProblemError("wrong-content", f"The body is {encoding.decode('latin-1')}.", hint="send it uncompressed")
-
-
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint="see /openapi.json") from None
 
 
 def _require_reading(call: Call, references: Sequence[str]) -> None:
@@ -55,9 +33,9 @@ def _require_reading(call: Call, references: Sequence[str]) -> None:
 
 async def get_online_features(state: State, call: Call) -> Reply:
     """Feast's ``POST /get-online-features``."""
-    _check_json(call.headers)
+    check_json(call.headers)
     body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
-    asked = _decode(_feast, body)
+    asked = read_body_as(_feast, body)
     references = _references(asked.feature_service, asked.features, "feature_service")
     _require_reading(call, references)
     ask = Ask(
@@ -65,7 +43,7 @@ async def get_online_features(state: State, call: Call) -> Reply:
         asked.entities,
         asked.full_feature_names,
         None,
-        lambda: _decode(_exact_feast(), body).entities,
+        lambda: read_body_as(_exact_feast(), body).entities,
     )
     _check_lengths(asked.entities)
     state.limits.check_rows(ask.count)
@@ -80,9 +58,9 @@ async def get_online_features(state: State, call: Call) -> Reply:
 
 async def features(state: State, call: Call) -> Reply:
     """``POST /v1/features``: JSON in the layout of the request, or Arrow."""
-    _check_json(call.headers)
+    check_json(call.headers)
     body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
-    asked = _decode(_features, body)
+    asked = read_body_as(_features, body)
     references = _references(asked.service, asked.features, "service")
     _require_reading(call, references)
     if (asked.rows is None) == (asked.columns is None):
@@ -91,7 +69,7 @@ async def features(state: State, call: Call) -> Reply:
         )
 
     def exactly() -> Any:
-        again = _decode(_exact_features(), body)
+        again = read_body_as(_exact_features(), body)
         return again.columns if again.rows is None else again.rows
 
     rows: Any = asked.columns if asked.rows is None else asked.rows

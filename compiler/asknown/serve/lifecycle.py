@@ -173,6 +173,11 @@ class _Protocol(HttpToolsProtocol):
         self._cancel_deadline()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no HTTP as every other mistake is answered; uvicorn would send a plain text."""
+        problem = ProblemError("bad-request", msg, hint="send HTTP/1.1: a method, a path, headers and one length")
+        self._close_with(b"400 Bad Request", problem)
+
     def on_response_complete(self) -> None:
         self._answers.flush()  # an answer without a body: a head alone
         super().on_response_complete()
@@ -201,9 +206,12 @@ class _Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if cycle is not None and not cycle.response_started:
-            body = ProblemError("too-slow", f"The request did not arrive whole within {self.seconds:g} seconds.").body(
-                ""
-            )
-            head = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n"
-            self.transport.write(head % (CONTENT_TYPE, len(body)) + b"\r\n" + body)
+            why = f"The request did not arrive whole within {self.seconds:g} seconds."
+            self._close_with(b"408 Request Timeout", ProblemError("too-slow", why, hint="send it again, in one go"))
+        self.transport.close()
+
+    def _close_with(self, status: bytes, problem: ProblemError) -> None:
+        body = problem.body("")
+        head = b"HTTP/1.1 %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (status, CONTENT_TYPE, len(body)) + body)
         self.transport.close()

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from asknown.errors import AsknownError
-from asknown.instants import EPOCH, from_microseconds
+from asknown.instants import EPOCH, from_microseconds, parse_moment
 from asknown.json_text import read_json as read_text
 
 Messages = Literal["json", "avro", "debezium"]
@@ -118,7 +118,7 @@ def _from_days(count: int) -> date:
 
 
 def _from_text(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+    return parse_moment(text).astimezone(UTC).replace(tzinfo=None)
 
 
 _DEBEZIUM: Mapping[str, Callable[[Any], Any]] = {

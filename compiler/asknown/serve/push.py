@@ -9,27 +9,25 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
 
+from asknown.json_text import check_keys
 from asknown.serve.app import Call, Endpoint, Reply
 from asknown.serve.auth import require
 from asknown.serve.limits import read_body
 from asknown.serve.metrics import metrics
 from asknown.serve.problems import ProblemError
 from asknown.serve.state import State
-from asknown.serve.wire import FeastPush, FeastWrite, parser_of
+from asknown.serve.wire import JSON_TYPES, B, FeastPush, FeastWrite, check_encoding, check_json, parser_of, read_body_as
 
 if TYPE_CHECKING:
     from asknown.store.push import PushWriter
     from asknown.store.push_answers import PushAnswer
     from asknown.types import SqlType
 
-T = TypeVar("T")
-
-_JSON = (b"application/json", b"application/x-www-form-urlencoded", b"text/json")
 _LINES = (b"application/x-ndjson", b"application/jsonl", b"application/jsonlines")
 _ARROW = b"application/vnd.apache.arrow.stream"
 
@@ -47,8 +45,7 @@ async def push(state: State, call: Call) -> Reply:
     writer = _writer(state)
     kinds = writer.columns(call.name)  # a source that takes no pushes is an error before the body is read
     kind = call.headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
-    if call.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise ProblemError("wrong-content", "The body is compressed.", hint="send it uncompressed")
+    check_encoding(call.headers)
     body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
     rows = _read_rows(kind, body, kinds)
     asked = parse_qs(call.query.decode("latin-1"))
@@ -87,12 +84,10 @@ async def feast_write(state: State, call: Call) -> Reply:
     return await _push(state, call, view.source, _converted(_by_row(df), kinds), partial=False)
 
 
-async def _read_feast(state: State, call: Call, decoder: msgspec.json.Decoder[T]) -> T:
+async def _read_feast(state: State, call: Call, decoder: msgspec.json.Decoder[B]) -> B:
+    check_json(call.headers)
     body = await read_body(call.receive, state.limits.body, call.headers.get(b"content-length"))
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint="see /openapi.json") from None
+    return read_body_as(decoder, body)
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -129,21 +124,32 @@ def _read_rows(kind: bytes, body: bytes, kinds: Mapping[str, SqlType]) -> list[A
     """The rows of a body, in the values that the writer takes."""
     if kind == _ARROW:
         return _arrow_rows(body)
-    if kind not in (*_JSON, *_LINES):
+    if kind not in (*JSON_TYPES, *_LINES):
         raise ProblemError(
             "wrong-content",
             f"The body is {kind.decode('latin-1')}.",
             hint="send application/json, application/x-ndjson or an Arrow stream",
         )
+    lines = [line for line in body.splitlines() if line.strip()] if kind in _LINES else [body]
     try:
-        found = _rows.decode_lines(body) if kind in _LINES else _rows.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        read = [_rows.decode(line) for line in lines]
+        for line, one in zip(lines, read, strict=True):
+            check_keys(line, _members(one))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint='send [{"id": 1, …}]') from None
+    found = read if kind in _LINES else read[0]
     if isinstance(found, dict) and found.keys() == {"rows"}:
         found = found["rows"]
     if not isinstance(found, list):
         raise ProblemError("bad-request", "The body is no list of rows.", hint='send [{"id": 1, …}]')
     return _converted(found, kinds)
+
+
+def _members(found: Any) -> int:
+    """The members of the objects in a value of JSON."""
+    if isinstance(found, dict):
+        return len(found) + sum(map(_members, found.values()))
+    return sum(map(_members, found)) if isinstance(found, list) else 0
 
 
 def _arrow_rows(body: bytes) -> list[Any]:
@@ -154,7 +160,9 @@ def _arrow_rows(body: bytes) -> list[Any]:
             rows: list[Any] = stream.read_all().to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         why = str(error).partition("\n")[0]
-        raise ProblemError("bad-request", f"The Arrow stream cannot be read: {why}.") from None
+        raise ProblemError(
+            "bad-request", f"The Arrow stream cannot be read: {why}.", hint="send a whole stream"
+        ) from None
     return rows
 
 

@@ -18,16 +18,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from asknown.errors import AsknownError
-from asknown.json_text import float_of
+from asknown.instants import parse_moment
+from asknown.json_text import check_keys, float_of
+from asknown.serve.problems import ProblemError
 from asknown.types import Kind, SqlType
 
 Convert = Callable[[Any], Any]
@@ -46,6 +48,12 @@ class FeastRequest(msgspec.Struct, gc=False):
     feature_service: str | None = None
     full_feature_names: bool = False
 
+    @property
+    def members(self) -> int:
+        """The members of all its objects, but for fields that say what is so without them."""
+        given = (self.features is not None, self.feature_service is not None, self.full_feature_names)
+        return 1 + sum(given) + len(self.entities)
+
 
 class FeaturesRequest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """The body of ``POST /v1/features``: a service or features; rows or columns with the keys and the inputs."""
@@ -57,6 +65,13 @@ class FeaturesRequest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     at: str | None = None
     full_names: bool = False
 
+    @property
+    def members(self) -> int:
+        """The members of all its objects, but for fields that say what is so without them."""
+        given = (self.service, self.features, self.rows, self.columns, self.at)
+        own = sum(field is not None for field in given) + self.full_names
+        return own + len(self.columns or ()) + sum(map(len, self.rows or ()))
+
 
 class FeastPush(msgspec.Struct, gc=False):
     """The body of Feast's ``POST /push``. ``push_source_name`` is a table of a source; other fields are ignored."""
@@ -65,12 +80,62 @@ class FeastPush(msgspec.Struct, gc=False):
     df: dict[str, list[Any]]
     to: str = "online"
 
+    @property
+    def members(self) -> int:
+        """The members of all its objects, but for fields that say what is so without them."""
+        return 2 + (self.to != "online") + len(self.df)
+
 
 class FeastWrite(msgspec.Struct, gc=False):
     """The body of Feast's ``POST /write-to-online-store``. Its times are called ``event_timestamp`` and ``created``."""
 
     feature_view_name: str
     df: dict[str, list[Any]]
+
+    @property
+    def members(self) -> int:
+        """The members of all its objects, without fields that are ignored."""
+        return 2 + len(self.df)
+
+
+class Body(Protocol):
+    """What was read of a body: the number of its members shows whether an object had one key twice."""
+
+    @property
+    def members(self) -> int: ...
+
+
+B = TypeVar("B", bound=Body)
+
+# A form is what curl -d says of JSON; nothing here trusts a browser's cookies, so it opens no door.
+JSON_TYPES = (b"application/json", b"application/x-www-form-urlencoded", b"text/json")
+
+
+def check_json(headers: Mapping[bytes, bytes]) -> None:
+    """Refuses a body that is said to be other than JSON."""
+    kind = headers.get(b"content-type", b"application/json")
+    if kind not in JSON_TYPES and (kind := kind.partition(b";")[0].strip().lower()) not in JSON_TYPES:
+        raise ProblemError(
+            "wrong-content", f"The body is {kind.decode('latin-1') or 'of no type'}.", hint="send application/json"
+        )
+    check_encoding(headers)
+
+
+def check_encoding(headers: Mapping[bytes, bytes]) -> None:
+    """Refuses a compressed body."""
+    encoding = headers.get(b"content-encoding", b"identity")
+    if encoding != b"identity" and encoding.lower() != b"identity":
+        raise ProblemError("wrong-content", f"The body is {encoding.decode('latin-1')}.", hint="send it uncompressed")
+
+
+def read_body_as(decoder: msgspec.json.Decoder[B], body: bytes) -> B:
+    """What a body of JSON says. Raises ``bad-request``, also where an object has one key twice."""
+    try:
+        found = decoder.decode(body)
+        check_keys(body, found.members)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ProblemError("bad-request", f"The body cannot be read: {error}.", hint="see /openapi.json") from None
+    return found
 
 
 # -- values that come in -------------------------------------------------------------------------------------------
@@ -163,7 +228,7 @@ def _parse_decimal(value: Any) -> Any:
 
 
 def _parse_moment(value: Any) -> Any:
-    return datetime.fromisoformat(value) if type(value) is str else value
+    return parse_moment(value) if type(value) is str else value
 
 
 def _parse_date(value: Any) -> Any:

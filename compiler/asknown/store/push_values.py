@@ -15,7 +15,7 @@ from typing import Any
 
 from asknown.emit.models import source_name
 from asknown.errors import AsknownError, did_you_mean
-from asknown.instants import to_microseconds
+from asknown.instants import parse_moment, to_microseconds
 from asknown.json_text import float_of
 from asknown.online.inputs import value_encoder
 from asknown.online.keys import Encode, WrongTypeError
@@ -86,8 +86,9 @@ class RowCheck:
             if name not in self._names:
                 why = f"the source has no column '{name}'"
                 return self._refused(number, why, did_you_mean(str(name), self._names, what="its columns"))
-        missing = next(name for name, _ in self._encoders if name not in row)
-        return self._refused(number, f"it lacks '{missing}'", f"send null where there is no value: {missing}: null")
+        missing = [name for name, _ in self._encoders if name not in row]
+        lacks = ", ".join(f"'{name}'" for name in missing)
+        return self._refused(number, f"it lacks {lacks}", f"send null where there is no value: {missing[0]}: null")
 
     def _refused(self, number: int, why: str, hint: str | None) -> AsknownError:
         return AsknownError("push-row", f"row {number} for '{self._name}' is refused: {why}", hint=hint)
@@ -140,6 +141,6 @@ def _single_encoder(inner: Encode) -> Encode:
 
 _PARSE: Mapping[Kind, Callable[[str], Any]] = {
     "date": date.fromisoformat,
-    "timestamp": datetime.fromisoformat,
-    "timestamptz": datetime.fromisoformat,
+    "timestamp": parse_moment,
+    "timestamptz": parse_moment,
 }
