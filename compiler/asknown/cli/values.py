@@ -50,4 +50,8 @@ def _python_values(column: pa.Array) -> list[Any]:
         return list(column.to_pylist())
     except (ValueError, OverflowError):
         # Python has no type for an instant finer than a microsecond or before the year 1, so it becomes text.
-        return list(column.cast("string").to_pylist())
+        return [_INFINITE.get(text, text) for text in column.cast("string").to_pylist()]
+
+
+_INFINITE = {f"<value out of range: {sign}{2**bits - 1}>": f"{sign}infinity" for bits in (31, 63) for sign in ("", "-")}
+"""How Arrow writes the infinite dates and instants of DuckDB and Postgres, and how these do."""

@@ -269,6 +269,8 @@ def _fitted(array: Any) -> Any:
         if pc.any(pc.not_equal(pc.multiply(pc.divide(milliseconds, _DAY_MS), _DAY_MS), milliseconds)).as_py():
             raise pa.ArrowInvalid("a date with a time of day")
         return array.cast(pa.date32())
+    if pa.types.is_time64(kind) and kind.unit == "ns":
+        return array.cast(pa.time64("us"), safe=True)
     if pa.types.is_timestamp(kind) and kind.unit == "ns":
         try:
             return array.cast(pa.timestamp("us", kind.tz), safe=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from asknown.plan.request import RequestedFeature
 from asknown.project.files import is_folder
 from asknown.project.nodes import ModelFile
 from asknown.store.typed_catalog import TypedCatalog
-from asknown.types import Column, floats_for_integers, parse_type
+from asknown.types import Column, SqlType, floats_for_integers, parse_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,23 +57,46 @@ def read_spine(raw: Any, catalog: TypedCatalog, renderer: Renderer, *, timestamp
     else:
         relation = _locate(raw, catalog, renderer)
     _refuse_alike(relation.columns)
-    _refuse_durations(relation.columns)
+    _refuse_changed(relation.columns)
     instant = find_instant(relation.columns, timestamp)
     if isinstance(raw, str | Path) and not relation.repeatable:
         return Spine(relation, instant)  # its rows may differ when it runs again, so no measurement would hold
     return Spine(relation, instant, _measure(relation, instant, catalog))
 
 
-def _refuse_durations(columns: Sequence[Column]) -> None:
-    """Refuses a column of durations, which not every frame and file that a training set goes to can keep."""
+def _refuse_changed(columns: Sequence[Column]) -> None:
+    """Refuses a column whose values not every frame and file that a training set goes to can keep."""
     for column in columns:
-        if column.type.name.partition("[")[0] == "INTERVAL":
-            raise AsknownError(
-                "spine",
-                f"the spine's column '{column.name}' is a duration",
-                hint=f"make it a number of seconds: epoch({column.name}) as {column.name} in SQL, "
-                "df[name].dt.total_seconds() in pandas",
-            )
+        for name in _type_names(column.type):
+            if (found := _CHANGED.get(name.partition("(")[0].upper())) is not None:
+                what, instead = found
+                raise AsknownError(
+                    "spine", f"the spine's column '{column.name}' {what}", hint=instead.replace("…", column.name)
+                )
+
+
+def _type_names(kind: SqlType) -> Iterator[str]:
+    """The name of the type, and of those inside of it."""
+    yield kind.name
+    if kind.element is not None:
+        yield from _type_names(kind.element)
+    for _, inner in kind.fields:
+        yield from _type_names(inner)
+
+
+_TEXT = "make it a text: cast(… as varchar) as …"
+_CHANGED = {
+    "INTERVAL": (
+        "is a duration",
+        "make it a number of seconds: epoch(…) as … in SQL, df[name].dt.total_seconds() in pandas",
+    ),
+    "TIME WITH TIME ZONE": ("has times of day with a time zone, which Arrow and Parquet do not keep", _TEXT),
+    "TIME_NS": ("has times of day in nanoseconds", f"cast(… as time) as … keeps microseconds; or {_TEXT}"),
+    "BIT": ("has strings of bits, which Arrow and Parquet do not keep", _TEXT),
+    "BIGNUM": ("has numbers of any length, which Arrow and Parquet do not keep", _TEXT),
+    "VARIANT": ("has values of any type, which Arrow and Parquet do not keep", _TEXT),
+    "UNION": ("is a union of types", "give it values of one type"),
+}
 
 
 def _log_of(raw: Any, catalog: TypedCatalog) -> Path | None:
