@@ -6,7 +6,8 @@ Every mistake of a user raises an :class:`AsknownError`. Our own bugs show a tra
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 CODES: dict[str, str] = {
@@ -233,8 +234,11 @@ class AsknownError(Exception):
 
     ``code`` is a key of :data:`CODES`; ``message`` says what is wrong in the user's words; ``at`` points into
     the user's file; ``hint`` is the next thing to type. Control characters in them are escaped: both may repeat
-    values from data, and a terminal would execute those. Secrets are replaced by ``***``.
+    values from data, and a terminal would execute those. Secrets are replaced by ``***``. ``also`` are errors that
+    were found beside this one.
     """
+
+    also: tuple[AsknownError, ...] = ()
 
     def __init__(self, code: str, message: str, *, at: Where | None = None, hint: str | None = None) -> None:
         if code not in CODES:
@@ -255,7 +259,25 @@ class AsknownError(Exception):
                 parts.append(picture)
         if self.hint:
             parts.append(f"  hint: {self.hint}")
-        return "\n".join(parts)
+        return "\n".join([*parts, *map(str, self.also)])
+
+
+@contextmanager
+def kept_in(errors: list[AsknownError]) -> Iterator[None]:
+    """Adds an error to the list instead of raising it, so that what comes after is looked at too."""
+    try:
+        yield
+    except AsknownError as error:
+        errors += [error, *error.also]
+        error.also = ()
+
+
+def raise_all(errors: Sequence[AsknownError]) -> None:
+    """Raises the errors, if there are any, as one: the first, with the others beside it."""
+    if errors:
+        first, *others = errors
+        first.also = tuple(others)
+        raise first
 
 
 def _none_of(what: str) -> str:

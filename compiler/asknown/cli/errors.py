@@ -30,6 +30,8 @@ def error_lines(error: AsknownError, kind: str = "error") -> Iterator[str]:
             yield picture
     if error.hint:
         yield _hint(error.hint)
+    for other in error.also:
+        yield from error_lines(other, kind)
 
 
 def say_findings(findings: Sequence[Finding]) -> None:

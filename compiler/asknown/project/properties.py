@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asknown.errors import AsknownError, did_you_mean
+from asknown.errors import AsknownError, did_you_mean, kept_in, raise_all
 from asknown.project.data_tests import read_data_tests
 from asknown.project.entities import read_entity
 from asknown.project.files import find_files, read_bytes, show_path
@@ -39,12 +39,16 @@ class Properties:
 def read_properties(settings: Settings, models: Collection[str], names: Names) -> Properties:
     """The properties in all YAML files under the model paths. ``models`` are the names of the project's models.
 
+    One error has the errors of all entries of all files beside it.
     Errors: ``bad-yaml``, ``unknown-key``, ``wrong-type``, ``missing-key``, ``bad-name``, ``duplicate-name``,
     ``unsupported-type``, ``unknown-model``, ``unknown-group``.
     """
     found = Properties()
+    errors: list[AsknownError] = []
     for path in find_files(settings.model_paths, settings.root, ".yml", ".yaml"):
-        _read_file(path, show_path(path, settings.root), found, names)
+        with kept_in(errors):
+            _read_file(path, show_path(path, settings.root), found, names, errors)
+    raise_all(errors)
     for doc in found.docs.values():
         if doc.name not in models:
             raise AsknownError(
@@ -75,7 +79,7 @@ def read_properties(settings: Settings, models: Collection[str], names: Names) -
     return found
 
 
-def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
+def _read_file(path: Path, shown: str, found: Properties, names: Names, errors: list[AsknownError]) -> None:
     from asknown.project.yaml import read_yaml
 
     document = read_yaml(read_bytes(path, shown, "bad-yaml"), shown)
@@ -83,34 +87,63 @@ def _read_file(path: Path, shown: str, found: Properties, names: Names) -> None:
         return
     reader = Reader(document, "a properties file", KEYS)
     reader.integer("version")
-    for item in reader.items("sources"):
-        for table in read_source(item):
-            names.register("source table", f"{table.source}.{table.name}", table.at)
-            found.sources[table.source, table.name] = table
-    for item in reader.items("entities"):
-        entity = read_entity(item)
-        names.register("entity", entity.name, entity.at)
-        found.entities[entity.name] = entity
-    for item in reader.items("feature_services"):
-        service = read_service(item)
-        names.register("feature service", service.name, service.at)
-        found.services[service.name] = service
-    for item in reader.items("groups"):
-        group = read_group(item)
-        names.register("group", group.name, group.at)
-        found.groups[group.name] = group
-    for item in reader.items("exposures"):
-        exposure = read_exposure(item)
-        names.register("exposure", exposure.name, exposure.at)
-        found.exposures[exposure.name] = exposure
-    for item in reader.items("unit_tests"):
-        test = read_unit_test(item)
-        names.register("unit test", test.name, test.at)
-        found.unit_tests[test.name] = test
-    for item in reader.items("models"):
-        doc = read_model_doc(item)
-        names.register("description of model", doc.name, doc.at)
-        found.docs[doc.name] = doc
+    for key, read in _SECTIONS.items():
+        for item in reader.items(key):
+            with kept_in(errors):
+                read(item, found, names)
+
+
+def _add_source(item: Value, found: Properties, names: Names) -> None:
+    for table in read_source(item):
+        names.register("source table", f"{table.source}.{table.name}", table.at)
+        found.sources[table.source, table.name] = table
+
+
+def _add_entity(item: Value, found: Properties, names: Names) -> None:
+    entity = read_entity(item)
+    names.register("entity", entity.name, entity.at)
+    found.entities[entity.name] = entity
+
+
+def _add_service(item: Value, found: Properties, names: Names) -> None:
+    service = read_service(item)
+    names.register("feature service", service.name, service.at)
+    found.services[service.name] = service
+
+
+def _add_group(item: Value, found: Properties, names: Names) -> None:
+    group = read_group(item)
+    names.register("group", group.name, group.at)
+    found.groups[group.name] = group
+
+
+def _add_exposure(item: Value, found: Properties, names: Names) -> None:
+    exposure = read_exposure(item)
+    names.register("exposure", exposure.name, exposure.at)
+    found.exposures[exposure.name] = exposure
+
+
+def _add_unit_test(item: Value, found: Properties, names: Names) -> None:
+    test = read_unit_test(item)
+    names.register("unit test", test.name, test.at)
+    found.unit_tests[test.name] = test
+
+
+def _add_model(item: Value, found: Properties, names: Names) -> None:
+    doc = read_model_doc(item)
+    names.register("description of model", doc.name, doc.at)
+    found.docs[doc.name] = doc
+
+
+_SECTIONS: dict[str, Callable[[Value, Properties, Names], None]] = {
+    "sources": _add_source,
+    "entities": _add_entity,
+    "feature_services": _add_service,
+    "groups": _add_group,
+    "exposures": _add_exposure,
+    "unit_tests": _add_unit_test,
+    "models": _add_model,
+}
 
 
 _MODEL = ("name", "description", "columns", "unique", "tests", "data_tests", "freshness", "meta", *TERMS)

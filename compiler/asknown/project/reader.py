@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.errors import AsknownError, Where, did_you_mean, raise_all
 from asknown.project.values import Mapping, Scalar, Sequence, Value, describe
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
@@ -21,14 +21,18 @@ class Reader:
         self._mapping = as_mapping(value, what)
         self.what = what
         self.at = value.at
-        for key, entry in self._mapping.entries.items():
-            if key not in keys:
-                raise AsknownError(
+        unknown = [(key, entry) for key, entry in self._mapping.entries.items() if key not in keys]
+        raise_all(
+            [
+                AsknownError(
                     "unknown-key",
                     f"{what} has no key '{key}'",
                     at=entry.at,
                     hint=did_you_mean(key, keys, what="its keys"),
                 )
+                for key, entry in unknown
+            ]
+        )
 
     def value(self, key: str) -> Value | None:
         """The value of ``key`` as it is, or None."""

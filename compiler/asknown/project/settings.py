@@ -7,7 +7,7 @@ from os.path import normpath
 from pathlib import Path
 from typing import Any
 
-from asknown.errors import AsknownError, Where, did_you_mean
+from asknown.errors import AsknownError, Where, did_you_mean, raise_all
 from asknown.paths import absolute
 from asknown.project.files import is_file, is_folder, read_text
 from asknown.project.nodes import LintSetting, Settings
@@ -74,14 +74,18 @@ class _Table:
     def __init__(self, table: dict[str, Any], text: str) -> None:
         self._table = table
         self._text = text
-        for key in table:
-            if key not in KEYS:
-                raise AsknownError(
+        raise_all(
+            [
+                AsknownError(
                     "unknown-key",
                     f"[tool.asknown] has no key '{key}'",
                     at=self._place(key),
                     hint=did_you_mean(key, KEYS, what="its keys"),
                 )
+                for key in table
+                if key not in KEYS
+            ]
+        )
 
     def text(self, key: str) -> str | None:
         """The text of ``key``, or None."""

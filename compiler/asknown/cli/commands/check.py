@@ -64,7 +64,7 @@ def command(
                 keep_results(store.project, "check", say_findings(findings, store.catalog.views()))
             paths = [str(path) for path in store.push_paths()]
     except AsknownError as error:  # a project that cannot be read at all
-        findings = [Finding(error.code, "error", None, error.message, error.at, error.hint)]
+        findings = [Finding(e.code, "error", None, e.message, e.at, e.hint) for e in (error, *error.also)]
     on = [finding for finding in findings if finding.off is None]
     if kind == "table":
         shown = findings if everything else [finding for finding in on if finding.severity != "information"]
