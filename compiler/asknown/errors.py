@@ -36,6 +36,7 @@ CODES: dict[str, str] = {
     "bad-config": "A model's config() names something the model does not have.",
     "duplicate-column": "Two columns of one model have the same name (names that differ only in case are the same).",
     "literal-table": "A model names another model's table directly where ref() is needed.",
+    "guessed-file": "SQL reads a text file in types that DuckDB guesses from its first lines.",
     "leak-frame-ahead": "A window gives a row a value from rows after it.",
     "leak-whole-partition": "A window sees all rows of its partition, also those after each row.",
     "late-rows-in-window": "A window in a view with known_at sees rows that were not known yet.",

@@ -14,6 +14,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from asknown.errors import AsknownError
 from asknown.instants import is_finer
+from asknown.model.guessed_files import refuse_guessed_files
 from asknown.model.nested import refuse_nested_windows
 from asknown.model.nodes import Model
 from asknown.render.nodes import Rendered
@@ -28,7 +29,8 @@ _ORDER_BOUND = (exp.AggFunc, exp.Window, exp.Limit, exp.Fetch, exp.TableSample, 
 def parse_model(rendered: Rendered, dialect: str) -> Model:
     """The parsed model of ``rendered``. ``dialect`` is the dialect of the project's models.
 
-    Raises ``sql-syntax`` with a caret at the template's line, or ``bad-model`` for anything but one query.
+    Raises ``sql-syntax`` with a caret at the template's line, ``bad-model`` for anything but one query, and
+    ``guessed-file`` for a text file that is read in types that nobody has said.
     """
     try:
         spoken = Dialect.get_or_raise(dialect)
@@ -59,6 +61,8 @@ def parse_model(rendered: Rendered, dialect: str) -> Model:
     _refuse_left_over_jinja(rendered, tokens)
     _refuse_cut_intervals(rendered, tokens)
     _refuse_cut_instants(rendered, tree, tokens)
+    if dialect == "duckdb":
+        refuse_guessed_files(rendered, tree)
     joins = tree.find(exp.Join) is not None
     sql = _without_semicolon(rendered.sql, tokens)
     model = Model(rendered.name, rendered, sql, tree, is_repeatable(tree), joins, dialect)
