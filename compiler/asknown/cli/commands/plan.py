@@ -73,7 +73,6 @@ def command(
       asknown plan --check --format json
       asknown plan --diff flights_spine
       asknown plan --since 1
-      asknown plan --since 1 --until 3
     """
     if until is not None and since is None:
         raise click.UsageError("--until says where a comparison ends: say with --since where it begins")
