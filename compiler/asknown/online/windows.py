@@ -307,6 +307,7 @@ class WindowFeatures:
     def _from_tiles(self, tiles: Sequence[Tile], instant: int, loose: Columns) -> tuple[list[Any], list[int | None]]:
         """As :meth:`_from_columns`, where a frame is the later part of a tile, all events after it, and loose ones."""
         selected: dict[tuple[int, int], tuple[Sequence[Any], Sequence[int] | None]] = {}
+        beside = [selection.select(loose) for selection in self._selections] if loose else []
         results: list[Any] = [None] * self._count
         for (frame, selection), calls in self._slices.items():
             tile = tiles[frame]
@@ -316,7 +317,12 @@ class WindowFeatures:
             values, own = found
             low = bisect_left(tile.columns[0] if own is None else own, instant - self.frames[frame][0])
             inside = values[low:]
-            newer = self._inside(loose, selection, frame, instant) if loose else ()
+            newer: Sequence[Any] = ()
+            if loose:
+                values, own = beside[selection]
+                times = loose[0] if own is None else own
+                oldest, newest = self.frames[frame]
+                newer = values[bisect_left(times, instant - oldest) : bisect_right(times, instant - newest)]
             for call in calls:
                 assert call.state is not None
                 results[call.place] = call.finish(inside, tile.after[call.state], newer)
@@ -325,18 +331,13 @@ class WindowFeatures:
             for tile, (oldest, _) in zip(tiles, self.frames, strict=True)
         ]
         if loose:
+            times = loose[0]
             for place, (oldest, newest) in enumerate(self.frames):
-                times = [time for time in loose[0] if instant - oldest <= time <= instant - newest]
-                end = ends[place]
-                ends[place] = max([*times, *(() if end is None else (end,))], default=None)
+                upto = bisect_right(times, instant - newest)
+                if upto and times[upto - 1] >= instant - oldest:
+                    end = ends[place]
+                    ends[place] = times[upto - 1] if end is None else max(end, times[upto - 1])
         return results, ends
-
-    def _inside(self, loose: Columns, selection: int, frame: int, instant: int) -> Sequence[Any]:
-        """The values of the loose events that lie in a frame."""
-        values, own = self._selections[selection].select(loose)
-        times = loose[0] if own is None else own
-        oldest, newest = self.frames[frame]
-        return values[bisect_left(times, instant - oldest) : bisect_right(times, instant - newest)]
 
 
 def _frame_of(call: StoredCall) -> tuple[int, int, tuple[Period, bool] | None]:
