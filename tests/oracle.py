@@ -214,6 +214,8 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
         case name if name in IN_ORDER:
             listed = [row[window.value] for row in sorted(rows, key=lambda row: turn(row, window, view))]
             return IN_ORDER[window.aggregate](listed, window)
+        case "arg_min_k" | "arg_max_k":
+            return extremes_by(window, rows, view)
         case "arg_min" | "arg_max":  # of rows that tie, the last one
             extreme = (min if window.aggregate == "arg_min" else max)(ordered(row[window.order]) for row in rows)
             tied = [row for row in rows if ordered(row[window.order]) == extreme]
@@ -222,12 +224,23 @@ def aggregate(window: Window, rows: Sequence[Row], view: View) -> Any:
             return over_values(window, rows, values)
 
 
+def extremes_by(window: Window, rows: Sequence[Row], view: View) -> list[Any]:
+    """The values of the rows where another column is extreme; of rows that tie, the last one is first."""
+    last_first = sorted(rows, key=lambda row: turn(row, window, view), reverse=True)
+    greatest = window.aggregate == "arg_max_k"
+    by_order = sorted(last_first, key=lambda row: ordered(row[window.order]), reverse=greatest)
+    return [row[window.value] for row in by_order][: window.number]
+
+
 def over_values(window: Window, rows: Sequence[Row], values: Sequence[Any]) -> Any:
     """An aggregate to which the order of rows does not matter; there is at least one."""
     if window.aggregate in OVER_PAIRS:
         return over_pairs(window.aggregate, [(row[window.value], row[window.order]) for row in rows])
     if window.aggregate in MOMENTS:
         return moment(window.aggregate, values)
+    if window.aggregate in ("min_k", "max_k"):
+        by_value = sorted(values, key=ordered, reverse=window.aggregate == "max_k")
+        return [without_sign(value) for value in by_value][: window.number]
     return OVER_VALUES[window.aggregate](values)
 
 

@@ -67,6 +67,10 @@ AGGREGATES: dict[str, Taking] = {
     "last": Taking(SCALARS, ("last",)),
     "arg_min": Taking(SCALARS, ("arg_min", "min_by")),
     "arg_max": Taking(SCALARS, ("arg_max", "max_by")),
+    "max_k": Taking(SCALARS, ("max",)),
+    "min_k": Taking(SCALARS, ("min",)),
+    "arg_max_k": Taking(SCALARS, ("arg_max", "max_by")),
+    "arg_min_k": Taking(SCALARS, ("arg_min",)),
     "median": Taking(NUMBERS, ("median",)),
     "quantile_cont": Taking(NUMBERS, ("quantile_cont",)),
     "quantile_disc": Taking((*NUMBERS, "VARCHAR", "DATE"), ("quantile_disc",)),
@@ -79,7 +83,9 @@ AGGREGATES: dict[str, Taking] = {
     "entropy": Taking(SCALARS, ("entropy",), "DOUBLE", exact=False),
     "string_agg": Taking(("VARCHAR",), ("string_agg", "listagg")),
 }
-SELDOM = ("mode", "entropy", "top_k", "first_k", "last_k")  # other engines refuse worlds with most of them
+SELDOM = (  # other engines refuse worlds with most of them
+    "mode", "entropy", "top_k", "first_k", "last_k", "max_k", "min_k", "arg_max_k", "arg_min_k",
+)  # fmt: skip
 UNFILTERED = ("first", "last")  # DuckDB has no FILTER for these over a window
 SUMS = {"DOUBLE": "DOUBLE", "DECIMAL(10,2)": "DECIMAL(38,2)", "BIGINT": "HUGEINT"}
 """The types of sums, for columns of other types BIGINT; those of BIGINT do not fit there, and are cast."""
@@ -105,7 +111,7 @@ def result_type(aggregate: str, kind: str) -> str:
             return SUMS.get(kind, "BIGINT")
         case "median" | "quantile_cont":
             return kind if kind.startswith("DECIMAL") else "DOUBLE"
-        case "list" | "list_distinct" | "first_k" | "last_k" | "top_k":
+        case "list" | "list_distinct" | "first_k" | "last_k" | "top_k" | "max_k" | "min_k" | "arg_max_k" | "arg_min_k":
             return f"{kind}[]"
     return AGGREGATES[aggregate].gives or kind
 
@@ -179,9 +185,12 @@ def calls(draw: st.DrawFn, scope: Scope, aggregates: Sequence[str], columns: Seq
         case "string_agg":
             separator = draw(st.sampled_from(SEPARATORS))
             arguments += f", '{separator}'"
-        case "arg_min" | "arg_max":
+        case "arg_min" | "arg_max" | "arg_min_k" | "arg_max_k":
             order = draw(st.sampled_from(scope.of_type(*SCALARS))).name
             arguments += f", {scope.names.columns[order]}"
+            arguments += f", {number}" if aggregate.endswith("_k") else ""
+        case "min_k" | "max_k":
+            arguments += f", {number}"
         case "quantile_cont" | "quantile_disc":
             share = draw(st.sampled_from(FRACTIONS))
             fraction = Fraction(share)

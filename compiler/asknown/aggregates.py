@@ -12,10 +12,18 @@ from typing import Literal, get_args
 from asknown.types import Kind, SqlType, parse_type
 
 Arguments = Literal[
-    "none", "condition", "value", "value and order", "value and value", "value and number", "value and text"
+    "none",
+    "condition",
+    "value",
+    "value and order",
+    "value and value",
+    "value and number",
+    "value and text",
+    "value and count",
+    "value, order and count",
 ]
 """The form of the arguments: ``count(*)``, ``count_if(x > 0)``, ``sum(x)``, ``arg_max(x, y)``, ``corr(y, x)``,
-``quantile_cont(x, 0.9)``, ``string_agg(x, ', ')``."""
+``quantile_cont(x, 0.9)``, ``string_agg(x, ', ')``, ``max(x, 3)``, ``arg_max(x, y, 3)``."""
 
 State = Literal["count", "sum", "extreme", "flags", "counts", "ordered", "values"]
 """The part of the rows that must be kept to finish the aggregate.
@@ -63,7 +71,14 @@ class Aggregate:
     @property
     def paired(self) -> bool:
         """Whether the aggregate is of two columns."""
-        return self.arguments in ("value and order", "value and value")
+        return self.arguments in ("value and order", "value and value", "value, order and count")
+
+    @property
+    def arity(self) -> int:
+        """The number of arguments that a call has; ``count(*)`` has none or one."""
+        if self.arguments == "value, order and count":
+            return 3
+        return 2 if self.arguments.startswith("value and") else 1
 
     @property
     def counts_whole(self) -> bool:
@@ -144,6 +159,17 @@ _ROWS = (
     ),
     Aggregate(
         "arg_max", ("arg_max", "max_by", "argmax"), "value and order", "ordered", _ANY, "value", "arg_max", "arg_max"
+    ),
+    *(
+        Aggregate(f"{name}_k", (name,), "value and count", "ordered", _FLAT, family=f"{name}_k", finalizer=f"{name}_k")
+        for name in ("min", "max")
+    ),
+    *(
+        Aggregate(name, sql, "value, order and count", "ordered", _ANY, family=name, finalizer=name)
+        for name, sql in (
+            ("arg_min_k", ("arg_min", "min_by", "argmin")),
+            ("arg_max_k", ("arg_max", "max_by", "argmax")),
+        )
     ),
     Aggregate("median", ("median",), "value", "values", _MIDDLES, finalizer="median"),
     Aggregate(

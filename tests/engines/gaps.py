@@ -36,11 +36,16 @@ ZONELESS = dict.fromkeys(("clickhouse", "spark"), "windows of the calendar in zo
 REFUSALS: dict[str, tuple[tuple[str, str], ...]] = {
     "clickhouse": (
         (r"not-in-dialect: clickhouse has no exact list(_distinct)?\(\)", _NO_LISTS),
-        (r"not-in-dialect: clickhouse has no exact (mode|entropy|top_k|first_k|last_k)\(\)", _COUNTS),
+        (
+            r"not-in-dialect: clickhouse has no exact (mode|entropy|top_k|first_k|last_k|(arg_)?(max|min)_k)\(\)",
+            _COUNTS,
+        ),
     ),
-    "spark": ((r"not-in-dialect: spark has no exact (mode|entropy|top_k|first_k|last_k)\(\)", _COUNTS),),
+    "spark": (
+        (r"not-in-dialect: spark has no exact (mode|entropy|top_k|first_k|last_k|(arg_)?(max|min)_k)\(\)", _COUNTS),
+    ),
     "postgres": (
-        (r"not-in-dialect: postgres has no exact (entropy|top_k|first_k|last_k)\(\)", _COUNTS),
+        (r"not-in-dialect: postgres has no exact (entropy|top_k|first_k|last_k|(arg_)?(max|min)_k)\(\)", _COUNTS),
         (
             r"unsupported-type: column '.*' is of the Postgres type numeric\[\]",
             "lists of decimals: the driver does not say how many digits they have",

@@ -326,6 +326,16 @@ FEATURES = (
             [x["merchant"] for x in sorted(inside(r, t, days(30)), key=lambda x: (
                 x["ts"], x["merchant"] is None, x["merchant"] or "", x["amount"] is None, x["amount"] or 0))
              if (x["amount"] or 0) > 2][-3:][::-1], "Recommendation"),
+    Feature(186, "The 3 greatest amounts of 30 days", "max(cents, 3) over {{ last('30 days') }}",
+            lambda r, t: sorted(values(inside(r, t, days(30)), "cents"), reverse=True)[:3] or None, "Fraud"),
+    Feature(187, "The least amount ever but one", "(min(cents, 2) over {{ last('ever') }})[2]",
+            lambda r, t: sorted(values(r, "cents"))[1] if len(values(r, "cents")) > 1 else None, "Pricing"),
+    Feature(188, "Where the 3 greatest amounts of 30 days were paid, as known",
+            "arg_max(merchant, cents, 3) over {{ last('30 days') }}",
+            lambda r, t: [x["merchant"] for x in sorted(
+                (x for x in inside(r, t, days(30)) if None not in (x["cents"], x["merchant"])),
+                key=lambda x: (x["cents"], x["ts"], x["known"], x["merchant"]), reverse=True)][:3] or None,
+            "Fraud", known=True),
     Feature(23, "The mean vector of the last 3 merchants",
             "list_transform(vec[1], lambda v_, i_: list_reduce(list_transform(vec, lambda w_: w_[i_]), "
             "lambda a_, b_: a_ + b_) / len(vec))", lambda r, t: None, "Recommendation",

@@ -212,6 +212,10 @@ COUNTS = {
     **dict.fromkeys(
         ("last_k", "first_k"), "slices of lists are not translated: write list(x) over …, and cut it after training"
     ),
+    **dict.fromkeys(("max_k", "min_k"), "lists are not cut here: write max(x) or min(x) over … for the first of them"),
+    **dict.fromkeys(
+        ("arg_max_k", "arg_min_k"), "lists are not cut here: write arg_max(x, y) or arg_min(x, y) over … for the first"
+    ),
     "top_k": f"this engine returns no sorted list of values and counts: {_EACH}",
     "histogram": f"this engine returns no sorted list of values and counts: {_EACH}",
     "entropy": f"logarithms round differently on this engine: {_EACH}, and compute it from the counts",

@@ -144,6 +144,8 @@ def _plain(call: WindowCall) -> exp.Expr:
     match call.second:
         case float():
             arguments.append(exp.Literal.number(str(call.second)))
+        case int() if call.aggregate.inside is None:
+            arguments.append(exp.Literal.number(call.second))
         case str():
             arguments.append(exp.Literal.string(call.second))
     written = exp.Anonymous(this=call.aggregate.sql[0], expressions=arguments)

@@ -157,6 +157,8 @@ def _edges_of(aggregate: Aggregate) -> Iterator[WindowEdge]:
             seconds = (0.3, 0.9)
         case "value and text":
             seconds = (", ",)
+        case "value and count" | "value, order and count":
+            seconds = (2,)
     if aggregate.inside is not None and ":k" in aggregate.inside:
         seconds = (2,)
     order = "o" if aggregate.paired else None

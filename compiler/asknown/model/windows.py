@@ -25,6 +25,8 @@ from asknown.model.window_patterns import Around, around_window
 from asknown.periods import CalendarPeriod
 from asknown.project.sources import check_zone
 
+_COUNT = re.compile(r"[1-9][0-9]{0,5}")
+
 
 def is_trailing(window: exp.Window, select: exp.Expr | None) -> bool:
     """Whether a window's frame, or that of the named window it extends, is a RANGE with a bound that is an interval."""
@@ -168,6 +170,7 @@ class _Lifter:
             known = sorted({name for a in AGGREGATES.values() for name in a.sql})
             hint = REFUSED.get(spelled) or did_you_mean(spelled, known, what="aggregates")
             raise self._refuse_aggregate(feature, f"{spelled}() is not supported", hint, window)
+        found = [a for a in found if a.arity == len(arguments)] or found[:1]
         aggregate = max(found, key=lambda a: a.distinct == distinct)
         if distinct and not aggregate.distinct and aggregate.state != "extreme":
             hint = "count(distinct …) and list(distinct …) are; or remove duplicates in a model below this one"
@@ -177,7 +180,7 @@ class _Lifter:
             raise self._refuse_aggregate(feature, f"an order inside {spelled}() is not supported", hint, window)
         if aggregate.name == "count" and (not arguments or isinstance(arguments[0], exp.Star)):
             return aggregate, []
-        expected = 2 if aggregate.arguments.startswith("value and") else 1
+        expected = aggregate.arity
         if len(arguments) != expected:
             hint = f"write {spelled}(x)" if expected == 1 else f"write {spelled}(x, …)"
             raise self._refuse_aggregate(
@@ -189,8 +192,18 @@ class _Lifter:
         self, aggregate: Aggregate, arguments: list[exp.Expr], feature: str, window: exp.Window
     ) -> float | str | None:
         """The second of the arguments where it must be a literal."""
-        second = arguments[1] if len(arguments) > 1 else None
+        second = arguments[-1] if len(arguments) > 1 else None
         match aggregate.arguments:
+            case "value and count" | "value, order and count":
+                if isinstance(second, exp.Literal) and _COUNT.fullmatch(second.name) and not second.is_string:
+                    return int(second.name)
+                name = f"{aggregate.sql[0]}(x, {'y, ' if aggregate.paired else ''}"
+                raise self._refuse(
+                    f"feature '{feature}': {aggregate.sql[0]}() takes a whole number from 1 to 999999 as its last "
+                    "argument",
+                    f"write: {name}3) over …",
+                    near=window,
+                )
             case "value and number":
                 if isinstance(second, exp.Literal) and not second.is_string and 0 <= float(second.name) <= 1:
                     return float(second.name)

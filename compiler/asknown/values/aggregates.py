@@ -27,6 +27,7 @@ from asknown.values.ordered import (
     finish_session,
     last_distinct,
     place_of_extreme,
+    places_of_extremes,
     runs_of,
     session_of,
 )
@@ -338,6 +339,23 @@ def _extreme_by(*, greatest: bool) -> MakeFinalizer:
     return make
 
 
+def _extremes(*, greatest: bool) -> MakeFinalizer:
+    def make(kind: SqlType, order: SqlType | None, second: Second) -> Finalizer:
+        find = places_of_extremes(kind, int(second or 0), greatest=greatest)
+        return lambda values: [_unsigned(values[place]) for place in find(values)] or None
+
+    return make
+
+
+def _extremes_by(*, greatest: bool) -> MakeFinalizer:
+    def make(kind: SqlType, order: SqlType | None, second: Second) -> Finalizer:
+        assert order is not None, "an aggregate of pairs has a type to order them by"
+        find = places_of_extremes(order, int(second or 0), greatest=greatest)
+        return lambda pairs: [pairs[place][0] for place in find([y for _, y in pairs])] or None
+
+    return make
+
+
 FINALIZERS: dict[str, MakeFinalizer] = {
     "count": _same(len),
     "sum": _same(sum_integers, float=sum_floats, decimal=sum_decimals),
@@ -360,6 +378,8 @@ FINALIZERS: dict[str, MakeFinalizer] = {
     "list": _same(_list),
     "last_k": _cut(lambda values, k: values[-k:]),
     "first_k": _cut(lambda values, k: values[:k]),
+    **{f"{name}_k": _extremes(greatest=name == "max") for name in ("min", "max")},
+    **{f"arg_{name}_k": _extremes_by(greatest=name == "max") for name in ("min", "max")},
     **{name: _of_counts(name) for name in COUNTED},
     **{name: _of_runs(finish) for name, finish in FINISH_RUNS.items()},
     "drawdown": _same(drawdown),

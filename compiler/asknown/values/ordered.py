@@ -118,6 +118,18 @@ def place_of_extreme(order: SqlType, *, greatest: bool) -> Callable[[Values], in
     return find
 
 
+def places_of_extremes(kind: SqlType, most: int, *, greatest: bool) -> Callable[[Values], list[int]]:
+    """The function that finds the places of the extreme values, most extreme first; of equal ones the last is first."""
+    key = sort_key(kind)
+
+    def find(values: Values) -> list[int]:
+        by = values if key is None else [key(value) for value in values]
+        backwards = range(len(by) - 1, -1, -1)
+        return sorted(backwards, key=by.__getitem__, reverse=greatest)[:most]
+
+    return find
+
+
 def drawdown(values: Values) -> float | None:
     """The greatest fall from a value to a later one; 0.0 where none is less than one before it."""
     if not values:
@@ -173,7 +185,7 @@ def _of_falls(values: Values) -> list[int] | None:
 def picker(family: str, order: SqlType | None, number: int) -> Pick:
     """The function that picks the values that can still matter to an aggregate of this family.
 
-    ``number`` is how many values it returns, ``order`` the type of its second column.
+    ``number`` is how many values it returns, ``order`` the type of the column that decides: the second of two.
     """
     match family:
         case "first":
@@ -188,6 +200,12 @@ def picker(family: str, order: SqlType | None, number: int) -> Pick:
             return lambda values: _last_occurrences(values, number)
         case "drawdown":
             return _of_falls
-    assert order is not None, f"{family} has a second column"
+    assert order is not None, f"{family} has a column that decides"
+    if family in ("max_k", "min_k"):
+        extremes = places_of_extremes(order, number, greatest=family == "max_k")
+        return lambda values: sorted(extremes(values))
+    if family in ("arg_max_k", "arg_min_k"):
+        extremes = places_of_extremes(order, number, greatest=family == "arg_max_k")
+        return lambda pairs: sorted(extremes([y for _, y in pairs]))
     find = place_of_extreme(order, greatest=family == "arg_max")
     return lambda pairs: [find(pairs)] if pairs else []

@@ -113,7 +113,7 @@ def summary(state: State, kinds: Sequence[SqlType], stores: Sequence[Store]) -> 
             return _Runs()
         case "session":
             return _Sessions(timedelta(microseconds=state.number), stores[0])
-    return _Picked(picker(state.family, kinds[1] if len(kinds) > 1 else None, state.number), stores)
+    return _Picked(picker(state.family, kinds[-1], state.number), stores)
 
 
 @dataclass(frozen=True)

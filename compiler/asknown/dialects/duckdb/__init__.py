@@ -144,7 +144,11 @@ DUCKDB = Dialect(
             "mode.float": f"MODE({_UNSIGNED} ORDER BY {_UNSIGNED})",
             **dict.fromkeys(("histogram", "top_k"), "HISTOGRAM(:x)"),
             **dict.fromkeys(("histogram.float", "top_k.float"), f"HISTOGRAM({_UNSIGNED})"),
-            **dict.fromkeys(("last_k", "first_k"), "LIST(:x ORDER BY :order)"),
+            **dict.fromkeys(("last_k", "first_k", "arg_min_k", "arg_max_k"), "LIST(:x ORDER BY :order)"),
+            "min_k": "LIST(:x ORDER BY :x)",
+            "max_k": "LIST(:x ORDER BY :x DESC)",
+            "min_k.float": f"LIST({_UNSIGNED} ORDER BY {_UNSIGNED})",
+            "max_k.float": f"LIST({_UNSIGNED} ORDER BY {_UNSIGNED} DESC)",
             "entropy": "ENTROPY(:x)",
             "entropy.float": f"ENTROPY({_UNSIGNED})",
             "string_agg.text": "STRING_AGG(:x, :separator ORDER BY :order)",
@@ -172,7 +176,11 @@ DUCKDB = Dialect(
         }
         | dict.fromkeys(("histogram", "histogram.float"), "MAP_ENTRIES(:value)")
         | dict.fromkeys(("top_k", "top_k.float"), _TOP_K)
-        | {"last_k": "LIST_SLICE(:value, -:k, -1)", "first_k": "LIST_SLICE(:value, 1, :k)"}
+        | {"last_k": "LIST_SLICE(:value, -:k, -1)"}
+        | dict.fromkeys(
+            ("first_k", "arg_min_k", "arg_max_k", "min_k", "max_k", "min_k.float", "max_k.float"),
+            "LIST_SLICE(:value, 1, :k)",
+        )
         | {
             f"{form}{name}{kind}": f"LIST_EXTRACT(:value, {place})"
             for name, place in (("first", 1), ("last", -1))

@@ -64,8 +64,13 @@ def _of_values(
         # The value at the greatest (or least) of another column. Among rows that tie there, the last row wins.
         assert call.order is not None
         y = rows.column(call.order)
-        extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=name == "arg_min")[:1]
-        values |= _ordered(by_time if template == name else [*extreme, *by_time]) | {"y": y}
+        downwards = name in ("arg_min", "arg_max_k")
+        extreme = order_terms(scope.dialect, scope.view.column(call.order), y, descending=downwards)[:1]
+        if name in ("arg_min_k", "arg_max_k"):  # the most extreme comes first, and of ties the last row
+            order = [*extreme, *(exp.Ordered(this=term.this, desc=True, nulls_first=False) for term in by_time)]
+        else:
+            order = by_time if template == name else [*extreme, *by_time]
+        values |= _ordered(order) | {"y": y}
         where.append(not_null(y.copy()))
     else:
         values |= _ordered(by_time if call.aggregate.ordered else [exp.Ordered(this=x.copy(), nulls_first=True)])
