@@ -237,6 +237,7 @@ def test_what_people_write_compiles_and_is_the_same(engine: duckdb.DuckDBPyConne
         ("name ilike 'a%'", "write lower(x) like"),
         ("log(3, amount)", "write ln(x) / ln(b)"),
         ("ts - last_ts", "write date_diff"),
+        ("epoch(ts - (last_ts at time zone 'UTC'))", "write … at time zone 'UTC' behind the one with a zone"),
         ("ts + interval '1 month'", "of a fixed unit"),
         ("hour(ts at time zone 'UTC')", "write … at time zone 'UTC' first"),
         ("ts at time zone 'Europe/Oslo'", "in a model below"),

@@ -61,8 +61,14 @@ def _months(x: date) -> int:
 
 
 def seconds_between(a: datetime, b: datetime) -> float:
-    """epoch(a - b): the seconds from b to a."""
-    return (to_micros(a) - to_micros(b)) / 1e6
+    """epoch(a - b): the seconds from b to a.
+
+    DuckDB adds whole days to the seconds of the last one, which can be another double than the microseconds by 1e6.
+    """
+    micros = to_micros(a) - to_micros(b)
+    days, rest = divmod(abs(micros), _DAY)
+    seconds = days * 86_400 + rest / 1e6
+    return -seconds if micros < 0 else seconds
 
 
 def days_between(a: date, b: date) -> int:

@@ -142,12 +142,18 @@ def _read(value: str) -> str:
 
 
 _READ = _read(CUT)
+# Days and seconds apart, as DuckDB adds them.
+_WHOLE_DAYS = "EXTRACT(DAY FROM :this) * 86400"
+_EPOCH_OF_INTERVAL = (
+    f"(CAST({_WHOLE_DAYS} AS DOUBLE PRECISION) + CAST(EXTRACT(EPOCH FROM :this) - {_WHOLE_DAYS} AS DOUBLE PRECISION))"
+)
 _DAY_ONE = "CAST('1970-01-01' AS TIMESTAMP)"
 
 _DATES = {
     **_PARTS,
     "extract.epoch": "CAST(EXTRACT(EPOCH FROM :expression) AS DOUBLE PRECISION)",
     "date_part.epoch": "CAST(EXTRACT(EPOCH FROM :a2) AS DOUBLE PRECISION)",
+    "timetounix.interval": _EPOCH_OF_INTERVAL,
     "timetounix": "CAST(EXTRACT(EPOCH FROM :this) AS DOUBLE PRECISION)",
     "epoch_us": "CAST(EXTRACT(EPOCH FROM :a1) * 1000000 AS BIGINT)",
     **{
@@ -218,6 +224,8 @@ _TEXTS = {
     "bracket.plain": ":same",
     "generateseries.relation": ":same",
     "length.list": "CARDINALITY(:this)",
+    "arraycontains": "CASE WHEN NOT :this IS NULL AND NOT :expression IS NULL "
+    "THEN COALESCE(:expression = ANY(:this), FALSE) END",
     "jsonextractscalar": "JSON_EXTRACT_PATH_TEXT(CAST(:this AS JSON), :expression)",
     "arraysize": "CARDINALITY(:this)",
 }
@@ -243,8 +251,13 @@ def _given(value: str) -> str:
 
 
 _BOTH = f"FILTER (WHERE {_given(':this')} AND {_given(':expression')})"
+_UNIT = "POWER(CAST(10 AS NUMERIC), SCALE(SUM(:this)))"
 _AGGREGATES = {
     "avg.float": ":same",
+    # AVG() of these gives 16 digits, which is one too few; DuckDB divides the sum by the count, both as doubles.
+    "avg.integer": "(CAST(SUM(:this) AS DOUBLE PRECISION) / COUNT(:this))",
+    "avg.decimal": f"(CAST(SUM(:this) * {_UNIT} AS DOUBLE PRECISION) "
+    f"/ (COUNT(:this) * CAST({_UNIT} AS DOUBLE PRECISION)))",
     "avg": "CAST(AVG(:this) AS DOUBLE PRECISION)",
     **{
         f"{key}{kind}": text

@@ -37,6 +37,7 @@ REFUSED: dict[str, str] = {
     "write %Y %m %d %H %M %S %f, and add letters with ||",
     "unixtotime.scale": "epoch_ms() and make_timestamp() need to know whether the value is a number: cast it first",
     "datebin.unit": "time_bucket() with an origin is not translated",
+    "extract.interval": "a part of an interval is not translated: write epoch(a - b), or date_diff()",
     "date_part": "this part of a timestamp is not translated: write extract(hour from t), or epoch(t)",
     "date_sub": "date_sub() with this unit is not translated: write date_diff(), or subtract extract(year from t)",
     **dict.fromkeys(

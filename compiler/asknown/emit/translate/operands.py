@@ -208,7 +208,7 @@ def _kind(node: exp.Expr, annotated: exp.Expr, below: Sequence[str]) -> str:
             return found
         case exp.Anonymous() if node.name.casefold() in _LENGTHS:
             return "interval"
-        case exp.Nullif():
+        case exp.Nullif() | exp.Lag() | exp.Lead() | exp.FirstValue() | exp.LastValue() if below:
             return below[0]
         case exp.Anonymous() if node.name.startswith(SHIFTED) and below:
             return below[0]

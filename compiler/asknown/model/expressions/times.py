@@ -178,6 +178,12 @@ def _of_times(sign: str, *parts: Part) -> Part | None:
             return _with_days(parts[0], parts[1], sign)
         case ["integer", "date"], "+":
             return _with_days(parts[1], parts[0], sign)
+        case _ if "timestamptz" in kinds and kinds != ["timestamptz", "timestamptz"]:
+            raise NotPortableError(
+                f"{parts[0].type} {sign} {parts[1].type} depends on the session's zone: "
+                "write … at time zone 'UTC' behind the one with a zone, also in a macro's argument, "
+                "as in days_since(\"paid_at at time zone 'UTC'\")"
+            )
         case _ if "timestamp" in kinds or "date" in kinds or "timestamptz" in kinds:
             raise NotPortableError(
                 f"{parts[0].type} {sign} {parts[1].type} is not supported: write date_diff('second', b, a), "
