@@ -62,7 +62,7 @@ def work(name: str, log: Path, applies: int) -> None:
                     with log.open("a", encoding="utf-8") as out:
                         out.write(message + "\n")
             except AsknownError as error:
-                if error.code not in ("registry-moved", "registry-write"):
+                if error.code != "registry-moved" and "in use by another process" not in error.message:
                     raise
 
 

@@ -604,6 +604,42 @@ def test_a_first_apply_that_was_killed_leaves_no_registry(shop: Path) -> None:
     assert "Nothing to do" in run("plan")
 
 
+def interrupt_write(path: Path) -> None:
+    """Leaves the file as a process does that is killed while it writes: half written, with a journal beside it."""
+    journal = path.with_name(f"{path.name}-journal")
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("pragma cache_size = 1")
+    connection.execute("begin immediate")
+    rows = "with recursive t (n) as (values (1) union all select n + 1 from t limit 9000) select n from t"
+    connection.execute(f"create table half as {rows}")
+    halves = path.read_bytes(), journal.read_bytes()
+    connection.close()
+    path.write_bytes(halves[0])
+    journal.write_bytes(halves[1])
+
+
+@pytest.mark.parametrize("command", [("plan",), ("history",), ("apply", "--yes"), ("search", "amount")])
+def test_what_a_killed_apply_wrote_is_undone(shop: Path, command: tuple[str, ...]) -> None:
+    run("apply", "--yes")
+    interrupt_write(shop / "registry.db")
+    run(*command)
+    with sqlite3.connect("registry.db") as connection:
+        assert connection.execute("select count(*) from revision").fetchone() == (1,)
+        assert connection.execute("select count(*) from sqlite_schema where name = 'half'").fetchone() == (0,)
+
+
+def test_a_killed_apply_before_a_reader_that_may_not_write(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("apply", "--yes")
+    interrupt_write(shop / "registry.db")
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda where, **more: connect(str(where).replace("mode=rw", "mode=ro"), **more)
+    )
+    shown = run("plan", code=1)
+    assert "was interrupted and has to be undone" in shown
+    assert "as a user who may write" in shown
+
+
 def test_a_plan_that_was_overtaken_is_refused(shop: Path) -> None:
     run("apply", "--yes")
     edit("models/orders.sql", "owner='growth'", "owner='ops'")

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class SqliteReading:
-    """A registry file, open for reading."""
+    """A registry file, open for reading.
+
+    The connection may write all the same: whoever comes after an apply that was killed in its commit has to undo what
+    that one wrote, and SQLite does so at the first read.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -26,7 +30,8 @@ class SqliteReading:
         self._connection: sqlite3.Connection | None = None
         if path.exists():
             try:
-                self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+                self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
+                self._connection.execute("pragma query_only = on")
             except sqlite3.Error as error:
                 raise broken(path, error) from None
             # The first apply makes the file before its tables. If it is killed in between, an empty file is left.
@@ -88,6 +93,12 @@ def broken(path: Path, error: sqlite3.Error) -> AsknownError:
     """The error of a registry that SQLite cannot read or write."""
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return AsknownError("registry-write", f"the registry {path} is in use by another process", hint="try again")
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return AsknownError(
+            "registry-write",
+            f"a write to the registry {path} was interrupted and has to be undone, which takes the right to write it",
+            hint="run the command, or asknown history, as a user who may write the file and its folder",
+        )
     if isinstance(error, sqlite3.OperationalError):
         return AsknownError("registry-write", f"the registry {path} cannot be used: {error}")
     return AsknownError("registry-corrupt", f"the registry {path} is damaged: {error}", hint="restore a copy")
