@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from oracle_values import instant, microseconds
 
+CYCLE = 146_097 * 86_400_000_000
+"""The microseconds of 400 years, after which the calendar repeats itself, days of the week included."""
+
 
 @dataclass(frozen=True)
 class Period:
@@ -24,6 +27,10 @@ def bounds(period: Period, t: datetime) -> tuple[int, int]:
     if isinstance(period.unit, int):
         begin = at // period.unit * period.unit
         return (begin - period.unit, begin - 1) if period.back else (begin, at)
+    if not 2 < t.year < 9998:  # a clock shows what datetime cannot hold
+        moved = CYCLE if t.year < 9998 else -CYCLE
+        begin, end = bounds(period, instant(at + moved))
+        return begin - moved, end - moved
     shown = instant(at).replace(tzinfo=UTC).astimezone(ZoneInfo(period.zone)).replace(tzinfo=None)
     wall = begin_of(shown, period.unit)
     begin = first_shown(wall, period.zone)
