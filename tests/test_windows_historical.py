@@ -94,7 +94,8 @@ def test_every_aggregate_with_every_type_that_it_takes(form: Any, tmp_path: Path
                 "quantile_cont": f"{name}, 0.3",
                 "quantile_disc": f"{name}, 0.3",
             }
-            call = f"{facts.spelled[0]}({arguments.get(aggregate, name)}{f', {order}' if order else ''})"
+            count = ", 2" if aggregate.endswith(("max_k", "min_k")) else ""
+            call = f"{facts.spelled[0]}({arguments.get(aggregate, name)}{f', {order}' if order else ''}{count})"
             share = Fraction("0.3") if aggregate.startswith("quantile") else Fraction(1, 2)
             window = Window(aggregate, name, 4 * HOUR, order=order, fraction=share, number=2)
             given_type = window_worlds.result_type(aggregate, kind)
