@@ -48,7 +48,7 @@ test-engines: $(VENV)/.installed-test-engines ## the tests on the heavy engines:
 		tests/engines/test_conformance.py tests/engines/test_oracle_on_engine.py tests/engines/test_expressions.py \
 		tests/engines/test_every_aggregate.py tests/engines/test_exact_averages.py
 	ASKNOWN_ENGINES=spark $(BIN)/pytest tests/engines/test_spark_engine.py tests/engines/test_spark_plans.py \
-		tests/engines/test_spark_start.py tests/engines/test_every_aggregate.py \
+		tests/engines/test_spark_start.py \
 		tests/engines/test_by_hand.py tests/engines/test_letters.py tests/engines/test_tables_in_spines.py \
 		tests/engines/test_compiled_ranges.py tests/engines/test_commands.py tests/engines/test_conformance.py \
 		tests/engines/test_oracle_on_engine.py tests/engines/test_expressions.py
