@@ -131,7 +131,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
-    """What DuckDB gives, of the items that are allowed at all."""
+    """The columns that DuckDB gives, of the items that are allowed at all."""
     folder = tmp_path_factory.mktemp("duckdb")
     with duckdb.connect(str(folder / "w.duckdb")) as connection:
         connection.register("incoming", EVENTS)

@@ -51,7 +51,7 @@ AVERAGES = {
     "first_mean": "min(mean_so_far)",
 }
 NOT_ON = {"clickhouse": ("other_mean", "price_mean", "scaled_mean")}
-"""What an engine refuses; and averages of decimals on ClickHouse, which adds them as floats."""
+"""The averages that an engine refuses; and those of decimals on ClickHouse, which adds them as floats."""
 
 
 def ask(folder: Path, target: dict[str, Any], identifier: str, names: list[str]) -> pa.Table:

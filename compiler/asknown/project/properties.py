@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from asknown.errors import AsknownError, did_you_mean, kept_in, raise_all
 from asknown.project.data_tests import read_data_tests
@@ -19,6 +20,8 @@ from asknown.project.sources import read_columns, read_source, read_unique
 from asknown.project.tests import UnitTest
 from asknown.project.unit_tests import read_unit_test
 from asknown.project.values import Value
+
+E = TypeVar("E", Entity, Service, Group, Exposure, UnitTest, ModelDoc)
 
 KEYS = ("version", "sources", "entities", "feature_services", "models", "groups", "exposures", "unit_tests")
 
@@ -99,51 +102,17 @@ def _add_source(item: Value, found: Properties, names: Names) -> None:
         found.sources[table.source, table.name] = table
 
 
-def _add_entity(item: Value, found: Properties, names: Names) -> None:
-    entity = read_entity(item)
-    names.register("entity", entity.name, entity.at)
-    found.entities[entity.name] = entity
+def _kept_by_name(
+    kind: str, read: Callable[[Value], E], kept: Callable[[Properties], dict[str, E]]
+) -> Callable[[Value, Properties, Names], None]:
+    """A function that reads an entry, registers its name as one of this kind, and keeps it."""
 
+    def add(item: Value, found: Properties, names: Names) -> None:
+        entry = read(item)
+        names.register(kind, entry.name, entry.at)
+        kept(found)[entry.name] = entry
 
-def _add_service(item: Value, found: Properties, names: Names) -> None:
-    service = read_service(item)
-    names.register("feature service", service.name, service.at)
-    found.services[service.name] = service
-
-
-def _add_group(item: Value, found: Properties, names: Names) -> None:
-    group = read_group(item)
-    names.register("group", group.name, group.at)
-    found.groups[group.name] = group
-
-
-def _add_exposure(item: Value, found: Properties, names: Names) -> None:
-    exposure = read_exposure(item)
-    names.register("exposure", exposure.name, exposure.at)
-    found.exposures[exposure.name] = exposure
-
-
-def _add_unit_test(item: Value, found: Properties, names: Names) -> None:
-    test = read_unit_test(item)
-    names.register("unit test", test.name, test.at)
-    found.unit_tests[test.name] = test
-
-
-def _add_model(item: Value, found: Properties, names: Names) -> None:
-    doc = read_model_doc(item)
-    names.register("description of model", doc.name, doc.at)
-    found.docs[doc.name] = doc
-
-
-_SECTIONS: dict[str, Callable[[Value, Properties, Names], None]] = {
-    "sources": _add_source,
-    "entities": _add_entity,
-    "feature_services": _add_service,
-    "groups": _add_group,
-    "exposures": _add_exposure,
-    "unit_tests": _add_unit_test,
-    "models": _add_model,
-}
+    return add
 
 
 _MODEL = ("name", "description", "columns", "unique", "tests", "data_tests", "freshness", "meta", *TERMS)
@@ -164,3 +133,14 @@ def read_model_doc(value: Value) -> ModelDoc:
         data_tests=read_data_tests(reader),
         freshness=read_freshness(reader),
     )
+
+
+_SECTIONS: dict[str, Callable[[Value, Properties, Names], None]] = {
+    "sources": _add_source,
+    "entities": _kept_by_name("entity", read_entity, lambda found: found.entities),
+    "feature_services": _kept_by_name("feature service", read_service, lambda found: found.services),
+    "groups": _kept_by_name("group", read_group, lambda found: found.groups),
+    "exposures": _kept_by_name("exposure", read_exposure, lambda found: found.exposures),
+    "unit_tests": _kept_by_name("unit test", read_unit_test, lambda found: found.unit_tests),
+    "models": _kept_by_name("description of model", read_model_doc, lambda found: found.docs),
+}

@@ -99,7 +99,7 @@ class FeastWrite(msgspec.Struct, gc=False):
 
 
 class Body(Protocol):
-    """What was read of a body: the number of its members shows whether an object had one key twice."""
+    """A body as it was read: the number of its members shows whether an object had one key twice."""
 
     @property
     def members(self) -> int: ...
@@ -129,7 +129,7 @@ def check_encoding(headers: Mapping[bytes, bytes]) -> None:
 
 
 def read_body_as(decoder: msgspec.json.Decoder[B], body: bytes) -> B:
-    """What a body of JSON says. Raises ``bad-request``, also where an object has one key twice."""
+    """The value that a body of JSON spells. Raises ``bad-request``, also where an object has one key twice."""
     try:
         found = decoder.decode(body)
         check_keys(body, found.members)

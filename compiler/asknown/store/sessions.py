@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    """What a store has open. A forked process opens everything anew; :meth:`close` closes all of it."""
+    """The sessions, readers and writers that a store has open.
+
+    A forked process opens everything anew; :meth:`close` closes all of it.
+    """
 
     def __init__(self, path: str | Path, target: str | None) -> None:
         check_path(path, "path")

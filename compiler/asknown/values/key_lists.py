@@ -12,7 +12,7 @@ RAISED = "lookup-too-many: "
 
 
 def message_around(label: str) -> tuple[str, str]:
-    """What the error says of a view before the number of keys in the list, and after it."""
+    """The words of the error before the number of keys in the list, and after it."""
     before = f"'{label}' is looked up by a list of "
     return before, f" keys, and at most {MOST_KEYS} are looked up at once"
 
